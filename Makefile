@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: MIT
+# complycube-inbox: GNU make; everything is built under build/<flavour>. `make help` lists the targets.
+
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= $(PREFIX)/etc
+DESTDIR    ?=
+CC         ?= gcc
+V          ?= 0
+Q          := $(if $(filter 0,$(V)),@)
+
+# SAN=1: address and undefined-behaviour sanitizers; COV=1: coverage
+FLAVOUR := $(if $(SAN),san,$(if $(COV),cov,release))
+OUT     := $(if $(filter release,$(FLAVOUR)),build,build/$(FLAVOUR))
+BIN     := $(OUT)/bin
+OBJ     := $(OUT)/obj
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
+HARD := -O2 -g -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2
+LINK := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+ifdef SAN
+HARD := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+LINK := -fsanitize=address,undefined
+endif
+ifdef COV
+HARD := -O0 -g --coverage
+LINK := --coverage
+endif
+
+CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -DSYSCONFDIR='"$(SYSCONFDIR)"' -I$(OBJ) -Isrc $(WARN) $(HARD) $(CFLAGS)
+LIBS_WEBHOOK := -lfcgi -lcrypto -lsqlite3 -lconfuse -lpthread
+LIBS_INBOX   := -lcjson $(LIBS_WEBHOOK)
+
+MAINS := $(OBJ)/main_webhook.o $(OBJ)/main_inbox.o
+LIB   := $(OBJ)/libcomplycube.a
+OBJS  := $(filter-out $(MAINS),$(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/*.c)))
+UNITS := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/*.c))
+TESTS  = $(UNITS) $(sort $(wildcard tests/*/*.t tests/*.t))
+MAN   := $(wildcard src/*.[158])
+
+.DELETE_ON_ERROR:
+.PHONY: all deps demo run check san unit install uninstall clean help force
+
+CGI := $(if $(filter release,$(FLAVOUR)),cgi-bin/complycube-webhook.fcgi cgi-bin/complycube-webhook.cgi)
+
+all: $(BIN)/complycube-webhook $(BIN)/complycube-inbox $(CGI) ## build the programs, and put the receiver into cgi-bin/
+
+$(BIN)/complycube-webhook: $(OBJ)/main_webhook.o $(LIB)
+$(BIN)/complycube-inbox: $(OBJ)/main_inbox.o $(LIB)
+$(BIN)/complycube-webhook: LIBS := $(LIBS_WEBHOOK)
+$(BIN)/complycube-inbox: LIBS := $(LIBS_INBOX)
+$(BIN)/%:
+	@mkdir -p $(@D)
+	@$(if $(filter 0,$(V)),echo "  LINK $@")
+	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(LIB): $(OBJS)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+# Objects are made anew when the compiler or a flag changes: PREFIX, say.
+$(OBJ)/flags: force
+	@mkdir -p $(@D)
+	@echo '$(subst ','\'',$(CC) $(CFLAGS_ALL))' | cmp -s - $@ || echo '$(subst ','\'',$(CC) $(CFLAGS_ALL))' > $@
+
+$(OBJ)/%.o: src/%.c $(OBJ)/flags
+	@mkdir -p $(@D)
+	@$(if $(filter 0,$(V)),echo "  CC   $<")
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(OBJ)/store_sqlite.o: $(OBJ)/schema.inc
+$(OBJ)/schema.inc: src/schema.sql
+	@mkdir -p $(@D)
+	$(Q)od -An -v -tx1 $< | sed 's/[0-9a-f][0-9a-f]/0x&,/g; $$s/,$$//' > $@
+
+# The receiver under both names: .fcgi for FastCGI, .cgi for plain CGI; it decides by how it is started.
+cgi-bin/complycube-webhook.%: $(BIN)/complycube-webhook
+	$(Q)cp $< $@.new && mv $@.new $@
+
+$(OUT)/unit/%: tests/unit/%.c $(LIB) tests/unit/unit.h
+	@mkdir -p $(@D)
+	@$(if $(filter 0,$(V)),echo "  TEST $<")
+	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -Itests/unit -o $@ $< $(LIB) $(LIBS_INBOX) -lcmocka
+
+deps: ## install what building, the demo and the tests need (Debian packages)
+	$(Q)tests/lib/deps.sh check
+
+demo: ## see it work: a real lighttpd, signed example events, PHP and Perl reading them
+	$(Q)tests/lib/deps.sh demo
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/demo.sh demo
+
+run: ## the demo's server in the foreground, with a curl line to paste
+	$(Q)tests/lib/deps.sh demo
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/demo.sh run
+
+unit: $(UNITS) ## build the unit tests
+
+check: deps ## run every test
+	$(Q)$(MAKE) --no-print-directory all unit
+	$(Q)BIN=$(BIN) OBJ=$(OBJ) tests/lib/run-prove.sh $(TESTS)
+
+san: ## run every test with sanitizers
+	$(Q)$(MAKE) --no-print-directory check SAN=1
+
+install: all ## install under PREFIX (and DESTDIR)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/complycube-inbox
+	install -m 755 $(BIN)/complycube-inbox $(BIN)/complycube-webhook $(DESTDIR)$(PREFIX)/bin/
+	cp -R apache lighttpd consumers $(DESTDIR)$(PREFIX)/share/complycube-inbox/
+	for page in $(MAN); do \
+	  install -d $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} && \
+	  install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/ || exit 1; done
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/complycube-inbox $(DESTDIR)$(PREFIX)/bin/complycube-webhook
+	rm -rf $(DESTDIR)$(PREFIX)/share/complycube-inbox
+	for page in $(MAN); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
+
+clean: ## remove what was built
+	rm -rf build cgi-bin/complycube-webhook.fcgi cgi-bin/complycube-webhook.cgi
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+-include $(OBJS:.o=.d) $(MAINS:.o=.d)

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ * cmd: what the subcommands of complycube-inbox share. */
+#include "cmd.h"
+
+#include "receiver.h"
+
+#include <stdio.h>
+#include <time.h>
+
+struct config *cmd_config(const struct cmd *cmd, struct err *e)
+{
+    struct config_env env = *cmd->env;
+    if (cmd->config_file)
+        env.config = cmd->config_file;
+    struct config *c = config_load(&env, cmd->now_ms);
+    if (!c) {
+        err_set(e, ERR_MEMORY, "reading the configuration: out of memory");
+        return NULL;
+    }
+    if (c->error.code == ERR_NONE)
+        return c;
+    *e = c->error;
+    config_free(c);
+    return NULL;
+}
+
+struct store *cmd_store(const struct config *c, bool create, struct err *e)
+{
+    struct store_options o;
+    struct store *s = NULL;
+    if (receiver_store_options(c, true, &o, e) != 0)
+        return NULL;
+    o.create = create;
+    store_open(&s, &o, e);
+    return s;
+}
+
+const char *cmd_time(int64_t ms, char *out)
+{
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm tm;
+    if (ms == 0 || !localtime_r(&seconds, &tm) || strftime(out, 32, "%Y-%m-%d %H:%M:%S %z", &tm) == 0)
+        snprintf(out, 32, "-");
+    return out;
+}
+
+static const char *const states[] = {"waiting", "done", "dead", "ignored"};
+
+const char *cmd_state_word(int state) { return state >= 0 && state < 4 ? states[state] : "unknown"; }
+
+int cmd_state(const char *word)
+{
+    for (int i = 0; i < 4; i++)
+        if (strcmp(states[i], word) == 0)
+            return i;
+    return -2;
+}
+
+void cmd_print_text(struct span text, int width)
+{
+    int columns = 0;
+    for (size_t i = 0; i < text.len && (width <= 0 || columns < width); i++) {
+        unsigned char c = (unsigned char)text.at[i];
+        putchar(c >= 0x20 && c != 0x7f ? c : '?');
+        columns += (c & 0xc0) != 0x80; /* a character of UTF-8, not each of its bytes */
+    }
+    for (; columns < width; columns++)
+        putchar(' ');
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cmd: what the subcommands of complycube-inbox share. A subcommand is a file cmd_NAME.c with one function
+ * that prints to standard output and returns -1 and *e when it failed; main_inbox turns that into a message
+ * and an exit code.
+ */
+#ifndef CMD_H
+#define CMD_H
+
+#include "config.h"
+#include "store.h"
+
+/* What the command line said. */
+struct cmd {
+    const struct config_env *env;
+    const char *config_file; /* -c, or NULL */
+    bool json;
+    const char *endpoint, *secret;
+    int state; /* -1: any */
+    int64_t limit;
+    const char *operand; /* the argument, or NULL */
+    int64_t now_ms;
+};
+
+int cmd_init(const struct cmd *cmd, struct err *e);
+int cmd_list(const struct cmd *cmd, struct err *e);
+int cmd_show(const struct cmd *cmd, struct err *e);
+int cmd_doctor(const struct cmd *cmd, struct err *e); /* -1 with ERR_NOT_FOUND's exit code when something is wrong */
+int cmd_sign(const struct cmd *cmd, struct err *e);
+
+/* The configuration, good or not at all: to be freed, or NULL and *e. */
+struct config *cmd_config(const struct cmd *cmd, struct err *e);
+
+/* The store of a configuration; create makes what is missing. To be closed, or NULL and *e. */
+struct store *cmd_store(const struct config *c, bool create, struct err *e);
+
+/* "2026-01-29 20:32:22 +0100" of a time in ms; at least 32 bytes at `out`, which is returned. "-" for 0. */
+const char *cmd_time(int64_t ms, char *out);
+
+/* The word of an inbox state, and back (-2: no such word). */
+const char *cmd_state_word(int state);
+int cmd_state(const char *word);
+
+/* Print bytes from outside so that a terminal is safe, at most `width` columns; padded to it when positive. */
+void cmd_print_text(struct span text, int width);
+
+#endif

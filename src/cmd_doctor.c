@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT
+ * cmd_doctor: is everything as it must be, and if not, which line changes it? */
+#include "cmd.h"
+#include "cmd_json.h"
+#include "receiver.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum verdict { OK, WARNING, WRONG };
+
+struct report {
+    const struct cmd *cmd;
+    int wrong;
+};
+
+/* One finding: what, how it stands, and, unless it is ok, the cure. */
+static void find(struct report *r, enum verdict verdict, const char *what, const char *cure, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+static void find(struct report *r, enum verdict verdict, const char *what, const char *cure, const char *format, ...)
+{
+    static const char *const words[] = {"ok", "warning", "wrong"};
+    char text[600];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    r->wrong += verdict == WRONG;
+    if (!r->cmd->json) {
+        printf("%-8s %-14s %s\n", words[verdict], what, text);
+        if (verdict != OK && *cure)
+            printf("%-8s %-14s -> %s\n", "", "", cure);
+        return;
+    }
+    struct cmd_json *j = cmd_json_new();
+    cmd_json_number(j, "schema", 1);
+    cmd_json_text(j, "verdict", span_of(words[verdict]));
+    cmd_json_text(j, "what", span_of(what));
+    cmd_json_text(j, "finding", span_of(text));
+    cmd_json_text(j, "cure", verdict != OK && *cure ? span_of(cure) : (struct span){0});
+    cmd_json_end(j);
+}
+
+static void check_secrets(struct report *r, const struct config *c)
+{
+    for (size_t i = 0; i < c->n_endpoints; i++) {
+        const struct config_endpoint *p = &c->endpoint[i];
+        size_t usable = 0;
+        for (size_t k = 0; k < p->secrets.n; k++)
+            usable += !p->secrets.list[k].retired;
+        if (usable == 0)
+            find(r, WARNING, "secrets", "put the webhook's secret into its file", "endpoint %s: all %zu are retired",
+                 p->name, p->secrets.n);
+        else
+            find(r, OK, "secrets", "", "endpoint %s: %zu in force, %zu retired", p->name, usable,
+                 p->secrets.n - usable);
+        if (p->narrowed)
+            find(r, WARNING, "secret file", "upload it with mode 0600 from now on",
+                 "%s could be read by others; it is 0600 now", p->secret_file);
+    }
+}
+
+static void check_modes(struct report *r, const char *path)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
+    char name[PATH_MAX + 8], cure[PATH_MAX + 40];
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        struct stat st;
+        snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
+        if (stat(name, &st) != 0)
+            continue;
+        snprintf(cure, sizeof cure, "chmod o= %s", name);
+        if (st.st_mode & S_IRWXO)
+            find(r, WRONG, "permissions", cure, "%s has mode %04o: any user of this host reaches the events in it",
+                 name, (unsigned)(st.st_mode & 07777));
+        else
+            find(r, OK, "permissions", "", "%s has mode %04o", name, (unsigned)(st.st_mode & 07777));
+    }
+}
+
+static void check_store(struct report *r, const struct config *c)
+{
+    struct err e = {0};
+    struct store_facts facts;
+    struct store *s = cmd_store(c, false, &e);
+    if (!s || store_read_facts(s, &facts, &e) != 0) {
+        find(r, WRONG, err_word(e.code), e.code == ERR_NOT_FOUND ? "complycube-inbox init" : "", "%s", e.msg);
+        store_close(s);
+        return;
+    }
+    bool wal = strcmp(facts.journal, "wal") == 0;
+    if (!wal && strcmp(c->journal, "wal") == 0)
+        find(r, WARNING, "journal", "write journal = \"auto\"", "wal was asked for, but its file system gives %s",
+             facts.journal);
+    else
+        find(r, OK, "journal", "", "%s", facts.journal);
+    find(r, OK, "schema", "", "version %d", facts.schema);
+    find(r, facts.dead ? WARNING : OK, "inbox", "complycube-inbox list --state dead",
+         "%lld waiting, %lld dead, %lld events in all", (long long)facts.waiting, (long long)facts.dead,
+         (long long)facts.events);
+    find(r, facts.quarantined ? WARNING : OK, "quarantine", "look at the table quarantine: each row has its reason",
+         "%lld", (long long)facts.quarantined);
+    store_close(s);
+}
+
+static void check_configuration(struct report *r, const struct config *c)
+{
+    struct store_options o;
+    struct err e = {0};
+    find(r, OK, "configuration", "", "%s", *c->path ? c->path : "the environment");
+    check_secrets(r, c);
+    if (receiver_store_options(c, true, &o, &e) != 0 || store_probe(&o, &e) != 0) {
+        find(r, WRONG, err_word(e.code), "", "%s", e.msg);
+        return;
+    }
+    find(r, OK, "database", "", "%s", c->database);
+    check_modes(r, strncmp(c->database, "sqlite:", 7) == 0 ? c->database + 7 : c->database);
+    check_store(r, c);
+}
+
+int cmd_doctor(const struct cmd *cmd, struct err *e)
+{
+    struct report r = {.cmd = cmd};
+    struct config *c = cmd_config(cmd, e);
+    if (c)
+        check_configuration(&r, c);
+    else
+        find(&r, WRONG, err_word(e->code), "", "%s", e->msg);
+    config_free(c);
+    if (r.wrong == 0)
+        return 0;
+    return err_set(e, ERR_NOT_FOUND, "%d wrong; run this as the web server's user, since rights differ by user",
+                   r.wrong);
+}

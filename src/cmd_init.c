@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT
+ * cmd_init: make the database and its folder, and say what was made. */
+#include "cmd.h"
+#include "cmd_json.h"
+#include "receiver.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+
+static void print_one(const struct cmd *cmd, const char *path, bool made)
+{
+    struct stat st;
+    char mode[16];
+    if (stat(path, &st) != 0)
+        return;
+    const struct passwd *user = getpwuid(st.st_uid);
+    const struct group *group = getgrgid(st.st_gid);
+    const char *owner = user ? user->pw_name : "?", *group_name = group ? group->gr_name : "?";
+    snprintf(mode, sizeof mode, "%04o", (unsigned)(st.st_mode & 07777));
+    if (!cmd->json) {
+        printf("%-13s  %s  %s:%s  %s\n", made ? "made" : "already there", mode, owner, group_name, path);
+        return;
+    }
+    struct cmd_json *j = cmd_json_new();
+    cmd_json_number(j, "schema", 1);
+    cmd_json_text(j, "path", span_of(path));
+    cmd_json_bool(j, "made", made);
+    cmd_json_text(j, "mode", span_of(mode));
+    cmd_json_text(j, "owner", span_of(owner));
+    cmd_json_text(j, "group", span_of(group_name));
+    cmd_json_end(j);
+}
+
+static int init(const struct cmd *cmd, const struct config *c, struct err *e)
+{
+    char folder[PATH_MAX];
+    struct store_options o;
+    bool made_folder = false;
+    const char *path = strncmp(c->database, "sqlite:", 7) == 0 ? c->database + 7 : c->database;
+    if (receiver_store_options(c, true, &o, e) != 0)
+        return -1;
+    if (files_folder(path, folder, sizeof folder) != 0)
+        return err_set(e, ERR_CONFIG, "the database's path is too long");
+    if (files_make_dir(folder, o.group == (gid_t)-1 ? 0700 : 02770, o.group, &made_folder, e) != 0)
+        return -1;
+    struct files_print before = files_look(path), none = {0};
+    struct store *s = cmd_store(c, true, e);
+    if (!s)
+        return -1;
+    store_close(s);
+    print_one(cmd, folder, made_folder);
+    print_one(cmd, path, files_print_equal(&before, &none));
+    return 0;
+}
+
+int cmd_init(const struct cmd *cmd, struct err *e)
+{
+    struct config *c = cmd_config(cmd, e);
+    if (!c)
+        return -1;
+    int result = init(cmd, c, e);
+    config_free(c);
+    return result;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT
+ * cmd_sign: print the signature of standard input. */
+#include "cmd.h"
+#include "hex.h"
+
+#include <stdio.h>
+
+enum { INPUT_MAX = 64 << 20 /* bytes */ };
+
+static bool named(const char *wanted, const char *name) { return !wanted || strcmp(wanted, name) == 0; }
+
+/* The first secret in force that the command line allows; its value is borrowed from the configuration. */
+static int choose(const struct cmd *cmd, const struct config *c, struct verify_secret *chosen, struct err *e)
+{
+    for (size_t i = 0; i < c->n_endpoints; i++)
+        for (size_t k = 0; k < c->endpoint[i].secrets.n; k++) {
+            const struct secret *s = &c->endpoint[i].secrets.list[k];
+            if (s->retired || !named(cmd->endpoint, c->endpoint[i].name) || !named(cmd->secret, s->name))
+                continue;
+            *chosen = (struct verify_secret){c->endpoint[i].name, s->name, s->value};
+            return 0;
+        }
+    return err_set(e, ERR_NOT_FOUND, "no secret in force has this name; complycube-webhook -n lists them");
+}
+
+static int read_input(struct buf *in, struct err *e)
+{
+    size_t room, n;
+    while ((room = buf_room(in, 65536, INPUT_MAX)) && (n = fread(in->at + in->len, 1, room, stdin)) > 0)
+        in->len += n;
+    return room == 0 || ferror(stdin) ? err_set(e, ERR_SYSTEM, "reading standard input: too long, or it failed") : 0;
+}
+
+static int sign(const struct verify_secret *secret, struct err *e)
+{
+    struct verifier *v;
+    struct buf in = {0};
+    uint8_t digest[VERIFY_DIGEST];
+    char text[2 * VERIFY_DIGEST + 1];
+    if (verify_open(&v, secret, 1, e) != 0)
+        return -1;
+    int result = read_input(&in, e);
+    if (result == 0)
+        result = verify_sign(v, 0, (struct span){in.at ? in.at : "", in.len}, digest, e);
+    if (result == 0) {
+        hex_encode(digest, sizeof digest, text);
+        puts(text);
+    }
+    buf_release(&in);
+    verify_close(v);
+    return result;
+}
+
+int cmd_sign(const struct cmd *cmd, struct err *e)
+{
+    struct verify_secret secret;
+    if (!cmd->config_file && !cmd->env->config && cmd->env->secret &&
+        !cmd->env->database) { /* no configuration needed */
+        secret = (struct verify_secret){"environment", "environment", span_trim(span_of(cmd->env->secret))};
+        return sign(&secret, e);
+    }
+    struct config *c = cmd_config(cmd, e);
+    int result = c && choose(cmd, c, &secret, e) == 0 ? sign(&secret, e) : -1;
+    config_free(c);
+    return result;
+}

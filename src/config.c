@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT
+ * config: read whole, checked whole. The only user of libconfuse. */
+#include "config.h"
+
+#include <confuse.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { MAX_BODY_MIN = 1024, MAX_BODY_MAX = 64 << 20 /* bytes */, REST_MS = 500 };
+
+const struct config_key config_keys[] = {
+    {"database", "", NULL, "the SQLite file that events are recorded in"},
+    {"inbox", "table", "table|directory", "the form in which applications read events"},
+    {"directory", "", NULL, "the folder of the directory form"},
+    {"max_body", "1M", NULL, "the largest body that is accepted, in bytes, K or M"},
+    {"journal", "auto", "auto|wal|delete", "SQLite's journal; auto is delete on network file systems"},
+    {"log", "auto", NULL, "auto, stderr, syslog or the path of a file"},
+    {"group", "", NULL, "the consumers' group, where they run as another user"},
+};
+const size_t config_n_keys = sizeof config_keys / sizeof *config_keys;
+
+enum { KEYS = sizeof config_keys / sizeof *config_keys };
+
+static int broken(struct config *c, enum err_code code, const char *what, const char *cure)
+{
+    return err_set(&c->error, code, "%s%s%s%s%s", c->path, *c->path ? ": " : "", what, *cure ? "; " : "", cure);
+}
+
+/* ---- finding ---- */
+
+static bool try_path(struct config *c, const char *folder)
+{
+    int n = folder ? snprintf(c->path, sizeof c->path, "%s/complycube-webhook.conf", folder) : -1;
+    if (n > 0 && n < (int)sizeof c->path && access(c->path, F_OK) == 0)
+        return true;
+    c->path[0] = '\0';
+    return false;
+}
+
+/* Set c->path; true when the environment alone is to be used. */
+static bool find(struct config *c, const struct config_env *env)
+{
+    if (env->config && *env->config) {
+        if (!realpath(env->config, c->path)) /* relative paths start there */
+            snprintf(c->path, sizeof c->path, "%s", env->config);
+        return false;
+    }
+    if (env->secret || env->database)
+        return true;
+    if (!try_path(c, env->folder) && !try_path(c, env->sysconfdir))
+        err_set(&c->error, ERR_CONFIG,
+                "no configuration found; put complycube-webhook.conf beside the program, or name it in "
+                "COMPLYCUBE_WEBHOOK_CONFIG");
+    return false;
+}
+
+/* ---- strings ---- */
+
+/* Ours until the configuration is freed; "" when memory is out, with the error set. */
+static const char *own(struct config *c, char *text)
+{
+    if (!text || c->n_made == sizeof c->made / sizeof *c->made) {
+        free(text);
+        broken(c, ERR_MEMORY, "out of memory", "");
+        return "";
+    }
+    return c->made[c->n_made++] = text;
+}
+
+/* A path as it is when absolute, else from the folder of the configuration file. */
+static char *absolute(const struct config *c, const char *path)
+{
+    char folder[PATH_MAX], *out = NULL;
+    if (*path == '/' || *path == '\0' || !*c->path || strncmp(path, "sqlite:/", 8) == 0 ||
+        files_folder(c->path, folder, sizeof folder) != 0)
+        return strdup(path);
+    if (strncmp(path, "sqlite:", 7) == 0)
+        path += 7;
+    return asprintf(&out, "%s/%s", folder, path) < 0 ? NULL : out;
+}
+
+size_t config_size(const char *text)
+{
+    char *end;
+    errno = 0;
+    unsigned long long n = strtoull(text, &end, 10);
+    int shift = *end == 'K' || *end == 'k' ? 10 : *end == 'M' || *end == 'm' ? 20 : 0;
+    if (errno || end == text || *text == '-' || end[shift != 0] != '\0' || n > (1ull << 40))
+        return 0;
+    return (size_t)(n << shift);
+}
+
+/* ---- checking ---- */
+
+static bool is_choice(const char *choices, const char *value)
+{
+    size_t len = strlen(value);
+    for (const char *at = choices; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL)
+        if (strncmp(at, value, len) == 0 && (at[len] == '|' || at[len] == '\0') && len)
+            return true;
+    return false;
+}
+
+static int check_values(struct config *c, const char *max_body)
+{
+    char text[160];
+    const char *const values[] = {c->database, c->inbox, c->directory, max_body, c->journal, c->log, c->group};
+    for (size_t i = 0; i < KEYS; i++)
+        if (config_keys[i].choices && !is_choice(config_keys[i].choices, values[i])) {
+            snprintf(text, sizeof text, "%s = \"%.40s\"", config_keys[i].name, values[i]);
+            return broken(c, ERR_CONFIG, text, config_keys[i].choices);
+        }
+    if (!*c->database)
+        return broken(c, ERR_CONFIG, "database is missing",
+                      "name the SQLite file: database = \"../private/inbox.db\"");
+    if (strcmp(c->inbox, "table") != 0)
+        return broken(c, ERR_CONFIG, "inbox = \"directory\" is not in this version", "write inbox = \"table\"");
+    c->max_body = config_size(max_body);
+    if (c->max_body < MAX_BODY_MIN || c->max_body > MAX_BODY_MAX)
+        return broken(c, ERR_CONFIG, "max_body is no size from 1K to 64M", "write max_body = \"1M\"");
+    if (strcmp(c->log, "auto") != 0 && strcmp(c->log, "stderr") != 0 && strcmp(c->log, "syslog") != 0 &&
+        *c->log != '/')
+        return broken(c, ERR_CONFIG, "log is none of auto, stderr, syslog, a path", "write log = \"auto\"");
+    return 0;
+}
+
+/* No secret may stand in two endpoints: whose event would it be? */
+static int check_shared(struct config *c)
+{
+    size_t usable = 0;
+    for (size_t i = 0; i < c->n_endpoints; i++)
+        for (size_t k = 0; k < c->endpoint[i].secrets.n; k++) {
+            const struct secret *secret = &c->endpoint[i].secrets.list[k];
+            usable += !secret->retired;
+            for (size_t j = 0; j < i; j++)
+                for (size_t m = 0; m < c->endpoint[j].secrets.n; m++)
+                    if (span_equal(c->endpoint[j].secrets.list[m].value, secret->value))
+                        return err_set(&c->error, ERR_SECRETS,
+                                       "endpoints %s and %s share a secret (%s); each webhook has one of its own",
+                                       c->endpoint[j].name, c->endpoint[i].name, secret->name);
+        }
+    if (usable > CONFIG_SECRETS_MAX)
+        return broken(c, ERR_SECRETS, "more than 256 secrets are in force", "mark what is not used any more as retired");
+    if (usable == 0)
+        return broken(c, ERR_SECRETS, "no secret is in force, all are retired",
+                      "put the webhook's secret into the secret file");
+    return 0;
+}
+
+/* ---- reading ---- */
+
+static _Thread_local struct config *parsing; /* libconfuse's error function is given no context */
+
+static void parse_error(cfg_t *cfg, const char *format, va_list ap)
+{
+    char what[240];
+    vsnprintf(what, sizeof what, format, ap);
+    if (parsing->error.code == ERR_NONE)
+        err_set(&parsing->error, ERR_CONFIG, "%s, line %d: %s", parsing->path, cfg ? cfg->line : 0, what);
+}
+
+static int read_endpoint(struct config *c, cfg_t *section, struct config_endpoint *p)
+{
+    p->name = cfg_title(section);
+    if (!secrets_is_name(span_of(p->name)))
+        return broken(c, ERR_CONFIG, "an endpoint's name may hold letters, digits, dot, dash and underscore only",
+                      "endpoint live { ... }");
+    const char *file = cfg_getstr(section, "secret_file");
+    if (!file || !*file)
+        return err_set(&c->error, ERR_CONFIG, "%s: endpoint %s has no secret_file", c->path, p->name);
+    p->n_events = cfg_size(section, "events");
+    if (p->n_events == 0 || p->n_events > CONFIG_EVENTS_MAX)
+        return err_set(&c->error, ERR_CONFIG, "%s: endpoint %s: events is a list of 1 to %d types, or {\"*\"}",
+                       c->path, p->name, CONFIG_EVENTS_MAX);
+    const char **events = calloc(p->n_events, sizeof *events);
+    for (size_t i = 0; events && i < p->n_events; i++)
+        events[i] = cfg_getnstr(section, "events", (unsigned)i);
+    p->events = events;
+    p->secret_file = absolute(c, file);
+    if (!events || !p->secret_file)
+        return broken(c, ERR_MEMORY, "out of memory", "");
+    if (secrets_read(&p->secrets, p->secret_file, &p->print, &p->narrowed, &c->error) != 0)
+        return -1;
+    if (p->secrets.n == 0)
+        return err_set(&c->error, ERR_SECRETS, "%s holds no secret; put that of the webhook into it, a line each",
+                       p->secret_file);
+    return 0;
+}
+
+static int read_sections(struct config *c, cfg_t *cfg)
+{
+    size_t n = cfg_size(cfg, "endpoint");
+    if (n == 0 || n > CONFIG_ENDPOINTS_MAX)
+        return broken(c, ERR_CONFIG, "there is no endpoint, or more than 32",
+                      "write: endpoint live { secret_file = \"../private/secrets\" }");
+    c->endpoint = calloc(n, sizeof *c->endpoint);
+    if (!c->endpoint)
+        return broken(c, ERR_MEMORY, "out of memory", "");
+    int result = 0;
+    while (result == 0 && c->n_endpoints < n) {
+        size_t i = c->n_endpoints++; /* counted before it is read: it is to be freed, and watched, all the same */
+        result = read_endpoint(c, cfg_getnsec(cfg, "endpoint", (unsigned)i), &c->endpoint[i]);
+    }
+    return result;
+}
+
+/*
+ * libconfuse does not mind a section that is still open at the end of the text. So a line of ours stands behind
+ * it: inside an open section its option is unknown, inside an open string it is never set.
+ */
+#define END_MARK "end_of_this_file"
+#define END_LINE "\n" END_MARK " = \"reached\"\n"
+
+/* libconfuse's own tables, from ours. */
+static cfg_t *parse(struct config *c, const char *text)
+{
+    char all[] = "{\"*\"}";
+    cfg_opt_t section[] = {CFG_STR("secret_file", "", CFGF_NONE), CFG_STR_LIST("events", all, CFGF_NONE), CFG_END()};
+    cfg_opt_t options[KEYS + 3];
+    for (size_t i = 0; i < KEYS; i++)
+        options[i] = (cfg_opt_t)CFG_STR(config_keys[i].name, config_keys[i].standard, CFGF_NONE);
+    options[KEYS] = (cfg_opt_t)CFG_SEC("endpoint", section, CFGF_TITLE | CFGF_MULTI | CFGF_NO_TITLE_DUPES);
+    options[KEYS + 1] = (cfg_opt_t)CFG_STR(END_MARK, "", CFGF_NONE);
+    options[KEYS + 2] = (cfg_opt_t)CFG_END();
+    cfg_t *cfg = cfg_init(options, CFGF_NONE);
+    if (!cfg)
+        return NULL;
+    parsing = c;
+    cfg_set_error_function(cfg, parse_error);
+    bool good = cfg_parse_buf(cfg, text) == CFG_SUCCESS;
+    if ((good && !*cfg_getstr(cfg, END_MARK)) || strstr(c->error.msg, END_MARK))
+        broken(c, ERR_CONFIG, "a closing brace, bracket or quote is missing", "finish writing it");
+    else if (!good && c->error.code == ERR_NONE)
+        broken(c, ERR_CONFIG, "it cannot be parsed", "compare it with the sample");
+    parsing = NULL;
+    return cfg;
+}
+
+static int read_file(struct config *c)
+{
+    struct buf text = {0};
+    struct stat st;
+    c->print = files_look(c->path);
+    int result = files_read_text(c->path, &text, &st, &c->error);
+    if (result == 0) {
+        c->print = files_print(&st);
+        bool room = buf_room(&text, sizeof END_LINE, 2 * FILES_TEXT_MAX) >= sizeof END_LINE;
+        if (room)
+            memcpy(text.at + text.len, END_LINE, sizeof END_LINE);
+        c->parsed = room ? parse(c, text.at) : NULL;
+        if (!c->parsed)
+            broken(c, ERR_MEMORY, "out of memory", "");
+        result = c->parsed && c->error.code == ERR_NONE ? 0 : -1;
+    }
+    if (result == 0 && st.st_mode & S_IWOTH)
+        result = broken(c, ERR_CONFIG, "anyone may write it", "chmod o-w it");
+    buf_release(&text);
+    if (result != 0)
+        return -1;
+    cfg_t *cfg = c->parsed;
+    c->database = own(c, absolute(c, cfg_getstr(cfg, "database")));
+    c->directory = own(c, absolute(c, cfg_getstr(cfg, "directory")));
+    c->inbox = cfg_getstr(cfg, "inbox");
+    c->journal = cfg_getstr(cfg, "journal");
+    c->group = cfg_getstr(cfg, "group");
+    c->log = cfg_getstr(cfg, "log");
+    if (strchr(c->log, '/'))
+        c->log = own(c, absolute(c, c->log));
+    if (c->error.code != ERR_NONE || check_values(c, cfg_getstr(cfg, "max_body")) != 0)
+        return -1;
+    return read_sections(c, cfg);
+}
+
+static int read_environment(struct config *c, const struct config_env *env)
+{
+    static const char *const all[] = {"*"};
+    c->endpoint = calloc(1, sizeof *c->endpoint);
+    if (!c->endpoint)
+        return broken(c, ERR_MEMORY, "out of memory", "");
+    c->n_endpoints = 1;
+    *c->endpoint = (struct config_endpoint){.name = "default", .events = all, .n_events = 1};
+    if (!env->database || !*env->database)
+        return broken(c, ERR_CONFIG, "COMPLYCUBE_WEBHOOK_SECRET is set without COMPLYCUBE_WEBHOOK_DATABASE",
+                      "set both");
+    if (!env->secret)
+        return broken(c, ERR_SECRETS, "COMPLYCUBE_WEBHOOK_DATABASE is set without COMPLYCUBE_WEBHOOK_SECRET",
+                      "set both");
+    c->database = own(c, strdup(env->database));
+    return check_values(c, "1M") != 0 ? -1 : secrets_from_text(&c->endpoint->secrets, env->secret, &c->error);
+}
+
+/* A file that may still be changing is looked at once more: no later change could hide in the same tick. */
+static void distrust_young(struct files_print *print, int64_t now_ms)
+{
+    if (now_ms - print->ctime_ns / 1000000 < REST_MS)
+        print->mtime_ns = -1;
+}
+
+struct config *config_load(const struct config_env *env, int64_t now_ms)
+{
+    struct config *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    c->database = c->directory = c->group = "";
+    c->inbox = "table";
+    c->journal = c->log = "auto";
+    bool environment = find(c, env);
+    if (c->error.code == ERR_NONE && (environment ? read_environment(c, env) : read_file(c)) == 0)
+        check_shared(c);
+    distrust_young(&c->print, now_ms);
+    for (size_t i = 0; i < c->n_endpoints; i++)
+        distrust_young(&c->endpoint[i].print, now_ms);
+    return c;
+}
+
+void config_free(struct config *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; i < c->n_endpoints; i++) {
+        secrets_release(&c->endpoint[i].secrets);
+        if (c->endpoint[i].secret_file) { /* of a file: both are ours */
+            free((void *)(uintptr_t)c->endpoint[i].secret_file);
+            free((void *)(uintptr_t)c->endpoint[i].events);
+        }
+    }
+    free(c->endpoint);
+    for (size_t i = 0; i < c->n_made; i++)
+        free(c->made[i]);
+    cfg_free(c->parsed);
+    free(c);
+}
+
+/* ---- asking ---- */
+
+static bool at_rest(const struct files_print *p, int64_t now_ms)
+{
+    int64_t age_ms = now_ms - p->ctime_ns / 1000000;
+    return age_ms >= REST_MS || age_ms < -REST_MS; /* a clock that was set back must not stop us */
+}
+
+bool config_changed(const struct config *c, int64_t now_ms)
+{
+    bool changed = !*c->path && c->error.code != ERR_NONE; /* none was found: one may be there now */
+    for (size_t i = 0; i <= c->n_endpoints; i++) {
+        const char *path = i < c->n_endpoints ? c->endpoint[i].secret_file : c->path;
+        if (!path || !*path)
+            continue;
+        struct files_print now = files_look(path);
+        if (files_print_equal(&now, i < c->n_endpoints ? &c->endpoint[i].print : &c->print))
+            continue;
+        if (!at_rest(&now, now_ms))
+            return false;
+        changed = true;
+    }
+    return changed;
+}
+
+int64_t config_age(const struct config *c, int64_t now_ms)
+{
+    int64_t latest = c->print.ctime_ns;
+    for (size_t i = 0; i < c->n_endpoints; i++)
+        if (c->endpoint[i].print.ctime_ns > latest)
+            latest = c->endpoint[i].print.ctime_ns;
+    return now_ms - latest / 1000000;
+}
+
+bool config_wants(const struct config *c, const char *endpoint, struct span type)
+{
+    for (size_t i = 0; i < c->n_endpoints; i++) {
+        const struct config_endpoint *p = &c->endpoint[i];
+        if (strcmp(p->name, endpoint) != 0)
+            continue;
+        for (size_t k = 0; k < p->n_events; k++)
+            if (strcmp(p->events[k], "*") == 0 || span_equal(span_of(p->events[k]), type))
+                return true;
+        return false;
+    }
+    return true; /* an endpoint that is being taken away: keep what still comes */
+}
+
+bool config_knows(const struct config *c, struct span value)
+{
+    for (size_t i = 0; i < c->n_endpoints; i++)
+        for (size_t k = 0; k < c->endpoint[i].secrets.n; k++)
+            if (span_equal(c->endpoint[i].secrets.list[k].value, value))
+                return true;
+    return false;
+}

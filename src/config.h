@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * config: what the administrator wrote, read whole, checked whole, and never half in force.
+ *
+ * One file in libconfuse's syntax, or two variables of the process environment. Nothing ever comes from a
+ * request. A struct config is immutable once loaded; a changed file makes a new one.
+ */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include "err.h"
+#include "files.h"
+#include "secrets.h"
+
+#include <limits.h>
+#include <stdint.h>
+
+enum { CONFIG_ENDPOINTS_MAX = 32, CONFIG_EVENTS_MAX = 64, CONFIG_SECRETS_MAX = 256 /* in force */ };
+
+/* Where the configuration may be found; each may be NULL. From the process, never from a request. */
+struct config_env {
+    const char *config;     /* COMPLYCUBE_WEBHOOK_CONFIG: the file, first choice */
+    const char *secret;     /* COMPLYCUBE_WEBHOOK_SECRET, with ... */
+    const char *database;   /* ... COMPLYCUBE_WEBHOOK_DATABASE: no file at all, second choice */
+    const char *folder;     /* of the executable: complycube-webhook.conf there, third choice */
+    const char *sysconfdir; /* the same there, last choice */
+};
+
+struct config_endpoint {
+    const char *name, *secret_file;
+    const char *const *events; /* n_events of them; "*" is all */
+    size_t n_events;
+    struct secrets secrets;
+    bool narrowed; /* its file's mode was narrowed to 0600 */
+    struct files_print print;
+};
+
+struct config {
+    char path[PATH_MAX];                                              /* the file, "" for the environment */
+    const char *database, *inbox, *directory, *journal, *log, *group; /* paths are absolute */
+    size_t max_body;                                                  /* bytes */
+    struct config_endpoint *endpoint;
+    size_t n_endpoints;
+    struct err error; /* ERR_NONE, or why it must not be used */
+    struct files_print print;
+    void *parsed;  /* libconfuse's, and ... */
+    char *made[8]; /* ... strings of our own */
+    size_t n_made;
+};
+
+/* One row of the configuration file's key table; the manual and `-n` follow it. */
+struct config_key {
+    const char *name;
+    const char *standard; /* default */
+    const char *choices;  /* "a|b", or NULL: free text */
+    const char *help;
+};
+extern const struct config_key config_keys[];
+extern const size_t config_n_keys;
+
+/*
+ * Find, read and check the configuration and its secret files.
+ * out:    never NULL but when memory is out; (*c)->error says whether it may be used. To be freed.
+ * errors: in (*c)->error: ERR_CONFIG or ERR_SECRETS, with the file, the line and the cure
+ */
+struct config *config_load(const struct config_env *env, int64_t now_ms);
+void config_free(struct config *c); /* wipes the secrets; NULL is legal */
+
+/*
+ * Has a file changed since it was read, and come to rest? A file is at rest half a second after its last
+ * change, so that a file is not read while it is being written. A few stats.
+ */
+bool config_changed(const struct config *c, int64_t now_ms);
+
+/* Milliseconds since the latest change of any of its files. */
+int64_t config_age(const struct config *c, int64_t now_ms);
+
+/* Is this type one that the endpoint asks for? */
+bool config_wants(const struct config *c, const char *endpoint, struct span type);
+
+/* Does any endpoint have this secret, retired or not? */
+bool config_knows(const struct config *c, struct span value);
+
+/* A size: "1048576", "512K", "1M"; 0 when it is none. */
+size_t config_size(const char *text);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ * err: the error table and how it is filled in. */
+#include "err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct row {
+    const char *word;
+    int http, exit;
+    enum err_level level;
+    const char *who, *text;
+} rows[ERR_CODES] = {
+#define X(code, word, http, exit, level, who, text) {word, http, exit, level, who, text},
+    ERR_TABLE(X)
+#undef X
+};
+
+int err_set(struct err *e, enum err_code code, const char *fmt, ...)
+{
+    if (!e)
+        return -1;
+    va_list ap;
+    va_start(ap, fmt);
+    e->code = code;
+    vsnprintf(e->msg, sizeof e->msg, fmt, ap);
+    va_end(ap);
+    return -1;
+}
+
+int err_prefix(struct err *e, const char *fmt, ...)
+{
+    if (!e)
+        return -1;
+    char msg[sizeof e->msg];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(msg, sizeof msg, fmt, ap);
+    va_end(ap);
+    if (n >= 0 && (size_t)n < sizeof msg)
+        snprintf(msg + n, sizeof msg - (size_t)n, ": %.*s", (int)(sizeof msg - 3) - n, e->msg);
+    memcpy(e->msg, msg, sizeof msg);
+    return -1;
+}
+
+const char *err_word(enum err_code code) { return rows[code].word; }
+int err_http(enum err_code code) { return rows[code].http; }
+int err_exit(enum err_code code) { return rows[code].exit; }
+enum err_level err_level(enum err_code code) { return rows[code].level; }
+const char *err_who(enum err_code code) { return rows[code].who; }
+const char *err_text(enum err_code code) { return rows[code].text; }

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT
+ * files: small files, exact modes, changes. */
+#include "files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int64_t nanoseconds(struct timespec t) { return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec; }
+
+struct files_print files_print(const struct stat *st)
+{
+    return (struct files_print){(int64_t)st->st_ino, st->st_size, nanoseconds(st->st_mtim), nanoseconds(st->st_ctim)};
+}
+
+struct files_print files_look(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? files_print(&st) : (struct files_print){0};
+}
+
+bool files_print_equal(const struct files_print *a, const struct files_print *b)
+{
+    return a->ino == b->ino && a->size == b->size && a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
+}
+
+/* Drop a byte order mark and the CR of each CR LF, in place. */
+static void forgive(struct buf *b)
+{
+    size_t from = b->len >= 3 && memcmp(b->at, "\xef\xbb\xbf", 3) == 0 ? 3 : 0, to = 0;
+    for (; from < b->len; from++)
+        if (b->at[from] != '\r' || (from + 1 < b->len && b->at[from + 1] != '\n'))
+            b->at[to++] = b->at[from];
+    b->len = to;
+    b->at[to] = '\0';
+}
+
+int files_read_text(const char *path, struct buf *out, struct stat *st, struct err *e)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return err_set(e, ERR_CONFIG, "opening %s: %s", path, strerror(errno));
+    int result = -1;
+    ssize_t n = -1;
+    if (fstat(fd, st) != 0 || !S_ISREG(st->st_mode)) {
+        err_set(e, ERR_CONFIG, "%s is not a file", path);
+        goto out;
+    }
+    for (;;) {
+        size_t room = buf_room(out, 4096, FILES_TEXT_MAX);
+        if (room < 2) {
+            err_set(e, ERR_CONFIG, "%s is larger than %d bytes", path, FILES_TEXT_MAX - 2);
+            goto out;
+        }
+        n = read(fd, out->at + out->len, room - 1);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        out->len += (size_t)n;
+    }
+    if (n < 0) {
+        err_set(e, ERR_CONFIG, "reading %s: %s", path, strerror(errno));
+        goto out;
+    }
+    forgive(out);
+    result = 0;
+out:
+    close(fd);
+    return result;
+}
+
+int files_folder(const char *path, char *folder, size_t size)
+{
+    const char *slash = strrchr(path, '/');
+    size_t len = !slash ? 0 : slash == path ? 1 : (size_t)(slash - path);
+    if (len + 2 > size)
+        return -1;
+    memcpy(folder, slash ? path : ".", slash ? len : 1);
+    folder[slash ? len : 1] = '\0';
+    return 0;
+}
+
+static int sync_folder(const char *path, struct err *e)
+{
+    char folder[PATH_MAX];
+    if (files_folder(path, folder, sizeof folder) != 0)
+        return err_set(e, ERR_READONLY, "%s: the path is too long", path);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int failed = fd < 0 || (fsync(fd) != 0 && errno != EINVAL);
+    if (failed)
+        err_set(e, ERR_READONLY, "making %s durable in its folder: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return failed ? -1 : 0;
+}
+
+static int fit(int fd, const char *path, mode_t mode, gid_t group, struct err *e)
+{
+    if (group != (gid_t)-1 && fchown(fd, (uid_t)-1, group) != 0)
+        return err_set(e, ERR_READONLY, "giving %s to the group %ld: %s; be root or a member of the group", path,
+                       (long)group, strerror(errno));
+    if (fchmod(fd, mode) != 0)
+        return err_set(e, ERR_READONLY, "setting the mode of %s: %s", path, strerror(errno));
+    return sync_folder(path, e);
+}
+
+static enum err_code code_of(int os)
+{
+    if (os == ENOSPC || os == EDQUOT)
+        return ERR_FULL;
+    return os == ENOENT || os == ENOTDIR ? ERR_DATABASE : ERR_READONLY;
+}
+
+int files_make_file(const char *path, mode_t mode, gid_t group, bool *made, struct err *e)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, mode & 0600);
+    if (made)
+        *made = fd >= 0;
+    if (fd < 0 && errno == EEXIST)
+        return 0;
+    if (fd < 0)
+        return err_set(e, code_of(errno), "making %s: %s; its folder must exist and be writable for this user", path,
+                       strerror(errno));
+    int result = fit(fd, path, mode, group, e);
+    close(fd);
+    return result;
+}
+
+int files_make_dir(const char *path, mode_t mode, gid_t group, bool *made, struct err *e)
+{
+    int failed = mkdir(path, mode & 0700);
+    if (made)
+        *made = !failed;
+    if (failed && errno == EEXIST)
+        return 0;
+    if (failed)
+        return err_set(e, ERR_READONLY, "making the folder %s: %s", path, strerror(errno));
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set(e, ERR_READONLY, "opening the folder %s: %s", path, strerror(errno));
+    int result = fit(fd, path, mode, group, e);
+    close(fd);
+    return result;
+}

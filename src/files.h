@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * files: reading a small file whole, making files and directories with exact modes whatever the umask, and
+ * telling whether a file changed.
+ */
+#ifndef FILES_H
+#define FILES_H
+
+#include "buf.h"
+#include "err.h"
+
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+enum { FILES_TEXT_MAX = 1 << 20 };
+
+/* What stat tells of a file; all zero: it is not there. Any write changes it, since nobody can set a ctime. */
+struct files_print {
+    int64_t ino, size, mtime_ns, ctime_ns;
+};
+
+struct files_print files_print(const struct stat *st);
+struct files_print files_look(const char *path);
+bool files_print_equal(const struct files_print *a, const struct files_print *b);
+
+/*
+ * Read a text file of at most FILES_TEXT_MAX bytes into `out` (to be released), a NUL behind it not counted.
+ * A UTF-8 byte order mark is skipped and CR LF becomes LF. *st is of the very file read.
+ * errors: ERR_CONFIG  with the file's name and the reason
+ */
+int files_read_text(const char *path, struct buf *out, struct stat *st, struct err *e);
+
+/*
+ * Make `path` if it is missing, with exactly this mode and group ((gid_t)-1: leave the group). What is
+ * already there is left as it is. *made tells which (may be NULL). A new entry is durable on return.
+ * errors: ERR_READONLY  it cannot be made, and why;  ERR_FULL;  ERR_DATABASE  its folder is missing
+ */
+int files_make_file(const char *path, mode_t mode, gid_t group, bool *made, struct err *e);
+int files_make_dir(const char *path, mode_t mode, gid_t group, bool *made, struct err *e);
+
+/* The folder part of a path, at most size - 1 bytes, "." when there is none; 0, or -1 when it is too long. */
+int files_folder(const char *path, char *folder, size_t size);
+
+#endif

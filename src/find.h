@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * find: where this process was started and what its environment names. For the programs only.
+ */
+#ifndef FIND_H
+#define FIND_H
+
+#include "config.h"
+
+/* The folder of the running program, at most size - 1 bytes; "." where it cannot be told. */
+void find_folder(const char *argv0, char *folder, size_t size);
+
+/* What the process environment says about the configuration; `folder` is borrowed. */
+struct config_env find_config(const char *folder);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT
+ * log: one event, one line of key=value pairs, and where lines go. */
+#include "log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/uio.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LOG_LINES_MAX = 128 };
+
+static const char *level_word(enum err_level level)
+{
+    static const char *const words[] = {"info", "warning", "error"};
+    return words[level];
+}
+
+static void put(struct log_line *l, const char *s, size_t n)
+{
+    size_t room = sizeof l->text - 2 - l->len; /* the newline and the NUL stay free */
+    if (n > room)
+        n = room;
+    memcpy(l->text + l->len, s, n);
+    l->len += n;
+}
+
+static void put_escaped(struct log_line *l, struct span value)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.at[i];
+        if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\')
+            put(l, (const char *)&c, 1);
+        else
+            put(l, (char[]){'\\', 'x', digits[c >> 4], digits[c & 15]}, 4);
+    }
+}
+
+void log_begin(struct log_line *l, int64_t now_ms, enum err_level level, const char *code)
+{
+    char time[40] = "";
+    time_t seconds = (time_t)(now_ms / 1000);
+    struct tm tm;
+    if (gmtime_r(&seconds, &tm))
+        strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    l->level = level;
+    l->len = 0;
+    int n = snprintf(l->text, sizeof l->text, "complycube-webhook: time=%s level=%s code=%s", time, level_word(level),
+                     code);
+    l->len = n > 0 ? (size_t)n : 0;
+}
+
+void log_text(struct log_line *l, const char *key, struct span value)
+{
+    if (!value.at)
+        return;
+    bool plain = value.len > 0;
+    for (size_t i = 0; i < value.len && plain; i++)
+        plain = strchr("=\" \\", value.at[i]) == NULL;
+    put(l, " ", 1);
+    put(l, key, strlen(key));
+    put(l, "=\"", plain ? 1 : 2);
+    put_escaped(l, value);
+    put(l, "\"", plain ? 0 : 1);
+}
+
+void log_number(struct log_line *l, const char *key, int64_t value)
+{
+    char text[24];
+    int n = snprintf(text, sizeof text, "%lld", (long long)value);
+    log_text(l, key, (struct span){text, (size_t)n});
+}
+
+void log_end(struct log_line *l)
+{
+    l->text[l->len++] = '\n';
+    l->text[l->len] = '\0';
+}
+
+void log_error(struct log_line *l, int64_t now_ms, const struct err *e)
+{
+    log_begin(l, now_ms, err_level(e->code), err_word(e->code));
+    log_text(l, "msg", span_of(e->msg));
+    log_end(l);
+}
+
+/* Would a line on stderr be lost? */
+static bool stderr_is_null(void)
+{
+    struct stat st;
+    return fstat(STDERR_FILENO, &st) != 0 || (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
+}
+
+int log_open(struct log *log, const char *spec, struct err *e)
+{
+    *log = (struct log){.fd = -1};
+    if (strcmp(spec, "auto") == 0 || strcmp(spec, "stderr") == 0) {
+        log->sink = *spec == 'a' ? LOG_AUTO : LOG_STDERR;
+    } else if (strcmp(spec, "syslog") == 0) {
+        log->sink = LOG_SYSLOG;
+    } else {
+        log->sink = LOG_FILE;
+        log->fd = open(spec, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+        if (log->fd < 0)
+            return err_set(e, ERR_CONFIG, "opening the log %s: %s; make its folder writable for this user", spec,
+                           strerror(errno));
+    }
+    return 0;
+}
+
+void log_close(struct log *log)
+{
+    if (log->sink == LOG_FILE && log->fd >= 0)
+        close(log->fd);
+    *log = (struct log){.fd = -1};
+}
+
+static void write_syslog(const struct log_line *l)
+{
+    static const int priorities[] = {LOG_INFO, LOG_WARNING, LOG_ERR};
+    const char *text = strchr(l->text, ' '); /* syslog puts the program's name itself */
+    openlog("complycube-webhook", LOG_PID, LOG_DAEMON);
+    syslog(priorities[l->level], "%.*s", (int)(l->len - 1), text ? text + 1 : l->text);
+}
+
+void log_write(const struct log *log, const struct log_line *const lines[], size_t n)
+{
+    bool to_syslog = log->sink == LOG_SYSLOG || (log->sink == LOG_AUTO && stderr_is_null());
+    struct iovec parts[LOG_LINES_MAX];
+    int count = 0;
+    for (size_t i = 0; i < n && count < LOG_LINES_MAX; i++) {
+        if (lines[i]->len == 0 || (log->sink == LOG_AUTO && lines[i]->level == LEVEL_INFO))
+            continue;
+        if (to_syslog)
+            write_syslog(lines[i]);
+        else
+            parts[count++] = (struct iovec){(void *)(uintptr_t)lines[i]->text, lines[i]->len};
+    }
+    if (count && writev(log->sink == LOG_FILE ? log->fd : STDERR_FILENO, parts, count) < 0)
+        return; /* a log that cannot be written must not stop events */
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * log: one event, one line of key=value pairs, and where lines go.
+ *
+ * A value from outside is escaped: whatever is not a plain printable ASCII character becomes \xNN, so no
+ * request can forge a line. Callers never pass a body, a signature, a secret or a payload's field.
+ */
+#ifndef LOG_H
+#define LOG_H
+
+#include "err.h"
+#include "span.h"
+
+#include <stdint.h>
+
+struct log_line {
+    enum err_level level;
+    size_t len;
+    char text[640]; /* bytes that do not fit are left out; always ends in a newline after log_end */
+};
+
+/* Start a line: time (UTC, from now_ms), level, code. */
+void log_begin(struct log_line *l, int64_t now_ms, enum err_level level, const char *code);
+void log_text(struct log_line *l, const char *key, struct span value); /* nothing for the absent span */
+void log_number(struct log_line *l, const char *key, int64_t value);
+void log_end(struct log_line *l);
+
+/* A whole line for an error; the code's own level. */
+void log_error(struct log_line *l, int64_t now_ms, const struct err *e);
+
+/* Where lines go. */
+struct log {
+    enum log_sink { LOG_AUTO, LOG_STDERR, LOG_SYSLOG, LOG_FILE } sink;
+    int fd; /* LOG_FILE */
+};
+
+/*
+ * Open "auto", "stderr", "syslog" or an absolute path (appended to, made with mode 0640).
+ * errors: ERR_CONFIG  the file cannot be opened
+ */
+int log_open(struct log *log, const char *spec, struct err *e);
+void log_close(struct log *log);
+
+/*
+ * Write lines, one write for all of them where the sink is a file or stderr. Never fails: what cannot be
+ * written is lost. LOG_AUTO is stderr, or syslog where stderr is /dev/null or closed; successes (LEVEL_INFO)
+ * are not written to it.
+ */
+void log_write(const struct log *log, const struct log_line *const lines[], size_t n);
+
+#endif

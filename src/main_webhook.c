@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT
+ * complycube-webhook: the receiver, as a CGI or a FastCGI program, decided at start. */
+#include "find.h"
+#include "version.h"
+#include "web.h"
+#include "web_cgi.h"
+#include "web_fcgi.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { SYSTEMD_FD = 3 };
+
+static const char usage[] =
+    "usage: complycube-webhook [-n | -V | -h]\n"
+    "\n"
+    "The receiver of signed ComplyCube webhooks. A web server starts it, not a person:\n"
+    "as a CGI program (REQUEST_METHOD is set), or as a FastCGI program (standard input,\n"
+    "or descriptor 3 from systemd, is a listening socket).\n"
+    "\n"
+    "  -n  test the configuration, print what was understood, exit non-zero when it is broken\n"
+    "  -V  print the version (also --version)\n"
+    "  -h  print this (also --help)\n"
+    "\n"
+    "The configuration is the file that COMPLYCUBE_WEBHOOK_CONFIG names, else\n"
+    "complycube-webhook.conf beside the program. See complycube-webhook(8).\n";
+
+static bool is_listening(int fd)
+{
+    int on = 0;
+    socklen_t len = sizeof on;
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == 0 && on;
+}
+
+/* A socket that systemd passes is meant for this very process. source: sd_listen_fds(3) */
+static bool from_systemd(void)
+{
+    const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
+    bool mine =
+        pid && n && strtol(pid, NULL, 10) == (long)getpid() && strcmp(n, "1") == 0 && is_listening(SYSTEMD_FD);
+    if (mine) {
+        unsetenv("LISTEN_PID");
+        unsetenv("LISTEN_FDS");
+    }
+    return mine;
+}
+
+static void print_endpoint(const struct config_endpoint *p)
+{
+    printf("endpoint %s\n", p->name);
+    printf("  secret_file  %s%s\n", p->secret_file ? p->secret_file : "(the environment)",
+           p->narrowed ? "  (narrowed to mode 0600)" : "");
+    for (size_t i = 0; i < p->secrets.n; i++)
+        printf("  secret       %s%s\n", p->secrets.list[i].name, p->secrets.list[i].retired ? "  (retired)" : "");
+    for (size_t i = 0; i < p->n_events; i++)
+        printf("  events       %s\n", p->events[i]);
+}
+
+static int test_configuration(const struct config_env *env)
+{
+    struct config *c = config_load(env, web_time_ms());
+    if (!c)
+        return err_exit(ERR_MEMORY);
+    struct err e = c->error;
+    struct store_options o;
+    if (e.code == ERR_NONE) {
+        printf("configuration  %s\ndatabase       %s\ninbox          %s\nmax_body       %zu bytes\n"
+               "journal        %s\nlog            %s\ngroup          %s\n",
+               *c->path ? c->path : "(the environment)", c->database, c->inbox, c->max_body, c->journal, c->log,
+               *c->group ? c->group : "(none)");
+        for (size_t i = 0; i < c->n_endpoints; i++)
+            print_endpoint(&c->endpoint[i]);
+        if (receiver_store_options(c, true, &o, &e) == 0 && store_probe(&o, &e) == 0)
+            printf("ready\n");
+    }
+    if (e.code != ERR_NONE)
+        fprintf(stderr, "complycube-webhook: %s: %s\n", err_word(e.code), e.msg);
+    config_free(c);
+    return err_exit(e.code);
+}
+
+/* fd: the listening socket, or -1 for a CGI */
+static int receive(const struct config_env *env, int fd)
+{
+    struct receiver r;
+    struct err e = {0};
+    if (receiver_open(&r, env, fd < 0, web_time_ms(), &e) != 0) {
+        fprintf(stderr, "complycube-webhook: %s\n", e.msg);
+        return err_exit(e.code);
+    }
+    int code = fd < 0 ? web_cgi(&r) : web_fcgi(&r, fd);
+    receiver_close(&r);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    char folder[PATH_MAX];
+    find_folder(argv[0], folder, sizeof folder);
+    struct config_env env = find_config(folder);
+    if (from_systemd())
+        return receive(&env, SYSTEMD_FD);
+    if (is_listening(STDIN_FILENO))
+        return receive(&env, STDIN_FILENO);
+    if (getenv("REQUEST_METHOD")) /* argv may come from a query string: never look at it */
+        return receive(&env, -1);
+    if (argc == 2 && strcmp(argv[1], "-n") == 0)
+        return test_configuration(&env);
+    if (argc == 2 && (strcmp(argv[1], "-V") == 0 || strcmp(argv[1], "--version") == 0))
+        return printf("complycube-webhook %s\n", VERSION) < 0;
+    bool asked = argc == 2 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0);
+    fputs(usage, asked ? stdout : stderr);
+    return asked ? 0 : 2;
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT
+ * receive: the pipeline. */
+#include "receive.h"
+
+#include "decode.h"
+
+#include <stdio.h>
+
+static const char probe_type[] = "complycube-inbox.probe";
+
+static bool is(struct span text, const char *word) { return span_equal(text, span_of(word)); }
+
+/* Not even verified; the connection is drained all the same. */
+static int refuse(struct exchange *x, enum err_code code, const char *why)
+{
+    x->code = code;
+    return err_set(&x->err, code, "%s", why);
+}
+
+/* CONTENT_LENGTH that is a number and not that of the body: the body, not the secret, is at fault. */
+static bool length_differs(const struct request *q)
+{
+    size_t told = 0;
+    for (size_t i = 0; i < q->content_length.len; i++) {
+        char c = q->content_length.at[i];
+        if (c < '0' || c > '9' || told > (size_t)1 << 40)
+            return false;
+        told = told * 10 + (size_t)(c - '0');
+    }
+    return q->content_length.len && told != q->body.len;
+}
+
+static int check_method(struct receiver *r, struct exchange *x)
+{
+    const struct request *q = &x->request;
+    x->state = is(q->method, "GET") || is(q->method, "HEAD");
+    if (x->state) {
+        x->code = receiver_state(r, &x->err);
+        return -1;
+    }
+    return is(q->method, "POST") ? 0 : refuse(x, ERR_METHOD, "only GET, HEAD and POST are answered");
+}
+
+static int verify(struct receiver *r, struct exchange *x, size_t slot)
+{
+    const struct request *q = &x->request;
+    if (q->end == REQUEST_TOO_LARGE)
+        return refuse(x, ERR_TOO_LARGE, "the body is above max_body; raise it if such events are real");
+    if (!r->verifier)
+        return refuse(x, r->config->error.code, r->config->error.msg);
+    if (q->signature_twice)
+        return refuse(x, ERR_SIGNATURE, "the signature header came more than once");
+    x->verified = verify_body(r->verifier, slot, q->signature, q->body, &x->err);
+    if (x->verified)
+        return 0;
+    x->code = x->err.code;
+    if (x->code == ERR_SIGNATURE && (q->end == REQUEST_CUT || length_differs(q)))
+        refuse(x, ERR_INCOMPLETE, "the body is not as long as it was said to be; see the web server's limits");
+    return -1;
+}
+
+static int decode(struct receiver *r, struct exchange *x)
+{
+    struct record *record = &x->record;
+    *record = (struct record){.verified = x->verified, .event = &x->event};
+    if (decode_event(x->verified, &x->event, &record->err) != 0) {
+        record->reason = record->err.msg;
+        return 0;
+    }
+    x->probe = is(x->event.type, probe_type);
+    record->ignored = !config_wants(r->config, verified_endpoint(x->verified), x->event.type);
+    return x->probe ? -1 : 0;
+}
+
+/* Is there something to record? */
+static bool take(struct receiver *r, struct exchange *x, size_t slot)
+{
+    x->code = ERR_NONE;
+    x->err.code = ERR_NONE;
+    x->verified = NULL;
+    x->probe = false;
+    return check_method(r, x) == 0 && verify(r, x, slot) == 0 && decode(r, x) == 0;
+}
+
+static void record(struct receiver *r, struct exchange *const waiting[], size_t n, int64_t now_ms)
+{
+    struct record *records[RECEIVE_BATCH_MAX];
+    struct err e = {0};
+    for (size_t i = 0; i < n; i++)
+        records[i] = &waiting[i]->record;
+    struct store *store = receiver_store(r, &e);
+    int failed = !store || store_record(store, records, n, now_ms, &e) != 0;
+    for (size_t i = 0; i < n; i++) {
+        struct exchange *x = waiting[i];
+        if (failed)
+            x->err = e;
+        else if (x->record.outcome == STORE_REFUSED)
+            x->err = x->record.err;
+        x->code = x->err.code;
+    }
+}
+
+static struct reply answer(const struct exchange *x)
+{
+    if (x->state)
+        return reply_state(x->code);
+    if (x->code != ERR_NONE)
+        return reply_error(x->code);
+    return x->probe ? reply_probe() : reply_outcome(x->record.outcome);
+}
+
+static const char *word(const struct exchange *x)
+{
+    static const char *const words[] = {"stored", "ignored", "duplicate", "quarantined", "refused"};
+    if (x->state)
+        return x->code == ERR_NONE ? "ready" : err_word(x->code);
+    return x->code != ERR_NONE ? err_word(x->code) : x->probe ? "probe" : words[x->record.outcome];
+}
+
+static enum err_level level(const struct exchange *x)
+{
+    if (x->code != ERR_NONE)
+        return err_level(x->code);
+    return x->verified && !x->probe && x->record.outcome == STORE_QUARANTINED ? LEVEL_WARNING : LEVEL_INFO;
+}
+
+static void describe(struct exchange *x, int64_t now_ms)
+{
+    struct log_line *l = &x->line;
+    bool decoded = x->verified && !x->record.reason;
+    const struct err *e = x->code != ERR_NONE ? &x->err : &x->record.err;
+    bool explained = x->code != ERR_NONE || (x->verified && e->code != ERR_NONE);
+    log_begin(l, now_ms, level(x), word(x));
+    log_number(l, "status", x->reply.status);
+    log_text(l, "remote", x->request.remote);
+    log_number(l, "bytes", (int64_t)x->request.body.len);
+    if (x->verified) {
+        log_text(l, "endpoint", span_of(verified_endpoint(x->verified)));
+        log_text(l, "secret", span_of(verified_secret(x->verified)));
+    }
+    log_text(l, "event", decoded ? x->event.id : (struct span){0});
+    log_text(l, "type", decoded ? x->event.type : (struct span){0});
+    log_text(l, "msg", explained ? span_of(e->msg) : (struct span){0});
+    log_end(l);
+}
+
+void receive_batch(struct receiver *r, struct exchange *const batch[], size_t n, int64_t now_ms)
+{
+    struct exchange *waiting[RECEIVE_BATCH_MAX];
+    size_t waiting_n = 0;
+    for (size_t i = 0; i < n; i++)
+        if (take(r, batch[i], i))
+            waiting[waiting_n++] = batch[i];
+        else if (batch[i]->code != ERR_NONE && !batch[i]->state && r->store)
+            store_refused(r->store, now_ms);
+    if (waiting_n)
+        record(r, waiting, waiting_n, now_ms);
+    for (size_t i = 0; i < n; i++) {
+        batch[i]->reply = answer(batch[i]);
+        describe(batch[i], now_ms);
+    }
+}

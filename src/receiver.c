@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT
+ * receiver: what a running receiver holds, and how it stays right. */
+#include "receiver.h"
+
+#include <errno.h>
+#include <grp.h>
+
+enum { LOOK_MS = 1000, CARRY_MS = 5000, CUT_MS = 60000, WAIT_MS = 4000 };
+enum { CHECKPOINT_PAGES_BRIEF = 1000, CHECKPOINT_PAGES = 8000 /* of 4 KiB */ };
+
+static void say(struct receiver *r, int64_t now_ms, const struct err *e)
+{
+    struct log_line line;
+    const struct log_line *lines[] = {&line};
+    log_error(&line, now_ms, e);
+    log_write(&r->log, lines, 1);
+}
+
+static void note(struct receiver *r, int64_t now_ms, const char *code, const char *key, const char *value)
+{
+    struct log_line line;
+    const struct log_line *lines[] = {&line};
+    log_begin(&line, now_ms, LEVEL_WARNING, code);
+    log_text(&line, key, span_of(value));
+    log_end(&line);
+    log_write(&r->log, lines, 1);
+}
+
+static void note_narrowed(struct receiver *r, const struct config *c, int64_t now_ms)
+{
+    for (size_t i = 0; i < c->n_endpoints; i++)
+        if (c->endpoint[i].narrowed)
+            note(r, now_ms, "narrowed", "file", c->endpoint[i].secret_file);
+}
+
+/* ---- keys ---- */
+
+/* The usable secrets of a configuration, but those that `newer` (may be NULL) knows. */
+static size_t collect(const struct config *c, const struct config *newer, struct verify_secret *list, size_t n,
+                      size_t max)
+{
+    for (size_t i = 0; c && i < c->n_endpoints; i++)
+        for (size_t k = 0; k < c->endpoint[i].secrets.n; k++) {
+            const struct secret *s = &c->endpoint[i].secrets.list[k];
+            if (n < max && !s->retired && !(newer && config_knows(newer, s->value)))
+                list[n++] = (struct verify_secret){c->endpoint[i].name, s->name, s->value};
+        }
+    return n;
+}
+
+enum { SECRETS_IN_FORCE_MAX = 2 * CONFIG_SECRETS_MAX /* those of an outgoing configuration too */ };
+
+/* Keys of r->config and, while it goes, of r->outgoing. Without memory for them nothing is accepted. */
+static void make_keys(struct receiver *r)
+{
+    struct verify_secret list[SECRETS_IN_FORCE_MAX];
+    size_t n = collect(r->config, NULL, list, 0, SECRETS_IN_FORCE_MAX);
+    n = collect(r->outgoing, r->config, list, n, SECRETS_IN_FORCE_MAX);
+    verify_close(r->verifier); /* before: its keys borrow names of a configuration that may go */
+    verify_open(&r->verifier, list, n, &r->config->error);
+}
+
+static bool loses_a_secret(const struct config *old, const struct config *new)
+{
+    struct verify_secret one;
+    return collect(old, new, &one, 0, 1) == 1;
+}
+
+static bool unterminated(const struct config *c)
+{
+    for (size_t i = 0; i < c->n_endpoints; i++)
+        if (c->endpoint[i].secrets.unterminated)
+            return true;
+    return false;
+}
+
+/* Is a secret of `new` the beginning of one in force? Then its file was cut in the middle of a line. */
+static bool has_half_a_secret(const struct receiver *r, const struct config *new)
+{
+    struct verify_secret in_force[SECRETS_IN_FORCE_MAX], given[SECRETS_IN_FORCE_MAX];
+    size_t n = collect(r->config, new, in_force, 0, SECRETS_IN_FORCE_MAX);
+    n = collect(r->outgoing, new, in_force, n, SECRETS_IN_FORCE_MAX);
+    size_t m = collect(new, NULL, given, 0, SECRETS_IN_FORCE_MAX);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < m; k++)
+            if (given[k].value.len < in_force[i].value.len &&
+                memcmp(given[k].value.at, in_force[i].value.at, given[k].value.len) == 0)
+                return true;
+    return false;
+}
+
+/* Does a new configuration look as if only a part of its files had arrived? Nobody writes for longer than a minute. */
+static bool looks_cut(const struct receiver *r, const struct config *new, int64_t now_ms)
+{
+    if (config_age(new, now_ms) >= CUT_MS)
+        return false;
+    bool loses = loses_a_secret(r->config, new) || loses_a_secret(r->outgoing, new);
+    return (loses && unterminated(new)) || has_half_a_secret(r, new);
+}
+
+/* ---- taking up and changing ---- */
+
+static bool same_store(const struct config *a, const struct config *b)
+{
+    return strcmp(a->database, b->database) == 0 && strcmp(a->journal, b->journal) == 0 &&
+           strcmp(a->group, b->group) == 0;
+}
+
+static void use_log(struct receiver *r, int64_t now_ms)
+{
+    struct log log;
+    struct err e = {0};
+    if (log_open(&log, r->config->log, &e) != 0) {
+        say(r, now_ms, &e); /* to where lines went until now */
+        return;
+    }
+    log_close(&r->log);
+    r->log = log;
+}
+
+/* Which of the configurations before `new` has a secret that must count a while longer? The older one first:
+ * what came between may have been half a file. */
+static struct config *still_needed(struct receiver *r, const struct config *new)
+{
+    if (r->outgoing && loses_a_secret(r->outgoing, new))
+        return r->outgoing;
+    return r->verifier && loses_a_secret(r->config, new) ? r->config : NULL;
+}
+
+/* Put a good configuration into force in place of r->config. */
+static void take_over(struct receiver *r, struct config *new, int64_t now_ms)
+{
+    struct config *before[] = {r->config, r->outgoing}, *needed = still_needed(r, new);
+    if (!same_store(r->config, new)) {
+        store_close(r->store);
+        r->store = NULL;
+    }
+    r->config = new;
+    r->outgoing = needed;
+    make_keys(r);
+    for (size_t i = 0; i < 2; i++) /* no key borrows their names any more */
+        if (before[i] != needed)
+            config_free(before[i]);
+    use_log(r, now_ms);
+    note_narrowed(r, new, now_ms);
+    note(r, now_ms, "configured", "file", *new->path ? new->path : "the environment");
+    if (needed)
+        note(r, now_ms, "secret-vanished", "msg",
+             "a secret is gone from its file without being marked retired; it counts until the file is at rest");
+}
+
+static void refuse(struct receiver *r, struct config *new, int64_t now_ms)
+{
+    const struct err *before = r->refused ? &r->refused->error : &r->config->error;
+    if (strcmp(before->msg, new->error.msg) != 0)
+        say(r, now_ms, &new->error);
+    config_free(r->refused);
+    r->refused = NULL;
+    if (r->verifier) {
+        r->refused = new;
+    } else { /* nothing good is in force: show what is wrong now */
+        config_free(r->config);
+        r->config = new;
+    }
+}
+
+/* Drop the secrets of the configuration before, once the files have been at rest for a while. */
+static void end_outgoing(struct receiver *r, int64_t now_ms)
+{
+    struct config *old = r->outgoing;
+    if (!old || config_age(r->config, now_ms) < CARRY_MS)
+        return;
+    r->outgoing = NULL;
+    make_keys(r);
+    config_free(old);
+}
+
+void receiver_refresh(struct receiver *r, int64_t now_ms, bool at_once)
+{
+    int64_t since = now_ms - r->looked_ms;
+    if (!at_once && since >= 0 && since < LOOK_MS)
+        return;
+    r->looked_ms = now_ms;
+    const struct config *latest = r->refused ? r->refused : r->config;
+    bool aged = r->refused && r->cut && config_age(r->refused, now_ms) >= CUT_MS;
+    if (at_once)
+        use_log(r, now_ms); /* its file may have been moved away */
+    if (!aged && !config_changed(latest, now_ms)) {
+        end_outgoing(r, now_ms);
+        return;
+    }
+    struct config *new = config_load(&r->env, now_ms);
+    if (!new)
+        return;
+    bool sound = new->error.code == ERR_NONE;
+    r->cut = sound && r->verifier && looks_cut(r, new, now_ms);
+    if (r->cut)
+        err_set(&new->error, ERR_SECRETS,
+                "a secret in force is missing from its file, which looks half-written; end it with a newline, "
+                "or wait a minute");
+    if (new->error.code != ERR_NONE) {
+        refuse(r, new, now_ms);
+        return;
+    }
+    take_over(r, new, now_ms);
+    config_free(r->refused);
+    r->refused = NULL;
+}
+
+int receiver_open(struct receiver *r, const struct config_env *env, bool brief, int64_t now_ms, struct err *e)
+{
+    *r = (struct receiver){.env = *env, .brief = brief, .log = {.fd = -1}, .looked_ms = now_ms};
+    r->config = config_load(env, now_ms);
+    if (!r->config)
+        return err_set(e, ERR_MEMORY, "reading the configuration: out of memory");
+    if (r->config->error.code == ERR_NONE) {
+        make_keys(r);
+        use_log(r, now_ms);
+        note_narrowed(r, r->config, now_ms);
+    }
+    if (r->config->error.code != ERR_NONE)
+        say(r, now_ms, &r->config->error);
+    return 0;
+}
+
+void receiver_close(struct receiver *r)
+{
+    store_close(r->store);
+    verify_close(r->verifier);
+    config_free(r->outgoing);
+    config_free(r->refused);
+    config_free(r->config);
+    log_close(&r->log);
+}
+
+/* ---- the store ---- */
+
+int receiver_store_options(const struct config *c, bool brief, struct store_options *o, struct err *e)
+{
+    *o = (struct store_options){.url = c->database, .journal = c->journal, .group = (gid_t)-1, .create = true};
+    o->wait_ms = WAIT_MS;
+    o->checkpoint_pages = brief ? CHECKPOINT_PAGES_BRIEF : CHECKPOINT_PAGES;
+    if (!*c->group)
+        return 0;
+    errno = 0;
+    const struct group *group = getgrnam(c->group);
+    if (!group)
+        return err_set(e, ERR_CONFIG, "group = \"%s\": no such group; name an existing one or leave it empty",
+                       c->group);
+    o->group = group->gr_gid;
+    return 0;
+}
+
+struct store *receiver_store(struct receiver *r, struct err *e)
+{
+    struct store_options o;
+    if (r->store && store_moved(r->store)) {
+        store_close(r->store);
+        r->store = NULL;
+    }
+    if (!r->store && receiver_store_options(r->config, r->brief, &o, e) == 0)
+        store_open(&r->store, &o, e);
+    return r->store;
+}
+
+enum err_code receiver_state(struct receiver *r, struct err *e)
+{
+    struct store_options o;
+    *e = (struct err){0};
+    if (r->config->error.code != ERR_NONE) {
+        *e = r->config->error;
+        return e->code == ERR_SECRETS ? ERR_SECRETS : ERR_CONFIG;
+    }
+    if (receiver_store_options(r->config, r->brief, &o, e) != 0)
+        return ERR_CONFIG;
+    bool open = r->store && !store_moved(r->store);
+    return (open ? store_ready(r->store, e) : store_probe(&o, e)) == 0 ? ERR_NONE : e->code;
+}

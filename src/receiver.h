@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * receiver: what a running receiver holds (configuration, keys, store, log) and how it stays right while
+ * files change under it. Always usable: where something is broken, `error` says so and it heals later.
+ */
+#ifndef RECEIVER_H
+#define RECEIVER_H
+
+#include "config.h"
+#include "log.h"
+#include "store.h"
+#include "verify.h"
+
+struct receiver {
+    struct config_env env;
+    struct config *config;     /* in force; or, before any was good, the broken one */
+    struct config *refused;    /* the latest broken one, not in force, or NULL */
+    bool cut;                  /* it is sound but looks half-written: look again when it has aged */
+    struct config *outgoing;   /* the one before, while its secrets still count; or NULL */
+    struct verifier *verifier; /* NULL: no usable configuration */
+    struct store *store;       /* NULL: not open, see receiver_store */
+    struct log log;
+    bool brief; /* answers one request and ends: a CGI */
+    int64_t looked_ms;
+};
+
+/*
+ * Take up the configuration. The store is opened when first needed.
+ * out: 0; r->config->error tells whether it is usable. -1 only when memory is out.
+ */
+int receiver_open(struct receiver *r, const struct config_env *env, bool brief, int64_t now_ms, struct err *e);
+void receiver_close(struct receiver *r);
+
+/*
+ * Look after changed files, at most once a second; call it between batches. A good new configuration is in
+ * force on return; a bad one is logged once and the old one stays. A secret that vanished from its file
+ * without being marked retired still counts until the file has been at rest for some seconds, and a file that
+ * lacks one and its last newline is not taken for a minute: half a file must never refuse an event.
+ */
+void receiver_refresh(struct receiver *r, int64_t now_ms, bool at_once);
+
+/* The open store, opened now where need be and reopened where its file was replaced; NULL and *e. */
+struct store *receiver_store(struct receiver *r, struct err *e);
+
+/* Would an event be recorded now? For GET: takes no lock and writes nothing. ERR_NONE, or what is wrong. */
+enum err_code receiver_state(struct receiver *r, struct err *e);
+
+/* What a store is opened with under this configuration; ERR_CONFIG for an unknown group. */
+int receiver_store_options(const struct config *c, bool brief, struct store_options *o, struct err *e);
+
+#endif

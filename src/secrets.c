@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT
+ * secrets: one secret file. */
+#include "secrets.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+bool secrets_is_name(struct span name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.at[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!letter && c != '.' && c != '-' && c != '_')
+            return false;
+    }
+    return name.len >= 1 && name.len <= SECRETS_NAME_MAX;
+}
+
+/* The next run of non-blank bytes of *line, moving on; empty at the end. */
+static struct span next_word(struct span *line)
+{
+    *line = span_trim(*line);
+    struct span word = {line->at, 0};
+    while (word.len < line->len && line->at[word.len] != ' ' && line->at[word.len] != '\t')
+        word.len++;
+    line->at += word.len;
+    line->len -= word.len;
+    return word;
+}
+
+static const char *add(struct secrets *s, struct span name, struct span value, bool retired)
+{
+    if (s->n == SECRETS_MAX)
+        return "there are more than 64 secrets in one file";
+    for (size_t i = 0; i < value.len; i++)
+        if (value.at[i] <= ' ' || value.at[i] > '~')
+            return "the secret holds a character that is not printable ASCII";
+    struct secret *secret = &s->list[s->n];
+    if (name.at && !secrets_is_name(name))
+        return "the name may hold letters, digits, dot, dash and underscore, at most 63 of them";
+    if (name.at)
+        snprintf(secret->name, sizeof secret->name, "%.*s", (int)name.len, name.at);
+    else
+        snprintf(secret->name, sizeof secret->name, "secret-%zu", s->n + 1);
+    secret->value = value;
+    secret->retired = retired;
+    for (size_t i = 0; i < s->n; i++) {
+        if (strcmp(s->list[i].name, secret->name) == 0)
+            return "this name stands on an earlier line too";
+        if (span_equal(s->list[i].value, value))
+            return "this secret stands on an earlier line too";
+    }
+    s->n++;
+    return NULL;
+}
+
+static const char *parse_line(struct secrets *s, struct span line)
+{
+    struct span first = next_word(&line), second = next_word(&line), third = next_word(&line);
+    if (first.len == 0 || first.at[0] == '#')
+        return NULL;
+    if (second.len == 0)
+        return add(s, (struct span){0}, first, false);
+    bool retired = span_equal(third, span_of("retired"));
+    if ((third.len && !retired) || next_word(&line).len || span_equal(second, span_of("retired")))
+        return "a line is \"value\", \"name value\" or \"name value retired\"";
+    return add(s, first, second, retired);
+}
+
+static int parse(struct secrets *s, const char *path, struct err *e)
+{
+    struct span rest = {s->text.at, s->text.len};
+    s->unterminated = rest.len && rest.at[rest.len - 1] != '\n';
+    for (int number = 1; rest.len; number++) {
+        const char *end = memchr(rest.at, '\n', rest.len);
+        size_t len = end ? (size_t)(end - rest.at) : rest.len;
+        const char *why = parse_line(s, (struct span){rest.at, len});
+        if (why)
+            return err_set(e, ERR_SECRETS, "%s, line %d: %s", path, number, why);
+        rest.at += len + (end != NULL);
+        rest.len -= len + (end != NULL);
+    }
+    return 0;
+}
+
+static int check_mode(const char *path, const struct stat *st, bool *narrowed, struct err *e)
+{
+    if (st->st_mode & S_IWOTH)
+        return err_set(e, ERR_SECRETS,
+                       "anyone may write %s, so anyone could sign events; chmod 600 it and renew its "
+                       "secrets",
+                       path);
+    if (!(st->st_mode & (S_IROTH | S_IWGRP)))
+        return 0;
+    *narrowed = (geteuid() == st->st_uid || geteuid() == 0) && chmod(path, 0600) == 0;
+    if (!*narrowed)
+        return err_set(e, ERR_SECRETS,
+                       "others may read or change %s, and it is not ours to narrow; chmod 600 it, or "
+                       "640 with this user's group",
+                       path);
+    return 0;
+}
+
+int secrets_read(struct secrets *s, const char *path, struct files_print *print, bool *narrowed, struct err *e)
+{
+    struct stat st;
+    *s = (struct secrets){.n = 0};
+    *print = files_look(path);
+    if (files_read_text(path, &s->text, &st, e) != 0) {
+        if (e)
+            e->code = ERR_SECRETS;
+        secrets_release(s);
+        return -1;
+    }
+    *print = files_print(&st);
+    if (check_mode(path, &st, narrowed, e) != 0 || parse(s, path, e) != 0) {
+        secrets_release(s);
+        return -1;
+    }
+    if (*narrowed)
+        *print = files_look(path);
+    return 0;
+}
+
+int secrets_from_text(struct secrets *s, const char *value, struct err *e)
+{
+    *s = (struct secrets){.n = 0};
+    size_t len = strlen(value);
+    if (buf_room(&s->text, len + 1, FILES_TEXT_MAX) <= len)
+        return err_set(e, ERR_MEMORY, "reading a secret: out of memory, or it is too long");
+    memcpy(s->text.at, value, len);
+    s->text.len = len;
+    struct span line = {s->text.at, len};
+    struct span word = next_word(&line);
+    const char *why = word.len == 0          ? "it is empty"
+                      : next_word(&line).len ? "it holds a blank"
+                                             : add(s, (struct span){0}, word, false);
+    if (why) {
+        secrets_release(s);
+        return err_set(e, ERR_SECRETS, "COMPLYCUBE_WEBHOOK_SECRET: %s", why);
+    }
+    return 0;
+}
+
+void secrets_release(struct secrets *s)
+{
+    if (s->text.at)
+        explicit_bzero(s->text.at, s->text.cap);
+    buf_release(&s->text);
+    s->n = 0;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ * store: the interface over the backends. */
+#include "store.h"
+
+#include "store_sqlite.h"
+
+struct store {
+    const struct store_ops *ops;
+};
+
+void store_close(struct store *s)
+{
+    if (s)
+        s->ops->close(s);
+}
+
+int store_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
+{
+    return s->ops->record(s, batch, n, now_ms, e);
+}
+
+void store_refused(struct store *s, int64_t now_ms) { s->ops->refused(s, now_ms); }
+bool store_moved(struct store *s) { return s->ops->moved(s); }
+int store_ready(struct store *s, struct err *e) { return s->ops->ready(s, e); }
+
+int store_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e)
+{
+    return s->ops->list(s, f, each, ctx, e);
+}
+
+int store_show(struct store *s, struct span key, store_each *each, void *ctx, struct err *e)
+{
+    return s->ops->show(s, key, each, ctx, e);
+}
+
+int store_read_facts(struct store *s, struct store_facts *facts, struct err *e) { return s->ops->facts(s, facts, e); }
+
+/* The path of a "sqlite:" URL or of a plain path; NULL and *e for another scheme. */
+static const char *sqlite_path(const char *url, struct err *e)
+{
+    static const char scheme[] = "sqlite:";
+    if (strncmp(url, scheme, sizeof scheme - 1) == 0)
+        return url + sizeof scheme - 1;
+    if (!strstr(url, "://"))
+        return url;
+    err_set(e, ERR_CONFIG, "database = \"%s\": this version knows SQLite only; name a file", url);
+    return NULL;
+}
+
+int store_open(struct store **s, const struct store_options *o, struct err *e)
+{
+    *s = NULL;
+    const char *path = sqlite_path(o->url, e);
+    return path ? store_sqlite_open(s, path, o, e) : -1;
+}
+
+int store_probe(const struct store_options *o, struct err *e)
+{
+    const char *path = sqlite_path(o->url, e);
+    return path ? store_sqlite_probe(path, o, e) : -1;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * store: where events are recorded, each exactly once, and read again by the operator's tool.
+ *
+ * The interface over the backends. It takes time from its callers, never from a clock, and knows nothing of
+ * HTTP. A store belongs to one thread; any number of processes may have the same store open.
+ */
+#ifndef STORE_H
+#define STORE_H
+
+#include "err.h"
+#include "event.h"
+#include "verify.h"
+
+#include <sys/types.h>
+
+enum { STORE_BATCH_MAX = VERIFY_BATCH_MAX };
+
+struct store_options {
+    const char *url;      /* "sqlite:/path" or a path */
+    const char *journal;  /* "wal", "delete" or "auto": delete on network file systems */
+    gid_t group;          /* of new files, which are then 0660 instead of 0600; (gid_t)-1: none */
+    bool create;          /* make what is missing */
+    int wait_ms;          /* how long each lock is waited for */
+    int checkpoint_pages; /* log pages after which a commit writes them back; 0: never */
+};
+
+enum store_outcome {
+    STORE_NEW,         /* recorded, and in the inbox */
+    STORE_IGNORED,     /* recorded, with the inbox state ignored */
+    STORE_DUPLICATE,   /* this very event is here already */
+    STORE_QUARANTINED, /* kept aside, with its reason */
+    STORE_REFUSED,     /* the store refuses this one alone: see err */
+    STORE_OUTCOMES
+};
+
+/* One verified body to record. */
+struct record {
+    const struct verified *verified;
+    const struct event *event;  /* where it could not be decoded, only its id is used */
+    const char *reason;         /* NULL, or why it goes to quarantine */
+    bool ignored;               /* its type is outside the endpoint's list */
+    enum store_outcome outcome; /* out */
+    struct err err;             /* out, of STORE_REFUSED, and the reason of a conflict */
+};
+
+/* A recorded event as read again; all spans are borrowed for the time of the call. */
+struct store_event {
+    int64_t seq, created_ms, received_ms, due_ms, done_ms, attempts; /* done_ms 0: not done */
+    int state;                                                       /* 0 waiting, 1 done, 2 dead, 3 ignored */
+    bool superseded;
+    struct span endpoint, id, type, resource_type, resource_id, client_id, status, outcome, source, secret, signature,
+        created_at, owner, error, payload, body;
+};
+typedef void store_each(void *ctx, const struct store_event *event);
+
+struct store_filter {
+    const char *endpoint; /* NULL: any */
+    int state;            /* -1: any */
+    int64_t limit;
+};
+
+/* The state of a store, for a person. */
+struct store_facts {
+    char journal[16];
+    int schema;
+    int64_t waiting, dead, quarantined, events;
+};
+
+struct store; /* begins with its ops; the rest is the backend's */
+
+struct store_ops {
+    int (*record)(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e);
+    void (*refused)(struct store *s, int64_t now_ms);
+    bool (*moved)(struct store *s);
+    int (*ready)(struct store *s, struct err *e);
+    int (*list)(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
+    int (*show)(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
+    int (*facts)(struct store *s, struct store_facts *facts, struct err *e);
+    void (*close)(struct store *s);
+};
+
+/*
+ * Open a store.
+ * out:    0 and *s, to be closed
+ * errors: ERR_READONLY  it, or its folder, cannot be written or made by this user
+ *         ERR_SCHEMA    another program's file, or a newer schema
+ *         ERR_DATABASE  damaged, or another fault;  ERR_BUSY;  ERR_FULL;  ERR_MEMORY
+ *         ERR_NOT_FOUND it is not there and create is false
+ */
+int store_open(struct store **s, const struct store_options *o, struct err *e);
+void store_close(struct store *s); /* NULL is legal; writes a log of its own back, so that no log is left over */
+
+/*
+ * Record a batch, each member once.
+ * in:      batch  borrowed until return; n in 1 .. STORE_BATCH_MAX
+ *          now_ms milliseconds since the Epoch, UTC
+ * out:     0 with each outcome set; or -1 and *e: then nothing was written
+ * errors:  ERR_BUSY  a lock was held for longer than wait_ms;  ERR_FULL, ERR_READONLY, ERR_DATABASE
+ * durable: on 0 every member but STORE_REFUSED survives a power cut
+ * cost:    one transaction, one fsync
+ * source:  sqlite.org/wal.html and pragma.html, "synchronous"
+ */
+int store_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e);
+
+/* Count a refused request in memory; it is written with the next batch. */
+void store_refused(struct store *s, int64_t now_ms);
+
+/* Was the file replaced or removed behind the open store? Then close it and open it anew. One stat. */
+bool store_moved(struct store *s);
+
+/* Could an event be recorded now? Takes no lock that excludes anyone and writes nothing. */
+int store_ready(struct store *s, struct err *e);
+
+/* The same for a store that is not open, and may not exist yet, by its file alone. */
+int store_probe(const struct store_options *o, struct err *e);
+
+/* Newest first. */
+int store_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
+/* By seq (all digits) or event id; every event that has it. ERR_NOT_FOUND when none. */
+int store_show(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
+int store_read_facts(struct store *s, struct store_facts *facts, struct err *e);
+
+#endif

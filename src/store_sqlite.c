@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT
+ * store_sqlite: opening the database. */
+#include "store_sqlite.h"
+
+#include "files.h"
+#include "store_sqlite_impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/vfs.h>
+
+static const char schema[] = {
+#include "schema.inc"
+    , '\0'};
+
+static const char *const sql[STORE_SQL_COUNT] = {
+#define X(name, text) text,
+    STORE_SQL(X)
+#undef X
+};
+
+static const struct store_ops ops;
+
+int store_sqlite_error(struct store *s, const char *doing, struct err *e)
+{
+    int rc = s->db ? sqlite3_errcode(s->db) & 0xff : SQLITE_NOMEM;
+    int os = s->db ? sqlite3_system_errno(s->db) : ENOMEM;
+    enum err_code code = ERR_DATABASE;
+    const char *cure = "see complycube-inbox doctor";
+    if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
+        code = ERR_BUSY, cure = "a consumer holds a transaction open";
+    else if (rc == SQLITE_FULL || (rc == SQLITE_IOERR && (os == ENOSPC || os == EDQUOT)))
+        code = ERR_FULL, cure = "make room";
+    else if (rc == SQLITE_READONLY || rc == SQLITE_CANTOPEN || rc == SQLITE_PERM)
+        code = ERR_READONLY, cure = "it and its folder must be writable for this user";
+    else if (rc == SQLITE_NOMEM)
+        code = ERR_MEMORY, cure = "the process is out of memory";
+    return err_set(e, code, "%s, %s: %s%s%s; %s", s->path, doing, s->db ? sqlite3_errmsg(s->db) : "out of memory",
+                   os ? ": " : "", os ? strerror(os) : "", cure);
+}
+
+sqlite3_stmt *store_sqlite_prepare(struct store *s, enum store_sql which, struct err *e)
+{
+    sqlite3_stmt **q = &s->prepared[which];
+    if (!*q && sqlite3_prepare_v3(s->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT, q, NULL) != SQLITE_OK)
+        store_sqlite_error(s, "preparing a statement", e);
+    return *q;
+}
+
+int store_sqlite_run(sqlite3_stmt *q)
+{
+    sqlite3_step(q);
+    return sqlite3_reset(q);
+}
+
+static int exec(struct store *s, const char *text, struct err *e)
+{
+    return sqlite3_exec(s->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : store_sqlite_error(s, "setting it up", e);
+}
+
+static int pragma_number(struct store *s, const char *text, int *value, struct err *e)
+{
+    sqlite3_stmt *q = NULL;
+    int found = sqlite3_prepare_v2(s->db, text, -1, &q, NULL) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW;
+    if (found)
+        *value = sqlite3_column_int(q, 0);
+    sqlite3_finalize(q);
+    return found ? 0 : store_sqlite_error(s, "reading its header", e);
+}
+
+/* *fresh: there is nothing in it yet. One snapshot: another process may be making the schema right now. */
+static int check_schema(struct store *s, bool *fresh, struct err *e)
+{
+    int application = 0, version = 0, tables = 0;
+    if (exec(s, "SAVEPOINT look", e) != 0)
+        return -1;
+    int failed = pragma_number(s, "SELECT count(*) FROM sqlite_master", &tables, e) != 0 ||
+                 pragma_number(s, "PRAGMA application_id", &application, e) != 0 ||
+                 pragma_number(s, "PRAGMA user_version", &version, e) != 0;
+    exec(s, "RELEASE look", NULL);
+    if (failed)
+        return -1;
+    *fresh = application == 0 && version == 0 && tables == 0;
+    if (!*fresh && (application != STORE_APPLICATION || version < STORE_SCHEMA))
+        return err_set(e, ERR_SCHEMA, "%s belongs to another program; name another file in database =", s->path);
+    return 0;
+}
+
+/* source: linux/magic.h; sqlite.org/wal.html: "WAL does not work over a network filesystem" */
+static bool on_network(const char *path)
+{
+    static const long magic[] = {
+        0x6969 /* NFS */,    0xff534d42 /* CIFS */, 0xfe534d42 /* SMB2 */, 0x517b /* SMB */,
+        0x01021997 /* 9P */, 0x5346414f /* AFS */,  0x00c36400 /* CEPH */, 0x65735546 /* FUSE */};
+    struct statfs fs;
+    if (statfs(path, &fs) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof magic / sizeof *magic; i++)
+        if ((long)fs.f_type == magic[i])
+            return true;
+    return false;
+}
+
+static int read_journal(struct store *s, const char *text, bool *wal, struct err *e)
+{
+    sqlite3_stmt *q = NULL;
+    int found = sqlite3_prepare_v2(s->db, text, -1, &q, NULL) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW;
+    if (found)
+        *wal = strcmp((const char *)sqlite3_column_text(q, 0), "wal") == 0;
+    sqlite3_finalize(q);
+    return found ? 0 : store_sqlite_error(s, "reading its journal mode", e);
+}
+
+/*
+ * WAL with FULL, else a rollback journal with EXTRA: FULL alone does not sync the folder after the journal is
+ * removed, so a power cut could bring the journal, and with it the state before the commit, back.
+ */
+static int set_journal(struct store *s, const struct store_options *o, struct err *e)
+{
+    bool wal, want = strcmp(o->journal, "auto") == 0 ? !on_network(s->path) : strcmp(o->journal, "wal") == 0;
+    if (read_journal(s, "PRAGMA journal_mode", &wal, e) != 0)
+        return -1;
+    if (wal != want) {
+        if (store_lock_take(&s->lock, s->wait_ms, e) != 0)
+            return -1;
+        int failed = read_journal(s, want ? "PRAGMA journal_mode=WAL" : "PRAGMA journal_mode=DELETE", &wal, e);
+        store_lock_release(&s->lock);
+        if (failed && (!e || e->code != ERR_BUSY)) /* while others have it open the mode stays, and is as durable */
+            return -1;
+    }
+    char text[160];
+    snprintf(text, sizeof text, "PRAGMA synchronous=%s; PRAGMA cache_size=-8000; PRAGMA wal_autocheckpoint=%d",
+             wal ? "FULL" : "EXTRA", o->checkpoint_pages);
+    return exec(s, text, e);
+}
+
+/* Make the schema, under the writers' lock: whoever comes second finds it made. */
+static int make_schema(struct store *s, struct err *e)
+{
+    bool fresh = true;
+    char text[96];
+    if (exec(s, "BEGIN IMMEDIATE", e) != 0)
+        return -1;
+    snprintf(text, sizeof text, "PRAGMA application_id=%d; PRAGMA user_version=%d", STORE_APPLICATION, STORE_SCHEMA);
+    if (check_schema(s, &fresh, e) != 0 || (fresh && (exec(s, schema, e) != 0 || exec(s, text, e) != 0)) ||
+        exec(s, "COMMIT", e) != 0) {
+        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+        return -1;
+    }
+    sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL); /* the file alone tells whose it is */
+    return 0;
+}
+
+static int open_file(struct store *s, const struct store_options *o, struct err *e)
+{
+    if (o->create && files_make_file(s->path, o->group == (gid_t)-1 ? 0600 : 0660, o->group, NULL, e) != 0)
+        return -1;
+    struct stat st;
+    if (stat(s->path, &st) != 0)
+        return err_set(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_READONLY, "%s: %s; run complycube-inbox init",
+                       s->path, strerror(errno));
+    s->dev = st.st_dev;
+    s->ino = st.st_ino;
+    if (sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+        return store_sqlite_error(s, "opening it", e);
+    sqlite3_busy_timeout(s->db, o->wait_ms);
+    if (sqlite3_db_readonly(s->db, "main") == 1)
+        return err_set(e, ERR_READONLY, "%s is not writable for this user", s->path);
+    return 0;
+}
+
+static int open_all(struct store *s, const char *path, const struct store_options *o, struct err *e)
+{
+    char lock[PATH_MAX];
+    bool fresh;
+    if (snprintf(s->path, sizeof s->path, "%s", path) >= (int)sizeof s->path ||
+        snprintf(lock, sizeof lock, "%s.lock", path) >= (int)sizeof lock)
+        return err_set(e, ERR_CONFIG, "the database's path is too long");
+    if (open_file(s, o, e) != 0 || store_lock_open(&s->lock, lock, o->group, e) != 0 ||
+        check_schema(s, &fresh, e) != 0)
+        return -1;
+    if (!fresh)
+        return set_journal(s, o, e);
+    if (set_journal(s, o, e) != 0 || store_lock_take(&s->lock, s->wait_ms, e) != 0)
+        return -1;
+    int failed = make_schema(s, e);
+    store_lock_release(&s->lock);
+    return failed;
+}
+
+static void close_sqlite(struct store *s)
+{
+    for (size_t i = 0; i < STORE_SQL_COUNT; i++)
+        sqlite3_finalize(s->prepared[i]);
+    if (s->db) { /* the last one to close writes the log back: only one at a time may */
+        int locked = s->lock.fd >= 0 && store_lock_take(&s->lock, s->wait_ms / 8, NULL) == 0;
+        if (!locked) /* somebody else will */
+            sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+        sqlite3_close(s->db);
+    }
+    store_lock_close(&s->lock);
+    free(s);
+}
+
+int store_sqlite_open(struct store **out, const char *path, const struct store_options *o, struct err *e)
+{
+    struct store *s = calloc(1, sizeof *s);
+    if (!s)
+        return err_set(e, ERR_MEMORY, "opening %s: out of memory", path);
+    s->ops = &ops;
+    s->lock.fd = -1;
+    s->wait_ms = o->wait_ms;
+    if (open_all(s, path, o, e) != 0) {
+        close_sqlite(s);
+        return -1;
+    }
+    *out = s;
+    return 0;
+}
+
+static bool moved(struct store *s)
+{
+    struct stat st;
+    return stat(s->path, &st) != 0 || st.st_dev != s->dev || st.st_ino != s->ino;
+}
+
+static void refused(struct store *s, int64_t now_ms)
+{
+    s->refused++;
+    s->refused_ms = now_ms;
+}
+
+static const struct store_ops ops = {store_sqlite_record, refused,           moved,
+                                     store_sqlite_ready,  store_sqlite_list, store_sqlite_show,
+                                     store_sqlite_facts,  close_sqlite};

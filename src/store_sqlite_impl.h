@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * store_sqlite_impl: what the parts of the SQLite backend share, and every statement it runs.
+ */
+#ifndef STORE_SQLITE_IMPL_H
+#define STORE_SQLITE_IMPL_H
+
+#include "store.h"
+#include "store_lock.h"
+
+#include <limits.h>
+#include <sqlite3.h>
+
+enum { STORE_SCHEMA = 1, STORE_APPLICATION = 0x43434958 /* "CCIX" */ };
+enum { STORE_NAMES_MAX = 2 * STORE_BATCH_MAX, STORE_NAME_SIZE = 64 /* bytes, with the NUL */ };
+
+/* clang-format off */
+#define STORE_SQL(X)                                                                                              \
+    X(SQL_BEGIN, "BEGIN IMMEDIATE")                                                                               \
+    X(SQL_COMMIT, "COMMIT")                                                                                       \
+    X(SQL_ROLLBACK, "ROLLBACK")                                                                                   \
+    X(SQL_ENDPOINT, "SELECT id FROM endpoint WHERE name=?1")                                                      \
+    X(SQL_ENDPOINT_NEW, "INSERT INTO endpoint(name) VALUES(?1)")                                                  \
+    X(SQL_SECRET, "SELECT id FROM secret WHERE endpoint=?1 AND name=?2")                                          \
+    X(SQL_SECRET_NEW, "INSERT INTO secret(endpoint,name) VALUES(?1,?2)")                                          \
+    X(SQL_EVENT, "INSERT INTO event_log(endpoint,event_id,type,resource_type,resource_id,client_id,status,"       \
+                 "outcome,created_ms,received_ms,secret,signature,payload_at,payload_len,body) "                  \
+                 "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)")                                    \
+    X(SQL_INBOX, "INSERT INTO inbox(seq,endpoint,state,due_ms) VALUES(?1,?2,?3,?4)")                              \
+    X(SQL_EVENT_UNDO, "DELETE FROM event_log WHERE seq=?1")                                                       \
+    X(SQL_KNOWN, "SELECT payload_at,payload_len,payload_sha256,body FROM event_log "                              \
+                 "WHERE event_id=?1 AND type=?2 AND endpoint=?3")                                                 \
+    X(SQL_QUARANTINE_AGAIN, "UPDATE quarantine SET times=times+1,last_ms=?1 WHERE endpoint=?2 AND signature=?3")  \
+    X(SQL_QUARANTINE, "INSERT INTO quarantine(first_ms,last_ms,endpoint,signature,secret,reason,event_id,body) "  \
+                      "VALUES(?1,?1,?2,?3,?4,?5,?6,?7)")                                                          \
+    X(SQL_COUNT, "UPDATE counter SET n=n+?5,last_ms=?6 WHERE hour_ms=?1 AND endpoint=?2 AND secret=?3 AND "       \
+                 "outcome=?4")                                                                                    \
+    X(SQL_COUNT_NEW, "INSERT INTO counter(hour_ms,endpoint,secret,outcome,n,last_ms) VALUES(?1,?2,?3,?4,?5,?6)")  \
+    X(SQL_READABLE, "SELECT max_attempts FROM setting")                                                           \
+    X(SQL_LIST, STORE_SQL_EVENT " WHERE (?1 IS NULL OR endpoint=?1) AND (?2<0 OR state=?2) "                      \
+                "ORDER BY seq DESC LIMIT ?3")                                                                     \
+    X(SQL_SHOW_SEQ, STORE_SQL_EVENT " WHERE seq=?1")                                                              \
+    X(SQL_SHOW_ID, STORE_SQL_EVENT " WHERE event_id=?1 ORDER BY seq")                                             \
+    X(SQL_FACTS, "SELECT (SELECT count(*) FROM inbox WHERE state=0),(SELECT count(*) FROM inbox WHERE state=2),"  \
+                 "(SELECT count(*) FROM quarantine),(SELECT count(*) FROM event_log)")
+
+/* The columns in the order of struct read_column in store_sqlite_read.c. */
+#define STORE_SQL_EVENT                                                                                           \
+    "SELECT seq,created_ms,received_ms,due_ms,done_ms,attempts,state,superseded,endpoint,event_id,type,"          \
+    "resource_type,resource_id,client_id,status,outcome,source,secret,signature,created_at,owner,error,payload,"  \
+    "body FROM events"
+/* clang-format on */
+
+enum store_sql {
+#define X(name, sql) name,
+    STORE_SQL(X)
+#undef X
+        STORE_SQL_COUNT
+};
+
+struct store {
+    const struct store_ops *ops;
+    sqlite3 *db;
+    sqlite3_stmt *prepared[STORE_SQL_COUNT]; /* made when first used */
+    struct store_lock lock;
+    int wait_ms;
+    char path[PATH_MAX];
+    dev_t dev;
+    ino_t ino;
+    int64_t refused, refused_ms; /* not written yet, and the latest */
+    size_t names;                /* known in committed rows */
+    struct name {
+        char endpoint[STORE_NAME_SIZE], secret[STORE_NAME_SIZE];
+        int64_t endpoint_id, secret_id;
+    } name[STORE_NAMES_MAX];
+};
+
+/* Say what SQLite says, in our codes; always -1. */
+int store_sqlite_error(struct store *s, const char *doing, struct err *e);
+
+/* A statement ready to be bound and run, or NULL and *e. */
+sqlite3_stmt *store_sqlite_prepare(struct store *s, enum store_sql which, struct err *e);
+
+/* Run a statement that is bound already and gives no rows: its result code. */
+int store_sqlite_run(sqlite3_stmt *q);
+
+/* The other parts, for the ops. */
+int store_sqlite_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e);
+int store_sqlite_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
+int store_sqlite_show(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
+int store_sqlite_facts(struct store *s, struct store_facts *facts, struct err *e);
+int store_sqlite_ready(struct store *s, struct err *e);
+
+#endif

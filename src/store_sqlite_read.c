@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT
+ * store_sqlite_read: the reading half of the SQLite backend. */
+#include "files.h"
+#include "store_sqlite.h"
+#include "store_sqlite_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum { SPACE_MIN = 16 << 20 /* bytes */ };
+
+static struct span text_at(sqlite3_stmt *q, int column)
+{
+    const char *at = sqlite3_column_blob(q, column);
+    int type = sqlite3_column_type(q, column);
+    return type == SQLITE_NULL ? (struct span){0}
+                               : (struct span){at ? at : "", (size_t)sqlite3_column_bytes(q, column)};
+}
+
+static void read_event(sqlite3_stmt *q, struct store_event *v)
+{
+    int64_t *const numbers[] = {&v->seq, &v->created_ms, &v->received_ms, &v->due_ms, &v->done_ms, &v->attempts};
+    struct span *const texts[] = {&v->endpoint,    &v->id,        &v->type,      &v->resource_type,
+                                  &v->resource_id, &v->client_id, &v->status,    &v->outcome,
+                                  &v->source,      &v->secret,    &v->signature, &v->created_at,
+                                  &v->owner,       &v->error,     &v->payload,   &v->body};
+    int column = 0;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        *numbers[i] = sqlite3_column_int64(q, column++);
+    v->state = sqlite3_column_int(q, column++);
+    v->superseded = sqlite3_column_int(q, column++) != 0;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        *texts[i] = text_at(q, column++);
+}
+
+/* Run a bound query to its end; the number of rows, or -1. */
+static int64_t each_row(struct store *s, sqlite3_stmt *q, store_each *each, void *ctx, struct err *e)
+{
+    int64_t rows = 0;
+    int rc;
+    while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
+        struct store_event event;
+        read_event(q, &event);
+        each(ctx, &event);
+        rows++;
+    }
+    if (rc != SQLITE_DONE)
+        rows = store_sqlite_error(s, "reading events", e);
+    sqlite3_reset(q);
+    return rows;
+}
+
+int store_sqlite_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e)
+{
+    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_LIST, e);
+    if (!q)
+        return -1;
+    sqlite3_bind_text(q, 1, f->endpoint, -1, SQLITE_STATIC);
+    sqlite3_bind_int(q, 2, f->state);
+    sqlite3_bind_int64(q, 3, f->limit);
+    return each_row(s, q, each, ctx, e) < 0 ? -1 : 0;
+}
+
+int store_sqlite_show(struct store *s, struct span key, store_each *each, void *ctx, struct err *e)
+{
+    bool digits = key.len > 0 && key.len < 19;
+    for (size_t i = 0; i < key.len && digits; i++)
+        digits = key.at[i] >= '0' && key.at[i] <= '9';
+    for (int by_id = !digits; by_id < 2; by_id++) { /* an id may be all digits too */
+        sqlite3_stmt *q = store_sqlite_prepare(s, by_id ? SQL_SHOW_ID : SQL_SHOW_SEQ, e);
+        if (!q)
+            return -1;
+        sqlite3_bind_text(q, 1, key.at, (int)key.len, SQLITE_STATIC);
+        int64_t rows = each_row(s, q, each, ctx, e);
+        if (rows != 0)
+            return rows < 0 ? -1 : 0;
+    }
+    return err_set(e, ERR_NOT_FOUND, "no event has the number or id %.*s", (int)key.len, key.at);
+}
+
+static int read_pragma(struct store *s, const char *sql, char *text, size_t size, struct err *e)
+{
+    sqlite3_stmt *q = NULL;
+    int found = sqlite3_prepare_v2(s->db, sql, -1, &q, NULL) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW;
+    if (found)
+        snprintf(text, size, "%s", (const char *)sqlite3_column_text(q, 0));
+    sqlite3_finalize(q);
+    return found ? 0 : store_sqlite_error(s, sql, e);
+}
+
+int store_sqlite_facts(struct store *s, struct store_facts *facts, struct err *e)
+{
+    *facts = (struct store_facts){.schema = STORE_SCHEMA};
+    if (read_pragma(s, "PRAGMA journal_mode", facts->journal, sizeof facts->journal, e) != 0)
+        return -1;
+    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_FACTS, e);
+    if (!q)
+        return -1;
+    if (sqlite3_step(q) == SQLITE_ROW) {
+        facts->waiting = sqlite3_column_int64(q, 0);
+        facts->dead = sqlite3_column_int64(q, 1);
+        facts->quarantined = sqlite3_column_int64(q, 2);
+        facts->events = sqlite3_column_int64(q, 3);
+    }
+    return sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "counting", e);
+}
+
+/* The folder and whatever of the database's files is there must be writable, with room to spare. */
+static int check_files(const char *path, struct err *e)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal", ".lock"};
+    char name[PATH_MAX];
+    struct statvfs fs;
+    if (files_folder(path, name, sizeof name) != 0 || access(name, W_OK | X_OK) != 0)
+        return err_set(e, errno == ENOENT || errno == ENOTDIR ? ERR_DATABASE : ERR_READONLY,
+                       "the folder %s: %s; it must exist and be writable for this user", name, strerror(errno));
+    if (statvfs(name, &fs) == 0 &&
+        ((uint64_t)fs.f_bavail * fs.f_frsize < SPACE_MIN || (fs.f_files && fs.f_favail < 16)))
+        return err_set(e, ERR_FULL, "the file system of %s has less than 16 MB or 16 inodes left; make room", name);
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        if (snprintf(name, sizeof name, "%s%s", path, suffixes[i]) >= (int)sizeof name)
+            return err_set(e, ERR_CONFIG, "the database's path is too long");
+        if (access(name, W_OK) != 0 && errno != ENOENT)
+            return err_set(e, ERR_READONLY, "%s: %s; it must be writable for this user", name, strerror(errno));
+    }
+    return 0;
+}
+
+int store_sqlite_ready(struct store *s, struct err *e)
+{
+    if (check_files(s->path, e) != 0)
+        return -1;
+    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_READABLE, e);
+    if (!q)
+        return -1;
+    sqlite3_busy_timeout(s->db, 0); /* whoever asks is told at once; a database at work is a sound one */
+    int rc = sqlite3_step(q);
+    bool good = rc == SQLITE_ROW || (rc & 0xff) == SQLITE_BUSY;
+    if (!good)
+        store_sqlite_error(s, "reading the settings", e);
+    sqlite3_reset(q);
+    sqlite3_busy_timeout(s->db, s->wait_ms);
+    return good ? 0 : -1;
+}
+
+static uint32_t big_endian(const unsigned char *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* source: sqlite.org/fileformat2.html, section 1.3: user_version at 60, application_id at 68 */
+int store_sqlite_probe(const char *path, const struct store_options *o, struct err *e)
+{
+    unsigned char header[100];
+    (void)o;
+    if (check_files(path, e) != 0)
+        return -1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : err_set(e, ERR_READONLY, "opening %s: %s", path, strerror(errno));
+    ssize_t n = pread(fd, header, sizeof header, 0);
+    close(fd);
+    if (n == 0)
+        return 0; /* an empty file is a new one */
+    if (n != sizeof header || memcmp(header, "SQLite format 3", 16) != 0)
+        return err_set(e, ERR_DATABASE, "%s is no SQLite database; move it away or name another file", path);
+    uint32_t version = big_endian(header + 60), application = big_endian(header + 68);
+    if ((version || application) && (version < STORE_SCHEMA || application != STORE_APPLICATION))
+        return err_set(e, ERR_SCHEMA, "%s belongs to another program; name another file", path);
+    return 0;
+}

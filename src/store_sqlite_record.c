@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT
+ * store_sqlite_record: the writing half of the SQLite backend. */
+#include "store_sqlite_impl.h"
+
+#include <stdio.h>
+
+static int run_simple(struct store *s, enum store_sql which, const char *doing, struct err *e)
+{
+    sqlite3_stmt *q = store_sqlite_prepare(s, which, e);
+    if (!q)
+        return -1;
+    return store_sqlite_run(q) == SQLITE_OK ? 0 : store_sqlite_error(s, doing, e);
+}
+
+static void bind_span(sqlite3_stmt *q, int at, struct span text)
+{
+    if (text.at)
+        sqlite3_bind_text(q, at, text.at, (int)text.len, SQLITE_STATIC);
+    else
+        sqlite3_bind_null(q, at);
+}
+
+static void bind_blob(sqlite3_stmt *q, int at, struct span bytes)
+{
+    sqlite3_bind_blob(q, at, bytes.len ? bytes.at : "", (int)bytes.len, SQLITE_STATIC);
+}
+
+/* The row of a name, made when it is new. */
+static int64_t name_id(struct store *s, enum store_sql find, enum store_sql make, int64_t endpoint, const char *name,
+                       struct err *e)
+{
+    enum store_sql order[] = {find, make};
+    for (int i = 0; i < 2; i++) {
+        sqlite3_stmt *q = store_sqlite_prepare(s, order[i], e);
+        if (!q)
+            return -1;
+        int at = 1;
+        if (endpoint)
+            sqlite3_bind_int64(q, at++, endpoint);
+        sqlite3_bind_text(q, at, name, -1, SQLITE_STATIC);
+        int rc = sqlite3_step(q);
+        int64_t id = rc == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
+        if (sqlite3_reset(q) != SQLITE_OK)
+            return store_sqlite_error(s, "recording a name", e);
+        if (id)
+            return id;
+    }
+    return sqlite3_last_insert_rowid(s->db);
+}
+
+/* *n counts the known names; those beyond s->names are not committed yet. */
+static const struct name *names_of(struct store *s, const struct verified *v, size_t *n, struct err *e)
+{
+    const char *endpoint = verified_endpoint(v), *secret = verified_secret(v);
+    for (size_t i = 0; i < *n; i++)
+        if (strcmp(s->name[i].endpoint, endpoint) == 0 && strcmp(s->name[i].secret, secret) == 0)
+            return &s->name[i];
+    struct name *name = &s->name[*n];
+    snprintf(name->endpoint, sizeof name->endpoint, "%s", endpoint);
+    snprintf(name->secret, sizeof name->secret, "%s", secret);
+    if ((name->endpoint_id = name_id(s, SQL_ENDPOINT, SQL_ENDPOINT_NEW, 0, endpoint, e)) < 0 ||
+        (name->secret_id = name_id(s, SQL_SECRET, SQL_SECRET_NEW, name->endpoint_id, secret, e)) < 0)
+        return NULL;
+    (*n)++;
+    return name;
+}
+
+static struct span signature_of(const struct verified *v)
+{
+    return (struct span){(const char *)verified_signature(v), VERIFY_DIGEST};
+}
+
+static int quarantine(struct store *s, struct record *r, const char *reason, const struct name *name, int64_t now_ms,
+                      struct err *e)
+{
+    r->outcome = STORE_QUARANTINED;
+    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_QUARANTINE_AGAIN, e);
+    if (!q)
+        return -1;
+    for (int again = 1; again >= 0; again--) {
+        sqlite3_bind_int64(q, 1, now_ms);
+        sqlite3_bind_int64(q, 2, name->endpoint_id);
+        bind_blob(q, 3, signature_of(r->verified));
+        if (!again) {
+            sqlite3_bind_int64(q, 4, name->secret_id);
+            sqlite3_bind_text(q, 5, reason, -1, SQLITE_STATIC);
+            bind_span(q, 6, r->event->id);
+            bind_blob(q, 7, verified_body(r->verified));
+        }
+        if (store_sqlite_run(q) != SQLITE_OK)
+            return store_sqlite_error(s, "writing quarantine", e);
+        if (again && sqlite3_changes(s->db))
+            return 0;
+        if (again && !(q = store_sqlite_prepare(s, SQL_QUARANTINE, e)))
+            return -1;
+    }
+    return 0;
+}
+
+/* Does the row at hand hold this payload? An erased one is known by its hash. */
+static int same_payload(sqlite3_stmt *q, struct span payload, bool *same, struct err *e)
+{
+    if (sqlite3_column_type(q, 2) == SQLITE_BLOB) {
+        uint8_t digest[VERIFY_DIGEST];
+        if (verify_sha256(payload, digest, e) != 0)
+            return -1;
+        struct span mine = {(const char *)digest, sizeof digest};
+        *same = span_equal(mine, (struct span){sqlite3_column_blob(q, 2), (size_t)sqlite3_column_bytes(q, 2)});
+        return 0;
+    }
+    const char *body = sqlite3_column_blob(q, 3);
+    int size = sqlite3_column_bytes(q, 3), at = sqlite3_column_int(q, 0), len = sqlite3_column_int(q, 1);
+    bool has =
+        sqlite3_column_type(q, 0) != SQLITE_NULL && body && at >= 0 && len >= 0 && at <= size && len <= size - at;
+    *same = has == (payload.at != NULL) && (!has || span_equal((struct span){body + at, (size_t)len}, payload));
+    return 0;
+}
+
+/* Id and type are known: the same event again, or another one under a known name? */
+static int known(struct store *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e)
+{
+    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_KNOWN, e);
+    if (!q)
+        return -1;
+    bind_span(q, 1, r->event->id);
+    bind_span(q, 2, r->event->type);
+    sqlite3_bind_int64(q, 3, name->endpoint_id);
+    bool same = false;
+    int result = sqlite3_step(q) == SQLITE_ROW ? same_payload(q, r->event->payload, &same, e)
+                                               : store_sqlite_error(s, "comparing a known event", e);
+    sqlite3_reset(q);
+    if (result != 0)
+        return -1;
+    r->outcome = STORE_DUPLICATE;
+    if (same)
+        return 0;
+    err_set(&r->err, ERR_CONFLICT, "id and type are known with another payload");
+    return quarantine(s, r, r->err.msg, name, now_ms, e);
+}
+
+static void bind_event(sqlite3_stmt *q, const struct record *r, const struct name *name, int64_t now_ms)
+{
+    const struct event *v = r->event;
+    const struct span texts[] = {v->id,        v->type,   v->resource_type, v->resource_id,
+                                 v->client_id, v->status, v->outcome};
+    int at = 1;
+    sqlite3_bind_int64(q, at++, name->endpoint_id);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        bind_span(q, at++, texts[i]);
+    sqlite3_bind_int64(q, at++, v->created_ms >= 0 ? v->created_ms : now_ms);
+    sqlite3_bind_int64(q, at++, now_ms);
+    sqlite3_bind_int64(q, at++, name->secret_id);
+    bind_blob(q, at++, signature_of(r->verified));
+    if (v->payload.at) {
+        sqlite3_bind_int64(q, at++, v->payload.at - verified_body(r->verified).at);
+        sqlite3_bind_int64(q, at++, (int64_t)v->payload.len);
+    } else {
+        sqlite3_bind_null(q, at++);
+        sqlite3_bind_null(q, at++);
+    }
+    bind_blob(q, at, verified_body(r->verified));
+}
+
+/* The store refuses this one alone: nothing of it stays. */
+static int refuse_one(struct store *s, struct record *r, int64_t seq, struct err *e)
+{
+    store_sqlite_error(s, "writing an event", &r->err);
+    r->outcome = STORE_REFUSED;
+    sqlite3_stmt *q = seq ? store_sqlite_prepare(s, SQL_EVENT_UNDO, e) : NULL;
+    if (!q)
+        return seq ? -1 : 0;
+    sqlite3_bind_int64(q, 1, seq);
+    return store_sqlite_run(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "taking an event back", e);
+}
+
+static bool refuses_one(int rc) { return (rc & 0xff) == SQLITE_CONSTRAINT || (rc & 0xff) == SQLITE_TOOBIG; }
+
+static int put_inbox(struct store *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e)
+{
+    int64_t seq = sqlite3_last_insert_rowid(s->db);
+    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_INBOX, e);
+    if (!q)
+        return -1;
+    sqlite3_bind_int64(q, 1, seq);
+    sqlite3_bind_int64(q, 2, name->endpoint_id);
+    sqlite3_bind_int(q, 3, r->ignored ? 3 : 0);
+    sqlite3_bind_int64(q, 4, now_ms);
+    r->outcome = r->ignored ? STORE_IGNORED : STORE_NEW;
+    int rc = store_sqlite_run(q);
+    if (rc == SQLITE_OK)
+        return 0;
+    return refuses_one(rc) ? refuse_one(s, r, seq, e) : store_sqlite_error(s, "writing the inbox", e);
+}
+
+static int put_event(struct store *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e)
+{
+    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_EVENT, e);
+    if (!q)
+        return -1;
+    bind_event(q, r, name, now_ms);
+    int rc = store_sqlite_run(q);
+    if (rc == SQLITE_OK)
+        return put_inbox(s, r, name, now_ms, e);
+    if (sqlite3_extended_errcode(s->db) == SQLITE_CONSTRAINT_UNIQUE)
+        return known(s, r, name, now_ms, e);
+    return refuses_one(rc) ? refuse_one(s, r, 0, e) : store_sqlite_error(s, "writing an event", e);
+}
+
+static int count(struct store *s, int64_t endpoint, int64_t secret, const char *outcome, int64_t n, int64_t last_ms,
+                 struct err *e)
+{
+    for (enum store_sql which = SQL_COUNT; n && which <= SQL_COUNT_NEW; which++) {
+        sqlite3_stmt *q = store_sqlite_prepare(s, which, e);
+        if (!q)
+            return -1;
+        const int64_t numbers[] = {last_ms - last_ms % 3600000, endpoint, secret, 0, n, last_ms};
+        for (int i = 0; i < 6; i++)
+            sqlite3_bind_int64(q, i + 1, numbers[i]);
+        sqlite3_bind_text(q, 4, outcome, -1, SQLITE_STATIC);
+        if (store_sqlite_run(q) != SQLITE_OK)
+            return store_sqlite_error(s, "counting", e);
+        if (sqlite3_changes(s->db))
+            break;
+    }
+    return 0;
+}
+
+/* Add up equal outcomes of the batch, so that each is one row written. */
+static int count_batch(struct store *s, struct record *const batch[], const struct name *const names[], size_t n,
+                       int64_t now_ms, struct err *e)
+{
+    static const char *const words[] = {"stored", "ignored", "duplicate", "quarantined", "refused"};
+    bool done[STORE_BATCH_MAX] = {false};
+    for (size_t i = 0; i < n; i++) {
+        int64_t same = 0;
+        for (size_t j = i; j < n && !done[i]; j++)
+            if (names[j] == names[i] && batch[j]->outcome == batch[i]->outcome) {
+                same++;
+                done[j] = j > i;
+            }
+        if (count(s, names[i]->endpoint_id, names[i]->secret_id, words[batch[i]->outcome], same, now_ms, e) != 0)
+            return -1;
+    }
+    return count(s, 0, 0, "refused", s->refused, s->refused_ms, e);
+}
+
+static int record_inside(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
+{
+    if (s->names > STORE_NAMES_MAX - n)
+        s->names = 0; /* more than fit came and went: look them up again */
+    size_t known_names = s->names;
+    const struct name *names[STORE_BATCH_MAX];
+    for (size_t i = 0; i < n; i++) {
+        struct record *r = batch[i];
+        if (!(names[i] = names_of(s, r->verified, &known_names, e)))
+            return -1;
+        int failed =
+            r->reason ? quarantine(s, r, r->reason, names[i], now_ms, e) : put_event(s, r, names[i], now_ms, e);
+        if (failed)
+            return -1;
+    }
+    if (count_batch(s, batch, names, n, now_ms, e) != 0 || run_simple(s, SQL_COMMIT, "committing", e) != 0)
+        return -1;
+    s->names = known_names;
+    s->refused = 0;
+    return 0;
+}
+
+int store_sqlite_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
+{
+    if (store_lock_take(&s->lock, s->wait_ms, e) != 0)
+        return -1;
+    int failed = run_simple(s, SQL_BEGIN, "beginning a transaction", e);
+    if (!failed && (failed = record_inside(s, batch, n, now_ms, e)))
+        run_simple(s, SQL_ROLLBACK, "rolling back", NULL);
+    store_lock_release(&s->lock);
+    return failed;
+}

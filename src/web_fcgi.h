@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * web_fcgi: requests from a listening FastCGI socket, those that wait answered together.
+ *
+ * One thread accepts, parks what has not wholly arrived in epoll, and gives libfcgi only requests that lie in
+ * the socket's buffer from first to last byte, so that a client that trickles delays nobody. Large ones are
+ * read by fcgi_helper's threads.
+ *
+ * holds: a request is whole WEB_DEADLINE_MS after its connection (or, kept alive, its first byte) or is cut
+ *        with nothing stored; at most CONNECTIONS connections and BATCH_BYTES of bodies are held, the rest
+ *        waits in the listen backlog.
+ */
+#ifndef WEB_FCGI_H
+#define WEB_FCGI_H
+
+#include "receiver.h"
+
+/* Serve until TERM, INT or USR1; HUP looks at the configuration again. Returns the exit code. */
+int web_fcgi(struct receiver *r, int listen_fd);
+
+#endif

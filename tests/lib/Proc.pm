@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+# Processes of a test: each in a session of its own, stopped by its id, every wait with a limit.
+package Proc;
+use strict;
+use warnings;
+use POSIX ();
+use Time::HiRes qw(time sleep);
+use Exporter 'import';
+our @EXPORT_OK = qw(wait_until unprivileged);
+
+$SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);    # so that what was started is stopped
+
+my @USER = getpwnam 'www-data';
+
+# Whether programs are started as www-data, since the test itself runs as root.
+sub unprivileged { return $> == 0 && @USER ? ($USER[2], $USER[3]) : () }
+
+# Poll until the condition gives a true value, which is returned; false after limit seconds.
+sub wait_until {
+    my ($condition, $limit) = @_;
+    my ($end, $pause) = (time + ($limit // 5), 0.0005);
+    while (1) {
+        my $value = $condition->();
+        return $value if $value || time > $end;
+        sleep $pause;
+        $pause *= 1.5 if $pause < 0.02;
+    }
+}
+
+# cmd => [...], env => {...}, stdin/stdout/stderr => paths, wrap => whether WRAP applies, dir => where it starts
+sub start {
+    my ($class, %o) = @_;
+    my @cmd = @{ $o{cmd} };
+    unshift @cmd, split ' ', $ENV{WRAP} if $o{wrap} && $ENV{WRAP};
+    my $pid = fork // die "fork: $!";
+    _child(\%o, @cmd) if !$pid;
+    return bless { pid => $pid, name => $o{cmd}[0], owner => $$ }, $class;
+}
+
+sub _child {
+    my ($o, @cmd) = @_;
+    POSIX::setsid();
+    if (my ($uid, $gid) = unprivileged()) {
+        $( = $gid;
+        $) = "$gid $gid";
+        POSIX::setuid($uid);
+    }
+    open STDIN,  '<',  $o->{stdin}  // '/dev/null' or POSIX::_exit(126);
+    open STDOUT, '>>', $o->{stdout} // '/dev/null' or POSIX::_exit(126);
+    open STDERR, '>>', $o->{stderr} // '/dev/null' or POSIX::_exit(126);
+    chdir $o->{dir} if $o->{dir};
+    my @keep = grep { /^(PATH|LANG|\wSAN_OPTIONS|UBSAN_OPTIONS)$/ } keys %ENV;
+    my %env = ((map { $_ => $ENV{$_} } @keep), %{ $o->{env} // {} });
+    %ENV = %env;
+    exec { $cmd[0] } @cmd or POSIX::_exit(127) if $cmd[0] =~ m{/};
+    exec @cmd or POSIX::_exit(127);
+}
+
+sub pid { $_[0]{pid} }
+
+sub signal { my ($self, $name) = @_; return kill $name, $self->{pid} if !defined $self->{status} }
+
+# Whether it ended within limit seconds. Its wait status is then in {status}.
+sub ended {
+    my ($self, $limit) = @_;
+    return 1 if defined $self->{status};
+    return wait_until(sub {
+        return 0 if waitpid($self->{pid}, POSIX::WNOHANG()) != $self->{pid};
+        $self->{status} = $?;
+        return 1;
+    }, $limit // 0);
+}
+
+sub exit_code { my $status = $_[0]{status}; return !defined $status || $status & 127 ? undef : $status >> 8 }
+
+# TERM, once more (a starting Apache may miss the first), then KILL for it and whatever it left behind: a server
+# that ended by itself too, since a child of Apache outlives a failed start.
+sub stop {
+    my ($self) = @_;
+    return if $self->{stopped} || $self->{owner} != $$;
+    $self->{stopped} = 1;
+    for my $try (1 .. 2) {
+        $self->signal('TERM');
+        last if $self->ended(4);
+    }
+    kill 'KILL', -$self->{pid};
+    $self->ended(4);
+}
+
+sub DESTROY { local ($?, $@, $!); $_[0]->stop }
+
+# Run to the end: (exit code or undef, standard output, standard error). Same options, and input => bytes.
+sub run {
+    my ($class, %o) = @_;
+    my $dir = $o{tmp} // die 'tmp missing';
+    our $count;
+    my $base = sprintf '%s/run-%d-%d', $dir, $$, ++$count;
+    if (defined $o{input}) {
+        open my $in, '>:raw', "$base.in" or die "$base.in: $!";
+        print $in $o{input};
+        close $in;
+        $o{stdin} = "$base.in";
+    }
+    my $p = $class->start(%o, stdout => "$base.out", stderr => "$base.err");
+    $p->ended($o{limit} // 20) or $p->stop;
+    my @text = map { _slurp("$base.$_") } qw(out err);
+    unlink map { "$base.$_" } qw(in out err);
+    return ($p->exit_code, @text);
+}
+
+sub _slurp { open my $f, '<:raw', $_[0] or return ''; local $/; return <$f> // '' }
+
+1;

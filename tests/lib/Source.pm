@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+# The program's own text, for the lint tests.
+package Source;
+use strict;
+use warnings;
+use Cwd qw(abs_path);
+use File::Basename qw(basename dirname);
+use Exporter 'import';
+our @EXPORT = qw($ROOT slurp sources code compile_lines error_table);
+
+our $ROOT = abs_path(dirname(__FILE__) . '/../..');
+
+sub slurp { my ($path) = @_; open my $f, '<:raw', $path or die "$path: $!"; local $/; return <$f> // '' }
+
+# Names in src/ with one of these endings: sources('c', 'h').
+sub sources { return sort map { basename($_) } map { glob "$ROOT/src/*.$_" } @_ }
+
+# C text without its comments and without what stands in strings; lines stay where they are.
+sub code {
+    my ($text) = @_;
+    $text =~ s{(/\*.*?\*/|//[^\n]*)|("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')}
+              {defined $1 ? $1 =~ s/[^\n]//gr : '""'}gse;
+    return $text;
+}
+
+# How make compiles each file of src/: name => command without "-o X" and "-c".
+sub compile_lines {
+    local %ENV = %ENV;
+    delete @ENV{ grep { /^(MAKE|MFLAGS)/ } keys %ENV };
+    my @lines = `make -C '$ROOT' --no-print-directory -B -n V=1 all 2>/dev/null`;
+    my %line;
+    for (@lines) {
+        s/^@//;
+        next if !/\s-c\s/ || !m{\bsrc/(\w+\.c)(?:\s|$)};
+        $line{$1} //= s/\s-o\s+\S+//r =~ s/\s-c\b//r =~ s/\s-M\w+\b//gr =~ s/\n//r;
+    }
+    return %line;
+}
+
+# The error table of err.h: word => { http, exit, text }.
+sub error_table {
+    my %table;
+    my $row = qr/^\s*X\(ERR_\w+,\s*"([^"]*)",\s*(\d+),\s*(\d+),\s*LEVEL_\w+,\s*"\w+",\s*"([^"]*)"\)/m;
+    my $text = slurp("$ROOT/src/err.h");
+    $table{$1} = { http => $2, exit => $3, text => $4 } while $text =~ /$row/g;
+    return %table;
+}
+
+1;

@@ -1,0 +1,57 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Installs the Debian packages that are missing: tests/lib/deps.sh build|demo|check
+# As root or through sudo; else it prints the command and stops. Silent when nothing is missing.
+set -eu
+
+build='gcc make pkg-config libfcgi-dev libcjson-dev libsqlite3-dev libssl-dev libconfuse-dev'
+demo="$build lighttpd curl openssl php-cli php-sqlite3 perl libdbi-perl libdbd-sqlite3-perl"
+check="$demo libcmocka-dev apache2 libapache2-mod-fcgid lighttpd-mod-openssl nginx-light spawn-fcgi multiwatch
+       php-cgi sqlite3 mandoc clang systemd strace"
+
+case ${1-} in
+build) wanted=$build ;;
+demo) wanted=$demo ;;
+check) wanted=$check ;;
+*) echo "usage: $0 build|demo|check" >&2; exit 2 ;;
+esac
+
+if ! command -v dpkg-query >/dev/null; then
+    echo "$0: this is not Debian; what is needed is known there as:" $wanted >&2
+    exit 0
+fi
+here=" $(dpkg-query -W -f='${db:Status-Status}:${Package} ' $wanted 2>/dev/null || :)"
+missing=
+for package in $wanted; do
+    case $here in *" installed:$package "*) ;; *) missing="$missing $package" ;; esac
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" != 0 ]; then
+    if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then exec sudo -n "$0" "$1"; fi
+    echo "Packages are missing. Run this as root, then try again:" >&2
+    echo "  apt-get update && apt-get install --no-install-recommends$missing" >&2
+    exit 1
+fi
+
+# The tests start the web servers they need; none is to be started by its installation.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+    trap 'rm -f $policy' EXIT
+    trap 'exit 1' HUP INT TERM
+    printf '#!/bin/sh\nexit 101\n' >$policy
+    chmod 755 $policy
+fi
+export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
+install() { apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends $missing; }
+update() { apt-get -q -o DPkg::Lock::Timeout=300 update; }
+
+echo "Installing:$missing"
+ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1 || update
+install || { update && install; } || exit 1
+for server in apache2 nginx lighttpd; do
+    [ -d /run/systemd/system ] || break
+    systemctl -q is-enabled $server 2>/dev/null || continue
+    systemctl -q is-active $server && continue
+    echo "Note: $server was not started, but will be at the next boot; to prevent it: systemctl disable $server"
+done

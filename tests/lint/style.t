@@ -1,0 +1,47 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# No banned call, no function or file that must be scrolled through, a purpose on top of each file.
+use strict;
+use warnings;
+use File::Find;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use Test::More;
+use Source;
+
+my $banned = join '|', qw(strcpy strcat strncpy sprintf vsprintf gets atoi atol atoll atof strtok system popen alloca rand);
+my (@calls, @functions, @files, @wide, $bodies);
+for my $file (sources('c', 'h')) {
+    my @lines = split /\n/, code(slurp("$ROOT/src/$file"));
+    my $count = () = slurp("$ROOT/src/$file") =~ /\n/g;
+    push @files, "$file: $count lines" if $count > 450;
+    my ($start, $name) = (0, '');
+    for my $n (1 .. @lines) {
+        local $_ = $lines[$n - 1];
+        push @calls, "$file:$n: $1()" if /(?<![\w.>])($banned)\s*\(/;
+        ($start, $name) = ($n, $1) if /^\w.*?\b(\w+)\(/ && !/;\s*$/;
+        next if !/^\}\s*$/ || !$start;
+        $bodies++;
+        push @functions, "$file: $name() has " . ($n - $start + 1) . ' lines' if $n - $start + 1 > 60;
+        $start = 0;
+    }
+}
+is_deeply \@calls, [], 'no banned call';
+cmp_ok $bodies, '>', 20, 'functions are found';
+is_deeply \@functions, [], 'no function above 60 lines';
+is_deeply \@files, [], 'no file of src/ above 450 lines';
+
+my @nameless;
+find({ no_chdir => 1, wanted => sub {
+    return if !-f || !/(?:\.(?:[chtl]|pl|pm|sh|php|sql|conf|mk|service|socket|[158])|Makefile|\.htaccess)$/ || m{/(?:json|vectors|seeds)/};
+    my $text = slurp($_);
+    push @nameless, s{^\Q$ROOT\E/}{}r if substr($text, 0, 300) !~ /SPDX-License-Identifier: MIT/ && !/schema\.sql$/;
+    my $n = 0;
+    for my $line (split /\n/, $text) {
+        $n++;
+        push @wide, "$_:$n" if length $line > 130 && m{/src/.*\.[ch]$};
+    }
+} }, grep { -e } map { "$ROOT/$_" } qw(src tests apache lighttpd cgi-bin consumers Makefile .ci));
+is_deeply [sort @nameless], [], 'each file opens with its licence';
+is_deeply \@wide, [], 'no line of src/ above 130 columns';
+done_testing;

@@ -1,0 +1,130 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# complycube-inbox: init, list, show, doctor and sign, over a database that the receiver filled.
+use strict;
+use warnings;
+use DBI;
+use Digest::SHA qw(hmac_sha256_hex);
+use File::Temp qw(tempdir);
+use JSON::PP;
+use Test::More;
+
+my $bin = $ENV{BIN} // 'build/bin';
+my $dir = tempdir(CLEANUP => !$ENV{KEEP});
+my $secret = 'akuPkDmpn1lFiMchfmSjsQMj0sUQ4IRH';
+my $db = "$dir/private/inbox.db";
+delete @ENV{ grep { /^(COMPLYCUBE|REQUEST_METHOD|GATEWAY)/ } keys %ENV };
+
+sub spew { my ($path, $text, $mode) = @_; open my $f, '>', $path or die; print $f $text; close $f; chmod $mode // 0600, $path }
+spew("$dir/inbox.conf", <<'CONF');
+database = "private/inbox.db"
+endpoint live { secret_file = "secrets" }
+endpoint sandbox { secret_file = "secrets.sandbox" }
+CONF
+spew("$dir/secrets", "main $secret\nold gone-with-the-wind retired\n");
+spew("$dir/secrets.sandbox", "sandbox-secret-of-the-tests\n");
+
+# Run the tool: its exit code, what it printed, what it complained of.
+sub tool {
+    my ($stdin, @args) = @_;
+    spew("$dir/in", $stdin);
+    my $quoted = join ' ', map { "'$_'" } @args;
+    my $out = `$bin/complycube-inbox -c $dir/inbox.conf $quoted <$dir/in 2>$dir/err`;
+    my $code = $? >> 8;
+    open my $f, '<', "$dir/err" or die;
+    return ($code, $out, do { local $/; <$f> } // '');
+}
+
+sub post {
+    my ($body, $key) = @_;
+    local @ENV{qw(COMPLYCUBE_WEBHOOK_CONFIG REQUEST_METHOD HTTP_COMPLYCUBE_SIGNATURE)} =
+        ("$dir/inbox.conf", 'POST', hmac_sha256_hex($body, $key));
+    spew("$dir/in", $body);
+    return `$bin/complycube-webhook <$dir/in 2>/dev/null` =~ /^Status: (\d+)/ ? $1 : 0;
+}
+
+my ($code, $out, $err) = tool('', 'list');
+is($code, 1, 'before init, list fails');
+like($err, qr/complycube-inbox init/, 'and says what to do');
+
+($code, $out) = tool('', 'init');
+is($code, 0, 'init makes the database');
+like($out, qr/^made +0700 +\S+ +\Q$dir\E\/private$/m, 'its folder, with its mode');
+like($out, qr/^made +0600 +\S+ +\Q$db\E$/m, 'and the file, with its mode');
+($code, $out) = tool('', 'init', '--json');
+is_deeply([map { decode_json($_)->{made} ? 1 : 0 } split /\n/, $out], [0, 0], 'a second init leaves all as it is');
+
+is((tool('', 'list'))[1], "no events\n", 'list works on an empty inbox');
+my $payload = '{"id":"c1","status":"complete", "n":12345678901234567890}';
+is(post(qq({"id":"e1","type":"check.completed","payload":$payload}), $secret), 200, 'an event comes');
+is(post('{"id":"e2","type":"client.created"}', 'sandbox-secret-of-the-tests'), 200, 'and one of the sandbox');
+is(post('{"id":"e3"', $secret), 202, 'and one that is none');
+
+($code, $out) = tool('', 'list', '--json');
+my @rows = map { decode_json($_) } split /\n/, $out;
+is_deeply([map { "$_->{endpoint} $_->{event_id} $_->{state}" } @rows], ['sandbox e2 waiting', 'live e1 waiting'],
+    'list shows the newest first');
+unlike($out, qr/12345678901234567890/, 'and no payload');
+($code, $out) = tool('', 'list', '--endpoint', 'live');
+like($out, qr/check\.completed +e1$/m, 'it can show one endpoint');
+unlike($out, qr/e2/, 'and leave the other out');
+($code, $out) = tool('', 'list', '--state', 'done');
+is($out, "no events\n", 'and one state');
+is((tool('', 'list', '--state', 'odd'))[0], 2, 'an unknown state is a usage error');
+is((tool('', 'list', '--limit', '0'))[0], 2, 'so is a limit of nothing');
+
+for my $key ('1', 'e1') {
+    ($code, $out) = tool('', 'show', $key, '--json');
+    is($code, 0, "show finds $key");
+    like($out, qr/"payload":\Q$payload\E/, 'with the exact text of its payload');
+    is(decode_json($out)->{signature}, hmac_sha256_hex(decode_json($out)->{body}, $secret), 'body and signature fit');
+}
+($code, $out, $err) = tool('', 'show', 'none');
+is($code, 1, 'what is not there is not found');
+
+($code, $out) = tool('body', 'sign');
+is($out, hmac_sha256_hex('body', $secret) . "\n", 'sign uses the first secret in force');
+($code, $out) = tool('body', 'sign', '--endpoint', 'sandbox');
+is($out, hmac_sha256_hex('body', 'sandbox-secret-of-the-tests') . "\n", 'or that of an endpoint');
+is((tool('body', 'sign', '--secret', 'old'))[0], 1, 'a retired secret signs nothing');
+
+($code, $out) = tool('', 'doctor');
+is($code, 0, 'doctor finds nothing wrong');
+like($out, qr/^warning +quarantine/m, 'and warns of what is in quarantine');
+unlike($out, qr/\Q$secret\E/, 'it never shows a secret');
+chmod 0666, $db;
+($code, $out) = tool('', 'doctor');
+is($code, 1, 'doctor finds a database that anyone reads');
+my ($cure) = $out =~ /-> (chmod .*)/;
+is(system($cure), 0, 'its cure is a command');
+is((tool('', 'doctor'))[0], 0, 'that mends it');
+spew("$dir/secrets", "\n");
+($code, $out) = tool('', 'doctor', '--json');
+is($code, 1, 'doctor finds a secret file without a secret');
+is(decode_json($out)->{what}, 'secrets', 'and says so');
+
+# what the contract says of the file
+my $h = DBI->connect("dbi:SQLite:dbname=$db", '', '', { RaiseError => 1 });
+is($h->selectrow_array('PRAGMA user_version'), 1, 'schema version 1');
+is($h->selectrow_array('PRAGMA application_id'), 0x43434958, 'and the application id');
+
+# order: superseded and resource_state
+sub event {
+    my ($id, $type, $at, $payload) = @_;
+    $h->do('INSERT INTO event_log(endpoint,event_id,type,resource_type,resource_id,status,created_ms,received_ms,body)
+            VALUES(1,?,?,?,?,?,?,0,?)', undef, $id, $type, @$payload, $at, '{}');
+    $h->do('INSERT INTO inbox(seq,endpoint,due_ms) VALUES(last_insert_rowid(),1,0)');
+}
+event('s1', 'check.pending', 10, ['check', 'r1', 'pending']);
+event('s2', 'check.completed', 20, ['check', 'r1', 'complete']);
+event('s3', 'check.completed.clear', 20, ['check', 'r1', 'complete']);
+event('s4', 'client.created', 10, ['client', 'r2', undef]);
+event('s5', 'client.updated', 20, ['client', 'r2', undef]);
+event('s6', 'document.created', 10, ['document', 'r3', undef]);
+event('s7', 'document.deleted', 20, ['document', 'r3', undef]);
+is(join(' ', @{ $h->selectcol_arrayref("SELECT event_id FROM pending WHERE superseded AND event_id LIKE 's_'") }),
+    's1 s6', 'superseded: by a newer status or a deletion; never by a tie or a partial update');
+is(join(' ', map { "$_->[0]=$_->[1]" } @{ $h->selectall_arrayref(
+        "SELECT resource_id, event_id FROM resource_state WHERE resource_id LIKE 'r_' ORDER BY 1") }),
+    'r1=s3 r2=s5 r3=s7', 'resource_state: the newest of each resource');
+done_testing();

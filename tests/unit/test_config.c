@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT
+ * config and receiver: files are read whole, checked whole, and never half in force. */
+#include "receiver.h"
+#include "hex.h"
+#include "unit.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum { LATER_MS = 10000 /* well after any file has come to rest */ };
+
+static char folder[64], conf[100], secrets[100];
+
+static int start(void **state)
+{
+    (void)state;
+    unit_folder(folder);
+    snprintf(conf, sizeof conf, "%s/complycube-webhook.conf", folder);
+    snprintf(secrets, sizeof secrets, "%s/secrets", folder);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    unit_remove(folder);
+    return 0;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static struct config *load(const char *text, const char *secret_text)
+{
+    struct config_env env = {.config = conf};
+    unit_write(conf, text);
+    unit_write(secrets, secret_text);
+    chmod(secrets, 0600);
+    struct config *c = config_load(&env, now_ms());
+    assert_non_null(c);
+    return c;
+}
+
+#define LIVE "endpoint live { secret_file = \"secrets\" }\n"
+#define SMALL "database = \"inbox.db\"\n" LIVE
+
+static void the_smallest_file_has_defaults_and_paths_of_its_folder(void **state)
+{
+    (void)state;
+    char path[120];
+    struct config *c = load(SMALL, "value\n");
+    assert_int_equal(c->error.code, ERR_NONE);
+    snprintf(path, sizeof path, "%s/inbox.db", folder);
+    assert_string_equal(c->database, path);
+    assert_int_equal(c->max_body, 1 << 20);
+    assert_string_equal(c->endpoint[0].name, "live");
+    assert_string_equal(c->endpoint[0].secrets.list[0].name, "secret-1");
+    assert_true(config_wants(c, "live", TEXT("anything.at.all")));
+    config_free(c);
+}
+
+static void a_byte_order_mark_and_carriage_returns_are_forgiven(void **state)
+{
+    (void)state;
+    struct config *c = load("\xef\xbb\xbf"
+                            "database = \"inbox.db\"\r\nendpoint live {\r\n secret_file = \"secrets\"\r\n}\r\n",
+                            "\xef\xbb\xbf# comment\r\n\r\nname value\r\n old other retired\r\n");
+    assert_int_equal(c->error.code, ERR_NONE);
+    assert_int_equal(c->endpoint[0].secrets.n, 2);
+    assert_int_equal(c->endpoint[0].secrets.list[0].value.len, 5);
+    assert_true(c->endpoint[0].secrets.list[1].retired);
+    config_free(c);
+}
+
+static void a_list_of_events_leaves_the_others_out(void **state)
+{
+    (void)state;
+    struct config *c =
+        load("database = \"d\"\nendpoint live { secret_file = \"secrets\"\n events = {\"a.b\", \"c\"} }\n", "v\n");
+    assert_int_equal(c->error.code, ERR_NONE);
+    assert_true(config_wants(c, "live", TEXT("a.b")));
+    assert_true(config_wants(c, "live", TEXT("c")));
+    assert_false(config_wants(c, "live", TEXT("a")));
+    config_free(c);
+}
+
+static void what_is_wrong_is_said_with_its_place(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *conf, *secrets, *message;
+        enum err_code code;
+    } wrong[] = {
+        {"database = \"d\"\nbogus = 1\n" LIVE, "v\n", "line 2", ERR_CONFIG},
+        {"database = \"d\"\nendpoint live {\n secret_file = \"secrets\"\n", "v\n", "closing brace", ERR_CONFIG},
+        {"database = \"d\n" LIVE, "v\n", "", ERR_CONFIG},
+        {LIVE "database = \"d\n", "v\n", "", ERR_CONFIG},
+        {LIVE, "v\n", "database is missing", ERR_CONFIG},
+        {"database = \"d\"\n", "v\n", "no endpoint", ERR_CONFIG},
+        {SMALL LIVE, "v\n", "line", ERR_CONFIG},
+        {"max_body = \"7\"\n" SMALL, "v\n", "max_body", ERR_CONFIG},
+        {"max_body = \"1Q\"\n" SMALL, "v\n", "max_body", ERR_CONFIG},
+        {"journal = \"wall\"\n" SMALL, "v\n", "auto|wal|delete", ERR_CONFIG},
+        {"inbox = \"directory\"\n" SMALL, "v\n", "inbox", ERR_CONFIG},
+        {"log = \"somewhere\"\n" SMALL, "v\n", "log", ERR_CONFIG},
+        {"database = \"d\"\nendpoint \"a b\" { secret_file = \"secrets\" }\n", "v\n", "name", ERR_CONFIG},
+        {"database = \"d\"\nendpoint live { }\n", "v\n", "secret_file", ERR_CONFIG},
+        {"database = \"d\"\nendpoint live { secret_file = \"none\" }\n", "v\n", "No such file", ERR_SECRETS},
+        {SMALL, "", "holds no secret", ERR_SECRETS},
+        {SMALL, "# only\n", "holds no secret", ERR_SECRETS},
+        {SMALL, "a v retired\n", "no secret is in force", ERR_SECRETS},
+        {SMALL, "a v\nb hunter2 x\n", "line 2", ERR_SECRETS},
+        {SMALL, "value retired\n", "line 1", ERR_SECRETS},
+        {SMALL, "a v\na w\n", "line 2", ERR_SECRETS},
+        {SMALL, "a hunter2\nb hunter2\n", "line 2", ERR_SECRETS},
+        {SMALL, "a v\xc3\xa9\n", "printable", ERR_SECRETS},
+        {SMALL "endpoint sandbox { secret_file = \"secrets\" }\n", "a hunter2\n", "share", ERR_SECRETS},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct config *c = load(wrong[i].conf, wrong[i].secrets);
+        if (c->error.code != wrong[i].code || !strstr(c->error.msg, wrong[i].message))
+            fail_msg("case %zu: %s", i, c->error.msg);
+        assert_null(strstr(c->error.msg, "hunter2")); /* promise 6 */
+        config_free(c);
+    }
+}
+
+static void a_readable_secret_file_is_narrowed_and_a_writable_one_refused(void **state)
+{
+    (void)state;
+    struct config_env env = {.config = conf};
+    struct stat st;
+    config_free(load(SMALL, "v\n"));
+    chmod(secrets, 0644);
+    struct config *c = config_load(&env, now_ms());
+    assert_int_equal(c->error.code, ERR_NONE);
+    assert_true(c->endpoint[0].narrowed);
+    assert_int_equal(stat(secrets, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    config_free(c);
+    chmod(secrets, 0606);
+    c = config_load(&env, now_ms());
+    assert_int_equal(c->error.code, ERR_SECRETS);
+    config_free(c);
+    chmod(secrets, 0600);
+    chmod(conf, 0646);
+    c = config_load(&env, now_ms());
+    assert_int_equal(c->error.code, ERR_CONFIG);
+    config_free(c);
+}
+
+static void the_environment_alone_is_enough(void **state)
+{
+    (void)state;
+    const struct config_env both = {.secret = "a-secret", .database = "/tmp/x.db"};
+    const struct config_env blank = {.secret = " ", .database = "/tmp/x.db"}, half = {.secret = "a-secret"},
+                            none = {.folder = folder};
+    struct config *c = config_load(&both, now_ms());
+    assert_int_equal(c->error.code, ERR_NONE);
+    assert_string_equal(c->endpoint[0].name, "default");
+    config_free(c);
+    c = config_load(&blank, now_ms());
+    assert_int_equal(c->error.code, ERR_SECRETS);
+    config_free(c);
+    c = config_load(&half, now_ms());
+    assert_int_equal(c->error.code, ERR_CONFIG);
+    config_free(c);
+    unlink(conf);
+    c = config_load(&none, now_ms());
+    assert_int_equal(c->error.code, ERR_CONFIG);
+    config_free(c);
+}
+
+static void sizes_are_read_with_their_unit(void **state)
+{
+    (void)state;
+    assert_int_equal(config_size("1048576"), 1 << 20);
+    assert_int_equal(config_size("512K"), 512 << 10);
+    assert_int_equal(config_size("2m"), 2 << 20);
+    const char *const wrong[] = {"", "M", "-1", "1MB", "1 M", "99999999999999999999", "0x10"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_int_equal(config_size(wrong[i]), 0);
+}
+
+/* ---- a running receiver ---- */
+
+static bool accepts(struct receiver *r, struct span secret)
+{
+    struct verifier *v;
+    struct err e;
+    uint8_t digest[VERIFY_DIGEST];
+    char signature[2 * VERIFY_DIGEST + 1];
+    const struct verify_secret one = {"", "", secret};
+    assert_int_equal(verify_open(&v, &one, 1, &e), 0);
+    assert_int_equal(verify_sign(v, 0, TEXT("{}"), digest, &e), 0);
+    hex_encode(digest, sizeof digest, signature);
+    verify_close(v);
+    return r->verifier && verify_body(r->verifier, 0, span_of(signature), TEXT("{}"), &e);
+}
+
+static void open_receiver(struct receiver *r, const char *secret_text)
+{
+    static struct config_env env;
+    struct err e;
+    env = (struct config_env){.config = conf};
+    config_free(load("log = \"/dev/null\"\n" SMALL, secret_text));
+    assert_int_equal(receiver_open(r, &env, false, now_ms(), &e), 0);
+}
+
+static void a_new_secret_counts_once_its_file_is_at_rest(void **state)
+{
+    (void)state;
+    struct receiver r;
+    open_receiver(&r, "old first-secret\n");
+    unit_write(secrets, "old first-secret\nnew second-secret\n");
+    receiver_refresh(&r, now_ms(), true);
+    assert_false(accepts(&r, TEXT("second-secret"))); /* it may still be written */
+    receiver_refresh(&r, now_ms() + 600, true);
+    assert_true(accepts(&r, TEXT("first-secret")));
+    assert_true(accepts(&r, TEXT("second-secret")));
+    receiver_close(&r);
+}
+
+static void a_retired_secret_accepts_nothing_at_once(void **state)
+{
+    (void)state;
+    struct receiver r;
+    open_receiver(&r, "old first-secret\nnew second-secret\n");
+    unit_write(secrets, "old first-secret retired\nnew second-secret\n");
+    receiver_refresh(&r, now_ms() + 600, true);
+    assert_false(accepts(&r, TEXT("first-secret")));
+    assert_true(accepts(&r, TEXT("second-secret")));
+    receiver_close(&r);
+}
+
+static void half_a_file_never_drops_a_secret(void **state)
+{
+    (void)state;
+    static const char *const halves[] = {"",
+                                         "ol",
+                                         "old",
+                                         "old fir",
+                                         "old first-secre",
+                                         "old first-secret",
+                                         "new second-secret",
+                                         "# a comment",
+                                         "old first-secret\nnew"};
+    struct receiver r;
+    open_receiver(&r, "old first-secret\n");
+    for (size_t i = 0; i < sizeof halves / sizeof *halves; i++) {
+        unit_write(secrets, halves[i]);
+        for (int64_t later = 600; later <= 3 * LATER_MS; later += LATER_MS) {
+            receiver_refresh(&r, now_ms() + later, true);
+            if (!accepts(&r, TEXT("first-secret")))
+                fail_msg("dropped by \"%s\"", halves[i]);
+        }
+    }
+    receiver_close(&r);
+}
+
+static void a_file_without_its_last_newline_counts_after_a_minute(void **state)
+{
+    (void)state;
+    struct receiver r;
+    open_receiver(&r, "old first-secret\n");
+    unit_write(secrets, "new second-secret");
+    receiver_refresh(&r, now_ms() + LATER_MS, true);
+    assert_false(accepts(&r, TEXT("second-secret")));
+    receiver_refresh(&r, now_ms() + 6 * LATER_MS + 1000, true);
+    assert_true(accepts(&r, TEXT("second-secret")));
+    receiver_close(&r);
+}
+
+static void every_beginning_of_a_configuration_leaves_the_secrets_in_force(void **state)
+{
+    (void)state;
+    struct receiver r;
+    const char whole[] = "log = \"/dev/null\"\n" SMALL;
+    open_receiver(&r, "old first-secret\n");
+    for (size_t n = 0; n < sizeof whole - 2; n++) {
+        char part[sizeof whole] = "";
+        memcpy(part, whole, n);
+        unit_write(conf, part);
+        receiver_refresh(&r, now_ms() + 600, true);
+        assert_true(accepts(&r, TEXT("first-secret")));
+    }
+    receiver_close(&r);
+}
+
+static void a_secret_that_was_taken_out_stops_counting_after_a_while(void **state)
+{
+    (void)state;
+    struct receiver r;
+    open_receiver(&r, "old first-secret\n");
+    unit_write(secrets, "new second-secret\n");
+    receiver_refresh(&r, now_ms() + 600, true);
+    assert_true(accepts(&r, TEXT("first-secret")));
+    assert_true(accepts(&r, TEXT("second-secret")));
+    receiver_refresh(&r, now_ms() + LATER_MS, true);
+    receiver_refresh(&r, now_ms() + 2 * LATER_MS, true);
+    assert_false(accepts(&r, TEXT("first-secret")));
+    assert_true(accepts(&r, TEXT("second-secret")));
+    receiver_close(&r);
+}
+
+static void a_broken_receiver_heals_when_the_file_is_mended(void **state)
+{
+    (void)state;
+    struct receiver r;
+    struct err e;
+    open_receiver(&r, "");
+    assert_null(r.verifier);
+    assert_int_equal(receiver_state(&r, &e), ERR_SECRETS);
+    unit_write(secrets, "old first-secret\n");
+    receiver_refresh(&r, now_ms() + LATER_MS, true);
+    assert_true(accepts(&r, TEXT("first-secret")));
+    assert_int_equal(receiver_state(&r, &e), ERR_NONE);
+    receiver_close(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest config[] = {
+        cmocka_unit_test(the_smallest_file_has_defaults_and_paths_of_its_folder),
+        cmocka_unit_test(a_byte_order_mark_and_carriage_returns_are_forgiven),
+        cmocka_unit_test(a_list_of_events_leaves_the_others_out),
+        cmocka_unit_test(what_is_wrong_is_said_with_its_place),
+        cmocka_unit_test(a_readable_secret_file_is_narrowed_and_a_writable_one_refused),
+        cmocka_unit_test(the_environment_alone_is_enough),
+        cmocka_unit_test(sizes_are_read_with_their_unit),
+        cmocka_unit_test(a_new_secret_counts_once_its_file_is_at_rest),
+        cmocka_unit_test(a_retired_secret_accepts_nothing_at_once),
+        cmocka_unit_test(half_a_file_never_drops_a_secret),
+        cmocka_unit_test(a_file_without_its_last_newline_counts_after_a_minute),
+        cmocka_unit_test(every_beginning_of_a_configuration_leaves_the_secrets_in_force),
+        cmocka_unit_test(a_secret_that_was_taken_out_stops_counting_after_a_while),
+        cmocka_unit_test(a_broken_receiver_heals_when_the_file_is_mended),
+    };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(config, start, stop);
+}
