@@ -1,0 +1,79 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# Promise 5: a client that sends its body slowly, or never ends it, delays nobody.
+use strict;
+use warnings;
+use List::Util qw(max);
+use Test::More;
+use Time::HiRes qw(time);
+use Deploy;
+use Event;
+use FastCgi;
+use Fixture;
+use Http;
+use Requests;
+
+my $CLIENTS = 24;
+
+# Open slow clients; one byte more of each before every one of 50 other requests; then their rest.
+# open => a new connection, bytes => what a request looks like on it, answer => reads one
+sub trickle {
+    my ($f, $d, $how) = @_;
+    my @slow = map {
+        my $body = event(size => 5000);
+        my $bytes = $how->{bytes}->(signed($body, method => 'POST', path => $d->{url}));
+        my $socket = $how->{open}->();
+        print $socket substr $bytes, 0, -400;
+        $socket->flush;
+        [$socket, substr($bytes, -400), event_id($body)];
+    } 1 .. $CLIENTS;
+    my (@statuses, @ms);
+    for (1 .. 50) {
+        for (@slow) { my $socket = $_->[0]; print $socket substr $_->[1], 0, 1, ''; $socket->flush }
+        my $start = time;
+        push @statuses, $d->{client}->(signed(event(), method => 'POST', path => $d->{url}))->{status};
+        push @ms, 1000 * (time - $start);
+    }
+    is(join(' ', @statuses), join(' ', (200) x 50), 'others are answered while they trickle');
+    diag sprintf '%s: slowest of the others %.0f ms', $d->{name}, max @ms;
+    is($f->counts, '50 50 0', 'the slow ones are not stored before they are whole');
+    for (@slow) { my ($socket, $rest) = @$_; print $socket $rest; $socket->flush }
+    my $slow = join ' ', map { $how->{answer}->($_->[0])->{status} } @slow;
+    is($slow, join(' ', (200) x $CLIENTS), 'then they are answered');
+    is($f->counts, sprintf('%d %d 0', 50 + $CLIENTS, 50 + $CLIENTS), 'and stored');
+}
+
+my $http = sub { my ($r) = @_; return Http::head($r) . Http::body($r) };
+
+subtest "$CLIENTS slow clients through Apache mod_proxy_fcgi" => sub {
+    my $f = Fixture->new;
+    my $d = deploy($f, 'Apache mod_proxy_fcgi');
+    trickle($f, $d, { open => sub { Http::connect_to($d->{port}) }, bytes => $http, answer => \&Http::answer });
+    $f->finish;
+};
+
+subtest "$CLIENTS slow connections to the receiver" => sub {
+    my $f = Fixture->new;
+    my $d = deploy($f, 'spawn-fcgi alone');
+    my $open = sub { FastCgi::connect_to($f->path('run/receiver.sock')) };
+    trickle($f, $d, { open => $open, bytes => \&FastCgi::bytes, answer => \&FastCgi::answer });
+    $f->finish;
+};
+
+subtest 'a request that never becomes whole' => sub {
+    my $f = Fixture->new;
+    my $d = deploy($f, 'spawn-fcgi alone');
+    my $whole = FastCgi::bytes(signed(event(), method => 'POST', path => '/'));
+    my @sockets = map { FastCgi::connect_to($f->path('run/receiver.sock')) } 1 .. 3;
+    my @part = ('', substr($whole, 0, 4), substr($whole, 0, -8));
+    for my $i (0 .. $#part) { my $socket = $sockets[$i]; print $socket $part[$i]; $socket->flush }
+    my $start = time;
+    is(join(' ', map { FastCgi::answer($_, 14)->{error} } @sockets), join(' ', ("connection ended\n") x 3),
+        'is cut, whether nothing, four bytes or all but its end had come');
+    diag sprintf 'cut after %.1f s', time - $start;
+    is($f->counts, '0 0 0', 'nothing is stored');
+    is($d->{client}->(signed(event(), method => 'POST', path => '/'))->{status}, 200, 'the next one is');
+    $f->finish;
+};
+
+done_testing;
