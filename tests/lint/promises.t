@@ -1,0 +1,30 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# Each promise of HACKING.md is held by a test that names it, and only the tool may trust an unverified body.
+use strict;
+use warnings;
+use File::Find;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use Test::More;
+use Source;
+
+my ($list) = slurp("$ROOT/HACKING.md") =~ /^## Promises.*?\n(.*?)^## /ms;
+my %promise;
+$promise{$1} = $2 while $list =~ /^(\d+)\. (.*)$/mg;
+is scalar keys %promise, 10, 'HACKING.md lists ten promises';
+
+my %named;
+find(sub {
+    return if !/\.(?:t|pm|c)$/ || $File::Find::name =~ m{/lint/promises\.t$};
+    my $text = slurp($_);
+    while ($text =~ /\bpromises? (\d+(?:(?:, | and )\d+)*)/gi) { $named{$_} = 1 for split /\D+/, $1 }
+}, "$ROOT/tests");
+for my $n (sort { $a <=> $b } keys %promise) {
+    next if $promise{$n} =~ /\(not built yet\)/;
+    ok $named{$n}, "promise $n is named by a test: $promise{$n}";
+}
+
+my @wrong = grep { slurp("$ROOT/src/$_") =~ /\bverify_trusted\s*\(/ && !/^(?:verify|cmd_\w+|spool\w*)\.[ch]$/ } sources('c', 'h');
+is_deeply \@wrong, [], 'verify_trusted is for bodies that are ours already: cmd_* and the spool only';
+done_testing;
