@@ -56,14 +56,16 @@ static int start_timer(timer_t *timer, int wait_ms)
 int store_lock_take(struct store_lock *lock, int wait_ms, struct err *e)
 {
     if (flock(lock->fd, LOCK_EX | LOCK_NB) == 0)
-        return 0;
+        return wait_ms;
     timer_t timer;
+    struct itimerspec left = {{0}, {0}};
     if (start_timer(&timer, wait_ms) != 0)
         return err_set(e, ERR_SYSTEM, "setting a timer for the writers' lock: %s", strerror(errno));
     int failed = flock(lock->fd, LOCK_EX), why = errno;
+    timer_gettime(timer, &left);
     timer_delete(timer);
     if (!failed)
-        return 0;
+        return (int)(left.it_value.tv_sec * 1000 + left.it_value.tv_nsec / 1000000);
     if (why == EINTR)
         return err_set(e, ERR_BUSY, "another process has held the writers' lock for %d ms", wait_ms);
     return err_set(e, ERR_DATABASE, "taking the writers' lock: %s", strerror(why));

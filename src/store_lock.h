@@ -23,7 +23,10 @@ struct store_lock {
 int store_lock_open(struct store_lock *lock, const char *path, gid_t group, struct err *e);
 void store_lock_close(struct store_lock *lock); /* releases it too */
 
-/* errors: ERR_BUSY  another process held it for wait_ms */
+/*
+ * out:    how much of wait_ms is left, in ms, so that what is waited for next can share it; or -1 and *e
+ * errors: ERR_BUSY  another process held it for wait_ms
+ */
 int store_lock_take(struct store_lock *lock, int wait_ms, struct err *e);
 void store_lock_release(struct store_lock *lock);
 

@@ -122,7 +122,7 @@ static int set_journal(struct store *s, const struct store_options *o, struct er
     if (read_journal(s, "PRAGMA journal_mode", &wal, e) != 0)
         return -1;
     if (wal != want) {
-        if (store_lock_take(&s->lock, s->wait_ms, e) != 0)
+        if (store_lock_take(&s->lock, s->wait_ms, e) < 0)
             return -1;
         int failed = read_journal(s, want ? "PRAGMA journal_mode=WAL" : "PRAGMA journal_mode=DELETE", &wal, e);
         store_lock_release(&s->lock);
@@ -182,7 +182,7 @@ static int open_all(struct store *s, const char *path, const struct store_option
         return -1;
     if (!fresh)
         return set_journal(s, o, e);
-    if (set_journal(s, o, e) != 0 || store_lock_take(&s->lock, s->wait_ms, e) != 0)
+    if (set_journal(s, o, e) != 0 || store_lock_take(&s->lock, s->wait_ms, e) < 0)
         return -1;
     int failed = make_schema(s, e);
     store_lock_release(&s->lock);
@@ -194,7 +194,7 @@ static void close_sqlite(struct store *s)
     for (size_t i = 0; i < STORE_SQL_COUNT; i++)
         sqlite3_finalize(s->prepared[i]);
     if (s->db) { /* the last one to close writes the log back: only one at a time may */
-        int locked = s->lock.fd >= 0 && store_lock_take(&s->lock, s->wait_ms / 8, NULL) == 0;
+        int locked = s->lock.fd >= 0 && store_lock_take(&s->lock, s->wait_ms / 8, NULL) >= 0;
         if (!locked) /* somebody else will */
             sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         sqlite3_close(s->db);

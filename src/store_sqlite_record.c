@@ -268,8 +268,10 @@ static int record_inside(struct store *s, struct record *const batch[], size_t n
 
 int store_sqlite_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
 {
-    if (store_lock_take(&s->lock, s->wait_ms, e) != 0)
+    int left_ms = store_lock_take(&s->lock, s->wait_ms, e);
+    if (left_ms < 0)
         return -1;
+    sqlite3_busy_timeout(s->db, left_ms); /* one deadline for both locks */
     int failed = run_simple(s, SQL_BEGIN, "beginning a transaction", e);
     if (!failed && (failed = record_inside(s, batch, n, now_ms, e)))
         run_simple(s, SQL_ROLLBACK, "rolling back", NULL);
