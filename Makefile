@@ -27,7 +27,9 @@ LINK := --coverage
 endif
 
 CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -DSYSCONFDIR='"$(SYSCONFDIR)"' -I$(OBJ) -Isrc $(WARN) $(HARD) $(CFLAGS)
-LIBS_WEBHOOK := -lfcgi -lcrypto -lsqlite3 -lconfuse -lpthread
+# Of libcrypto only SHA-256 is used: linked in where it can be, since loading all of it is half the life of a CGI.
+CRYPTO := $(or $(wildcard $(shell $(CC) -print-file-name=libcrypto.a)),-lcrypto)
+LIBS_WEBHOOK := -lfcgi $(CRYPTO) -lsqlite3 -lconfuse
 LIBS_INBOX   := -lcjson $(LIBS_WEBHOOK)
 
 MAINS := $(OBJ)/main_webhook.o $(OBJ)/main_inbox.o

@@ -98,22 +98,19 @@ static int quarantine(struct store *s, struct record *r, const char *reason, con
 }
 
 /* Does the row at hand hold this payload? An erased one is known by its hash. */
-static int same_payload(sqlite3_stmt *q, struct span payload, bool *same, struct err *e)
+static bool same_payload(sqlite3_stmt *q, struct span payload)
 {
     if (sqlite3_column_type(q, 2) == SQLITE_BLOB) {
         uint8_t digest[VERIFY_DIGEST];
-        if (verify_sha256(payload, digest, e) != 0)
-            return -1;
+        verify_sha256(payload, digest);
         struct span mine = {(const char *)digest, sizeof digest};
-        *same = span_equal(mine, (struct span){sqlite3_column_blob(q, 2), (size_t)sqlite3_column_bytes(q, 2)});
-        return 0;
+        return span_equal(mine, (struct span){sqlite3_column_blob(q, 2), (size_t)sqlite3_column_bytes(q, 2)});
     }
     const char *body = sqlite3_column_blob(q, 3);
     int size = sqlite3_column_bytes(q, 3), at = sqlite3_column_int(q, 0), len = sqlite3_column_int(q, 1);
     bool has =
         sqlite3_column_type(q, 0) != SQLITE_NULL && body && at >= 0 && len >= 0 && at <= size && len <= size - at;
-    *same = has == (payload.at != NULL) && (!has || span_equal((struct span){body + at, (size_t)len}, payload));
-    return 0;
+    return has == (payload.at != NULL) && (!has || span_equal((struct span){body + at, (size_t)len}, payload));
 }
 
 /* Id and type are known: the same event again, or another one under a known name? */
@@ -125,12 +122,9 @@ static int known(struct store *s, struct record *r, const struct name *name, int
     bind_span(q, 1, r->event->id);
     bind_span(q, 2, r->event->type);
     sqlite3_bind_int64(q, 3, name->endpoint_id);
-    bool same = false;
-    int result = sqlite3_step(q) == SQLITE_ROW ? same_payload(q, r->event->payload, &same, e)
-                                               : store_sqlite_error(s, "comparing a known event", e);
-    sqlite3_reset(q);
-    if (result != 0)
-        return -1;
+    bool found = sqlite3_step(q) == SQLITE_ROW, same = found && same_payload(q, r->event->payload);
+    if (sqlite3_reset(q) != SQLITE_OK || !found)
+        return store_sqlite_error(s, "comparing a known event", e);
     r->outcome = STORE_DUPLICATE;
     if (same)
         return 0;

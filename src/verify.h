@@ -55,9 +55,9 @@ const char *verified_secret(const struct verified *b);
 const uint8_t *verified_signature(const struct verified *b); /* VERIFY_DIGEST bytes */
 
 /* Sign a body with the n-th secret given to verify_open. */
-int verify_sign(struct verifier *v, size_t n, struct span body, uint8_t digest[VERIFY_DIGEST], struct err *e);
+void verify_sign(const struct verifier *v, size_t n, struct span body, uint8_t digest[VERIFY_DIGEST]);
 
 /* Plain SHA-256, for recognising a payload that was erased. */
-int verify_sha256(struct span bytes, uint8_t digest[VERIFY_DIGEST], struct err *e);
+void verify_sha256(struct span bytes, uint8_t digest[VERIFY_DIGEST]);
 
 #endif

@@ -197,7 +197,7 @@ static bool accepts(struct receiver *r, struct span secret)
     char signature[2 * VERIFY_DIGEST + 1];
     const struct verify_secret one = {"", "", secret};
     assert_int_equal(verify_open(&v, &one, 1, &e), 0);
-    assert_int_equal(verify_sign(v, 0, TEXT("{}"), digest, &e), 0);
+    verify_sign(v, 0, TEXT("{}"), digest);
     hex_encode(digest, sizeof digest, signature);
     verify_close(v);
     return r->verifier && verify_body(r->verifier, 0, span_of(signature), TEXT("{}"), &e);

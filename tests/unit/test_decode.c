@@ -25,7 +25,7 @@ static int decode(struct span body, struct event *event, struct err *e)
 {
     uint8_t digest[VERIFY_DIGEST];
     char signature[2 * VERIFY_DIGEST + 1];
-    assert_int_equal(verify_sign(verifier, 0, body, digest, e), 0);
+    verify_sign(verifier, 0, body, digest);
     hex_encode(digest, sizeof digest, signature);
     const struct verified *good = verify_body(verifier, 0, span_of(signature), body, e);
     assert_non_null(good);

@@ -40,7 +40,7 @@ static struct exchange *posted(size_t i, struct span body)
     uint8_t digest[VERIFY_DIGEST];
     const struct verify_secret secret = {"", "", TEXT("a-secret-of-the-tests")};
     assert_int_equal(verify_open(&v, &secret, 1, &e), 0);
-    assert_int_equal(verify_sign(v, 0, body, digest, &e), 0);
+    verify_sign(v, 0, body, digest);
     verify_close(v);
     hex_encode(digest, sizeof digest, signatures[i]);
     exchanges[i] = (struct exchange){
@@ -208,10 +208,9 @@ static void a_replay_of_an_erased_event_stays_a_duplicate(void **state)
     (void)state;
     uint8_t digest[VERIFY_DIGEST];
     char hex[2 * VERIFY_DIGEST + 1], sql[300];
-    struct err e;
     const struct span body = TEXT("{\"id\":\"x1\",\"type\":\"t\",\"payload\":{\"n\":1}}");
     receive_one(body);
-    assert_int_equal(verify_sha256(TEXT("{\"n\":1}"), digest, &e), 0);
+    verify_sha256(TEXT("{\"n\":1}"), digest);
     hex_encode(digest, sizeof digest, hex);
     snprintf(sql, sizeof sql,
              "UPDATE event_log SET payload_sha256=x'%s', erased_ms=1, body=NULL, signature=NULL WHERE event_id='x1'", hex);

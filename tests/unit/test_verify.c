@@ -63,6 +63,42 @@ static void wrong_signatures_are_refused(void **state)
     verify_close(v);
 }
 
+/* source: RFC 4231, test cases 1 to 3, 6 and 7: short and long keys and data */
+static void the_vectors_of_rfc_4231_hold(void **state)
+{
+    (void)state;
+    char k20[20], kaa[131], data50[50];
+    memset(k20, 0x0b, sizeof k20);
+    memset(kaa, 0xaa, sizeof kaa);
+    memset(data50, 0xdd, sizeof data50);
+    const struct {
+        struct span key, data;
+        const char *digest;
+    } cases[] = {
+        {{k20, 20}, TEXT("Hi There"), "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
+        {TEXT("Jefe"),
+         TEXT("what do ya want for nothing?"),
+         "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+        {{kaa, 20}, {data50, 50}, "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe"},
+        {{kaa, 131},
+         TEXT("Test Using Larger Than Block-Size Key - Hash Key First"),
+         "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"},
+        {{kaa, 131},
+         TEXT("This is a test using a larger than block-size key and a larger than block-size data. The key needs to "
+              "be hashed before being used by the HMAC algorithm."),
+         "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct verifier *v;
+        struct err e;
+        const struct verify_secret secret = {"live", "main", cases[i].key};
+        assert_int_equal(verify_open(&v, &secret, 1, &e), 0);
+        assert_non_null(verify_body(v, 0, span_of(cases[i].digest), cases[i].data, &e));
+        assert_non_null(verify_body(v, 0, span_of(cases[i].digest), cases[i].data, &e)); /* the key is as it was */
+        verify_close(v);
+    }
+}
+
 static void an_empty_or_missing_secret_is_no_open_door(void **state) /* promise 7 */
 {
     (void)state;
@@ -107,6 +143,7 @@ int main(void)
     const struct CMUnitTest verify[] = {
         cmocka_unit_test(the_vendors_vector_is_accepted),
         cmocka_unit_test(wrong_signatures_are_refused),
+        cmocka_unit_test(the_vectors_of_rfc_4231_hold),
         cmocka_unit_test(an_empty_or_missing_secret_is_no_open_door),
         cmocka_unit_test(every_example_event_verifies),
     };
