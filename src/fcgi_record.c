@@ -2,47 +2,110 @@
  * fcgi_record: is a whole FastCGI request here? */
 #include "fcgi_record.h"
 
-enum { VERSION = 1, HEADER = 8, BEGIN = 1, ABORT = 2, PARAMS = 4, STDIN = 5, RESPONDER = 1, BEGIN_BODY = 8 };
+#include <stdint.h>
 
-/* Is this a record that a web server sends for the one request of a connection? */
-static bool expected(const unsigned char *header, unsigned records, unsigned id, unsigned length)
+enum { VERSION = 1, HEADER = 8, BEGIN = 1, PARAMS = 4, STDIN = 5, RESPONDER = 1, BEGIN_BODY = 8 };
+
+struct record {
+    unsigned type, id, length, size; /* bytes of content, and of all with header and padding */
+    const unsigned char *content;
+};
+
+/* The record at an offset, of which at least the header is here. */
+static struct record record_at(struct span arrived, size_t at)
 {
-    unsigned type = header[1];
-    if (header[0] != VERSION)
-        return false;
-    if (records == 0)
-        return type == BEGIN && length == BEGIN_BODY;
-    return (type == PARAMS || type == STDIN) && id == (unsigned)(header[2] << 8 | header[3]);
+    const unsigned char *header = (const unsigned char *)arrived.at + at;
+    unsigned length = (unsigned)(header[4] << 8 | header[5]);
+    return (struct record){header[1], (unsigned)(header[2] << 8 | header[3]), length, HEADER + length + header[6],
+                           header + HEADER};
 }
 
-struct fcgi_walk fcgi_record_walk(struct span arrived)
+/* Is this a record that a web server sends for the one request of a connection? By its header alone. */
+static bool expected(const struct fcgi_walk *w, const struct record *r, unsigned version)
 {
-    const unsigned char *at = (const unsigned char *)arrived.at;
-    size_t left = arrived.len;
-    struct fcgi_walk walk = {FCGI_PARTIAL, 0};
-    unsigned id = 0;
-    while (left >= HEADER) {
-        unsigned length = (unsigned)(at[4] << 8 | at[5]), size = HEADER + length + at[6];
-        if (!expected(at, walk.records, id, length)) {
-            walk.state = FCGI_ALIEN;
-            return walk;
+    if (version != VERSION)
+        return false;
+    if (w->records == 0)
+        return r->type == BEGIN && r->length == BEGIN_BODY && r->id != 0;
+    return r->id == w->id && (r->type == STDIN || (r->type == PARAMS && w->params + r->length <= FCGI_PARAMS_MAX));
+}
+
+/* The content of all PARAMS records, a byte after another. */
+struct params {
+    struct span arrived;
+    size_t next, left; /* the record behind the one at hand; bytes of content that are left in all */
+    struct record record;
+    unsigned used; /* of the record at hand */
+};
+
+/* Pass over n bytes, n <= p->left; the last of them is returned. */
+static unsigned pass(struct params *p, size_t n)
+{
+    unsigned byte = 0;
+    p->left -= n;
+    while (n) {
+        if (p->record.type != PARAMS || p->used == p->record.length) {
+            p->record = record_at(p->arrived, p->next);
+            p->next += p->record.size;
+            p->used = 0;
+            continue;
         }
-        if (left < size)
-            return walk;
-        if (walk.records == 0) {
-            id = (unsigned)(at[2] << 8 | at[3]);
-            if ((at[8] << 8 | at[9]) != RESPONDER || id == 0) {
-                walk.state = FCGI_ALIEN;
-                return walk;
-            }
-        }
-        walk.records++;
-        if (at[1] == STDIN && length == 0) {
-            walk.state = left == size ? FCGI_WHOLE : FCGI_TRAILED;
-            return walk;
-        }
-        at += size;
-        left -= size;
+        unsigned room = p->record.length - p->used, step = n < room ? (unsigned)n : room;
+        byte = p->record.content[p->used + step - 1];
+        p->used += step;
+        n -= step;
     }
-    return walk;
+    return byte;
+}
+
+/* One or four bytes of a length; false where the variables end before. */
+static bool pass_length(struct params *p, size_t *length)
+{
+    if (p->left < 1)
+        return false;
+    *length = pass(p, 1);
+    if (*length < 0x80)
+        return true;
+    if (p->left < 3)
+        return false;
+    *length &= 0x7f;
+    for (int i = 0; i < 3; i++)
+        *length = *length << 8 | pass(p, 1);
+    return true;
+}
+
+/* Does each variable end within the variables? libfcgi allocates whatever length it is told, and aborts. */
+static bool params_sound(const struct fcgi_walk *w, struct span arrived)
+{
+    struct params p = {.arrived = arrived, .left = w->params};
+    size_t name, value;
+    while (p.left) {
+        if (!pass_length(&p, &name) || !pass_length(&p, &value) || name > p.left || value > p.left - name)
+            return false;
+        pass(&p, name + value);
+    }
+    return true;
+}
+
+void fcgi_record_walk(struct fcgi_walk *w, struct span arrived)
+{
+    while (w->state == FCGI_PARTIAL && arrived.len - w->at >= HEADER) {
+        struct record r = record_at(arrived, w->at);
+        if (!expected(w, &r, (unsigned char)arrived.at[w->at])) {
+            w->state = FCGI_ALIEN;
+            return;
+        }
+        if (arrived.len - w->at < r.size)
+            return;
+        if (w->records++ == 0) {
+            w->id = r.id;
+            if ((r.content[0] << 8 | r.content[1]) != RESPONDER)
+                w->state = FCGI_ALIEN;
+        }
+        w->params += r.type == PARAMS ? r.length : 0;
+        w->body += r.type == STDIN ? r.length : 0;
+        w->at += r.size;
+        if (r.type == STDIN && r.length == 0)
+            w->state = !params_sound(w, arrived) ? FCGI_ALIEN : w->at == arrived.len ? FCGI_WHOLE : FCGI_TRAILED;
+    }
 }

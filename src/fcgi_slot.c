@@ -5,6 +5,7 @@
 #include <fcgiapp.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { BODY_KEPT = 16384 /* bytes of a body buffer that outlive a request */ };
 
@@ -42,20 +43,21 @@ void fcgi_slot_free(struct fcgi_slot *slot)
     free(slot);
 }
 
-static struct span parameter(const struct fcgi_slot *slot, const char *name)
+/* The variables of a request in one walk; of equal names the first counts, and an empty value is none. */
+static void read_variables(const struct fcgi_slot *slot, struct request *q)
 {
-    struct span value = span_of(FCGX_GetParam(name, slot->fcgx.envp));
-    return value.len ? value : (struct span){0};
-}
-
-/* nginx passes a header that came twice as two parameters, of which libfcgi shows the first. */
-static bool comes_twice(const struct fcgi_slot *slot, const char *name)
-{
-    int times = 0;
-    size_t len = strlen(name);
+    static const char *const names[] = {
+        "REQUEST_METHOD=", "HTTP_COMPLYCUBE_SIGNATURE=", "CONTENT_LENGTH=", "REMOTE_ADDR="};
+    *q = (struct request){.end = REQUEST_WHOLE};
+    struct span *const values[] = {&q->method, &q->signature, &q->content_length, &q->remote};
+    unsigned times[sizeof names / sizeof *names] = {0};
     for (char **p = slot->fcgx.envp; p && *p; p++)
-        times += strncmp(*p, name, len) == 0 && (*p)[len] == '=';
-    return times > 1;
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+            size_t len = strlen(names[i]);
+            if (**p == *names[i] && strncmp(*p, names[i], len) == 0 && times[i]++ == 0)
+                *values[i] = (*p)[len] ? span_of(*p + len) : (struct span){0};
+        }
+    q->signature_twice = times[1] > 1; /* nginx passes a header that came twice as two variables */
 }
 
 static enum request_body read_body(struct fcgi_slot *slot, size_t max)
@@ -79,26 +81,35 @@ static enum request_body read_body(struct fcgi_slot *slot, size_t max)
     return FCGX_GetError(slot->fcgx.in) ? REQUEST_CUT : end;
 }
 
-int fcgi_slot_read(struct fcgi_slot *slot, int fd, size_t max_body)
+/* libfcgi has closed what it read from; the connection, where that is another, is left to us. */
+static int give_up(int fd, int from)
+{
+    if (from != fd)
+        close(fd);
+    return -1;
+}
+
+int fcgi_slot_read(struct fcgi_slot *slot, int fd, int from, size_t max_body)
 {
     struct request *q = &slot->exchange.request;
-    slot->fcgx.ipcFd = fd;
+    slot->fcgx.ipcFd = from;
     slot->fcgx.keepConnection = 1; /* or FCGX_Accept_r would close it and accept another */
     FCGX_Detach(&slot->fcgx);      /* closing does not wait for the peer to close */
     if (FCGX_Accept_r(&slot->fcgx) != 0)
-        return -1;
-    q->method = parameter(slot, "REQUEST_METHOD");
-    q->signature = parameter(slot, "HTTP_COMPLYCUBE_SIGNATURE");
-    q->signature_twice = comes_twice(slot, "HTTP_COMPLYCUBE_SIGNATURE");
-    q->content_length = parameter(slot, "CONTENT_LENGTH");
-    q->remote = parameter(slot, "REMOTE_ADDR");
+        return give_up(fd, from);
+    read_variables(slot, q);
     q->end = read_body(slot, max_body);
     q->body = (struct span){slot->body.at ? slot->body.at : "", slot->body.len};
-    if (q->end != REQUEST_CUT)
-        return 0;
-    FCGX_Detach(&slot->fcgx); /* nobody is there to answer */
-    FCGX_Free(&slot->fcgx, 1);
-    return -1;
+    if (q->end == REQUEST_CUT) {
+        FCGX_Detach(&slot->fcgx); /* nobody is there to answer */
+        FCGX_Free(&slot->fcgx, 1);
+        return give_up(fd, from);
+    }
+    if (from != fd) { /* read to its end: what is left is to answer */
+        close(from);
+        slot->fcgx.ipcFd = fd;
+    }
+    return 0;
 }
 
 struct exchange *fcgi_slot_exchange(struct fcgi_slot *slot) { return &slot->exchange; }

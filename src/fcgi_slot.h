@@ -19,12 +19,13 @@ struct fcgi_slot *fcgi_slot_new(void); /* NULL: out of memory */
 void fcgi_slot_free(struct fcgi_slot *slot);
 
 /*
- * Read a request from a connection; does not wait where the whole of it has arrived.
- * in:  fd        given away: libfcgi closes it unless fcgi_slot_answer says that it is kept
+ * Read a whole request; does not wait.
+ * in:  fd        the connection, given away: libfcgi closes it unless fcgi_slot_answer says that it is kept
+ *      from      where the request is read: fd too, or a file that holds it, which is closed
  *      max_body  bytes kept; more is drained
  * out: 0 and the exchange's request; -1: it was no request or broke off, the connection is closed
  */
-int fcgi_slot_read(struct fcgi_slot *slot, int fd, size_t max_body);
+int fcgi_slot_read(struct fcgi_slot *slot, int fd, int from, size_t max_body);
 
 struct exchange *fcgi_slot_exchange(struct fcgi_slot *slot);
 

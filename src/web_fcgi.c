@@ -2,7 +2,7 @@
  * web_fcgi: requests from a listening FastCGI socket. */
 #include "web_fcgi.h"
 
-#include "fcgi_helper.h"
+#include "fcgi_gather.h"
 #include "fcgi_record.h"
 #include "fcgi_slot.h"
 #include "web.h"
@@ -12,49 +12,41 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum {
     CONNECTIONS = 512,
-    BATCH_BYTES = 4 << 20, /* bodies in one batch, the helpers' aside */
+    BATCH_BYTES = 4 << 20, /* bodies in one batch */
+    GATHERED = 8,          /* so many of the largest requests are gathered at a time; the rest waits in its sockets */
     PEEK = 65536,          /* a larger request is never seen whole in the socket's buffer */
-    HELP_BYTES = 16384,    /* one that is not whole by then goes to a helper: a writer that polls, as Apache does, */
-    HELP_RECORDS = 16,     /* stops at a quarter of the buffer, and each record counts for more than its bytes */
-    STALL_MS = 1500,       /* a writer of tiny pieces is blocked before either; two helpers see to such */
-    STALLED_MAX = FCGI_HELPERS / 2,
-    TICK_MS = 250,
-    GRACE_MS = 500 /* after TERM, for requests that are on their way */
+    GATHER_BYTES = 16384,  /* one that is not whole by then is gathered: a writer that polls, as Apache does, */
+    GATHER_RECORDS = 16,   /* stops at a quarter of the buffer, and each record counts for more than its bytes */
+    TICK_MS = 250,         /* and one that does not move on for so long: its writer may be blocked before either */
+    GRACE_MS = 500         /* after TERM, for requests that are on their way */
 };
 
 struct connection {
-    enum { FREE, IDLE_KEPT, PARTIAL, READY, LARGE, HELPED } state;
+    enum { FREE, IDLE_KEPT, PARTIAL, GATHERING, READY } state;
     int fd;
     bool watched; /* in epoll, edge-triggered, once and for all */
-    bool trailed, stalled;
-    ssize_t seen; /* bytes that had arrived when last looked at, since ... */
-    int64_t seen_ms, end_ms;
+    bool trailed;
+    ssize_t seen; /* bytes that had arrived at the latest tick */
+    int64_t end_ms;
+    struct fcgi_gather gather;
 };
 
 struct server {
     struct receiver *r;
-    int listen_fd, epoll_fd, signal_fd, wake_fd;
+    int listen_fd, epoll_fd, signal_fd, memory_fd;
     bool accepting, incoming, stopping, swept; /* swept: after TERM, no connection waits to be accepted */
     int64_t now_ms, tick_ms, stop_ms;          /* of web_clock_ms */
-    size_t open, n_ready, next_ready, n_stalled;
+    size_t open, n_ready, next_ready, gathered /* bytes */;
     struct connection connection[CONNECTIONS], *ready[CONNECTIONS];
     struct fcgi_slot *slot[RECEIVE_BATCH_MAX];
-    struct fcgi_helpers *helpers;
     char peek[PEEK];
-};
-
-/* One member of the batch at hand. */
-struct member {
-    struct connection *c;
-    struct fcgi_slot *slot;
-    int helper; /* -1: the main thread read it */
 };
 
 static size_t max_body(const struct server *s)
@@ -71,11 +63,16 @@ static void accept_more(struct server *s, bool on)
         s->accepting = on;
 }
 
+static void forget_gathered(struct server *s, struct connection *c)
+{
+    s->gathered -= c->gather.bytes.cap;
+    fcgi_gather_release(&c->gather);
+}
+
 static void forget(struct server *s, struct connection *c)
 {
-    s->n_stalled -= c->stalled;
+    forget_gathered(s, c);
     c->state = FREE;
-    c->stalled = false;
     s->open--;
     if (!s->stopping)
         accept_more(s, true);
@@ -113,20 +110,34 @@ static void make_ready(struct server *s, struct connection *c, bool trailed)
     s->ready[s->n_ready++] = c;
 }
 
-static void help(struct server *s, struct connection *c)
+static void move_on(struct server *s, struct connection *c, enum fcgi_state state, bool ended)
 {
-    c->state = LARGE; /* until a helper is free */
-    int flags = fcntl(c->fd, F_GETFL);
-    fcntl(c->fd, F_SETFL, flags & ~O_NONBLOCK);
-    if (fcgi_helpers_give(s->helpers, c->fd, max_body(s), c))
-        c->state = HELPED;
+    if (state == FCGI_WHOLE || state == FCGI_TRAILED)
+        make_ready(s, c, state == FCGI_TRAILED);
+    else if (state == FCGI_ALIEN || ended)
+        cut(s, c);
     else
-        fcntl(c->fd, F_SETFL, flags);
+        watch(s, c);
+}
+
+/* Take over what has arrived, so that its writer can go on. */
+static void gather_more(struct server *s, struct connection *c)
+{
+    size_t all = GATHERED * fcgi_gather_limit(max_body(s)), had = c->gather.bytes.cap;
+    size_t room = all > s->gathered ? all - s->gathered : 0;
+    c->state = GATHERING;
+    bool ended = fcgi_gather_read(&c->gather, c->fd, max_body(s), room) != 0;
+    s->gathered += c->gather.bytes.cap - had;
+    move_on(s, c, c->gather.walk.state, ended);
 }
 
 /* What has arrived on a connection that has no request at work? */
 static void look(struct server *s, struct connection *c, bool ended)
 {
+    if (c->state == GATHERING) {
+        gather_more(s, c);
+        return;
+    }
     ssize_t n = recv(c->fd, s->peek, sizeof s->peek, MSG_PEEK | MSG_DONTWAIT);
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
         cut(s, c);
@@ -136,19 +147,21 @@ static void look(struct server *s, struct connection *c, bool ended)
         c->state = PARTIAL;
         c->end_ms = s->now_ms + WEB_DEADLINE_MS;
     }
-    if (n != c->seen) {
-        c->seen = n;
-        c->seen_ms = s->now_ms;
-    }
-    struct fcgi_walk walk = fcgi_record_walk((struct span){s->peek, n > 0 ? (size_t)n : 0});
-    if (walk.state == FCGI_WHOLE || walk.state == FCGI_TRAILED)
-        make_ready(s, c, walk.state == FCGI_TRAILED);
-    else if (walk.state == FCGI_ALIEN || ended)
-        cut(s, c);
-    else if (n >= HELP_BYTES || walk.records >= HELP_RECORDS)
-        help(s, c);
+    struct fcgi_walk walk = {0};
+    fcgi_record_walk(&walk, (struct span){s->peek, n > 0 ? (size_t)n : 0});
+    if (walk.state == FCGI_PARTIAL && (n >= GATHER_BYTES || walk.records >= GATHER_RECORDS))
+        gather_more(s, c);
     else
-        watch(s, c);
+        move_on(s, c, walk.state, ended);
+}
+
+/* One that has begun and has not moved on since the latest tick: its writer may be blocked by a full buffer. */
+static void look_again(struct server *s, struct connection *c)
+{
+    ssize_t n = c->state == PARTIAL ? recv(c->fd, s->peek, sizeof s->peek, MSG_PEEK | MSG_DONTWAIT) : 0;
+    if (c->state == GATHERING || (n > 0 && n == c->seen))
+        gather_more(s, c);
+    c->seen = n;
 }
 
 /* An idle kept-alive connection makes room for a new one. */
@@ -183,42 +196,21 @@ static void accept_waiting(struct server *s)
     }
 }
 
-/* Nothing new has come for a while to a request that has begun: its writer may be blocked by a full buffer. */
-static void help_stalled(struct server *s, struct connection *c)
-{
-    if (c->seen <= 0 || s->now_ms - c->seen_ms < STALL_MS || s->n_stalled == STALLED_MAX)
-        return;
-    help(s, c);
-    c->stalled = c->state == HELPED;
-    s->n_stalled += c->stalled;
-}
-
-static void cut_late(struct server *s, struct connection *c)
-{
-    log_cut(s, "a request was not whole at its deadline; its client was too slow");
-    if (c->state != HELPED) {
-        cut(s, c);
-        return;
-    }
-    shutdown(c->fd, SHUT_RDWR); /* its helper returns */
-    c->end_ms = INT64_MAX;
-}
-
-/* Cut what is late, and give what is large to a helper that has become free. */
+/* Cut what is late, and help on what does not move. */
 static void tick(struct server *s)
 {
     s->tick_ms = s->now_ms + TICK_MS;
     for (size_t i = 0; i < CONNECTIONS; i++) {
         struct connection *c = &s->connection[i];
         bool late = s->now_ms >= c->end_ms || (s->stopping && s->now_ms - s->stop_ms >= GRACE_MS);
-        if (c->state == LARGE && !late)
-            look(s, c, false);
-        else if (c->state == PARTIAL && !late)
-            help_stalled(s, c);
-        if (late && (c->state == PARTIAL || c->state == LARGE || c->state == HELPED))
-            cut_late(s, c);
-        if (s->stopping && c->state == IDLE_KEPT)
+        if (s->stopping && c->state == IDLE_KEPT) {
             cut(s, c);
+        } else if ((c->state == PARTIAL || c->state == GATHERING) && late) {
+            log_cut(s, "a request was not whole at its deadline; its client was too slow");
+            cut(s, c);
+        } else if (c->state == PARTIAL || c->state == GATHERING) {
+            look_again(s, c);
+        }
     }
     if (!s->stopping)
         accept_more(s, true);
@@ -226,27 +218,32 @@ static void tick(struct server *s)
 
 /* ---- a batch ---- */
 
-static size_t gather(struct server *s, struct member *members)
+/* One member of the batch at hand. */
+struct member {
+    struct connection *c;
+    struct fcgi_slot *slot;
+};
+
+static int read_request(struct server *s, struct connection *c, struct fcgi_slot *slot)
+{
+    int from = c->gather.bytes.len ? fcgi_gather_file(&c->gather, s->memory_fd) : c->fd;
+    if (from < 0)
+        close(c->fd);
+    int failed = from < 0 ? -1 : fcgi_slot_read(slot, c->fd, from, max_body(s));
+    forget_gathered(s, c);
+    return failed;
+}
+
+static size_t collect(struct server *s, struct member *members)
 {
     size_t n = 0, bytes = 0;
-    unsigned which;
-    void *tag;
-    struct fcgi_slot *slot;
-    while (n < FCGI_HELPERS && fcgi_helpers_take(s->helpers, &tag, &slot, &which)) {
-        if (slot) {
-            members[n++] = (struct member){tag, slot, (int)which};
-        } else {
-            cut(s, tag);
-            fcgi_helpers_release(s->helpers, which, false);
-        }
-    }
     while (s->next_ready < s->n_ready && n < RECEIVE_BATCH_MAX && bytes < BATCH_BYTES) {
         struct connection *c = s->ready[s->next_ready++];
-        if (fcgi_slot_read(s->slot[n], c->fd, max_body(s)) != 0) {
-            forget(s, c); /* libfcgi has closed it */
+        if (read_request(s, c, s->slot[n]) != 0) {
+            forget(s, c); /* it is closed */
             continue;
         }
-        members[n] = (struct member){c, s->slot[n], -1};
+        members[n] = (struct member){c, s->slot[n]};
         bytes += fcgi_slot_exchange(s->slot[n++])->request.body.len;
     }
     return n;
@@ -255,23 +252,11 @@ static size_t gather(struct server *s, struct member *members)
 static void answer(struct server *s, const struct member *m)
 {
     struct connection *c = m->c;
-    const struct exchange *x = fcgi_slot_exchange(m->slot);
-    if (m->helper >= 0)
-        fcntl(c->fd, F_SETFL, fcntl(c->fd, F_GETFL) | O_NONBLOCK); /* an answer never waits for its peer */
-    bool to_stream = s->r->log.sink == LOG_AUTO && x->line.level != LEVEL_INFO;
-    bool kept = fcgi_slot_answer(m->slot, !c->trailed && !s->stopping, to_stream);
-    if (m->helper >= 0) {
-        fcgi_helpers_release(s->helpers, (unsigned)m->helper, kept);
-        s->tick_ms = 0; /* another large one may be waiting */
-    }
-    if (!kept) {
-        if (m->helper >= 0)
-            close(c->fd);
+    bool to_stream = s->r->log.sink == LOG_AUTO && fcgi_slot_exchange(m->slot)->line.len;
+    if (!fcgi_slot_answer(m->slot, !c->trailed && !s->stopping, to_stream)) {
         forget(s, c);
         return;
     }
-    s->n_stalled -= c->stalled;
-    c->stalled = false;
     c->state = IDLE_KEPT;
     c->seen = 0;
     c->end_ms = INT64_MAX;
@@ -292,7 +277,7 @@ static void serve(struct server *s)
 {
     struct member members[RECEIVE_BATCH_MAX];
     struct exchange *batch[RECEIVE_BATCH_MAX];
-    size_t n = gather(s, members);
+    size_t n = collect(s, members);
     s->n_ready -= s->next_ready; /* what did not fit comes first in the next batch */
     memmove(s->ready, s->ready + s->next_ready, s->n_ready * sizeof *s->ready);
     s->next_ready = 0;
@@ -327,16 +312,12 @@ static void on_signal(struct server *s)
 
 static void on_event(struct server *s, const struct epoll_event *event)
 {
-    uint64_t count;
     struct connection *c = event->data.ptr;
     if (event->data.ptr == &s->listen_fd) {
         s->incoming = true; /* later: a new connection must not take the place of one with an event in this round */
     } else if (event->data.ptr == &s->signal_fd) {
         on_signal(s);
-    } else if (event->data.ptr == &s->wake_fd) {
-        if (read(s->wake_fd, &count, sizeof count) < 0)
-            return;
-    } else if (c->state == PARTIAL || c->state == LARGE || c->state == IDLE_KEPT) {
+    } else if (c->state == PARTIAL || c->state == GATHERING || c->state == IDLE_KEPT) {
         look(s, c, event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
     }
 }
@@ -374,36 +355,32 @@ static int set_up(struct server *s, struct err *e)
     const int handled[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
     for (size_t i = 0; i < sizeof handled / sizeof *handled; i++)
         sigaddset(&signals, handled[i]);
-    sigprocmask(SIG_BLOCK, &signals, NULL); /* before any thread is there */
+    sigprocmask(SIG_BLOCK, &signals, NULL);
     fcntl(s->listen_fd, F_SETFL, fcntl(s->listen_fd, F_GETFL) | O_NONBLOCK);
     fcntl(s->listen_fd, F_SETFD, FD_CLOEXEC);
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     s->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (fcgi_slot_setup() != 0 || s->epoll_fd < 0 || watch_forever(s, &s->listen_fd) != 0 ||
-        watch_forever(s, &s->signal_fd) != 0 || watch_forever(s, &s->wake_fd) != 0)
+    s->memory_fd = memfd_create("request", MFD_CLOEXEC);
+    if (fcgi_slot_setup() != 0 || s->epoll_fd < 0 || s->memory_fd < 0 || watch_forever(s, &s->listen_fd) != 0 ||
+        watch_forever(s, &s->signal_fd) != 0)
         return err_set(e, ERR_SYSTEM, "preparing to listen: %s", strerror(errno));
     for (size_t i = 0; i < RECEIVE_BATCH_MAX; i++)
         if (!(s->slot[i] = fcgi_slot_new()))
             return err_set(e, ERR_MEMORY, "preparing to listen: out of memory");
     s->accepting = true;
-    return fcgi_helpers_start(&s->helpers, s->wake_fd, e);
+    return 0;
 }
 
 static void clean_up(struct server *s)
 {
     for (size_t i = 0; i < CONNECTIONS; i++)
         if (s->connection[i].state != FREE)
-            shutdown(s->connection[i].fd, SHUT_RDWR);
-    fcgi_helpers_stop(s->helpers);
-    for (size_t i = 0; i < CONNECTIONS; i++)
-        if (s->connection[i].state != FREE)
-            close(s->connection[i].fd);
+            cut(s, &s->connection[i]);
     for (size_t i = 0; i < RECEIVE_BATCH_MAX; i++)
         fcgi_slot_free(s->slot[i]);
     close(s->epoll_fd);
     close(s->signal_fd);
-    close(s->wake_fd);
+    close(s->memory_fd);
     free(s);
 }
 

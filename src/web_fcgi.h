@@ -3,12 +3,12 @@
  * web_fcgi: requests from a listening FastCGI socket, those that wait answered together.
  *
  * One thread accepts, parks what has not wholly arrived in epoll, and gives libfcgi only requests that lie in
- * the socket's buffer from first to last byte, so that a client that trickles delays nobody. Large ones are
- * read by fcgi_helper's threads.
+ * the socket's buffer from first to last byte, so that a client that trickles delays nobody. What is too large or
+ * too slow for that is gathered first (fcgi_gather).
  *
  * holds: a request is whole WEB_DEADLINE_MS after its connection (or, kept alive, its first byte) or is cut
- *        with nothing stored; at most CONNECTIONS connections and BATCH_BYTES of bodies are held, the rest
- *        waits in the listen backlog.
+ *        with nothing stored; at most CONNECTIONS connections, BATCH_BYTES of bodies in a batch and GATHERED of
+ *        the largest requests are held, the rest waits in its sockets and in the listen backlog.
  */
 #ifndef WEB_FCGI_H
 #define WEB_FCGI_H

@@ -60,6 +60,22 @@ subtest "$CLIENTS slow connections to the receiver" => sub {
     $f->finish;
 };
 
+subtest 'large requests beside slow large ones' => sub {
+    my $f = Fixture->new;
+    my $d = deploy($f, 'spawn-fcgi alone');
+    my @slow = map {
+        my $socket = FastCgi::connect_to($f->path('run/receiver.sock'));
+        print $socket substr FastCgi::bytes(signed(event(size => 100_000), method => 'POST', path => '/')), 0, 30_000;
+        $socket->flush;
+        $socket;
+    } 1 .. $CLIENTS;
+    my @statuses = map { $d->{client}->(signed(event(size => 100_000), method => 'POST', path => '/'))->{status} } 1 .. 10;
+    is(join(' ', @statuses), join(' ', (200) x 10), 'are answered');
+    is($f->counts, '10 10 0', 'and stored');
+    is(join(' ', map { FastCgi::answer($_, 14)->{status} } @slow), join(' ', (0) x $CLIENTS), 'the slow ones are cut');
+    $f->finish;
+};
+
 subtest 'a request that never becomes whole' => sub {
     my $f = Fixture->new;
     my $d = deploy($f, 'spawn-fcgi alone');

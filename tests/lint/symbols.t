@@ -9,8 +9,8 @@ use lib "$FindBin::Bin/../lib";
 use Test::More;
 use Source;
 
-# Where a room has a second struct: struct verified, which only verify.c can make; all the helpers together.
-my %ALSO = (verify => "verified", fcgi_helper => "fcgi_helpers");
+# Where a room has a second struct: struct verified, which only verify.c can make.
+my %ALSO = (verify => "verified");
 
 my %object;
 my $objects = $ENV{OBJ} ? ($ENV{OBJ} =~ m{^/} ? $ENV{OBJ} : "$ROOT/$ENV{OBJ}") : "$ROOT/build/obj";

@@ -8,7 +8,7 @@
     "\0\1\0\0\0\0\0\0"
 #define PARAMS \
     "\1\4\0\1\0\3\5\0" \
-    "abc" \
+    "\1\0A" \
     "\0\0\0\0\0" \
     "\1\4\0\1\0\0\0\0"
 #define BODY \
@@ -16,7 +16,14 @@
     "{}"
 #define END "\1\5\0\1\0\0\0\0"
 
-static enum fcgi_state state_of(struct span bytes) { return fcgi_record_walk(bytes).state; }
+static struct fcgi_walk walked(struct span bytes)
+{
+    struct fcgi_walk walk = {0};
+    fcgi_record_walk(&walk, bytes);
+    return walk;
+}
+
+static enum fcgi_state state_of(struct span bytes) { return walked(bytes).state; }
 
 static void a_request_is_whole_at_its_last_byte(void **state)
 {
@@ -25,7 +32,13 @@ static void a_request_is_whole_at_its_last_byte(void **state)
     for (size_t n = 0; n < request.len; n++)
         assert_int_equal(state_of((struct span){request.at, n}), FCGI_PARTIAL);
     assert_int_equal(state_of(request), FCGI_WHOLE);
-    assert_int_equal(fcgi_record_walk(request).records, 5);
+    assert_int_equal(walked(request).records, 5);
+    assert_int_equal(walked(request).body, 2);
+    struct fcgi_walk on = {0};
+    for (size_t n = 0; n <= request.len; n++) /* going on is the same as beginning again */
+        fcgi_record_walk(&on, (struct span){request.at, n});
+    assert_int_equal(on.state, FCGI_WHOLE);
+    assert_int_equal(on.records, 5);
 }
 
 static void padding_behind_the_last_record_is_part_of_it(void **state)
@@ -67,6 +80,56 @@ static void what_no_web_server_sends_is_alien(void **state)
         assert_int_equal(state_of(alien[i]), FCGI_ALIEN);
 }
 
+/* A request whose variables are these records. */
+#define WITH(records) TEXT(BEGIN records "\1\4\0\1\0\0\0\0" END)
+
+static void variables_that_end_too_late_are_alien(void **state)
+{
+    (void)state;
+    const struct span good[] = {
+        WITH(""),
+        WITH("\1\4\0\1\0\5\0\0"
+             "\1\2ABC"),
+        WITH("\1\4\0\1\0\6\0\0"
+             "\200\0\0\1\0A"),
+        WITH("\1\4\0\1\0\1\0\0"
+             "\200"
+             "\1\4\0\1\0\2\1\0"
+             "\0\0x"
+             "\1\4\0\1\0\3\0\0"
+             "\1\0A"), /* in three */
+    };
+    const struct span alien[] = {
+        WITH("\1\4\0\1\0\1\0\0"
+             "\1"),
+        WITH("\1\4\0\1\0\3\0\0"
+             "\1\2A"),
+        WITH("\1\4\0\1\0\2\0\0"
+             "\200\0"),
+        WITH("\1\4\0\1\0\10\0\0"
+             "\377\377\377\376\377\377\377\376"), /* source: 2 GB twice, which aborts libfcgi */
+        WITH("\1\4\0\1\0\5\0\0"
+             "\377\377\377\376\0"),
+    };
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        assert_int_equal(state_of(good[i]), FCGI_WHOLE);
+    for (size_t i = 0; i < sizeof alien / sizeof *alien; i++)
+        assert_int_equal(state_of(alien[i]), FCGI_ALIEN);
+}
+
+static void variables_are_bounded(void **state)
+{
+    (void)state;
+    static char bytes[16 + 5 * (8 + 65535)] = BEGIN;
+    struct fcgi_walk walk = {0};
+    for (int i = 0; i < 5; i++)
+        memcpy(bytes + 16 + i * (8 + 65535), "\1\4\0\1\377\377\0\0", 8);
+    fcgi_record_walk(&walk, (struct span){bytes, 16 + 4 * (8 + 65535)});
+    assert_int_equal(walk.state, FCGI_PARTIAL);
+    fcgi_record_walk(&walk, (struct span){bytes, sizeof bytes});
+    assert_int_equal(walk.state, FCGI_ALIEN);
+}
+
 int main(void)
 {
     const struct CMUnitTest fcgi_record[] = {
@@ -74,6 +137,8 @@ int main(void)
         cmocka_unit_test(padding_behind_the_last_record_is_part_of_it),
         cmocka_unit_test(bytes_behind_a_request_are_told),
         cmocka_unit_test(what_no_web_server_sends_is_alien),
+        cmocka_unit_test(variables_that_end_too_late_are_alien),
+        cmocka_unit_test(variables_are_bounded),
     };
     return UNIT_RUN(fcgi_record);
 }

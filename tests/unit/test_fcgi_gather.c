@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT
+ * fcgi_gather: what comes in pieces is whole in the end, what is too long is drained, what is kept is bounded. */
+#include "fcgi_gather.h"
+#include "unit.h"
+
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { MAX_BODY = 100000, ROOM = 1 << 24 };
+
+#define BEGIN \
+    "\1\1\0\1\0\10\0\0" \
+    "\0\1\0\0\0\0\0\0" \
+    "\1\4\0\1\0\0\0\0"
+#define END "\1\5\0\1\0\0\0\0"
+
+static struct fcgi_gather gather;
+static int ours, theirs;
+
+static int set_up(void **state)
+{
+    (void)state;
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    ours = pair[0];
+    theirs = pair[1];
+    gather = (struct fcgi_gather){0};
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    fcgi_gather_release(&gather);
+    close(ours);
+    close(theirs);
+    return 0;
+}
+
+/* Send bytes and take them. */
+static int feed(const char *bytes, size_t n, size_t room)
+{
+    assert_int_equal(write(theirs, bytes, n), n);
+    return fcgi_gather_read(&gather, ours, MAX_BODY, room);
+}
+
+/* A record of a body: n bytes of content, all the same. */
+static int feed_body(char c, unsigned n)
+{
+    static char record[8 + 65535] = "\1\5\0\1";
+    record[4] = (char)(n >> 8);
+    record[5] = (char)n;
+    memset(record + 8, c, n);
+    return feed(record, 8 + n, ROOM);
+}
+
+static void a_request_in_pieces_is_whole_in_the_end(void **state)
+{
+    (void)state;
+    const char request[] = BEGIN "\1\5\0\1\0\2\0\0{}" END;
+    for (size_t i = 0; i < sizeof request - 1; i++) {
+        assert_int_equal(gather.walk.state, FCGI_PARTIAL);
+        assert_int_equal(feed(request + i, 1, ROOM), 0);
+    }
+    assert_int_equal(gather.walk.state, FCGI_WHOLE);
+    int memory = memfd_create("test", 0);
+    for (int twice = 0; twice < 2; twice++) {
+        char read_back[sizeof request];
+        int fd = fcgi_gather_file(&gather, memory);
+        assert_int_equal(read(fd, read_back, sizeof read_back), sizeof request - 1);
+        assert_memory_equal(read_back, request, sizeof request - 1);
+        close(fd);
+    }
+    close(memory);
+}
+
+static void a_body_that_is_too_long_is_drained(void **state)
+{
+    (void)state;
+    assert_int_equal(feed(BEGIN, sizeof BEGIN - 1, ROOM), 0);
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(feed_body('x', 50000), 0);
+    assert_int_equal(feed(END, sizeof END - 1, ROOM), 0);
+    assert_int_equal(gather.walk.state, FCGI_WHOLE);
+    assert_int_equal(gather.walk.body, 200 * 50000);
+    assert_true(gather.bytes.len > MAX_BODY);
+    assert_true(gather.bytes.cap <= fcgi_gather_limit(MAX_BODY));
+    struct fcgi_walk again = {0}; /* what is left is a request still, its body longer than the limit */
+    fcgi_record_walk(&again, (struct span){gather.bytes.at, gather.bytes.len});
+    assert_int_equal(again.state, FCGI_WHOLE);
+    assert_true(again.body > MAX_BODY);
+}
+
+static void a_body_in_tiny_records_is_bounded(void **state)
+{
+    (void)state;
+    int result = feed(BEGIN, sizeof BEGIN - 1, ROOM);
+    for (int i = 0; i < 2 * MAX_BODY && result == 0; i++)
+        result = feed_body('x', 1);
+    assert_int_equal(result, -1);
+    assert_true(gather.bytes.cap <= fcgi_gather_limit(MAX_BODY));
+}
+
+static void without_room_it_waits(void **state)
+{
+    (void)state;
+    assert_int_equal(feed(BEGIN, sizeof BEGIN - 1, ROOM), 0);
+    size_t had = gather.bytes.cap;
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(feed("\1\5\0\1\7\320\0\0", 8, 0) | feed((char[2000]){0}, 2000, 0), 0);
+    assert_int_equal(gather.bytes.cap, had);
+    assert_int_equal(gather.walk.state, FCGI_PARTIAL);
+    assert_int_equal(feed(END, sizeof END - 1, ROOM), 0);
+    assert_int_equal(gather.walk.state, FCGI_WHOLE);
+    assert_int_equal(gather.walk.body, 8000);
+}
+
+static void an_end_before_the_end_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(feed(BEGIN, sizeof BEGIN - 1, ROOM), 0);
+    shutdown(theirs, SHUT_WR);
+    assert_int_equal(fcgi_gather_read(&gather, ours, MAX_BODY, ROOM), -1);
+}
+
+int main(void)
+{
+#define WITH_SOCKETS(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    const struct CMUnitTest fcgi_gather[] = {
+        WITH_SOCKETS(a_request_in_pieces_is_whole_in_the_end), WITH_SOCKETS(a_body_that_is_too_long_is_drained),
+        WITH_SOCKETS(a_body_in_tiny_records_is_bounded),       WITH_SOCKETS(without_room_it_waits),
+        WITH_SOCKETS(an_end_before_the_end_is_told),
+    };
+    return UNIT_RUN(fcgi_gather);
+}
