@@ -29,7 +29,7 @@ CREATE TABLE event_log (
   created_ms     INTEGER NOT NULL,     -- createdAt; received_ms where that cannot be read as a time
   received_ms    INTEGER NOT NULL,     -- when the receiver took it in
   source         TEXT NOT NULL DEFAULT 'received'
-                 CHECK (source IN ('received','spool','imported','accepted')),
+                 CHECK (source = 'received' OR source = 'spool' OR source = 'imported' OR source = 'accepted'),
   secret         INTEGER REFERENCES secret(id),  -- whose key matched
   signature      BLOB,                 -- the 32 bytes of the header, to verify again; emptied by erasure
   erased_ms      INTEGER,              -- when body, signature and personal columns were emptied
@@ -45,7 +45,7 @@ CREATE INDEX event_resource ON event_log (resource_id, created_ms);
 CREATE TABLE inbox (
   seq       INTEGER PRIMARY KEY REFERENCES event_log(seq),
   endpoint  INTEGER NOT NULL,          -- copied from event_log, for inbox_due
-  state     INTEGER NOT NULL DEFAULT 0 CHECK (state IN (0,1,2,3)),
+  state     INTEGER NOT NULL DEFAULT 0 CHECK (state = 0 OR state = 1 OR state = 2 OR state = 3),
                                        -- 0 waiting or leased, 1 done, 2 dead (gave up), 3 ignored type
   due_ms    INTEGER NOT NULL,          -- workable from here on; a lease is a due_ms in the future
   attempts  INTEGER NOT NULL DEFAULT 0,-- claims so far
