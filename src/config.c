@@ -142,7 +142,8 @@ static int check_shared(struct config *c)
                                        c->endpoint[j].name, c->endpoint[i].name, secret->name);
         }
     if (usable > CONFIG_SECRETS_MAX)
-        return broken(c, ERR_SECRETS, "more than 256 secrets are in force", "mark what is not used any more as retired");
+        return broken(c, ERR_SECRETS, "more than 256 secrets are in force",
+                      "mark what is not used any more as retired");
     if (usable == 0)
         return broken(c, ERR_SECRETS, "no secret is in force, all are retired",
                       "put the webhook's secret into the secret file");

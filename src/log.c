@@ -128,13 +128,15 @@ static void write_syslog(const struct log_line *l)
     syslog(priorities[l->level], "%.*s", (int)(l->len - 1), text ? text + 1 : l->text);
 }
 
+bool log_wants(const struct log *log, enum err_level level) { return log->sink != LOG_AUTO || level != LEVEL_INFO; }
+
 void log_write(const struct log *log, const struct log_line *const lines[], size_t n)
 {
     bool to_syslog = log->sink == LOG_SYSLOG || (log->sink == LOG_AUTO && stderr_is_null());
     struct iovec parts[LOG_LINES_MAX];
     int count = 0;
     for (size_t i = 0; i < n && count < LOG_LINES_MAX; i++) {
-        if (lines[i]->len == 0 || (log->sink == LOG_AUTO && lines[i]->level == LEVEL_INFO))
+        if (lines[i]->len == 0 || !log_wants(log, lines[i]->level))
             continue;
         if (to_syslog)
             write_syslog(lines[i]);

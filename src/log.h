@@ -41,6 +41,9 @@ struct log {
 int log_open(struct log *log, const char *spec, struct err *e);
 void log_close(struct log *log);
 
+/* Would a line of this level be written? Then it need not be made. */
+bool log_wants(const struct log *log, enum err_level level);
+
 /*
  * Write lines, one write for all of them where the sink is a file or stderr. Never fails: what cannot be
  * written is lost. LOG_AUTO is stderr, or syslog where stderr is /dev/null or closed; successes (LEVEL_INFO)

@@ -124,13 +124,17 @@ static enum err_level level(const struct exchange *x)
     return x->verified && !x->probe && x->record.outcome == STORE_QUARANTINED ? LEVEL_WARNING : LEVEL_INFO;
 }
 
-static void describe(struct exchange *x, int64_t now_ms)
+static void describe(struct exchange *x, const struct log *log, int64_t now_ms)
 {
     struct log_line *l = &x->line;
+    l->level = level(x);
+    l->len = 0;
+    if (!log_wants(log, l->level))
+        return;
     bool decoded = x->verified && !x->record.reason;
     const struct err *e = x->code != ERR_NONE ? &x->err : &x->record.err;
     bool explained = x->code != ERR_NONE || (x->verified && e->code != ERR_NONE);
-    log_begin(l, now_ms, level(x), word(x));
+    log_begin(l, now_ms, l->level, word(x));
     log_number(l, "status", x->reply.status);
     log_text(l, "remote", x->request.remote);
     log_number(l, "bytes", (int64_t)x->request.body.len);
@@ -157,6 +161,6 @@ void receive_batch(struct receiver *r, struct exchange *const batch[], size_t n,
         record(r, waiting, waiting_n, now_ms);
     for (size_t i = 0; i < n; i++) {
         batch[i]->reply = answer(batch[i]);
-        describe(batch[i], now_ms);
+        describe(batch[i], &r->log, now_ms);
     }
 }

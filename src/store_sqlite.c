@@ -148,7 +148,8 @@ static int make_schema(struct store *s, struct err *e)
         sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
         return -1;
     }
-    sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL); /* the file alone tells whose it is */
+    sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+                              NULL); /* the file alone tells whose it is */
     return 0;
 }
 
@@ -205,6 +206,8 @@ static void close_sqlite(struct store *s)
 
 int store_sqlite_open(struct store **out, const char *path, const struct store_options *o, struct err *e)
 {
+    sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     struct store *s = calloc(1, sizeof *s);
     if (!s)
         return err_set(e, ERR_MEMORY, "opening %s: out of memory", path);
