@@ -254,7 +254,9 @@ int receiver_store_options(const struct config *c, bool brief, struct store_opti
 struct store *receiver_store(struct receiver *r, struct err *e)
 {
     struct store_options o;
-    if (r->store && store_moved(r->store)) {
+    if (r->store && !store_in_place(r->store)) {
+        if (store_leave(r->store, e) != 0)
+            return NULL;
         store_close(r->store);
         r->store = NULL;
     }
@@ -273,6 +275,6 @@ enum err_code receiver_state(struct receiver *r, struct err *e)
     }
     if (receiver_store_options(r->config, r->brief, &o, e) != 0)
         return ERR_CONFIG;
-    bool open = r->store && !store_moved(r->store);
+    bool open = r->store && store_in_place(r->store);
     return (open ? store_ready(r->store, e) : store_probe(&o, e)) == 0 ? ERR_NONE : e->code;
 }

@@ -72,7 +72,8 @@ struct store; /* begins with its ops; the rest is the backend's */
 struct store_ops {
     int (*record)(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e);
     void (*refused)(struct store *s, int64_t now_ms);
-    bool (*moved)(struct store *s);
+    bool (*in_place)(struct store *s);
+    int (*leave)(struct store *s, struct err *e);
     int (*ready)(struct store *s, struct err *e);
     int (*list)(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
     int (*show)(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
@@ -84,8 +85,8 @@ struct store_ops {
  * Open a store.
  * out:    0 and *s, to be closed
  * errors: ERR_READONLY  it, or its folder, cannot be written or made by this user
- *         ERR_SCHEMA    another program's file, or a newer schema
- *         ERR_DATABASE  damaged, or another fault;  ERR_BUSY;  ERR_FULL;  ERR_MEMORY
+ *         ERR_SCHEMA    another program's file, or a schema newer by more than one version
+ *         ERR_DATABASE  damaged, a log without its file, or another fault;  ERR_BUSY;  ERR_FULL;  ERR_MEMORY
  *         ERR_NOT_FOUND it is not there and create is false
  */
 int store_open(struct store **s, const struct store_options *o, struct err *e);
@@ -96,7 +97,8 @@ void store_close(struct store *s); /* NULL is legal; writes a log of its own bac
  * in:      batch  borrowed until return; n in 1 .. STORE_BATCH_MAX
  *          now_ms milliseconds since the Epoch, UTC
  * out:     0 with each outcome set; or -1 and *e: then nothing was written
- * errors:  ERR_BUSY  a lock was held for longer than wait_ms;  ERR_FULL, ERR_READONLY, ERR_DATABASE
+ * errors:  ERR_BUSY  a lock was held for longer than wait_ms (and less while batch after batch fails so: others wait
+ *          behind it), or the store was moved away;  ERR_FULL, ERR_READONLY, ERR_DATABASE
  * durable: on 0 every member but STORE_REFUSED survives a power cut
  * cost:    one transaction, one fsync
  * source:  sqlite.org/wal.html and pragma.html, "synchronous"
@@ -106,8 +108,15 @@ int store_record(struct store *s, struct record *const batch[], size_t n, int64_
 /* Count a refused request in memory; it is written with the next batch. */
 void store_refused(struct store *s, int64_t now_ms);
 
-/* Was the file replaced or removed behind the open store? Then close it and open it anew. One stat. */
-bool store_moved(struct store *s);
+/* Is what is open still what stands at the URL, or was it moved, removed or replaced? Two stats. */
+bool store_in_place(struct store *s);
+
+/*
+ * Leave a store that is not in its place any more, before it is closed: what is recorded goes with it, wherever it is
+ * now, and nothing of it stays at the URL.
+ * errors: ERR_BUSY  a reader holds it; it must stay open, and this be tried again
+ */
+int store_leave(struct store *s, struct err *e);
 
 /* Could an event be recorded now? Takes no lock that excludes anyone and writes nothing. */
 int store_ready(struct store *s, struct err *e);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 static const char schema[] = {
 #include "schema.inc"
@@ -69,6 +70,16 @@ static int pragma_number(struct store *s, const char *text, int *value, struct e
     return found ? 0 : store_sqlite_error(s, "reading its header", e);
 }
 
+int store_sqlite_check_version(const char *path, uint32_t application, uint32_t version, struct err *e)
+{
+    if (application != STORE_APPLICATION || version < STORE_SCHEMA)
+        return err_set(e, ERR_SCHEMA, "%s belongs to another program; name another file in database =", path);
+    if (version > STORE_SCHEMA + 1)
+        return err_set(e, ERR_SCHEMA, "%s has schema version %u, this program knows version %d; install a newer one",
+                       path, version, STORE_SCHEMA);
+    return 0;
+}
+
 /* *fresh: there is nothing in it yet. One snapshot: another process may be making the schema right now. */
 static int check_schema(struct store *s, bool *fresh, struct err *e)
 {
@@ -82,9 +93,7 @@ static int check_schema(struct store *s, bool *fresh, struct err *e)
     if (failed)
         return -1;
     *fresh = application == 0 && version == 0 && tables == 0;
-    if (!*fresh && (application != STORE_APPLICATION || version < STORE_SCHEMA))
-        return err_set(e, ERR_SCHEMA, "%s belongs to another program; name another file in database =", s->path);
-    return 0;
+    return *fresh ? 0 : store_sqlite_check_version(s->path, (uint32_t)application, (uint32_t)version, e);
 }
 
 /* source: linux/magic.h; sqlite.org/wal.html: "WAL does not work over a network filesystem" */
@@ -153,8 +162,68 @@ static int make_schema(struct store *s, struct err *e)
     return 0;
 }
 
+/* ---- where the file is ---- */
+
+static struct stat stat_of(const char *path, const char *suffix)
+{
+    char name[PATH_MAX + 8];
+    struct stat st;
+    snprintf(name, sizeof name, "%s%s", path, suffix);
+    return stat(name, &st) == 0 ? st : (struct stat){0};
+}
+
+static void unlink_of(const char *path, const char *suffix)
+{
+    char name[PATH_MAX + 8];
+    snprintf(name, sizeof name, "%s%s", path, suffix);
+    unlink(name);
+}
+
+bool store_sqlite_in_place(struct store *s)
+{
+    struct stat st;
+    return stat(s->path, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino &&
+           (!s->log_ino || stat_of(s->path, "-wal").st_ino == s->log_ino);
+}
+
+/* source: sqlite.org/howtocorrupt.html, section 1.4: a log beside another database is replayed into it */
+int store_sqlite_leave_locked(struct store *s, struct err *e)
+{
+    ino_t beside = stat_of(s->path, "-wal").st_ino;
+    if (!s->log_ino || (beside && beside != s->log_ino))
+        return 0; /* there is none, or another process has left this file before and made a new one */
+    if (sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) != SQLITE_OK)
+        return store_sqlite_error(s, "writing its log back, since the file was moved away", e);
+    if (beside) {
+        unlink_of(s->path, "-wal");
+        unlink_of(s->path, "-shm");
+    }
+    return 0;
+}
+
+static int leave(struct store *s, struct err *e)
+{
+    if (store_lock_take(&s->lock, s->wait_ms, e) < 0)
+        return -1;
+    int failed = store_sqlite_leave_locked(s, e);
+    store_lock_release(&s->lock);
+    return failed;
+}
+
+int store_sqlite_check_orphan(const char *path, struct err *e)
+{
+    if (stat_of(path, "").st_size > 0 || stat_of(path, "-wal").st_size == 0)
+        return 0;
+    return err_set(e, ERR_DATABASE,
+                   "%s is missing or empty, but %s-wal holds events of it; put the file back beside it", path, path);
+}
+
+/* ---- opening and closing ---- */
+
 static int open_file(struct store *s, const struct store_options *o, struct err *e)
 {
+    if (store_sqlite_check_orphan(s->path, e) != 0)
+        return -1;
     if (o->create && files_make_file(s->path, o->group == (gid_t)-1 ? 0600 : 0660, o->group, NULL, e) != 0)
         return -1;
     struct stat st;
@@ -196,6 +265,8 @@ static void close_sqlite(struct store *s)
         sqlite3_finalize(s->prepared[i]);
     if (s->db) { /* the last one to close writes the log back: only one at a time may */
         int locked = s->lock.fd >= 0 && store_lock_take(&s->lock, s->wait_ms / 8, NULL) >= 0;
+        if (locked && !store_sqlite_in_place(s))
+            store_sqlite_leave_locked(s, NULL);
         if (!locked) /* somebody else will */
             sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         sqlite3_close(s->db);
@@ -206,7 +277,7 @@ static void close_sqlite(struct store *s)
 
 int store_sqlite_open(struct store **out, const char *path, const struct store_options *o, struct err *e)
 {
-    sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+    sqlite3_config(SQLITE_CONFIG_SINGLETHREAD); /* a store belongs to one thread; only the first call counts */
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     struct store *s = calloc(1, sizeof *s);
     if (!s)
@@ -218,14 +289,9 @@ int store_sqlite_open(struct store **out, const char *path, const struct store_o
         close_sqlite(s);
         return -1;
     }
+    s->log_ino = stat_of(s->path, "-wal").st_ino;
     *out = s;
     return 0;
-}
-
-static bool moved(struct store *s)
-{
-    struct stat st;
-    return stat(s->path, &st) != 0 || st.st_dev != s->dev || st.st_ino != s->ino;
 }
 
 static void refused(struct store *s, int64_t now_ms)
@@ -234,6 +300,6 @@ static void refused(struct store *s, int64_t now_ms)
     s->refused_ms = now_ms;
 }
 
-static const struct store_ops ops = {store_sqlite_record, refused,           moved,
-                                     store_sqlite_ready,  store_sqlite_list, store_sqlite_show,
-                                     store_sqlite_facts,  close_sqlite};
+static const struct store_ops ops = {
+    store_sqlite_record, refused,           store_sqlite_in_place, leave,       store_sqlite_ready,
+    store_sqlite_list,   store_sqlite_show, store_sqlite_facts,    close_sqlite};

@@ -66,7 +66,8 @@ struct store {
     int wait_ms;
     char path[PATH_MAX];
     dev_t dev;
-    ino_t ino;
+    ino_t ino, log_ino;          /* of the file, and of the log beside it; 0: it has none */
+    bool hurried;                /* the latest batch waited in vain for a lock */
     int64_t refused, refused_ms; /* not written yet, and the latest */
     size_t names;                /* known in committed rows */
     struct name {
@@ -80,6 +81,18 @@ int store_sqlite_error(struct store *s, const char *doing, struct err *e);
 
 /* A statement ready to be bound and run, or NULL and *e. */
 sqlite3_stmt *store_sqlite_prepare(struct store *s, enum store_sql which, struct err *e);
+
+/* Is the open file, with its log, what stands at the path? */
+bool store_sqlite_in_place(struct store *s);
+
+/* Under the writers' lock: what a file that is elsewhere now has left at the path goes after it. */
+int store_sqlite_leave_locked(struct store *s, struct err *e);
+
+/* A log whose database is gone holds events that no new database must cover up: ERR_DATABASE. */
+int store_sqlite_check_orphan(const char *path, struct err *e);
+
+/* Has a file of these numbers our schema? One version more than ours is fine: it only adds. */
+int store_sqlite_check_version(const char *path, uint32_t application, uint32_t version, struct err *e);
 
 /* Run a statement that is bound already and gives no rows: its result code. */
 int store_sqlite_run(sqlite3_stmt *q);

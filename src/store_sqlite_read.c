@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -93,9 +94,12 @@ static int read_pragma(struct store *s, const char *sql, char *text, size_t size
 
 int store_sqlite_facts(struct store *s, struct store_facts *facts, struct err *e)
 {
-    *facts = (struct store_facts){.schema = STORE_SCHEMA};
-    if (read_pragma(s, "PRAGMA journal_mode", facts->journal, sizeof facts->journal, e) != 0)
+    char schema[16];
+    *facts = (struct store_facts){.schema = 0};
+    if (read_pragma(s, "PRAGMA journal_mode", facts->journal, sizeof facts->journal, e) != 0 ||
+        read_pragma(s, "PRAGMA user_version", schema, sizeof schema, e) != 0)
         return -1;
+    facts->schema = (int)strtol(schema, NULL, 10);
     sqlite3_stmt *q = store_sqlite_prepare(s, SQL_FACTS, e);
     if (!q)
         return -1;
@@ -156,7 +160,7 @@ int store_sqlite_probe(const char *path, const struct store_options *o, struct e
 {
     unsigned char header[100];
     (void)o;
-    if (check_files(path, e) != 0)
+    if (check_files(path, e) != 0 || store_sqlite_check_orphan(path, e) != 0)
         return -1;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -168,7 +172,5 @@ int store_sqlite_probe(const char *path, const struct store_options *o, struct e
     if (n != sizeof header || memcmp(header, "SQLite format 3", 16) != 0)
         return err_set(e, ERR_DATABASE, "%s is no SQLite database; move it away or name another file", path);
     uint32_t version = big_endian(header + 60), application = big_endian(header + 68);
-    if ((version || application) && (version < STORE_SCHEMA || application != STORE_APPLICATION))
-        return err_set(e, ERR_SCHEMA, "%s belongs to another program; name another file", path);
-    return 0;
+    return version || application ? store_sqlite_check_version(path, application, version, e) : 0;
 }

@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+enum { HURRY_MS = 250 };
+
 static int run_simple(struct store *s, enum store_sql which, const char *doing, struct err *e)
 {
     sqlite3_stmt *q = store_sqlite_prepare(s, which, e);
@@ -260,15 +262,26 @@ static int record_inside(struct store *s, struct record *const batch[], size_t n
     return 0;
 }
 
-int store_sqlite_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
+static int record_locked(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
 {
-    int left_ms = store_lock_take(&s->lock, s->wait_ms, e);
-    if (left_ms < 0)
-        return -1;
-    sqlite3_busy_timeout(s->db, left_ms); /* one deadline for both locks */
+    if (!store_sqlite_in_place(s)) { /* moved since it was looked at: nothing may go into it any more */
+        store_sqlite_leave_locked(s, NULL);
+        return err_set(e, ERR_BUSY, "%s was moved away a moment ago", s->path);
+    }
     int failed = run_simple(s, SQL_BEGIN, "beginning a transaction", e);
     if (!failed && (failed = record_inside(s, batch, n, now_ms, e)))
         run_simple(s, SQL_ROLLBACK, "rolling back", NULL);
-    store_lock_release(&s->lock);
+    return failed;
+}
+
+int store_sqlite_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
+{
+    int failed = -1, left_ms = store_lock_take(&s->lock, s->hurried ? HURRY_MS : s->wait_ms, e);
+    if (left_ms >= 0) {
+        sqlite3_busy_timeout(s->db, left_ms); /* one deadline for both locks */
+        failed = record_locked(s, batch, n, now_ms, e);
+        store_lock_release(&s->lock);
+    }
+    s->hurried = failed && e->code == ERR_BUSY; /* whoever queued up meanwhile has waited already */
     return failed;
 }

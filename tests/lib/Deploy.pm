@@ -63,10 +63,11 @@ sub backend {
 }
 
 # Start a deployment in a fixture: { name, client => a function of a request, url, port, front, backend, via }
+# backend => undef: it is started already.
 sub deploy {
-    my ($f, $name) = @_;
+    my ($f, $name, %o) = @_;
     my $known = $DEPLOYMENT{$name} // die "no deployment $name";
-    my $d = { via => 'http', url => '/complycube', %$known, name => $name };
+    my $d = { via => 'http', url => '/complycube', %$known, name => $name, %o };
     $d->{receiver} = backend($f, $d->{backend}) if $d->{backend};
     _front($f, $d) if $d->{front};
     $d->{client} = $d->{via} eq 'fcgi' ? FastCgi::client($f->path('run/receiver.sock'))

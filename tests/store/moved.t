@@ -1,0 +1,140 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# Promise 2, when the file goes elsewhere while it is in use: what was acknowledged goes with it, and nothing of it gets
+# into what stands at its place next.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use Test::More;
+use Deploy;
+use Event;
+use FastCgi;
+use Fixture;
+use Requests;
+
+# Two receivers, each on a socket of its own, on one database.
+sub two {
+    my ($f) = @_;
+    return map {
+        my $socket = $f->path("run/receiver-$_.sock");
+        $f->start("receiver-$_", sub { -S $socket && FastCgi::connect_to($socket) }, wrap => 0,
+            cmd => ['spawn-fcgi', '-n', '-s', $socket, '--', $f->program], env => { COMPLYCUBE_WEBHOOK_CONFIG => $f->config })
+            // die 'not started';
+        FastCgi::client($socket);
+    } 1, 2;
+}
+
+# Send so many events in turn: ids of those answered 200, and other statuses.
+sub send_events {
+    my ($clients, $n) = @_;
+    my (@good, @other);
+    for my $i (1 .. $n) {
+        my $body = event(size => 1500);
+        my $status = $clients->[$i % @$clients]->(signed($body, method => 'POST', path => '/'))->{status};
+        $status == 200 ? push @good, event_id($body) : push @other, $status;
+    }
+    return (\@good, "@other");
+}
+
+# What a file holds, by itself: whether it is sound, and the ids in it.
+sub held {
+    my ($path) = @_;
+    my $db = DBI->connect("dbi:SQLite:dbname=$path", '', '', { RaiseError => 1 });
+    my ($sound) = $db->selectrow_array('PRAGMA integrity_check');
+    return ($sound, map { $_ => 1 } @{ $db->selectcol_arrayref('SELECT event_id FROM event_log') });
+}
+
+sub missing { my ($ids, @in) = @_; return scalar grep { my $id = $_; !grep { $_->{$id} } @in } @$ids }
+
+subtest 'the file is moved away under two receivers' => sub {
+    my $f = Fixture->new;
+    my @clients = two($f);
+    my ($before) = send_events(\@clients, 60);
+    rename $f->database, $f->database . '.old';
+    my ($after, $others) = send_events(\@clients, 40);
+    is($others, '', 'all are answered 200');
+    $f->stop;
+    my ($sound_old, %old) = held($f->database . '.old');
+    my ($sound_new, %new) = held($f->database);
+    is("$sound_old $sound_new", 'ok ok', 'both files are sound');
+    is(missing($before, \%old), 0, 'what came before is in the old one');
+    is(missing($after, \%new), 0, 'what came after in the new one');
+    $f->finish;
+};
+
+subtest 'a copy of an earlier day is put in its place under two receivers' => sub {
+    my $f = Fixture->new;
+    my @clients = two($f);
+    my ($first) = send_events(\@clients, 30);
+    my ($code, undef, $err) = $f->run('sqlite3', $f->database, "VACUUM INTO '" . $f->database . ".copy'");
+    is($code, 0, 'a copy is made') or diag $err;
+    my ($second) = send_events(\@clients, 100);
+    rename $f->database, $f->database . '.old';
+    rename $f->database . '.copy', $f->database;
+    my ($third, $others) = send_events(\@clients, 40);
+    is($others, '', 'all are answered 200');
+    $f->stop;
+    my ($sound_old, %old) = held($f->database . '.old');
+    my ($sound_new, %new) = held($f->database);
+    is("$sound_old $sound_new", 'ok ok', 'both files are sound');
+    is(missing([@$first, @$second], \%old), 0, 'what came before is in the old one');
+    is(missing([@$first, @$third], \%new), 0, 'the copy holds what it held and what came after');
+    is(missing($second, \%old, \%new), 0, 'and nothing is lost');
+    $f->finish;
+};
+
+subtest 'the file is moved away and the receiver told to end' => sub {
+    my $f = Fixture->new;
+    my $d = deploy($f, 'spawn-fcgi alone');
+    my ($before) = send_events([$d->{client}], 20);
+    rename $f->database, $f->database . '.old';
+    $f->stop;
+    my ($sound, %old) = held($f->database . '.old');
+    is(missing($before, \%old), 0, 'all is in it');
+    ok(!-e $f->database . '-wal', 'and no log stays behind');
+    $f->finish;
+};
+
+subtest 'a killed receiver leaves a log, and its file is moved away' => sub {
+    my $f = Fixture->new;
+    my $d = deploy($f, 'spawn-fcgi alone');
+    my ($before) = send_events([$d->{client}], 20);
+    $d->{receiver}->signal('KILL');
+    ok($d->{receiver}->ended(5), 'it is gone');
+    my $log = $f->database . '-wal';
+    my $size = -s $log;
+    cmp_ok($size, '>', 0, 'the log is there');
+    rename $f->database, $f->database . '.old';
+    my ($answer) = $f->cgi(signed(event()));
+    is($answer->{status}, 503, 'a receiver makes no new file beside it');
+    like($answer->{log}, qr/put the file back/, 'and says what to do');
+    is(($f->cgi({ method => 'GET' }))[0]{body}, "not ready: database", 'GET tells');
+    my $tool = $f->install('run/complycube-inbox', 'complycube-inbox');
+    my ($code) = $f->run($tool, '-c', $f->config, 'init');
+    is($code, 7, 'init refuses too');
+    is(-s $log, $size, 'the log is as it was');
+    rename $f->database . '.old', $f->database;
+    is(($f->cgi(signed(event())))[0]{status}, 200, 'once the file is back, all goes on');
+    my ($sound, %held) = held($f->database);
+    is(missing($before, \%held), 0, 'and nothing is lost');
+    $f->finish;
+};
+
+subtest 'a file of another kind is put in its place' => sub {
+    my $f = Fixture->new;
+    my $d = deploy($f, 'spawn-fcgi alone');
+    my ($before) = send_events([$d->{client}], 20);
+    rename $f->database, $f->database . '.old';
+    my $text = "no database\n" x 1000;
+    $f->write('home/private/inbox.db', $text, 0600);
+    my ($none, $others) = send_events([$d->{client}], 3);
+    is($others, '503 503 503', 'nothing is acknowledged');
+    $f->stop;
+    is(Fixture::slurp($f->database), $text, 'it is as it was');
+    my ($sound, %old) = held($f->database . '.old');
+    is(missing($before, \%old), 0, 'and what came before is in the old one');
+    $f->finish;
+};
+
+done_testing;
