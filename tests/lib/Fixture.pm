@@ -53,7 +53,8 @@ sub slurp { my ($path) = @_; open my $f, '<:raw', $path or die "$path: $!"; loca
 
 sub path { my ($self, $name) = @_; return defined $name ? "$self->{dir}/$name" : $self->{dir} }
 sub config { $_[0]->path('home/public_html/cgi-bin/complycube-webhook.conf') }
-sub program { $_[0]->path('home/public_html/cgi-bin/complycube-webhook.fcgi') }
+# What the servers start: the receiver, or what stands in its place in a benchmark.
+sub program { $_[0]{program} // $_[0]->path('home/public_html/cgi-bin/complycube-webhook.fcgi') }
 sub database { $_[0]->path('home/private/inbox.db') }
 sub secrets { my ($self, $name, $text) = @_; return $self->write("home/private/$name", $text, 0600) }
 
@@ -88,7 +89,8 @@ sub write {
 
 sub install {
     my ($self, $name, $program) = @_;
-    my $from = "$BIN/" . ($program // 'complycube-webhook');
+    $program //= 'complycube-webhook';
+    my $from = $program =~ m{^/} ? $program : "$BIN/$program";
     copy($from, $self->path($name)) or die "$from: $! (has make been run?)\n";
     return $self->_own($self->path($name), 0755);
 }
