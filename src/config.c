@@ -43,8 +43,11 @@ static bool try_path(struct config *c, const char *folder)
 static bool find(struct config *c, const struct config_env *env)
 {
     if (env->config && *env->config) {
-        if (!realpath(env->config, c->path)) /* relative paths start there */
-            snprintf(c->path, sizeof c->path, "%s", env->config);
+        char here[PATH_MAX] = "";
+        if (*env->config != '/' && !getcwd(here, sizeof here))
+            *here = '\0';
+        if (snprintf(c->path, sizeof c->path, "%s%s%s", here, *here ? "/" : "", env->config) >= (int)sizeof c->path)
+            err_set(&c->error, ERR_CONFIG, "the configuration's path is too long");
         return false;
     }
     if (env->secret || env->database)
@@ -96,7 +99,7 @@ size_t config_size(const char *text)
 
 static bool is_choice(const char *choices, const char *value)
 {
-    size_t len = strlen(value);
+    size_t len = strchr(value, '|') ? 0 : strlen(value);
     for (const char *at = choices; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL)
         if (strncmp(at, value, len) == 0 && (at[len] == '|' || at[len] == '\0') && len)
             return true;
@@ -159,7 +162,19 @@ static void parse_error(cfg_t *cfg, const char *format, va_list ap)
     char what[240];
     vsnprintf(what, sizeof what, format, ap);
     if (parsing->error.code == ERR_NONE)
-        err_set(&parsing->error, ERR_CONFIG, "%s, line %d: %s", parsing->path, cfg ? cfg->line : 0, what);
+        err_set(&parsing->error, ERR_CONFIG, "%s, line %d: %s%s", parsing->path, cfg ? cfg->line : 0, what,
+                strstr(what, "unexpected token") ? "; a text stands in quotes, a list of them in braces: {\"*\"}"
+                                                 : "");
+}
+
+/* Called for each option as it is read: one that comes twice would silently count the last time only. */
+static int note_option(cfg_t *cfg, cfg_opt_t *opt)
+{
+    if (cfg_opt_getcomment(opt)) {
+        cfg_error(cfg, "%s stands here a second time; remove one of the two", cfg_opt_name(opt));
+        return -1;
+    }
+    return cfg_opt_setcomment(opt, (char[]){"read"});
 }
 
 static int read_endpoint(struct config *c, cfg_t *section, struct config_endpoint *p)
@@ -178,10 +193,19 @@ static int read_endpoint(struct config *c, cfg_t *section, struct config_endpoin
     const char **events = calloc(p->n_events, sizeof *events);
     for (size_t i = 0; events && i < p->n_events; i++)
         events[i] = cfg_getnstr(section, "events", (unsigned)i);
+    for (size_t i = 0; events && i < p->n_events; i++)
+        if (!*events[i] || strpbrk(events[i], " \t,"))
+            err_set(
+                &c->error, ERR_CONFIG,
+                "%s: endpoint %s: a type in events is empty or holds a blank or a comma; write each in quotes of its "
+                "own: {\"check.completed\", \"check.pending\"}",
+                c->path, p->name);
     p->events = events;
     p->secret_file = absolute(c, file);
     if (!events || !p->secret_file)
         return broken(c, ERR_MEMORY, "out of memory", "");
+    if (c->error.code != ERR_NONE)
+        return -1;
     if (secrets_read(&p->secrets, p->secret_file, &p->print, &p->narrowed, &c->error) != 0)
         return -1;
     if (p->secrets.n == 0)
@@ -230,6 +254,9 @@ static cfg_t *parse(struct config *c, const char *text)
         return NULL;
     parsing = c;
     cfg_set_error_function(cfg, parse_error);
+    for (size_t i = 0; i < KEYS; i++)
+        cfg_set_validate_func(cfg, config_keys[i].name, note_option);
+    cfg_set_validate_func(cfg, "endpoint|secret_file", note_option);
     bool good = cfg_parse_buf(cfg, text) == CFG_SUCCESS;
     if ((good && !*cfg_getstr(cfg, END_MARK)) || strstr(c->error.msg, END_MARK))
         broken(c, ERR_CONFIG, "a closing brace, bracket or quote is missing", "finish writing it");

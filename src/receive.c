@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+enum { TROUBLE_MS = 60000 };
+
 static const char probe_type[] = "complycube-inbox.probe";
 
 static bool is(struct span text, const char *word) { return span_equal(text, span_of(word)); }
@@ -30,12 +32,12 @@ static bool length_differs(const struct request *q)
     return q->content_length.len && told != q->body.len;
 }
 
-static int check_method(struct receiver *r, struct exchange *x)
+static int check_method(struct receiver *r, struct exchange *x, int64_t now_ms)
 {
     const struct request *q = &x->request;
     x->state = is(q->method, "GET") || is(q->method, "HEAD");
     if (x->state) {
-        x->code = receiver_state(r, &x->err);
+        x->code = receiver_state(r, now_ms, &x->err);
         return -1;
     }
     return is(q->method, "POST") ? 0 : refuse(x, ERR_METHOD, "only GET, HEAD and POST are answered");
@@ -73,13 +75,13 @@ static int decode(struct receiver *r, struct exchange *x)
 }
 
 /* Is there something to record? */
-static bool take(struct receiver *r, struct exchange *x, size_t slot)
+static bool take(struct receiver *r, struct exchange *x, size_t slot, int64_t now_ms)
 {
     x->code = ERR_NONE;
     x->err.code = ERR_NONE;
     x->verified = NULL;
     x->probe = false;
-    return check_method(r, x) == 0 && verify(r, x, slot) == 0 && decode(r, x) == 0;
+    return check_method(r, x, now_ms) == 0 && verify(r, x, slot) == 0 && decode(r, x) == 0;
 }
 
 static void record(struct receiver *r, struct exchange *const waiting[], size_t n, int64_t now_ms)
@@ -90,6 +92,8 @@ static void record(struct receiver *r, struct exchange *const waiting[], size_t 
         records[i] = &waiting[i]->record;
     struct store *store = receiver_store(r, &e);
     int failed = !store || store_record(store, records, n, now_ms, &e) != 0;
+    r->trouble = e;
+    r->trouble_until_ms = failed ? now_ms + TROUBLE_MS : 0;
     for (size_t i = 0; i < n; i++) {
         struct exchange *x = waiting[i];
         if (failed)
@@ -153,7 +157,7 @@ void receive_batch(struct receiver *r, struct exchange *const batch[], size_t n,
     struct exchange *waiting[RECEIVE_BATCH_MAX];
     size_t waiting_n = 0;
     for (size_t i = 0; i < n; i++)
-        if (take(r, batch[i], i))
+        if (take(r, batch[i], i, now_ms))
             waiting[waiting_n++] = batch[i];
         else if (batch[i]->code != ERR_NONE && !batch[i]->state && r->store)
             store_refused(r->store, now_ms);

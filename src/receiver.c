@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <grp.h>
 
-enum { LOOK_MS = 1000, CARRY_MS = 5000, CUT_MS = 60000, WAIT_MS = 4000 };
+enum { LOOK_MS = 1000, CARRY_MS = 60000, CUT_MS = 60000, WAIT_MS = 4000 };
 enum { CHECKPOINT_PAGES_BRIEF = 1000, CHECKPOINT_PAGES = 250 /* of 4 KiB */ };
 
 static void say(struct receiver *r, int64_t now_ms, const struct err *e)
@@ -265,7 +265,7 @@ struct store *receiver_store(struct receiver *r, struct err *e)
     return r->store;
 }
 
-enum err_code receiver_state(struct receiver *r, struct err *e)
+enum err_code receiver_state(struct receiver *r, int64_t now_ms, struct err *e)
 {
     struct store_options o;
     *e = (struct err){0};
@@ -275,6 +275,10 @@ enum err_code receiver_state(struct receiver *r, struct err *e)
     }
     if (receiver_store_options(r->config, r->brief, &o, e) != 0)
         return ERR_CONFIG;
+    if (now_ms < r->trouble_until_ms) { /* what no look at the files shows */
+        *e = r->trouble;
+        return e->code;
+    }
     bool open = r->store && store_in_place(r->store);
     return (open ? store_ready(r->store, e) : store_probe(&o, e)) == 0 ? ERR_NONE : e->code;
 }

@@ -22,6 +22,9 @@ struct receiver {
     struct log log;
     bool brief; /* answers one request and ends: a CGI */
     int64_t looked_ms;
+    struct err
+        trouble; /* what the latest batch failed of, and until when a GET tells of it; no batch succeeded since */
+    int64_t trouble_until_ms;
 };
 
 /*
@@ -34,8 +37,8 @@ void receiver_close(struct receiver *r);
 /*
  * Look after changed files, at most once a second; call it between batches. A good new configuration is in
  * force on return; a bad one is logged once and the old one stays. A secret that vanished from its file
- * without being marked retired still counts until the file has been at rest for some seconds, and a file that
- * lacks one and its last newline is not taken for a minute: half a file must never refuse an event.
+ * without being marked retired still counts until the file has been at rest for a minute, and a file that
+ * lacks one and its last newline is not taken for as long: half a file must never refuse an event.
  */
 void receiver_refresh(struct receiver *r, int64_t now_ms, bool at_once);
 
@@ -43,7 +46,7 @@ void receiver_refresh(struct receiver *r, int64_t now_ms, bool at_once);
 struct store *receiver_store(struct receiver *r, struct err *e);
 
 /* Would an event be recorded now? For GET: takes no lock and writes nothing. ERR_NONE, or what is wrong. */
-enum err_code receiver_state(struct receiver *r, struct err *e);
+enum err_code receiver_state(struct receiver *r, int64_t now_ms, struct err *e);
 
 /* What a store is opened with under this configuration; ERR_CONFIG for an unknown group. */
 int receiver_store_options(const struct config *c, bool brief, struct store_options *o, struct err *e);

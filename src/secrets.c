@@ -29,6 +29,15 @@ static struct span next_word(struct span *line)
     return word;
 }
 
+/* Longer than a person would name it, and of letters and digits alone. */
+static bool looks_secret(struct span name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (name.at[i] == '-' || name.at[i] == '.' || name.at[i] == '_')
+            return false;
+    return name.len > 24;
+}
+
 static const char *add(struct secrets *s, struct span name, struct span value, bool retired)
 {
     if (s->n == SECRETS_MAX)
@@ -39,6 +48,10 @@ static const char *add(struct secrets *s, struct span name, struct span value, b
     struct secret *secret = &s->list[s->n];
     if (name.at && !secrets_is_name(name))
         return "the name may hold letters, digits, dot, dash and underscore, at most 63 of them";
+    if (looks_secret(name)) /* what is taken for a name is printed and stored */
+        return "the name looks like a secret; a line is \"name value\", in this order";
+    if (span_equal(value, span_of("PASTE_THE_SECRET_HERE")))
+        return "this is the manual's example; put the webhook's own secret there";
     if (name.at)
         snprintf(secret->name, sizeof secret->name, "%.*s", (int)name.len, name.at);
     else
