@@ -104,8 +104,9 @@ SELECT e.seq AS seq, n.name AS endpoint, e.event_id AS event_id, e.type AS type,
        EXISTS (SELECT 1 FROM event_log w
                 WHERE w.resource_id = e.resource_id AND w.created_ms > e.created_ms
                   AND w.endpoint = e.endpoint AND w.resource_type IS e.resource_type
+                  AND w.created_ms <> w.received_ms
                   AND (substr(w.type, -8) = '.deleted'
-                       OR (w.status IS NOT NULL AND e.status IS NOT NULL
+                       OR (w.status IS NOT NULL AND substr(w.type, -8) <> '.updated' AND e.status IS NOT NULL
                            AND (substr(w.type, 1, 6) = 'check.' OR substr(w.type, 1, 17) = 'workflow.session.')
                            AND (substr(e.type, 1, 6) = 'check.' OR substr(e.type, 1, 17) = 'workflow.session.')
                           ))) AS superseded,
@@ -131,8 +132,9 @@ SELECT e.seq AS seq, n.name AS endpoint, e.event_id AS event_id, e.type AS type,
        EXISTS (SELECT 1 FROM event_log w
                 WHERE w.resource_id = e.resource_id AND w.created_ms > e.created_ms
                   AND w.endpoint = e.endpoint AND w.resource_type IS e.resource_type
+                  AND w.created_ms <> w.received_ms
                   AND (substr(w.type, -8) = '.deleted'
-                       OR (w.status IS NOT NULL AND e.status IS NOT NULL
+                       OR (w.status IS NOT NULL AND substr(w.type, -8) <> '.updated' AND e.status IS NOT NULL
                            AND (substr(w.type, 1, 6) = 'check.' OR substr(w.type, 1, 17) = 'workflow.session.')
                            AND (substr(e.type, 1, 6) = 'check.' OR substr(e.type, 1, 17) = 'workflow.session.')
                           ))) AS superseded,
