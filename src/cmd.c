@@ -56,12 +56,33 @@ int cmd_state(const char *word)
     return -2;
 }
 
+/* How many bytes at `at` are a character that a terminal obeys: a control of either set, or one that turns the text. */
+static size_t obeyed(struct span text, size_t at)
+{
+    const unsigned char *c = (const unsigned char *)text.at + at;
+    size_t left = text.len - at;
+    if (c[0] < 0x20 || c[0] == 0x7f)
+        return 1;
+    if (left >= 2 && c[0] == 0xc2 && c[1] < 0xa0)
+        return 2;
+    if (left < 3 || c[0] != 0xe2)
+        return 0;
+    bool turns = (c[1] == 0x80 && (c[2] == 0x8e || c[2] == 0x8f || (c[2] >= 0xaa && c[2] <= 0xae))) ||
+                 (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9);
+    return turns ? 3 : 0;
+}
+
 void cmd_print_text(struct span text, int width)
 {
     int columns = 0;
     for (size_t i = 0; i < text.len && (width <= 0 || columns < width); i++) {
         unsigned char c = (unsigned char)text.at[i];
-        putchar(c >= 0x20 && c != 0x7f ? c : '?');
+        size_t bad = obeyed(text, i);
+        if (bad) {
+            c = '?';
+            i += bad - 1;
+        }
+        putchar(c);
         columns += (c & 0xc0) != 0x80; /* a character of UTF-8, not each of its bytes */
     }
     for (; columns < width; columns++)

@@ -56,16 +56,35 @@ static void check_secrets(struct report *r, const struct config *c)
         else
             find(r, OK, "secrets", "", "endpoint %s: %zu in force, %zu retired", p->name, usable,
                  p->secrets.n - usable);
+        for (size_t k = 0; k < p->secrets.n; k++)
+            if (!p->secrets.list[k].retired && p->secrets.list[k].value.len < 16)
+                find(r, WARNING, "secrets", "compare it with what ComplyCube showed; a webhook's has 32 characters",
+                     "endpoint %s: the secret %s is short, and easy to guess", p->name, p->secrets.list[k].name);
         if (p->narrowed)
             find(r, WARNING, "secret file", "upload it with mode 0600 from now on",
                  "%s could be read by others; it is 0600 now", p->secret_file);
     }
 }
 
-static void check_modes(struct report *r, const char *path)
+/* Consumers of another user write the database and make its side files, so they need its folder too. */
+static void check_folder(struct report *r, const char *path, const struct config *c, gid_t group)
+{
+    char folder[PATH_MAX], cure[2 * PATH_MAX + 80];
+    struct stat st;
+    if (files_folder(path, folder, sizeof folder) != 0 || stat(folder, &st) != 0)
+        return;
+    snprintf(cure, sizeof cure, "chgrp %s '%s' && chmod 2770 '%s'", c->group, folder, folder);
+    if (st.st_gid != group || (st.st_mode & 02070) != 02070)
+        find(r, WRONG, "group", cure, "%s has mode %04o: consumers of the group %s cannot use the database in it",
+             folder, (unsigned)(st.st_mode & 07777), c->group);
+}
+
+static void check_modes(struct report *r, const char *path, const struct config *c, gid_t group)
 {
     static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
     char name[PATH_MAX + 8], cure[PATH_MAX + 40];
+    if (group != (gid_t)-1)
+        check_folder(r, path, c, group);
     for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
         struct stat st;
         snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
@@ -75,6 +94,10 @@ static void check_modes(struct report *r, const char *path)
         if (st.st_mode & S_IRWXO)
             find(r, WRONG, "permissions", cure, "%s has mode %04o: any user of this host reaches the events in it",
                  name, (unsigned)(st.st_mode & 07777));
+        else if (group != (gid_t)-1 && (st.st_gid != group || (st.st_mode & 0060) != 0060))
+            find(r, WRONG, "group", "complycube-inbox init",
+                 "%s has mode %04o: consumers of the group %s cannot write it", name, (unsigned)(st.st_mode & 07777),
+                 c->group);
         else
             find(r, OK, "permissions", "", "%s has mode %04o", name, (unsigned)(st.st_mode & 07777));
     }
@@ -116,7 +139,7 @@ static void check_configuration(struct report *r, const struct config *c)
         return;
     }
     find(r, OK, "database", "", "%s", c->database);
-    check_modes(r, strncmp(c->database, "sqlite:", 7) == 0 ? c->database + 7 : c->database);
+    check_modes(r, strncmp(c->database, "sqlite:", 7) == 0 ? c->database + 7 : c->database, c, o.group);
     check_store(r, c);
 }
 

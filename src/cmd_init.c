@@ -8,7 +8,7 @@
 #include <pwd.h>
 #include <stdio.h>
 
-static void print_one(const struct cmd *cmd, const char *path, bool made)
+static void print_one(const struct cmd *cmd, const char *path, bool made, bool changed)
 {
     struct stat st;
     char mode[16];
@@ -19,17 +19,38 @@ static void print_one(const struct cmd *cmd, const char *path, bool made)
     const char *owner = user ? user->pw_name : "?", *group_name = group ? group->gr_name : "?";
     snprintf(mode, sizeof mode, "%04o", (unsigned)(st.st_mode & 07777));
     if (!cmd->json) {
-        printf("%-13s  %s  %s:%s  %s\n", made ? "made" : "already there", mode, owner, group_name, path);
+        printf("%-13s  %s  %s:%s  %s\n",
+               made      ? "made"
+               : changed ? "changed"
+                         : "already there",
+               mode, owner, group_name, path);
         return;
     }
     struct cmd_json *j = cmd_json_new();
     cmd_json_number(j, "schema", 1);
     cmd_json_text(j, "path", span_of(path));
     cmd_json_bool(j, "made", made);
+    cmd_json_bool(j, "changed", changed);
     cmd_json_text(j, "mode", span_of(mode));
     cmd_json_text(j, "owner", span_of(owner));
     cmd_json_text(j, "group", span_of(group_name));
     cmd_json_end(j);
+}
+
+/* A group that was configured after the files were made is theirs from now on. */
+static int fit_group(const struct cmd *cmd, const char *path, bool made, gid_t group, struct err *e)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
+    char name[PATH_MAX + 8];
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        bool changed = false;
+        snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
+        if (group != (gid_t)-1 && files_fit(name, 0660, group, &changed, e) != 0)
+            return -1;
+        if (i == 0 || changed)
+            print_one(cmd, name, i == 0 && made, changed);
+    }
+    return 0;
 }
 
 static int init(const struct cmd *cmd, const struct config *c, struct err *e)
@@ -49,9 +70,8 @@ static int init(const struct cmd *cmd, const struct config *c, struct err *e)
     if (!s)
         return -1;
     store_close(s);
-    print_one(cmd, folder, made_folder);
-    print_one(cmd, path, files_print_equal(&before, &none));
-    return 0;
+    print_one(cmd, folder, made_folder, false);
+    return fit_group(cmd, path, files_print_equal(&before, &none), o.group, e);
 }
 
 int cmd_init(const struct cmd *cmd, struct err *e)

@@ -98,14 +98,44 @@ static int sync_folder(const char *path, struct err *e)
     return failed ? -1 : 0;
 }
 
+/* What root makes belongs to whoever owns the folder: a receiver of another user must be able to use it. */
+static void follow_folder(const char *path, uid_t *owner, gid_t *group)
+{
+    char folder[PATH_MAX];
+    struct stat st;
+    *owner = (uid_t)-1;
+    if (geteuid() != 0 || files_folder(path, folder, sizeof folder) != 0 || stat(folder, &st) != 0)
+        return;
+    *owner = st.st_uid;
+    if (*group == (gid_t)-1)
+        *group = st.st_gid;
+}
+
 static int fit(int fd, const char *path, mode_t mode, gid_t group, struct err *e)
 {
-    if (group != (gid_t)-1 && fchown(fd, (uid_t)-1, group) != 0)
+    uid_t owner;
+    follow_folder(path, &owner, &group);
+    if ((group != (gid_t)-1 || owner != (uid_t)-1) && fchown(fd, owner, group) != 0)
         return err_set(e, ERR_READONLY, "giving %s to the group %ld: %s; be root or a member of the group", path,
                        (long)group, strerror(errno));
     if (fchmod(fd, mode) != 0)
         return err_set(e, ERR_READONLY, "setting the mode of %s: %s", path, strerror(errno));
-    return sync_folder(path, e);
+    return 0;
+}
+
+int files_fit(const char *path, mode_t mode, gid_t group, bool *changed, struct err *e)
+{
+    struct stat st;
+    *changed = stat(path, &st) == 0 && ((st.st_mode & 07777) != mode || st.st_gid != group);
+    if (!*changed)
+        return 0;
+    if (st.st_gid != group && chown(path, (uid_t)-1, group) != 0)
+        return err_set(e, ERR_READONLY,
+                       "giving %s to the group %ld: %s; be its owner and a member of the group, or root", path,
+                       (long)group, strerror(errno));
+    if (chmod(path, mode) != 0)
+        return err_set(e, ERR_READONLY, "setting the mode of %s: %s; be its owner, or root", path, strerror(errno));
+    return 0;
 }
 
 static enum err_code code_of(int os)
@@ -125,9 +155,11 @@ int files_make_file(const char *path, mode_t mode, gid_t group, bool *made, stru
     if (fd < 0)
         return err_set(e, code_of(errno), "making %s: %s; its folder must exist and be writable for this user", path,
                        strerror(errno));
-    int result = fit(fd, path, mode, group, e);
+    int failed = fit(fd, path, mode, group, e) != 0 || sync_folder(path, e) != 0;
     close(fd);
-    return result;
+    if (failed) /* the next try must not find it there, and wrong */
+        unlink(path);
+    return failed ? -1 : 0;
 }
 
 int files_make_dir(const char *path, mode_t mode, gid_t group, bool *made, struct err *e)
@@ -142,7 +174,9 @@ int files_make_dir(const char *path, mode_t mode, gid_t group, bool *made, struc
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return err_set(e, ERR_READONLY, "opening the folder %s: %s", path, strerror(errno));
-    int result = fit(fd, path, mode, group, e);
+    failed = fit(fd, path, mode, group, e) != 0 || sync_folder(path, e) != 0;
     close(fd);
-    return result;
+    if (failed)
+        rmdir(path);
+    return failed ? -1 : 0;
 }

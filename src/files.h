@@ -33,11 +33,18 @@ int files_read_text(const char *path, struct buf *out, struct stat *st, struct e
 
 /*
  * Make `path` if it is missing, with exactly this mode and group ((gid_t)-1: leave the group). What is
- * already there is left as it is. *made tells which (may be NULL). A new entry is durable on return.
+ * already there is left as it is. What root makes gets the owner of its folder. *made tells which (may be
+ * NULL). A new entry is durable on return; one that cannot be made right is removed.
  * errors: ERR_READONLY  it cannot be made, and why;  ERR_FULL;  ERR_DATABASE  its folder is missing
  */
 int files_make_file(const char *path, mode_t mode, gid_t group, bool *made, struct err *e);
 int files_make_dir(const char *path, mode_t mode, gid_t group, bool *made, struct err *e);
+
+/*
+ * Give what is there this very mode and group; what is not there is left so. *changed tells whether it had others.
+ * errors: ERR_READONLY  this user may not
+ */
+int files_fit(const char *path, mode_t mode, gid_t group, bool *changed, struct err *e);
 
 /* The folder part of a path, at most size - 1 bytes, "." when there is none; 0, or -1 when it is too long. */
 int files_folder(const char *path, char *folder, size_t size);

@@ -98,6 +98,42 @@ is($code, 1, 'doctor finds a database that anyone reads');
 my ($cure) = $out =~ /-> (chmod .*)/;
 is(system($cure), 0, 'its cure is a command');
 is((tool('', 'doctor'))[0], 0, 'that mends it');
+
+# A group that is configured after the database was made, and what root makes.
+my $config = do { open my $f, '<', "$dir/inbox.conf" or die; local $/; <$f> };
+chmod 0600, $db;
+my ($group) = getgrgid((split ' ', $))[0]);
+spew("$dir/inbox.conf", "group = \"$group\"\n$config");
+($code, $out) = tool('', 'doctor');
+is($code, 1, 'doctor finds files that the group cannot use');
+my @cures = $out =~ /^wrong +group +.*\n +-> (.*)/mg;
+like($cures[0], qr/^chgrp \S+ '\Q$dir\E\/private' && chmod 2770/, 'and says what to do with the folder');
+is(system(shift @cures), 0, 'which is a command');
+is($cures[0], 'complycube-inbox init', 'and with the files');
+($code, $out) = tool('', 'init');
+like($out, qr/^changed +0660 +\S+:\Q$group\E +\Q$db\E$/m, 'init gives them to the group');
+is((tool('', 'doctor'))[0], 0, 'then all is well');
+spew("$dir/inbox.conf", $config);
+SKIP: {
+    skip 'not root', 1 if $> != 0;
+    mkdir "$dir/theirs";
+    chown 12345, 23456, "$dir/theirs";
+    spew("$dir/theirs.conf", "database = \"theirs/inbox.db\"\nendpoint live { secret_file = \"secrets\" }\n");
+    system("$bin/complycube-inbox -c $dir/theirs.conf init >/dev/null");
+    is(join(' ', map { join ':', (stat "$dir/theirs/inbox.db$_")[4, 5] } '', '.lock'), '12345:23456 12345:23456',
+        'what root makes belongs to the owner of its folder');
+}
+
+# A newer schema, and a damaged terminal.
+my $change = sub { DBI->connect("dbi:SQLite:dbname=$db", '', '', { RaiseError => 1 })->do($_[0]) };
+$change->('PRAGMA user_version = 2');
+like((tool('', 'doctor'))[1], qr/^ok +schema +version 2$/m, 'the next schema version is fine: it only adds');
+$change->('PRAGMA user_version = 3');
+is((tool('', 'list'))[0], 6, 'one further is refused');
+$change->('PRAGMA user_version = 1');
+is(post(qq({"id":"x\xc2\x9b31m\xe2\x80\xaey","type":"t"}), $secret), 200, 'an id with characters that a terminal obeys');
+like((tool('', 'list'))[1], qr/x\?31m\?y$/m, 'is listed without them');
+
 spew("$dir/secrets", "\n");
 ($code, $out) = tool('', 'doctor', '--json');
 is($code, 1, 'doctor finds a secret file without a secret');
@@ -122,9 +158,16 @@ event('s4', 'client.created', 10, ['client', 'r2', undef]);
 event('s5', 'client.updated', 20, ['client', 'r2', undef]);
 event('s6', 'document.created', 10, ['document', 'r3', undef]);
 event('s7', 'document.deleted', 20, ['document', 'r3', undef]);
+event('s8', 'check.completed', 10, ['check', 'r4', 'complete']);
+event('s9', 'check.updated', 20, ['check', 'r4', 'complete']);
 is(join(' ', @{ $h->selectcol_arrayref("SELECT event_id FROM pending WHERE superseded AND event_id LIKE 's_'") }),
     's1 s6', 'superseded: by a newer status or a deletion; never by a tie or a partial update');
+event('t1', 'check.pending', 10, ['check', 'r5', 'pending']);
+event('t2', 'check.completed', 20, ['check', 'r5', 'complete']);
+$h->do("UPDATE event_log SET received_ms = 20 WHERE event_id = 't2'");
+is($h->selectrow_array("SELECT superseded FROM pending WHERE event_id = 't1'"), 0,
+    'nor by one whose createdAt could not be read, so that it has the time of its arrival');
 is(join(' ', map { "$_->[0]=$_->[1]" } @{ $h->selectall_arrayref(
         "SELECT resource_id, event_id FROM resource_state WHERE resource_id LIKE 'r_' ORDER BY 1") }),
-    'r1=s3 r2=s5 r3=s7', 'resource_state: the newest of each resource');
+    'r1=s3 r2=s5 r3=s7 r4=s9 r5=t2', 'resource_state: the newest of each resource');
 done_testing();
