@@ -40,7 +40,7 @@ TESTS  = $(UNITS) $(sort $(wildcard tests/*/*.t tests/*.t))
 MAN   := $(wildcard src/*.[158])
 
 .DELETE_ON_ERROR:
-.PHONY: all deps demo run check san unit install uninstall clean help force
+.PHONY: all deps build-deps demo run check san unit install uninstall clean help force
 
 CGI := $(if $(filter release,$(FLAVOUR)),cgi-bin/complycube-webhook.fcgi cgi-bin/complycube-webhook.cgi)
 
@@ -85,6 +85,9 @@ $(OUT)/unit/%: tests/unit/%.c $(LIB) tests/unit/unit.h
 deps: ## install what building, the demo and the tests need (Debian packages)
 	$(Q)tests/lib/deps.sh check
 
+build-deps: ## install what building alone needs (Debian packages)
+	$(Q)tests/lib/deps.sh build
+
 demo: ## see it work: a real lighttpd, signed example events, PHP and Perl reading them
 	$(Q)tests/lib/deps.sh demo
 	$(Q)$(MAKE) --no-print-directory all
@@ -121,6 +124,6 @@ clean: ## remove what was built
 	rm -rf build cgi-bin/complycube-webhook.fcgi cgi-bin/complycube-webhook.cgi
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  make %-12s%s\n' "$$name" "$$text"; done
 
 -include $(OBJS:.o=.d) $(MAINS:.o=.d)

@@ -69,7 +69,7 @@ Signed events go into $dir/private/inbox.db. Ctrl-C stops it and removes the fol
 
 In another terminal, send an event signed with the example secret (paste it again: it has a new id each time):
 
-  body='{"id":"try-'\$RANDOM\$RANDOM'","type":"check.completed.clear","resourceType":"check","payload":{"id":"chk-1","status":"complete","outcome":"clear"},"createdAt":"'\$(date -u +%Y-%m-%dT%H:%M:%S.000Z)'"}'; curl -sS -H "ComplyCube-Signature: \$(printf %s "\$body" | openssl dgst -sha256 -hmac '$secret' | sed 's/.*= *//')" --data-binary "\$body" $url; echo
+  body='{"id":"try-'\$(openssl rand -hex 6)'","type":"check.completed.clear","resourceType":"check","payload":{"id":"chk-1","status":"complete","outcome":"clear"},"createdAt":"'\$(date -u +%Y-%m-%dT%H:%M:%S.000Z)'"}'; curl -sS -H "ComplyCube-Signature: \$(printf %s "\$body" | openssl dgst -sha256 -hmac '$secret' | sed 's/.*= *//')" --data-binary "\$body" $url; echo
 
 Then read the inbox:
 

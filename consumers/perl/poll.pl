@@ -9,7 +9,7 @@ my $usage = "usage: perl poll.pl DATABASE [ENDPOINT [LIMIT]]\n";
 my ($file, $endpoint, $limit) = (@ARGV, (undef, 'live', 20)[@ARGV .. 2]);
 sub fail { print STDERR "poll.pl: @_\n"; exit 1 }
 if (!@ARGV || @ARGV > 3) { print STDERR $usage; exit 2 }
--s $file or fail("$file is not made yet: run complycube-inbox init");
+-s $file or fail("$file is not made yet (run complycube-inbox init), or hidden from this user");
 eval {
     my $db = DBI->connect("dbi:SQLite:dbname=$file", '', '', { RaiseError => 1, PrintError => 0,
         sqlite_open_flags => DBD::SQLite::OPEN_READWRITE() });                           # never create

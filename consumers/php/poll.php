@@ -5,7 +5,7 @@ $usage = "usage: php poll.php DATABASE [ENDPOINT [LIMIT]]\n";
 list($file, $endpoint, $limit) = array_slice($argv, 1) + array(null, 'live', 20);
 $fail = function ($why) { fwrite(STDERR, "poll.php: $why\n"); exit(1); };
 if ($file === null || $argc > 4) { fwrite(STDERR, $usage); exit(2); }
-if (!is_file($file) || !filesize($file)) $fail("$file is not made yet: run complycube-inbox init");
+if (!is_file($file) || !filesize($file)) $fail("$file is not made yet (run complycube-inbox init), or hidden from this user");
 try {
     $db = new PDO("sqlite:$file", null, null, array(
         PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION, PDO::ATTR_TIMEOUT => 30,            // seconds, busy timeout

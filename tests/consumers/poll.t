@@ -67,7 +67,7 @@ for my $name (sort keys %consumer) {
 
     my ($code, $out, $err) = poll($name, "$tmp/none.db");
     is $code, 1, "$name: no database is an error";
-    like $err, qr/none\.db is not made yet: run complycube-inbox init/, "$name: which says what to do";
+    like $err, qr/none\.db is not made yet \(run complycube-inbox init\)/, "$name: which says what to do";
     ok !-e "$tmp/none.db", "$name: the database is never created";
     open my $empty, '>', "$tmp/$name.empty" or die;
     close $empty;

@@ -31,6 +31,7 @@ if [ "$(id -u)" != 0 ]; then
     if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then exec sudo -n "$0" "$1"; fi
     echo "Packages are missing. Run this as root, then try again:" >&2
     echo "  apt-get update && apt-get install --no-install-recommends$missing" >&2
+    [ ! -d /run/systemd/system ] || echo "or, so that no server among them is started: $(realpath "$0") $1" >&2
     exit 1
 fi
 
