@@ -37,10 +37,11 @@ LIB   := $(OBJ)/libcomplycube.a
 OBJS  := $(filter-out $(MAINS),$(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/*.c)))
 UNITS := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/*.c))
 TESTS  = $(UNITS) $(sort $(wildcard tests/*/*.t tests/*.t))
+BENCH := build/bench/noop build/bench/spawn
 MAN   := $(wildcard src/*.[158])
 
 .DELETE_ON_ERROR:
-.PHONY: all deps build-deps demo run check san unit install uninstall clean help force
+.PHONY: all deps build-deps demo run check bench san unit install uninstall clean help force
 
 CGI := $(if $(filter release,$(FLAVOUR)),cgi-bin/complycube-webhook.fcgi cgi-bin/complycube-webhook.cgi)
 
@@ -98,7 +99,21 @@ run: ## the demo's server in the foreground, with a curl line to paste
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/demo.sh run
 
-unit: $(UNITS) ## build the unit tests
+unit: $(UNITS) $(BENCH) ## build the unit tests
+
+$(BENCH): build/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) -o $@ $< -lfcgi
+
+# A peer of the benchmark; where npm has no registry it is left out.
+build/bench/node_modules/better-sqlite3:
+	-$(Q)mkdir -p build/bench && cd build/bench && timeout 600 npm install --prefix . --no-audit --no-fund --fetch-retries=1 \
+	  --build-from-source --nodedir=/usr better-sqlite3@12.11.1 >npm.log 2>&1 || rm -rf node_modules
+
+bench: ## measure it beside its peers, and write BENCHMARKS.md (20 minutes; BENCH_OPTIONS='--rounds 1' for less)
+	$(Q)tests/lib/deps.sh bench
+	$(Q)$(MAKE) --no-print-directory all $(BENCH) build/bench/node_modules/better-sqlite3
+	$(Q)tests/bench/bench.pl --out BENCHMARKS.md $(BENCH_OPTIONS)
 
 check: deps ## run every test
 	$(Q)$(MAKE) --no-print-directory all unit

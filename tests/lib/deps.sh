@@ -1,19 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Installs the Debian packages that are missing: tests/lib/deps.sh build|demo|check
+# Installs the Debian packages that are missing: tests/lib/deps.sh build|demo|check|bench
 # As root or through sudo; else it prints the command and stops. Silent when nothing is missing.
 set -eu
 
 build='gcc make pkg-config libfcgi-dev libcjson-dev libsqlite3-dev libssl-dev libconfuse-dev'
 demo="$build lighttpd curl openssl php-cli php-sqlite3 perl libdbi-perl libdbd-sqlite3-perl"
 check="$demo libcmocka-dev apache2 libapache2-mod-fcgid lighttpd-mod-openssl nginx-light spawn-fcgi multiwatch
-       php-cgi sqlite3 mandoc clang systemd strace"
+       php-cgi php-fpm sqlite3 mandoc clang systemd strace wrk fio"
+bench="$check webhook valgrind"
 
 case ${1-} in
 build) wanted=$build ;;
 demo) wanted=$demo ;;
 check) wanted=$check ;;
-*) echo "usage: $0 build|demo|check" >&2; exit 2 ;;
+bench) wanted=$bench ;;
+*) echo "usage: $0 build|demo|check|bench" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then

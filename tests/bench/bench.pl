@@ -1,0 +1,95 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# How fast, beside what: bench.pl [--rounds N] [--seconds N] [--only REGEX] [--out FILE] [--smoke]
+#
+# Real servers on the loopback; each round measures everything once, so that a machine that slows down slows all of it.
+# Medians over the rounds; a ratio is the median of the ratios of each round. --smoke: some seconds, correctness only.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use Getopt::Long;
+use Time::HiRes qw(time);
+use Contender;
+use Fixture;
+use Load;
+use Measure;
+use Report;
+
+my %o = (rounds => 5, seconds => 3, only => '.');
+GetOptions(\%o, 'rounds=i', 'seconds=i', 'only=s', 'out=s', 'smoke') && !@ARGV
+    or die "usage: bench.pl [--rounds N] [--seconds N] [--only REGEX] [--out FILE] [--smoke]\n";
+@o{qw(rounds seconds)} = (1, 1) if $o{smoke};
+
+my @CONNECTIONS = $o{smoke} ? (16) : (1, 16, 64, 256);
+my @GROWN = $o{smoke} ? (0, 10_000) : (0, 1_000_000, 4_000_000);
+my $TRICKLERS = $o{smoke} ? 4 : 32;
+my $STARTS = $o{smoke} ? 10 : 100;    # processes a round
+my $REQUESTS = $o{smoke} ? 20_000 : 250_000;
+
+my @contenders = grep { /$o{only}/ && Contender::possible($_) } Contender::names();
+my $work = Fixture->new;
+my $requests = $work->path('run/requests');
+my $report = Report->new(%o);
+my $begun = time;
+
+sub progress { $report->progress(@_) }
+
+# One run of a contender that is started for it and stopped after it; what was acknowledged is counted again.
+sub run_once {
+    my ($name, $connections, %with) = @_;
+    my $c = Contender::start($name, $with{fixture});
+    my $trickle = $with{trickle} ? Measure::trickle($c->{port}, $with{trickle}) : undef;
+    my $before = $with{before} // 0;
+    my %load = (%$c, connections => $connections, file => $requests, first => $with{first});
+    my $warm = $with{warm} ? Load::run(%load, seconds => 1) : { requests => 0, errors => 0 };
+    $load{first} = int($REQUESTS / 2) if $with{warm};
+    my $r = Load::run(%load, seconds => $o{seconds});
+    $trickle->() if $trickle;
+    my @rows = Contender::finish($c);
+    my $good = $r->{requests} - $r->{errors} + $warm->{requests} - $warm->{errors};
+    for my $rows (map { $_ - $before } @rows) {
+        $r->{missing} = $good - $rows if $good - $rows > ($r->{missing} // 0);
+    }
+    return $r;
+}
+
+progress('preparing requests');
+Load::prepare($requests, 5_000_000, $REQUESTS);
+my %grown;
+for my $n (grep { $_ } @GROWN) {
+    progress("preparing a database of $n events");
+    $grown{$n} = Fixture->new;
+    Measure::fill($grown{$n}, $n);
+}
+
+system 'sync';    # or the disk is still busy with it when the first are measured
+
+for my $round (1 .. $o{rounds}) {
+    my $at = sub { progress(sprintf 'round %d of %d: %s', $round, $o{rounds}, join ', ', @_) };
+    $at->('disk');
+    $report->add(disk => 0, Measure::disk($work, $o{seconds}));
+    for my $connections (@CONNECTIONS) {
+        for my $name (@contenders) {
+            $at->($name, "$connections connections");
+            $report->add($name, $connections, run_once($name, $connections));
+        }
+    }
+    for my $trickle (0, $TRICKLERS) {
+        $at->("$trickle trickling clients");
+        $report->add('trickle', $trickle, run_once('receiver, Apache mod_proxy_fcgi', 64, trickle => $trickle,
+            warm => 1));    # or Apache starts processes for more connections meanwhile
+    }
+    for my $n (@GROWN) {
+        $at->("$n events stored already");
+        my %on = $n ? (fixture => $grown{$n}, before => Measure::rows($grown{$n})) : ();
+        my $first = ($round - 1) * int($REQUESTS / $o{rounds});
+        $report->add('grown', $n, run_once('receiver, lighttpd FastCGI', 64, %on, first => $first));
+    }
+    $at->('starting processes');
+    $report->add('start', 0, Measure::starts($requests, $STARTS, ($round - 1) * $STARTS));
+}
+progress('counting instructions') if !$o{smoke};
+$report->add('instructions', 0, { a_request => Measure::instructions(1000) }) if !$o{smoke} && Measure::possible('valgrind');
+$report->finish(time - $begun);
+exit($report->correct ? 0 : 1);

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MIT
+# What the benchmark measures beside requests a second: the disk, the start of a process, instructions, and what
+# disturbs a server: trickling clients, a database grown large.
+package Measure;
+use strict;
+use warnings;
+use IO::Select;
+use JSON::PP;
+use List::Util qw(sum);
+use POSIX ();
+use Time::HiRes qw(time sleep);
+use Deploy;
+use Event;
+use Fixture;
+use Http;
+use Load;
+
+sub possible { my ($program) = @_; return system("command -v $program >/dev/null 2>&1") == 0 }
+
+sub median { my @s = sort { $a <=> $b } @_; return @s % 2 ? $s[$#s / 2] : ($s[@s / 2 - 1] + $s[@s / 2]) / 2 }
+
+# Overwriting 4 KiB and fdatasync on the disk of a fixture, by fio: syncs a second, and ms of the median.
+sub disk {
+    my ($f, $seconds) = @_;
+    my $file = $f->path('run/fio');
+    my ($code, $out, $err) = $f->run(qw(fio --name=sync --rw=write --bs=4k --size=4m --overwrite=1 --fdatasync=1),
+        qw(--time_based --output-format=json), "--filename=$file", sprintf('--runtime=%d', $seconds + 0.99),
+        { limit => 60 });
+    die "fio: $err" if ($code // 1) != 0;
+    my $job = decode_json($out =~ s/^[^{]*//r)->{jobs}[0];
+    unlink $file;
+    return { rate => $job->{write}{iops}, p50 => $job->{sync}{lat_ns}{percentile}{'50.000000'} / 1e6 };
+}
+
+# Median microseconds from start to exit: /bin/true, and the receiver as a CGI that stores a new event each time.
+sub starts {
+    my ($requests, $n, $first) = @_;
+    my $f = Fixture->new;
+    my $program = $f->path('home/public_html/cgi-bin/complycube-webhook.cgi');
+    my ($offset, $length) = ($first * $Load::SIZE, $Load::SIZE);
+    my $us = sub {
+        my ($code, $out, $err) = $f->run(@_, { limit => 120, env => { COMPLYCUBE_WEBHOOK_CONFIG => $f->config } });
+        die "spawn: $err" if ($code // 1) != 0;
+        return median(split ' ', $out);
+    };
+    my $records = $f->path('run/records');
+    open my $in, '<:raw', $requests or die;
+    seek $in, $offset, 0;
+    my $text = '';
+    for (1 .. $n) {
+        read $in, (my $request), $length;
+        $text .= substr($request, $Load::SIGNATURE_AT, 64) . substr $request, -$Load::BODY;
+    }
+    $f->write('run/records', $text);
+    my $spawn = $f->install('run/spawn', "$Fixture::ROOT/build/bench/spawn");
+    my $true = $us->($spawn, $n, '/bin/true');
+    my $cgi = $us->($spawn, $n, $program, $records, 0, 64 + $Load::BODY, 64);
+    my $stored = $f->counts;
+    return { true => $true, cgi => $cgi, missing => $stored eq "$n $n 0" ? 0 : 1 };
+}
+
+# Clients that send a request's body at a byte a second, until the function that is given back is called.
+sub trickle {
+    my ($port, $n) = @_;
+    defined(my $pid = fork) or die "fork: $!";
+    return sub { kill 'TERM', $pid; waitpid $pid, 0 } if $pid;
+    $SIG{TERM} = sub { POSIX::_exit(0) };
+    $SIG{PIPE} = 'IGNORE';
+    my @clients;
+    while (1) {
+        for my $i (0 .. $n - 1) {
+            my $c = $clients[$i] //= do {
+                my $body = event(size => 800);
+                my %request = (method => 'POST', path => '/complycube', body => $body,
+                    headers => ['ComplyCube-Signature' => sign($body)]);
+                my $socket = Http::connect_to($port);
+                print $socket Http::head(\%request);
+                $socket->flush;
+                { socket => $socket, left => $body };
+            };
+            my $sent = syswrite $c->{socket}, substr $c->{left}, 0, 1, '';
+            undef $clients[$i] if !$sent || IO::Select->new($c->{socket})->can_read(0);    # cut: again
+        }
+        sleep 1;    # the pace of the clients
+    }
+}
+
+# Put n processed events into the database of a fixture.
+sub fill {
+    my ($f, $n) = @_;
+    my ($code, undef, $err) = $f->run($f->install('run/complycube-inbox', 'complycube-inbox'), '-c', $f->config, 'init');
+    die "init: $err" if ($code // 1) != 0;
+    my $db = DBI->connect('dbi:SQLite:dbname=' . $f->database, '', '', { RaiseError => 1 });
+    $db->do("PRAGMA $_") for 'synchronous = OFF', 'cache_size = -200000';
+    $db->do(q(INSERT INTO endpoint (id, name) VALUES (1, 'live')));
+    $db->do(q(INSERT INTO secret (id, endpoint, name) VALUES (1, 1, 'main')));
+    $db->begin_work;
+    $db->do(<<'SQL', undef, $n, $Load::BODY);
+WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 - 1)
+INSERT INTO event_log (endpoint, event_id, type, resource_type, resource_id, client_id, status, outcome, created_ms,
+                       received_ms, secret, signature, payload_at, payload_len, body)
+SELECT 1, printf('66%022x', i), 'check.completed.clear', 'check', printf('67%022x', i), printf('68%022x', i),
+       'complete', 'clear', 1769718742004, 1769718742004 + i, 1, randomblob(32), 90, 600, randomblob(?2) FROM n
+SQL
+    $db->do('INSERT INTO inbox (seq, endpoint, state, due_ms, attempts, done_ms)
+             SELECT seq, 1, 1, received_ms, 1, received_ms FROM event_log');
+    $db->commit;
+}
+
+sub rows { my ($f) = @_; return $f->value('SELECT max(seq) FROM event_log') // 0 }
+
+# Instructions that the receiver executes for an event, by callgrind: n events more are how many more?
+sub instructions {
+    my ($n) = @_;
+    my ($few, $many) = map { _executed($_) } 100, 100 + $n;
+    return ($many - $few) / $n;
+}
+
+sub _executed {
+    my ($n) = @_;
+    my $f = Fixture->new;
+    my $file = $f->path('run/callgrind');
+    local $ENV{WRAP} = "/usr/bin/valgrind -q --tool=callgrind --callgrind-out-file=$file";
+    my $d = deploy($f, 'spawn-fcgi alone');
+    for my $i (1 .. $n) {
+        my $body = Load::event_of($i);
+        my $answer = $d->{client}->({ method => 'POST', path => '/', body => $body,
+            headers => ['ComplyCube-Signature' => sign($body)] });
+        die "event $i under callgrind: $answer->{status}" if $answer->{status} != 200;
+    }
+    $f->stop;
+    return Fixture::slurp($file) =~ /^(?:totals|summary): (\d+)/m ? $1 : die "callgrind wrote nothing";
+}
+
+1;
