@@ -8,6 +8,8 @@ enum { BUF_FIRST = 4096 };
 
 size_t buf_room(struct buf *b, size_t more, size_t limit)
 {
+    if (limit <= b->len)
+        return 0;
     size_t want = more > limit - b->len ? limit : b->len + more;
     if (want > b->cap) {
         size_t cap = b->cap ? b->cap : BUF_FIRST;

@@ -2,6 +2,7 @@
  * fcgi_record: is a whole FastCGI request here? */
 #include "fcgi_record.h"
 
+#include <assert.h>
 #include <stdint.h>
 
 enum { VERSION = 1, HEADER = 8, BEGIN = 1, PARAMS = 4, STDIN = 5, RESPONDER = 1, BEGIN_BODY = 8 };
@@ -27,7 +28,11 @@ static bool expected(const struct fcgi_walk *w, const struct record *r, unsigned
         return false;
     if (w->records == 0)
         return r->type == BEGIN && r->length == BEGIN_BODY && r->id != 0;
-    return r->id == w->id && (r->type == STDIN || (r->type == PARAMS && w->params + r->length <= FCGI_PARAMS_MAX));
+    if (r->id != w->id || r->type != (w->params_ended ? STDIN : PARAMS))
+        return false;
+    if (r->type == PARAMS && r->length == 0)
+        return r->size == HEADER; /* libfcgi takes padding here for the next record */
+    return w->params + (r->type == PARAMS ? r->length : 0) <= FCGI_PARAMS_MAX;
 }
 
 /* The content of all PARAMS records, a byte after another. */
@@ -45,6 +50,7 @@ static unsigned pass(struct params *p, size_t n)
     p->left -= n;
     while (n) {
         if (p->record.type != PARAMS || p->used == p->record.length) {
+            assert(p->next + HEADER <= p->arrived.len);
             p->record = record_at(p->arrived, p->next);
             p->next += p->record.size;
             p->used = 0;
@@ -103,6 +109,7 @@ void fcgi_record_walk(struct fcgi_walk *w, struct span arrived)
                 w->state = FCGI_ALIEN;
         }
         w->params += r.type == PARAMS ? r.length : 0;
+        w->params_ended |= r.type == PARAMS && r.length == 0;
         w->body += r.type == STDIN ? r.length : 0;
         w->at += r.size;
         if (r.type == STDIN && r.length == 0)

@@ -24,6 +24,7 @@ struct fcgi_walk {
     enum fcgi_state state;
     size_t at; /* of the next record, in what has arrived */
     unsigned id, records;
+    bool params_ended;   /* by their empty record; then comes STDIN, and no further PARAMS */
     size_t params, body; /* bytes of content met so far */
 };
 

@@ -20,12 +20,13 @@
 enum {
     CONNECTIONS = 512,
     BATCH_BYTES = 4 << 20, /* bodies in one batch */
-    GATHERED = 8,          /* so many of the largest requests are gathered at a time; the rest waits in its sockets */
-    PEEK = 65536,          /* a larger request is never seen whole in the socket's buffer */
-    GATHER_BYTES = 16384,  /* one that is not whole by then is gathered: a writer that polls, as Apache does, */
-    GATHER_RECORDS = 16,   /* stops at a quarter of the buffer, and each record counts for more than its bytes */
-    TICK_MS = 250,         /* and one that does not move on for so long: its writer may be blocked before either */
-    GRACE_MS = 500         /* after TERM, for requests that are on their way */
+    GATHERED = 8,         /* so many of the largest requests are gathered at a time, and GATHER_BYTES of any other; */
+                          /* the rest waits in its socket */
+    PEEK = 65536,         /* a larger request is never seen whole in the socket's buffer */
+    GATHER_BYTES = 16384, /* one that is not whole by then is gathered: a writer that polls, as Apache does, */
+    GATHER_RECORDS = 16,  /* stops at a quarter of the buffer, and each record counts for more than its bytes */
+    TICK_MS = 250,        /* and one that does not move on for so long: its writer may be blocked before either */
+    GRACE_MS = 500        /* after TERM, for requests that are on their way */
 };
 
 struct connection {
@@ -124,10 +125,11 @@ static void move_on(struct server *s, struct connection *c, enum fcgi_state stat
 static void gather_more(struct server *s, struct connection *c)
 {
     size_t all = GATHERED * fcgi_gather_limit(max_body(s)), had = c->gather.bytes.cap;
-    size_t room = all > s->gathered ? all - s->gathered : 0;
-    c->state = GATHERING;
-    bool ended = fcgi_gather_read(&c->gather, c->fd, max_body(s), room) != 0;
+    size_t room = all > s->gathered ? all - s->gathered : 0, own = had < GATHER_BYTES ? GATHER_BYTES - had : 0;
+    bool ended = fcgi_gather_read(&c->gather, c->fd, max_body(s), room > own ? room : own) != 0;
     s->gathered += c->gather.bytes.cap - had;
+    c->state =
+        c->gather.bytes.len ? GATHERING : PARTIAL; /* where nothing was taken, all of it may yet be seen at once */
     move_on(s, c, c->gather.walk.state, ended);
 }
 

@@ -11,6 +11,7 @@ use Event;
 use FastCgi;
 use Fixture;
 use Http;
+use Proc;
 use Requests;
 
 my $CLIENTS = 24;
@@ -73,6 +74,29 @@ subtest 'large requests beside slow large ones' => sub {
     is(join(' ', @statuses), join(' ', (200) x 10), 'are answered');
     is($f->counts, '10 10 0', 'and stored');
     is(join(' ', map { FastCgi::answer($_, 14)->{status} } @slow), join(' ', (0) x $CLIENTS), 'the slow ones are cut');
+    $f->finish;
+};
+
+subtest 'small requests beside as many bytes as may be gathered' => sub {
+    my $f = Fixture->new;
+    my $d = deploy($f, 'spawn-fcgi alone');
+    my $large = FastCgi::bytes(signed(event(size => 1_000_000), method => 'POST', path => '/'));
+    local $SIG{PIPE} = 'IGNORE';
+    my @slow = map { my $socket = FastCgi::connect_to($f->path('run/receiver.sock')); $socket->blocking(0); [$socket, 0] } 1 .. 40;
+    my $more = sub { # as much of each, but for its end, as its socket takes
+        my $sum = 0;
+        for (@slow) { my $n = syswrite($_->[0], substr $large, $_->[1], length($large) - 8 - $_->[1]) // 0; $_->[1] += $n; $sum += $n }
+        return $sum;
+    };
+    Proc::wait_until(sub { $more->() == 0 }, 3) for 1 .. 3;
+    my @parts = map { FastCgi::bytes(signed(event(size => $_), method => 'POST', path => '/')) } 500, 3000, 10_000;
+    my @sockets = map { FastCgi::connect_to($f->path('run/receiver.sock')) } @parts;
+    for my $i (0 .. $#parts) { my $socket = $sockets[$i]; print $socket substr $parts[$i], 0, 300; $socket->flush }
+    is($d->{client}->(signed(event(), method => 'POST', path => '/'))->{status}, 200, 'one that is sent at once is answered');
+    sleep 1;    # the pause between the parts
+    for my $i (0 .. $#parts) { my $socket = $sockets[$i]; print $socket substr $parts[$i], 300; $socket->flush }
+    is(join(' ', map { FastCgi::answer($_, 5)->{status} } @sockets), '200 200 200', 'so are those that come in two parts');
+    is($f->counts, '4 4 0', 'and stored');
     $f->finish;
 };
 

@@ -92,6 +92,29 @@ static void a_body_that_is_too_long_is_drained(void **state)
     assert_true(again.body > MAX_BODY);
 }
 
+static void variables_behind_the_body_are_alien(void **state)
+{
+    (void)state;
+    static const char params[8 + 3000] = "\1\4\0\1\13\270\0\0";
+    assert_int_equal(feed(BEGIN, sizeof BEGIN - 1, ROOM), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(feed_body('x', 50000), 0);
+    feed(params, sizeof params, ROOM); /* what is drained must not be counted on later */
+    assert_int_equal(gather.walk.state, FCGI_ALIEN);
+}
+
+static void a_lower_limit_keeps_what_is_there(void **state)
+{
+    (void)state;
+    assert_int_equal(feed(BEGIN, sizeof BEGIN - 1, ROOM), 0);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(feed_body('x', 4000), 0);
+    size_t len = gather.bytes.len;
+    assert_int_equal(write(theirs, END, sizeof END - 1), sizeof END - 1);
+    assert_int_equal(buf_room(&gather.bytes, 1, len / 2), 0);
+    assert_int_equal(gather.bytes.len, len);
+}
+
 static void a_body_in_tiny_records_is_bounded(void **state)
 {
     (void)state;
@@ -130,7 +153,8 @@ int main(void)
     const struct CMUnitTest fcgi_gather[] = {
         WITH_SOCKETS(a_request_in_pieces_is_whole_in_the_end), WITH_SOCKETS(a_body_that_is_too_long_is_drained),
         WITH_SOCKETS(a_body_in_tiny_records_is_bounded),       WITH_SOCKETS(without_room_it_waits),
-        WITH_SOCKETS(an_end_before_the_end_is_told),
+        WITH_SOCKETS(an_end_before_the_end_is_told),           WITH_SOCKETS(variables_behind_the_body_are_alien),
+        WITH_SOCKETS(a_lower_limit_keeps_what_is_there),
     };
     return UNIT_RUN(fcgi_gather);
 }

@@ -75,6 +75,9 @@ static void what_no_web_server_sends_is_alien(void **state)
         TEXT(BEGIN "\1\2\0\1\0\0\0\0"),        /* FCGI_ABORT_REQUEST */
         TEXT(BEGIN PARAMS "\1\5\0\2\0\0\0\0"), /* another request's STDIN */
         TEXT(BEGIN BEGIN),
+        TEXT(BEGIN BODY),                           /* STDIN before the variables have ended */
+        TEXT(BEGIN PARAMS BODY "\1\4\0\1\0\0\0\0"), /* and variables after it */
+        TEXT(BEGIN "\1\4\0\1\0\0\1\0x"),            /* padding that libfcgi does not pass over */
     };
     for (size_t i = 0; i < sizeof alien / sizeof *alien; i++)
         assert_int_equal(state_of(alien[i]), FCGI_ALIEN);
