@@ -156,9 +156,10 @@ int files_make_file(const char *path, mode_t mode, gid_t group, bool *made, stru
         return err_set(e, code_of(errno), "making %s: %s; its folder must exist and be writable for this user", path,
                        strerror(errno));
     int failed = fit(fd, path, mode, group, e) != 0 || sync_folder(path, e) != 0;
-    close(fd);
-    if (failed) /* the next try must not find it there, and wrong */
+    struct stat st;
+    if (failed && fstat(fd, &st) == 0 && st.st_size == 0) /* the next try must not find it there, and wrong */
         unlink(path);
+    close(fd);
     return failed ? -1 : 0;
 }
 

@@ -35,7 +35,7 @@ static bool looks_secret(struct span name)
     for (size_t i = 0; i < name.len; i++)
         if (name.at[i] == '-' || name.at[i] == '.' || name.at[i] == '_')
             return false;
-    return name.len > 24;
+    return name.len >= 24;
 }
 
 static const char *add(struct secrets *s, struct span name, struct span value, bool retired)
