@@ -16,7 +16,7 @@ struct fcgi_gather {
     struct fcgi_walk walk; /* over bytes */
 };
 
-/* The most that one request is kept in, in bytes, whatever the size of its records. */
+/* The most that one request is kept in, in bytes; one whose records are so small that it takes more is cut. */
 size_t fcgi_gather_limit(size_t max_body);
 
 /*
