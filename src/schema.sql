@@ -110,6 +110,13 @@ SELECT e.seq AS seq, n.name AS endpoint, e.event_id AS event_id, e.type AS type,
                            AND (substr(w.type, 1, 6) = 'check.' OR substr(w.type, 1, 17) = 'workflow.session.')
                            AND (substr(e.type, 1, 6) = 'check.' OR substr(e.type, 1, 17) = 'workflow.session.')
                           ))) AS superseded,
+       coalesce((SELECT min(w.seq) FROM event_log w
+                  WHERE w.resource_id = e.resource_id
+                    AND w.created_ms BETWEEN e.created_ms - 999 AND e.created_ms + 999
+                    AND w.endpoint = e.endpoint AND w.resource_type IS e.resource_type AND w.seq < e.seq
+                    AND substr(w.type, -8) <> '.deleted' AND substr(e.type, -8) <> '.deleted'
+                    AND substr(w.body, w.payload_at + 1, w.payload_len)
+                      = substr(e.body, e.payload_at + 1, e.payload_len)), e.seq) AS change_seq,
        i.attempts AS attempts, i.due_ms AS due_ms, i.owner AS owner, i.error AS error,
        e.source AS source, s.name AS secret, lower(hex(e.signature)) AS signature,
        i.state AS state, i.done_ms AS done_ms, e.erased_ms AS erased_ms, e.body AS body
@@ -138,6 +145,13 @@ SELECT e.seq AS seq, n.name AS endpoint, e.event_id AS event_id, e.type AS type,
                            AND (substr(w.type, 1, 6) = 'check.' OR substr(w.type, 1, 17) = 'workflow.session.')
                            AND (substr(e.type, 1, 6) = 'check.' OR substr(e.type, 1, 17) = 'workflow.session.')
                           ))) AS superseded,
+       coalesce((SELECT min(w.seq) FROM event_log w
+                  WHERE w.resource_id = e.resource_id
+                    AND w.created_ms BETWEEN e.created_ms - 999 AND e.created_ms + 999
+                    AND w.endpoint = e.endpoint AND w.resource_type IS e.resource_type AND w.seq < e.seq
+                    AND substr(w.type, -8) <> '.deleted' AND substr(e.type, -8) <> '.deleted'
+                    AND substr(w.body, w.payload_at + 1, w.payload_len)
+                      = substr(e.body, e.payload_at + 1, e.payload_len)), e.seq) AS change_seq,
        i.attempts AS attempts, i.due_ms AS due_ms, i.owner AS owner, i.error AS error,
        e.source AS source, s.name AS secret, lower(hex(e.signature)) AS signature
   FROM endpoint n
