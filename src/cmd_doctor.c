@@ -66,6 +66,30 @@ static void check_secrets(struct report *r, const struct config *c)
     }
 }
 
+/* The directory form: consumers of another user rename files in it, and must get there. */
+static void check_directory(struct report *r, const struct config *c, gid_t group)
+{
+    char folder[PATH_MAX], cure[2 * PATH_MAX + 80];
+    struct stat st;
+    if (files_folder(c->directory, folder, sizeof folder) != 0 || stat(folder, &st) != 0)
+        return;
+    snprintf(cure, sizeof cure, "chgrp %s '%s' && chmod g+x '%s'", c->group, folder, folder);
+    bool reached = (st.st_mode & 0001) || (st.st_gid == group && (st.st_mode & 0010));
+    if (group != (gid_t)-1 && !reached)
+        find(r, WRONG, "group", cure, "%s has mode %04o: consumers of the group %s cannot reach the inbox in it",
+             folder, (unsigned)(st.st_mode & 07777), c->group);
+    if (stat(c->directory, &st) != 0)
+        find(r, WARNING, "directory", "complycube-inbox init", "%s is not made yet", c->directory);
+    else if (st.st_mode & S_IRWXO)
+        find(r, WRONG, "permissions", "chmod o= it", "%s has mode %04o: any user of this host reads the events in it",
+             c->directory, (unsigned)(st.st_mode & 07777));
+    else if (group != (gid_t)-1 && (st.st_gid != group || (st.st_mode & 02070) != 02070))
+        find(r, WRONG, "group", "complycube-inbox init", "%s has mode %04o: consumers of the group %s cannot use it",
+             c->directory, (unsigned)(st.st_mode & 07777), c->group);
+    else
+        find(r, OK, "directory", "", "%s", c->directory);
+}
+
 /* Consumers of another user write the database and make its side files, so they need its folder too. */
 static void check_folder(struct report *r, const char *path, const struct config *c, gid_t group)
 {
@@ -83,7 +107,9 @@ static void check_modes(struct report *r, const char *path, const struct config 
 {
     static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
     char name[PATH_MAX + 8], cure[PATH_MAX + 40];
-    if (group != (gid_t)-1)
+    if (c->files)
+        check_directory(r, c, group);
+    else if (group != (gid_t)-1)
         check_folder(r, path, c, group);
     for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
         struct stat st;
@@ -123,6 +149,9 @@ static void check_store(struct report *r, const struct config *c)
     find(r, facts.dead ? WARNING : OK, "inbox", "complycube-inbox list --state dead",
          "%lld waiting, %lld dead, %lld events in all", (long long)facts.waiting, (long long)facts.dead,
          (long long)facts.events);
+    if (facts.stranded)
+        find(r, WARNING, "inbox", "write inbox = \"table\", let the consumers work them off, and change back",
+             "%lld wait in the table, from before inbox = \"directory\"", (long long)facts.stranded);
     find(r, facts.quarantined ? WARNING : OK, "quarantine", "look at the table quarantine: each row has its reason",
          "%lld", (long long)facts.quarantined);
     store_close(s);

@@ -2,6 +2,7 @@
  * cmd_init: make the database and its folder, and say what was made. */
 #include "cmd.h"
 #include "cmd_json.h"
+#include "directory.h"
 #include "receiver.h"
 
 #include <grp.h>
@@ -53,6 +54,20 @@ static int fit_group(const struct cmd *cmd, const char *path, bool made, gid_t g
     return 0;
 }
 
+/* The folders of the directory form: the open store has made them. */
+static int init_directory(const struct cmd *cmd, const struct config *c, bool made, gid_t group, struct err *e)
+{
+    char path[PATH_MAX];
+    bool changed = false;
+    if (group != (gid_t)-1 && directory_fit(c->directory, group, &changed, e) != 0)
+        return -1;
+    print_one(cmd, c->directory, made, changed);
+    for (size_t i = 0; i < c->n_endpoints; i++)
+        if (snprintf(path, sizeof path, "%s/%s", c->directory, c->names[i]) < (int)sizeof path)
+            print_one(cmd, path, made, changed);
+    return 0;
+}
+
 static int init(const struct cmd *cmd, const struct config *c, struct err *e)
 {
     char folder[PATH_MAX];
@@ -66,12 +81,15 @@ static int init(const struct cmd *cmd, const struct config *c, struct err *e)
     if (files_make_dir(folder, o.group == (gid_t)-1 ? 0700 : 02770, o.group, &made_folder, e) != 0)
         return -1;
     struct files_print before = files_look(path), none = {0};
+    struct files_print files_before = files_look(c->directory);
     struct store *s = cmd_store(c, true, e);
     if (!s)
         return -1;
     store_close(s);
     print_one(cmd, folder, made_folder, false);
-    return fit_group(cmd, path, files_print_equal(&before, &none), o.group, e);
+    if (fit_group(cmd, path, files_print_equal(&before, &none), o.group, e) != 0)
+        return -1;
+    return c->files ? init_directory(cmd, c, files_print_equal(&files_before, &none), o.group, e) : 0;
 }
 
 int cmd_init(const struct cmd *cmd, struct err *e)

@@ -18,6 +18,7 @@ const struct config_key config_keys[] = {
     {"journal", "auto", "auto|wal|delete", "SQLite's journal; auto is delete on network file systems"},
     {"log", "auto", NULL, "auto, stderr, syslog or the path of a file"},
     {"group", "", NULL, "the consumers' group, where they run as another user"},
+    {"retain", "", NULL, "how long prune leaves what is done: 90d, 12h; empty: for ever"},
 };
 const size_t config_n_keys = sizeof config_keys / sizeof *config_keys;
 
@@ -106,10 +107,37 @@ static bool is_choice(const char *choices, const char *value)
     return false;
 }
 
-static int check_values(struct config *c, const char *max_body)
+int64_t config_time_ms(const char *text)
+{
+    char *end;
+    errno = 0;
+    long long n = strtoll(text, &end, 10);
+    int64_t unit_ms = *end == 'd' ? 86400000 : *end == 'h' ? 3600000 : 0;
+    return errno || end == text || n < 1 || n > 36500 || !unit_ms || end[1] != '\0' ? -1 : n * unit_ms;
+}
+
+/* In the directory form endpoints are folders, beside the file "setting". */
+static int check_directory(struct config *c)
+{
+    c->files = strcmp(c->inbox, "directory") == 0;
+    if (c->files && !*c->directory)
+        return broken(c, ERR_CONFIG, "inbox = \"directory\" without directory",
+                      "name its folder: directory = \"../private/inbox.d\"");
+    for (size_t i = 0; i < c->n_endpoints; i++) {
+        const char *name = c->names[i] = c->endpoint[i].name;
+        if (c->files && (*name == '.' || strcmp(name, "setting") == 0))
+            return broken(c, ERR_CONFIG,
+                          "in the directory form an endpoint cannot begin with a dot or be called setting",
+                          "give it another name");
+    }
+    return 0;
+}
+
+static int check_values(struct config *c, const char *max_body, const char *retain)
 {
     char text[160];
-    const char *const values[] = {c->database, c->inbox, c->directory, max_body, c->journal, c->log, c->group};
+    const char *const values[] = {c->database, c->inbox, c->directory, max_body,
+                                  c->journal,  c->log,   c->group,     retain};
     for (size_t i = 0; i < KEYS; i++)
         if (config_keys[i].choices && !is_choice(config_keys[i].choices, values[i])) {
             snprintf(text, sizeof text, "%s = \"%.40s\"", config_keys[i].name, values[i]);
@@ -118,8 +146,9 @@ static int check_values(struct config *c, const char *max_body)
     if (!*c->database)
         return broken(c, ERR_CONFIG, "database is missing",
                       "name the SQLite file: database = \"../private/inbox.db\"");
-    if (strcmp(c->inbox, "table") != 0)
-        return broken(c, ERR_CONFIG, "inbox = \"directory\" is not in this version", "write inbox = \"table\"");
+    c->retain_ms = *retain ? config_time_ms(retain) : 0;
+    if (c->retain_ms < 0)
+        return broken(c, ERR_CONFIG, "retain is no time", "write retain = \"90d\", or \"12h\", or leave it empty");
     c->max_body = config_size(max_body);
     if (c->max_body < MAX_BODY_MIN || c->max_body > MAX_BODY_MAX)
         return broken(c, ERR_CONFIG, "max_body is no size from 1K to 64M", "write max_body = \"1M\"");
@@ -296,7 +325,7 @@ static int read_file(struct config *c)
     c->log = cfg_getstr(cfg, "log");
     if (strchr(c->log, '/'))
         c->log = own(c, absolute(c, c->log));
-    if (c->error.code != ERR_NONE || check_values(c, cfg_getstr(cfg, "max_body")) != 0)
+    if (c->error.code != ERR_NONE || check_values(c, cfg_getstr(cfg, "max_body"), cfg_getstr(cfg, "retain")) != 0)
         return -1;
     return read_sections(c, cfg);
 }
@@ -316,7 +345,7 @@ static int read_environment(struct config *c, const struct config_env *env)
         return broken(c, ERR_SECRETS, "COMPLYCUBE_WEBHOOK_DATABASE is set without COMPLYCUBE_WEBHOOK_SECRET",
                       "set both");
     c->database = own(c, strdup(env->database));
-    return check_values(c, "1M") != 0 ? -1 : secrets_from_text(&c->endpoint->secrets, env->secret, &c->error);
+    return check_values(c, "1M", "") != 0 ? -1 : secrets_from_text(&c->endpoint->secrets, env->secret, &c->error);
 }
 
 /* A file that may still be changing is looked at once more: no later change could hide in the same tick. */
@@ -335,7 +364,8 @@ struct config *config_load(const struct config_env *env, int64_t now_ms)
     c->inbox = "table";
     c->journal = c->log = "auto";
     bool environment = find(c, env);
-    if (c->error.code == ERR_NONE && (environment ? read_environment(c, env) : read_file(c)) == 0)
+    if (c->error.code == ERR_NONE && (environment ? read_environment(c, env) : read_file(c)) == 0 &&
+        check_directory(c) == 0)
         check_shared(c);
     distrust_young(&c->print, now_ms);
     for (size_t i = 0; i < c->n_endpoints; i++)

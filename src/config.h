@@ -38,10 +38,13 @@ struct config_endpoint {
 struct config {
     char path[PATH_MAX];                                              /* the file, "" for the environment */
     const char *database, *inbox, *directory, *journal, *log, *group; /* paths are absolute */
+    bool files;                                                       /* inbox = "directory" */
     size_t max_body;                                                  /* bytes */
+    int64_t retain_ms;                                                /* how long what is done is kept; 0: for ever */
     struct config_endpoint *endpoint;
     size_t n_endpoints;
-    struct err error; /* ERR_NONE, or why it must not be used */
+    const char *names[CONFIG_ENDPOINTS_MAX]; /* of the endpoints */
+    struct err error;                        /* ERR_NONE, or why it must not be used */
     struct files_print print;
     void *parsed;  /* libconfuse's, and ... */
     char *made[8]; /* ... strings of our own */
@@ -83,5 +86,8 @@ bool config_knows(const struct config *c, struct span value);
 
 /* A size: "1048576", "512K", "1M"; 0 when it is none. */
 size_t config_size(const char *text);
+
+/* A time: "90d", "12h"; -1 when it is none. */
+int64_t config_time_ms(const char *text);
 
 #endif

@@ -102,6 +102,11 @@ static bool looks_cut(const struct receiver *r, const struct config *new, int64_
 
 static bool same_store(const struct config *a, const struct config *b)
 {
+    if (a->n_endpoints != b->n_endpoints || a->files != b->files || strcmp(a->directory, b->directory) != 0)
+        return false;
+    for (size_t i = 0; i < a->n_endpoints; i++)
+        if (strcmp(a->endpoint[i].name, b->endpoint[i].name) != 0)
+            return false;
     return strcmp(a->database, b->database) == 0 && strcmp(a->journal, b->journal) == 0 &&
            strcmp(a->group, b->group) == 0;
 }
@@ -220,6 +225,8 @@ int receiver_open(struct receiver *r, const struct config_env *env, bool brief, 
     }
     if (r->config->error.code != ERR_NONE)
         say(r, now_ms, &r->config->error);
+    else if (r->config->files && !brief && !receiver_store(r, e)) /* shows at once what a crash left unshown */
+        say(r, now_ms, e);
     return 0;
 }
 
@@ -238,6 +245,9 @@ void receiver_close(struct receiver *r)
 int receiver_store_options(const struct config *c, bool brief, struct store_options *o, struct err *e)
 {
     *o = (struct store_options){.url = c->database, .journal = c->journal, .group = (gid_t)-1, .create = true};
+    o->directory = c->files ? c->directory : NULL;
+    o->endpoints = c->names;
+    o->n_endpoints = c->n_endpoints;
     o->wait_ms = WAIT_MS;
     o->checkpoint_pages = brief ? CHECKPOINT_PAGES_BRIEF : CHECKPOINT_PAGES;
     if (!*c->group)

@@ -36,6 +36,20 @@ int store_show(struct store *s, struct span key, store_each *each, void *ctx, st
 
 int store_read_facts(struct store *s, struct store_facts *facts, struct err *e) { return s->ops->facts(s, facts, e); }
 
+int store_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each, void *ctx,
+                struct err *e)
+{
+    return s->ops->claim(s, w, n, now_ms, each, ctx, e);
+}
+
+int store_settle(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
+                 int64_t now_ms, struct err *e)
+{
+    return s->ops->settle(s, lease, verb, why, ms, now_ms, e);
+}
+
+int64_t store_prune(struct store *s, int64_t before_ms, struct err *e) { return s->ops->prune(s, before_ms, e); }
+
 /* The path of a "sqlite:" URL or of a plain path; NULL and *e for another scheme. */
 static const char *sqlite_path(const char *url, struct err *e)
 {

@@ -17,7 +17,10 @@
 enum { STORE_BATCH_MAX = VERIFY_BATCH_MAX };
 
 struct store_options {
-    const char *url;      /* "sqlite:/path" or a path */
+    const char *url;              /* "sqlite:/path" or a path */
+    const char *directory;        /* where the inbox is files: its folder; NULL: the inbox is a table */
+    const char *const *endpoints; /* n_endpoints names that are known from the start */
+    size_t n_endpoints;
     const char *journal;  /* "wal", "delete" or "auto": delete on network file systems */
     gid_t group;          /* of new files, which are then 0660 instead of 0600; (gid_t)-1: none */
     bool create;          /* make what is missing */
@@ -60,11 +63,38 @@ struct store_filter {
     int64_t limit;
 };
 
+/* Which events a worker asks for: complycube-inbox(5), "What to claim". */
+struct store_want {
+    const char *endpoint;     /* NULL: the only one there is */
+    const char *const *types; /* n_types of them; none: any */
+    size_t n_types;
+    bool ordered;         /* one event of a resource at a time, the oldest first */
+    bool skip_superseded; /* those are done without being given out */
+    const char *owner;    /* letters, digits, dot and dash: "host-pid" */
+    int64_t lease_ms;     /* 0: as the inbox is set */
+};
+
+/* A claimed event: whose it is until when. A value; what names the claim is the backend's. */
+struct store_lease {
+    int64_t seq, until_ms, attempts;
+    char endpoint[64], key[192];
+};
+typedef void store_claimed(void *ctx, const struct store_lease *lease, const struct store_event *event);
+
+/* How a claim ends or goes on. */
+enum store_verb {
+    STORE_ACK,     /* done */
+    STORE_NACK,    /* failed: later again, or dead after the last attempt */
+    STORE_RELEASE, /* not worked on: another may have it at once, no attempt counts */
+    STORE_EXTEND   /* the lease is longer */
+};
+
 /* The state of a store, for a person. */
 struct store_facts {
     char journal[16];
     int schema;
     int64_t waiting, dead, quarantined, events;
+    int64_t stranded; /* waiting in the table, where the inbox is files now */
 };
 
 struct store; /* begins with its ops; the rest is the backend's */
@@ -78,6 +108,11 @@ struct store_ops {
     int (*list)(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
     int (*show)(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
     int (*facts)(struct store *s, struct store_facts *facts, struct err *e);
+    int (*claim)(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each, void *ctx,
+                 struct err *e);
+    int (*settle)(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
+                  int64_t now_ms, struct err *e);
+    int64_t (*prune)(struct store *s, int64_t before_ms, struct err *e);
     void (*close)(struct store *s);
 };
 
@@ -100,7 +135,7 @@ void store_close(struct store *s); /* NULL is legal; writes a log of its own bac
  * errors:  ERR_BUSY  a lock was held for longer than wait_ms (and less while batch after batch fails so: others wait
  *          behind it), or the store was moved away;  ERR_FULL, ERR_READONLY, ERR_DATABASE
  * durable: on 0 every member but STORE_REFUSED survives a power cut
- * cost:    one transaction, one fsync
+ * cost:    one transaction, one fsync; in the directory form one more for each event and one for each endpoint
  * source:  sqlite.org/wal.html and pragma.html, "synchronous"
  */
 int store_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e);
@@ -129,5 +164,32 @@ int store_list(struct store *s, const struct store_filter *f, store_each *each, 
 /* By seq (all digits) or event id; every event that has it. ERR_NOT_FOUND when none. */
 int store_show(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
 int store_read_facts(struct store *s, struct store_facts *facts, struct err *e);
+
+/*
+ * Claim up to n waiting events: no other worker gets them until their leases end. each() gets them, the oldest first.
+ * out:    how many, or -1 and *e
+ * errors: ERR_NOT_FOUND  the endpoint is not there, or none is named and there are several: the message lists them
+ *         ERR_BUSY, ERR_FULL, ERR_READONLY, ERR_DATABASE
+ * cost:   one write; none when nothing waits. The same whatever the number of processed events.
+ */
+int store_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each, void *ctx,
+                struct err *e);
+
+/*
+ * End or extend a claim.
+ * in:     why  of a nack: the reason, kept with the event;  else NULL
+ *         ms   of a nack: the delay before the next try, -1: as the inbox is set, doubled with each attempt;
+ *              of an extension: the lease from now on, 0: as the inbox is set
+ * out:    1; 0 when the lease was lost: another worker has the event; or -1 and *e. A nack or an extension brings
+ *         lease->until_ms, when the event can be claimed again, up to date (INT64_MAX: dead).
+ */
+int store_settle(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
+                 int64_t now_ms, struct err *e);
+
+/*
+ * Remove the files of done events older than this from the directory form: how many, or -1 and *e. Events of the table
+ * and the log stay.
+ */
+int64_t store_prune(struct store *s, int64_t before_ms, struct err *e);
 
 #endif

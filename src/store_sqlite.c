@@ -240,7 +240,58 @@ static int open_file(struct store *s, const struct store_options *o, struct err 
     return 0;
 }
 
-static int open_all(struct store *s, const char *path, const struct store_options *o, struct err *e)
+static int stop_at_one(void *ctx, const char *endpoint, const struct directory_name *name, struct err *e)
+{
+    (void)ctx, (void)endpoint, (void)name, (void)e;
+    return -1;
+}
+
+static int open_directory(struct store *s, const struct store_options *o, struct err *e)
+{
+    struct directory_setting first;
+    if (snprintf(s->directory_path, sizeof s->directory_path, "%s", o->directory) >= (int)sizeof s->directory_path)
+        return err_set(e, ERR_CONFIG, "the path of directory = is too long");
+    if (store_sqlite_setting(s, &first, e) != 0 ||
+        directory_open(&s->directory, s->directory_path, o->group, o->create, &first, e) != 0)
+        return -1;
+    for (size_t i = 0; o->create && i < o->n_endpoints; i++)
+        if (directory_make(s->directory, o->endpoints[i], e) != 0)
+            return -1;
+    if (directory_list(s->directory, NULL, "tmp", stop_at_one, NULL, NULL) == 0)
+        return 0;
+    if (store_sqlite_lock(s, e) != 0) /* a crash, or another process at work */
+        return -1;
+    int failed = store_sqlite_sweep(s, e);
+    store_lock_release(&s->lock);
+    return failed;
+}
+
+/* A consumer that names an endpoint before its first event must find it, and one that names none must see them all. */
+static int add_endpoints(struct store *s, const struct store_options *o, struct err *e)
+{
+    for (size_t i = 0; o->create && i < o->n_endpoints; i++) {
+        sqlite3_stmt *find = store_sqlite_prepare(s, SQL_ENDPOINT, e);
+        if (!find)
+            return -1;
+        sqlite3_bind_text(find, 1, o->endpoints[i], -1, SQLITE_STATIC);
+        bool found = sqlite3_step(find) == SQLITE_ROW;
+        if (sqlite3_reset(find) != SQLITE_OK)
+            return store_sqlite_error(s, "looking for an endpoint", e);
+        sqlite3_stmt *make = found ? NULL : store_sqlite_prepare(s, SQL_ENDPOINT_NEW, e);
+        if (found)
+            continue;
+        if (!make || store_sqlite_lock(s, e) != 0)
+            return -1;
+        sqlite3_bind_text(make, 1, o->endpoints[i], -1, SQLITE_STATIC);
+        int rc = store_sqlite_run(make) & 0xff; /* a constraint: another process was first */
+        store_lock_release(&s->lock);
+        if (rc != SQLITE_OK && rc != SQLITE_CONSTRAINT)
+            return store_sqlite_error(s, "recording an endpoint", e);
+    }
+    return 0;
+}
+
+static int open_database(struct store *s, const char *path, const struct store_options *o, struct err *e)
 {
     char lock[PATH_MAX];
     bool fresh;
@@ -271,6 +322,7 @@ static void close_sqlite(struct store *s)
             sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         sqlite3_close(s->db);
     }
+    directory_close(s->directory);
     store_lock_close(&s->lock);
     free(s);
 }
@@ -285,13 +337,21 @@ int store_sqlite_open(struct store **out, const char *path, const struct store_o
     s->ops = &ops;
     s->lock.fd = -1;
     s->wait_ms = o->wait_ms;
-    if (open_all(s, path, o, e) != 0) {
-        close_sqlite(s);
-        return -1;
-    }
+    if (open_database(s, path, o, e) != 0)
+        goto fail;
     s->log_ino = stat_of(s->path, "-wal").st_ino;
+    if (add_endpoints(s, o, e) != 0 || (o->directory && open_directory(s, o, e) != 0))
+        goto fail;
     *out = s;
     return 0;
+fail:
+    close_sqlite(s);
+    return -1;
+}
+
+static int64_t prune(struct store *s, int64_t before_ms, struct err *e)
+{
+    return s->directory ? directory_prune(s->directory, before_ms, e) : 0;
 }
 
 static void refused(struct store *s, int64_t now_ms)
@@ -301,5 +361,16 @@ static void refused(struct store *s, int64_t now_ms)
 }
 
 static const struct store_ops ops = {
-    store_sqlite_record, refused,           store_sqlite_in_place, leave,       store_sqlite_ready,
-    store_sqlite_list,   store_sqlite_show, store_sqlite_facts,    close_sqlite};
+    .record = store_sqlite_record,
+    .refused = refused,
+    .in_place = store_sqlite_in_place,
+    .leave = leave,
+    .ready = store_sqlite_ready,
+    .list = store_sqlite_list,
+    .show = store_sqlite_show,
+    .facts = store_sqlite_facts,
+    .claim = store_sqlite_claim,
+    .settle = store_sqlite_settle,
+    .prune = prune,
+    .close = close_sqlite,
+};

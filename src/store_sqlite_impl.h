@@ -5,6 +5,7 @@
 #ifndef STORE_SQLITE_IMPL_H
 #define STORE_SQLITE_IMPL_H
 
+#include "directory.h"
 #include "store.h"
 #include "store_lock.h"
 
@@ -41,8 +42,39 @@ enum { STORE_NAMES_MAX = 2 * STORE_BATCH_MAX, STORE_NAME_SIZE = 64 /* bytes, wit
                 "ORDER BY seq DESC LIMIT ?3")                                                                     \
     X(SQL_SHOW_SEQ, STORE_SQL_EVENT " WHERE seq=?1")                                                              \
     X(SQL_SHOW_ID, STORE_SQL_EVENT " WHERE event_id=?1 ORDER BY seq")                                             \
+    X(SQL_ENDPOINTS, "SELECT id,name FROM endpoint ORDER BY name")                                               \
+    X(SQL_SETTING, "SELECT max_attempts,lease_ms,backoff_ms FROM setting")                                        \
+    X(SQL_LOGGED, "SELECT 1 FROM event_log e JOIN endpoint n ON n.id=e.endpoint "                                 \
+                  "WHERE e.seq=?1 AND e.created_ms=?2 AND n.name=?3")                                             \
+    X(SQL_WAITING, "SELECT 1 FROM inbox WHERE state=0 AND endpoint=?1 AND due_ms<=?2 LIMIT 1")                    \
+    X(SQL_CLAIM, "UPDATE inbox SET "                                                                              \
+        "state=CASE WHEN ?9 AND " STORE_SQL_OLD " THEN 1 WHEN attempts>=?1 THEN 2 ELSE 0 END,"                    \
+        "done_ms=CASE WHEN ?9 AND " STORE_SQL_OLD " THEN ?6 END,"                                                 \
+        "error=CASE WHEN ?9 AND " STORE_SQL_OLD " THEN 'superseded' ELSE error END,"                              \
+        "attempts=attempts+1,token=?2,owner=?3,due_ms=?4 WHERE seq IN ("                                          \
+        "SELECT i.seq FROM inbox i WHERE i.state=0 AND i.endpoint=?5 AND i.due_ms<=?6 "                           \
+        "AND (?7 IS NULL OR instr(?7,'\n'||(SELECT e.type FROM event_log e WHERE e.seq=i.seq)||'\n')) "           \
+        "AND (NOT ?8 OR NOT EXISTS(SELECT 1 FROM event_log e "                                                    \
+        "CROSS JOIN event_log o ON o.resource_id=e.resource_id AND o.endpoint=e.endpoint "                        \
+        "AND o.resource_type IS e.resource_type AND o.seq<>e.seq "                                                \
+        "CROSS JOIN inbox b ON b.seq=o.seq AND b.state=0 WHERE e.seq=i.seq "                                      \
+        "AND ((b.token IS NOT NULL AND b.due_ms>?6) "                                                             \
+        "OR ((?7 IS NULL OR instr(?7,'\n'||o.type||'\n')) "                                                       \
+        "AND (o.created_ms<e.created_ms OR (o.created_ms=e.created_ms AND o.seq<e.seq)))))) "                     \
+        "ORDER BY i.due_ms,i.seq LIMIT ?10)")                                                                     \
+    X(SQL_CLAIMED, STORE_SQL_EVENT " WHERE seq IN (SELECT seq FROM inbox WHERE state=0 AND endpoint=?1 "          \
+                   "AND due_ms=?2 AND token=?3) ORDER BY created_ms,seq")                                         \
+    X(SQL_ACK, "UPDATE inbox SET state=1,token=NULL,done_ms=?3 WHERE seq=?1 AND token=?2 AND state=0")            \
+    X(SQL_NACK, "UPDATE inbox SET state=?5,token=NULL,due_ms=?3,error=?4 "                                        \
+                "WHERE seq=?1 AND token=?2 AND state=0")                                                          \
+    X(SQL_RELEASE, "UPDATE inbox SET attempts=attempts-1,token=NULL,due_ms=?3 "                                   \
+                   "WHERE seq=?1 AND token=?2 AND state=0")                                                       \
+    X(SQL_EXTEND, "UPDATE inbox SET due_ms=?3 WHERE seq=?1 AND token=?2 AND state=0")                             \
     X(SQL_FACTS, "SELECT (SELECT count(*) FROM inbox WHERE state=0),(SELECT count(*) FROM inbox WHERE state=2),"  \
                  "(SELECT count(*) FROM quarantine),(SELECT count(*) FROM event_log)")
+
+/* Is the row being claimed superseded? */
+#define STORE_SQL_OLD "(SELECT v.superseded FROM events v WHERE v.seq=inbox.seq)"
 
 /* The columns in the order of struct read_column in store_sqlite_read.c. */
 #define STORE_SQL_EVENT                                                                                           \
@@ -63,6 +95,8 @@ struct store {
     sqlite3 *db;
     sqlite3_stmt *prepared[STORE_SQL_COUNT]; /* made when first used */
     struct store_lock lock;
+    struct directory *directory; /* NULL: the inbox is the table */
+    char directory_path[PATH_MAX];
     int wait_ms;
     char path[PATH_MAX];
     dev_t dev;
@@ -97,11 +131,53 @@ int store_sqlite_check_version(const char *path, uint32_t application, uint32_t 
 /* Run a statement that is bound already and gives no rows: its result code. */
 int store_sqlite_run(sqlite3_stmt *q);
 
+/* Take the writers' lock, if the file is still in place: 0, or -1 with ERR_BUSY. */
+int store_sqlite_lock(struct store *s, struct err *e);
+
+/* The row at hand, in the order of STORE_SQL_EVENT; its spans live until the statement moves on. */
+void store_sqlite_event(sqlite3_stmt *q, struct store_event *v);
+
+/* Run a bound query of STORE_SQL_EVENT to its end; the number of rows, or -1. */
+int64_t store_sqlite_each(struct store *s, sqlite3_stmt *q, store_each *each, void *ctx, struct err *e);
+
+/* The row of an event by its number, for store_sqlite_each; NULL and *e. */
+sqlite3_stmt *store_sqlite_by_seq(struct store *s, int64_t seq, struct err *e);
+
+/* What the endpoint is that a worker asks for: its id, the name at `name` of 64 bytes; -1 and *e. */
+int64_t store_sqlite_endpoint(struct store *s, const char *wanted, char *name, struct err *e);
+
+/* The types that a worker asks for as "\nTYPE\nTYPE\n", to be freed; NULL when it asks for any. -1: no memory. */
+int store_sqlite_types(const struct store_want *w, char **types, struct err *e);
+
+/* The row of the table setting. */
+int store_sqlite_setting(struct store *s, struct directory_setting *setting, struct err *e);
+
+/* When an event that failed for the n-th time is due again. */
+int64_t store_sqlite_backoff(const struct directory_setting *setting, int64_t attempts);
+
+/* ---- the directory form: store_sqlite_files.c ---- */
+
+/* Under the writers' lock: show what a crash has left unshown. */
+int store_sqlite_sweep(struct store *s, struct err *e);
+int store_sqlite_files_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx,
+                            struct err *e);
+int store_sqlite_files_facts(struct store *s, struct store_facts *facts, struct err *e);
+/* Fill in what the table does not know of an event: state, attempts, when it is due. */
+int store_sqlite_files_state(struct store *s, struct store_event *v, struct err *e);
+int store_sqlite_files_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each,
+                             void *ctx, struct err *e);
+int store_sqlite_files_settle(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why,
+                              int64_t ms, int64_t now_ms, struct err *e);
+
 /* The other parts, for the ops. */
 int store_sqlite_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e);
 int store_sqlite_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
 int store_sqlite_show(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
 int store_sqlite_facts(struct store *s, struct store_facts *facts, struct err *e);
 int store_sqlite_ready(struct store *s, struct err *e);
+int store_sqlite_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each,
+                       void *ctx, struct err *e);
+int store_sqlite_settle(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
+                        int64_t now_ms, struct err *e);
 
 #endif

@@ -21,7 +21,7 @@ static struct span text_at(sqlite3_stmt *q, int column)
                                : (struct span){at ? at : "", (size_t)sqlite3_column_bytes(q, column)};
 }
 
-static void read_event(sqlite3_stmt *q, struct store_event *v)
+void store_sqlite_event(sqlite3_stmt *q, struct store_event *v)
 {
     int64_t *const numbers[] = {&v->seq, &v->created_ms, &v->received_ms, &v->due_ms, &v->done_ms, &v->attempts};
     struct span *const texts[] = {&v->endpoint,    &v->id,        &v->type,      &v->resource_type,
@@ -31,20 +31,20 @@ static void read_event(sqlite3_stmt *q, struct store_event *v)
     int column = 0;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         *numbers[i] = sqlite3_column_int64(q, column++);
-    v->state = sqlite3_column_int(q, column++);
+    v->state = sqlite3_column_type(q, column) == SQLITE_NULL ? -1 : sqlite3_column_int(q, column);
+    column++;
     v->superseded = sqlite3_column_int(q, column++) != 0;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         *texts[i] = text_at(q, column++);
 }
 
-/* Run a bound query to its end; the number of rows, or -1. */
-static int64_t each_row(struct store *s, sqlite3_stmt *q, store_each *each, void *ctx, struct err *e)
+int64_t store_sqlite_each(struct store *s, sqlite3_stmt *q, store_each *each, void *ctx, struct err *e)
 {
     int64_t rows = 0;
     int rc;
     while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
         struct store_event event;
-        read_event(q, &event);
+        store_sqlite_event(q, &event);
         each(ctx, &event);
         rows++;
     }
@@ -54,15 +54,42 @@ static int64_t each_row(struct store *s, sqlite3_stmt *q, store_each *each, void
     return rows;
 }
 
+sqlite3_stmt *store_sqlite_by_seq(struct store *s, int64_t seq, struct err *e)
+{
+    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_SHOW_SEQ, e);
+    if (q)
+        sqlite3_bind_int64(q, 1, seq);
+    return q;
+}
+
 int store_sqlite_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e)
 {
+    if (s->directory)
+        return store_sqlite_files_list(s, f, each, ctx, e);
     sqlite3_stmt *q = store_sqlite_prepare(s, SQL_LIST, e);
     if (!q)
         return -1;
     sqlite3_bind_text(q, 1, f->endpoint, -1, SQLITE_STATIC);
     sqlite3_bind_int(q, 2, f->state);
     sqlite3_bind_int64(q, 3, f->limit);
-    return each_row(s, q, each, ctx, e) < 0 ? -1 : 0;
+    return store_sqlite_each(s, q, each, ctx, e) < 0 ? -1 : 0;
+}
+
+/* In the directory form the state stands in the file's name. */
+struct shown {
+    struct store *s;
+    store_each *each;
+    void *ctx;
+    struct err *e;
+    bool failed;
+};
+
+static void show_one(void *ctx, const struct store_event *found)
+{
+    struct shown *shown = ctx;
+    struct store_event v = *found;
+    shown->failed |= shown->s->directory && store_sqlite_files_state(shown->s, &v, shown->e) != 0;
+    shown->each(shown->ctx, &v);
 }
 
 int store_sqlite_show(struct store *s, struct span key, store_each *each, void *ctx, struct err *e)
@@ -75,9 +102,10 @@ int store_sqlite_show(struct store *s, struct span key, store_each *each, void *
         if (!q)
             return -1;
         sqlite3_bind_text(q, 1, key.at, (int)key.len, SQLITE_STATIC);
-        int64_t rows = each_row(s, q, each, ctx, e);
+        struct shown shown = {s, each, ctx, e, false};
+        int64_t rows = store_sqlite_each(s, q, show_one, &shown, e);
         if (rows != 0)
-            return rows < 0 ? -1 : 0;
+            return rows < 0 || shown.failed ? -1 : 0;
     }
     return err_set(e, ERR_NOT_FOUND, "no event has the number or id %.*s", (int)key.len, key.at);
 }
@@ -109,7 +137,9 @@ int store_sqlite_facts(struct store *s, struct store_facts *facts, struct err *e
         facts->quarantined = sqlite3_column_int64(q, 2);
         facts->events = sqlite3_column_int64(q, 3);
     }
-    return sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "counting", e);
+    if (sqlite3_reset(q) != SQLITE_OK)
+        return store_sqlite_error(s, "counting", e);
+    return s->directory ? store_sqlite_files_facts(s, facts, e) : 0;
 }
 
 /* The folder and whatever of the database's files is there must be writable, with room to spare. */
@@ -135,7 +165,7 @@ static int check_files(const char *path, struct err *e)
 
 int store_sqlite_ready(struct store *s, struct err *e)
 {
-    if (check_files(s->path, e) != 0)
+    if (check_files(s->path, e) != 0 || (s->directory && directory_check(s->directory_path, e) != 0))
         return -1;
     sqlite3_stmt *q = store_sqlite_prepare(s, SQL_READABLE, e);
     if (!q)
@@ -159,8 +189,8 @@ static uint32_t big_endian(const unsigned char *p)
 int store_sqlite_probe(const char *path, const struct store_options *o, struct err *e)
 {
     unsigned char header[100];
-    (void)o;
-    if (check_files(path, e) != 0 || store_sqlite_check_orphan(path, e) != 0)
+    if (check_files(path, e) != 0 || (o->directory && directory_check(o->directory, e) != 0) ||
+        store_sqlite_check_orphan(path, e) != 0)
         return -1;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)

@@ -173,7 +173,12 @@ static bool refuses_one(int rc) { return (rc & 0xff) == SQLITE_CONSTRAINT || (rc
 
 static int put_inbox(struct store *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e)
 {
-    int64_t seq = sqlite3_last_insert_rowid(s->db);
+    int64_t seq = sqlite3_last_insert_rowid(s->db), created_ms = r->event->created_ms;
+    if (s->directory && !r->ignored) {
+        r->outcome = STORE_NEW;
+        return directory_write(s->directory, name->endpoint, created_ms >= 0 ? created_ms : now_ms, seq,
+                               verified_body(r->verified), now_ms, e);
+    }
     sqlite3_stmt *q = store_sqlite_prepare(s, SQL_INBOX, e);
     if (!q)
         return -1;
@@ -255,8 +260,15 @@ static int record_inside(struct store *s, struct record *const batch[], size_t n
         if (failed)
             return -1;
     }
-    if (count_batch(s, batch, names, n, now_ms, e) != 0 || run_simple(s, SQL_COMMIT, "committing", e) != 0)
+    if (count_batch(s, batch, names, n, now_ms, e) != 0 || (s->directory && directory_sync(s->directory, e) != 0))
         return -1;
+    if (run_simple(s, SQL_COMMIT, "committing", e) != 0) {
+        if (s->directory) /* who knows what a crash brings to light */
+            directory_drop(s->directory, true);
+        return -1;
+    }
+    if (s->directory)
+        directory_publish(s->directory);
     s->names = known_names;
     s->refused = 0;
     return 0;
@@ -264,14 +276,20 @@ static int record_inside(struct store *s, struct record *const batch[], size_t n
 
 static int record_locked(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
 {
+    _Static_assert((int)DIRECTORY_BATCH_MAX >= (int)STORE_BATCH_MAX, "a file for each event of a batch");
     if (!store_sqlite_in_place(s)) { /* moved since it was looked at: nothing may go into it any more */
         store_sqlite_leave_locked(s, NULL);
         return err_set(e, ERR_BUSY, "%s was moved away a moment ago", s->path);
     }
     int failed = run_simple(s, SQL_BEGIN, "beginning a transaction", e);
-    if (!failed && (failed = record_inside(s, batch, n, now_ms, e)))
+    if (failed)
+        return -1;
+    failed = (s->directory && store_sqlite_sweep(s, e) != 0) || record_inside(s, batch, n, now_ms, e) != 0;
+    if (failed && s->directory)
+        directory_drop(s->directory, false);
+    if (failed)
         run_simple(s, SQL_ROLLBACK, "rolling back", NULL);
-    return failed;
+    return failed ? -1 : 0;
 }
 
 int store_sqlite_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)

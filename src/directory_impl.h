@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * directory_impl: what the two halves of the directory form share.
+ */
+#ifndef DIRECTORY_IMPL_H
+#define DIRECTORY_IMPL_H
+
+#include "directory.h"
+
+#include <limits.h>
+
+struct directory {
+    char path[PATH_MAX];
+    gid_t group;
+    bool create;
+    size_t n; /* files written and not shown yet */
+    struct written {
+        char endpoint[64], name[48];
+        int fd;
+    } written[DIRECTORY_BATCH_MAX];
+};
+
+/* A path below the folder into `out` of PATH_MAX bytes; printf-like. */
+int directory_path(const struct directory *d, char *out, struct err *e, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Say what errno says, in our codes; always -1. */
+int directory_error(const char *doing, const char *path, struct err *e);
+
+int directory_make_folder(const struct directory *d, const char *path, struct err *e);
+
+#endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT
+ * directory_work: what workers do with the files: list, claim, settle, and clear away what is old. */
+#include "directory_impl.h"
+#include "files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PLAIN_MIN = 13 + 1 + 12 + 5 /* "CREATED.SEQ.json" */, PLAIN_SIZE = 48, DAY_MS = 86400000 };
+
+/* A number after `prefix` at *at, moving on; -1 when it is not there. */
+static int64_t number(const char **at, const char *prefix)
+{
+    size_t len = strlen(prefix);
+    if (strncmp(*at, prefix, len) != 0 || (*at)[len] < '0' || (*at)[len] > '9')
+        return -1;
+    char *end;
+    errno = 0;
+    int64_t value = strtoll(*at + len, &end, 10);
+    *at = end;
+    return errno ? -1 : value;
+}
+
+bool directory_parse(const char *text, struct directory_name *name)
+{
+    const char *at = text;
+    if (strlen(text) < PLAIN_MIN || strcspn(text, ",") >= PLAIN_SIZE || strlen(text) >= sizeof name->text)
+        return false;
+    *name = (struct directory_name){.created_ms = number(&at, "")};
+    name->seq = number(&at, ".");
+    if (name->created_ms < 0 || name->seq < 0 || strncmp(at, ".json", 5) != 0)
+        return false;
+    at += 5;
+    if (*at != '\0') {
+        name->attempts = number(&at, ",a=");
+        name->until_ms = number(&at, ",l=");
+        name->claimed = strncmp(at, ",w=", 3) == 0;
+        if (name->attempts < 0 || name->until_ms < 0 || (!name->claimed && *at != '\0'))
+            return false;
+    }
+    snprintf(name->text, sizeof name->text, "%s", text);
+    return true;
+}
+
+/* The name as it was in new/. */
+static const char *plain(const struct directory_name *name, char *out)
+{
+    snprintf(out, PLAIN_SIZE, "%.*s", (int)strcspn(name->text, ","), name->text);
+    return out;
+}
+
+static int list_one(const char *path, const char *endpoint, directory_each *each, void *ctx, struct err *e)
+{
+    DIR *folder = opendir(path);
+    if (!folder)
+        return errno == ENOENT || errno == ENOTDIR ? 0 : directory_error("reading the folder", path, e);
+    int failed = 0;
+    struct directory_name name;
+    for (struct dirent *p; !failed && (p = readdir(folder));)
+        if (directory_parse(p->d_name, &name))
+            failed = each(ctx, endpoint, &name, e);
+    closedir(folder);
+    return failed;
+}
+
+int directory_list(const struct directory *d, const char *endpoint, const char *folder, directory_each *each,
+                   void *ctx, struct err *e)
+{
+    char path[PATH_MAX];
+    if (endpoint)
+        return directory_path(d, path, e, "%s/%s", endpoint, folder) != 0 ? -1
+                                                                          : list_one(path, endpoint, each, ctx, e);
+    DIR *top = opendir(d->path);
+    if (!top)
+        return directory_error("reading the folder", d->path, e);
+    int failed = 0;
+    for (struct dirent *p; !failed && (p = readdir(top));)
+        if (*p->d_name != '.' && (p->d_type == DT_DIR || p->d_type == DT_UNKNOWN))
+            failed = directory_path(d, path, e, "%s/%s", p->d_name, folder) != 0 ||
+                     list_one(path, p->d_name, each, ctx, e) != 0;
+    closedir(top);
+    return failed ? -1 : 0;
+}
+
+int directory_read_setting(const struct directory *d, struct directory_setting *setting, struct err *e)
+{
+    static const char *const keys[] = {"max_attempts ", "lease_ms ", "backoff_ms "};
+    int64_t *const values[] = {&setting->max_attempts, &setting->lease_ms, &setting->backoff_ms};
+    char path[PATH_MAX];
+    struct buf text = {0};
+    struct stat st;
+    if (directory_path(d, path, e, "setting") != 0 || files_read_text(path, &text, &st, e) != 0) {
+        buf_release(&text);
+        return -1;
+    }
+    bool good = true;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *at = text.at ? strstr(text.at, keys[i]) : NULL;
+        *values[i] = at ? number(&at, keys[i]) : -1;
+        good = good && *values[i] > 0;
+    }
+    buf_release(&text);
+    return good ? 0
+                : err_set(e, ERR_CONFIG,
+                          "%s: a line \"NAME NUMBER\" is missing for max_attempts, lease_ms or "
+                          "backoff_ms",
+                          path);
+}
+
+/* ---- what can become of a name ---- */
+
+static int move(const struct directory *d, const char *endpoint, const struct directory_name *name, const char *to,
+                struct err *e)
+{
+    char from[PATH_MAX], target[PATH_MAX];
+    if (directory_path(d, from, e, "%s/%s/%s", endpoint, name->until_ms ? "cur" : "new", name->text) != 0 ||
+        directory_path(d, target, e, "%s/%s", endpoint, to) != 0)
+        return -1;
+    if (rename(from, target) == 0)
+        return 1;
+    if (errno == ENOENT && access(from, F_OK) != 0)
+        return 0;
+    return directory_error("moving", from, e);
+}
+
+static int move_in_cur(const struct directory *d, const char *endpoint, struct directory_name *name, int64_t attempts,
+                       int64_t until_ms, const char *owner, struct err *e)
+{
+    char base[PLAIN_SIZE], to[DIRECTORY_NAME_SIZE + 8];
+    struct directory_name next;
+    int n = snprintf(to, sizeof to, "cur/%s,a=%lld,l=%lld%s%s", plain(name, base), (long long)attempts,
+                     (long long)until_ms, owner ? ",w=" : "", owner ? owner : "");
+    if (n >= (int)sizeof to || !directory_parse(to + 4, &next))
+        return err_set(e, ERR_USAGE, "the owner of a claim is too long");
+    int moved = move(d, endpoint, name, to, e);
+    if (moved == 1)
+        *name = next;
+    return moved;
+}
+
+int directory_claim(const struct directory *d, const char *endpoint, struct directory_name *name, int64_t until_ms,
+                    const char *owner, struct err *e)
+{
+    return move_in_cur(d, endpoint, name, name->attempts + 1, until_ms, owner, e);
+}
+
+int directory_extend(const struct directory *d, const char *endpoint, struct directory_name *name, int64_t until_ms,
+                     struct err *e)
+{
+    const char *owner = strstr(name->text, ",w=");
+    return move_in_cur(d, endpoint, name, name->attempts, until_ms, owner ? owner + 3 : NULL, e);
+}
+
+int directory_later(const struct directory *d, const char *endpoint, struct directory_name *name, int64_t attempts,
+                    int64_t until_ms, struct err *e)
+{
+    return move_in_cur(d, endpoint, name, attempts, until_ms, NULL, e);
+}
+
+int directory_done(const struct directory *d, const char *endpoint, const struct directory_name *name, int64_t now_ms,
+                   struct err *e)
+{
+    char base[PLAIN_SIZE], to[PLAIN_SIZE + 64], path[PATH_MAX];
+    time_t seconds = (time_t)(now_ms / 1000);
+    struct tm tm;
+    gmtime_r(&seconds, &tm);
+    snprintf(to, sizeof to, "done/%04d%02d%02d/%s", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, plain(name, base));
+    if (directory_path(d, path, e, "%s/%.*s", endpoint, 13, to) != 0)
+        return -1;
+    if (access(path, F_OK) != 0 && directory_make_folder(d, path, e) != 0)
+        return -1;
+    return move(d, endpoint, name, to, e);
+}
+
+int directory_dead(const struct directory *d, const char *endpoint, const struct directory_name *name,
+                   const char *why, struct err *e)
+{
+    char base[PLAIN_SIZE], to[PLAIN_SIZE + 8], path[PATH_MAX];
+    snprintf(to, sizeof to, "dead/%s", plain(name, base));
+    int moved = move(d, endpoint, name, to, e);
+    if (moved != 1 || !why || directory_path(d, path, e, "%s/%s.txt", endpoint, to) != 0)
+        return moved;
+    if (files_make_file(path, d->group == (gid_t)-1 ? 0600 : 0640, d->group, NULL, e) != 0)
+        return moved; /* the reason is a comfort, the move is what counts */
+    FILE *out = fopen(path, "we");
+    if (out) {
+        fprintf(out, "%s\n", why);
+        fclose(out);
+    }
+    return moved;
+}
+
+/* ---- what is old ---- */
+
+static int64_t prune_day(const char *path, struct err *e)
+{
+    char name[PATH_MAX];
+    int64_t n = 0;
+    DIR *folder = opendir(path);
+    if (!folder)
+        return errno == ENOENT ? 0 : directory_error("reading the folder", path, e);
+    for (struct dirent *p; n >= 0 && (p = readdir(folder));) {
+        if (*p->d_name == '.' || snprintf(name, sizeof name, "%s/%s", path, p->d_name) >= (int)sizeof name)
+            continue;
+        n = unlink(name) == 0 ? n + 1 : errno == ENOENT ? n : directory_error("removing", name, e);
+    }
+    closedir(folder);
+    if (n >= 0 && rmdir(path) != 0 && errno != ENOTEMPTY && errno != ENOENT)
+        return directory_error("removing the folder", path, e);
+    return n;
+}
+
+/* The end of the day that a folder "YYYYMMDD" stands for, in ms since the Epoch; 0 when it is none. */
+static int64_t end_of_day(const char *name)
+{
+    struct tm tm = {0};
+    const char *end = strlen(name) == 8 && strspn(name, "0123456789") == 8 ? strptime(name, "%Y%m%d", &tm) : NULL;
+    return end && *end == '\0' ? (int64_t)timegm(&tm) * 1000 + DAY_MS : 0;
+}
+
+static int64_t prune_endpoint(const char *done, int64_t before_ms, struct err *e)
+{
+    char path[PATH_MAX];
+    int64_t n = 0, more = 0;
+    DIR *folder = opendir(done);
+    for (struct dirent *p; folder && more >= 0 && (p = readdir(folder)); n += more > 0 ? more : 0) {
+        int64_t end = end_of_day(p->d_name);
+        more = 0;
+        if (end && end <= before_ms && snprintf(path, sizeof path, "%s/%s", done, p->d_name) < (int)sizeof path)
+            more = prune_day(path, e);
+    }
+    if (folder)
+        closedir(folder);
+    return more < 0 ? -1 : n;
+}
+
+int64_t directory_prune(const struct directory *d, int64_t before_ms, struct err *e)
+{
+    char path[PATH_MAX];
+    int64_t n = 0, more = 0;
+    DIR *top = opendir(d->path);
+    if (!top)
+        return directory_error("reading the folder", d->path, e);
+    for (struct dirent *p; more >= 0 && (p = readdir(top)); n += more > 0 ? more : 0)
+        more = *p->d_name != '.' && directory_path(d, path, e, "%s/done", p->d_name) == 0
+                   ? prune_endpoint(path, before_ms, e)
+                   : 0;
+    closedir(top);
+    return more < 0 ? -1 : n;
+}

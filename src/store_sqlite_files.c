@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT
+ * store_sqlite_files: the directory form beside the log of events: the log knows what an event is, the files where it
+ * stands. */
+#include "store_sqlite_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static int is_logged(void *ctx, const char *endpoint, const struct directory_name *name, struct err *e)
+{
+    struct store *s = ctx;
+    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_LOGGED, e);
+    if (!q)
+        return -1;
+    sqlite3_bind_int64(q, 1, name->seq);
+    sqlite3_bind_int64(q, 2, name->created_ms);
+    sqlite3_bind_text(q, 3, endpoint, -1, SQLITE_STATIC);
+    int found = sqlite3_step(q) == SQLITE_ROW;
+    return sqlite3_reset(q) == SQLITE_OK ? found : store_sqlite_error(s, "looking for an event", e);
+}
+
+int store_sqlite_sweep(struct store *s, struct err *e) { return directory_sweep(s->directory, is_logged, s, e); }
+
+/* ---- lists of names ---- */
+
+struct names {
+    struct named {
+        struct directory_name name;
+        int state;
+        char endpoint[64];
+    } * list;
+    size_t n, cap;
+    int state; /* of what is being added */
+};
+
+static int add_name(void *ctx, const char *endpoint, const struct directory_name *name, struct err *e)
+{
+    struct names *all = ctx;
+    if (all->n == all->cap) {
+        size_t cap = all->cap ? 2 * all->cap : 64;
+        struct named *list = realloc(all->list, cap * sizeof *list);
+        if (!list)
+            return err_set(e, ERR_MEMORY, "reading the inbox: out of memory");
+        all->list = list;
+        all->cap = cap;
+    }
+    struct named *n = &all->list[all->n++];
+    n->name = *name;
+    n->state = all->state;
+    snprintf(n->endpoint, sizeof n->endpoint, "%s", endpoint);
+    return 0;
+}
+
+static int by_age(const void *a, const void *b)
+{
+    const struct directory_name *x = &((const struct named *)a)->name, *y = &((const struct named *)b)->name;
+    int64_t d = x->created_ms != y->created_ms ? x->created_ms - y->created_ms : x->seq - y->seq;
+    return (d > 0) - (d < 0);
+}
+
+static int by_seq(const void *a, const void *b)
+{
+    int64_t d = ((const struct named *)a)->name.seq - ((const struct named *)b)->name.seq;
+    return (d > 0) - (d < 0);
+}
+
+static int read_names(struct store *s, const char *endpoint, bool dead, struct names *all, struct err *e)
+{
+    static const char *const folders[] = {"new", "cur", "dead"};
+    for (int i = 0; i < 2 + dead; i++) {
+        all->state = i == 2 ? 2 : 0;
+        if (directory_list(s->directory, endpoint, folders[i], add_name, all, e) != 0)
+            return -1;
+    }
+    qsort(all->list, all->n, sizeof *all->list, dead ? by_seq : by_age);
+    return 0;
+}
+
+/* ---- for the person ---- */
+
+/* The event's name among those sorted by seq tells its state; without one it is done. Ignored ones are in the table. */
+static void fill_in(const struct names *all, struct store_event *v)
+{
+    struct named key = {.name = {.seq = v->seq}};
+    const struct named *found = all->n ? bsearch(&key, all->list, all->n, sizeof key, by_seq) : NULL;
+    if (v->state >= 0)
+        return;
+    v->state = found ? found->state : 1;
+    v->attempts = found ? found->name.attempts : 0;
+    v->due_ms = found && found->name.until_ms ? found->name.until_ms : v->received_ms;
+}
+
+int store_sqlite_files_state(struct store *s, struct store_event *v, struct err *e)
+{
+    struct names all = {0};
+    int failed = read_names(s, NULL, true, &all, e);
+    if (!failed)
+        fill_in(&all, v);
+    free(all.list);
+    return failed;
+}
+
+struct listing {
+    const struct store_filter *filter;
+    const struct names *all;
+    store_each *each;
+    void *ctx;
+    int64_t left;
+};
+
+static void list_one(void *ctx, const struct store_event *found)
+{
+    struct listing *l = ctx;
+    struct store_event v = *found;
+    fill_in(l->all, &v);
+    if (l->left == 0 || (l->filter->state >= 0 && v.state != l->filter->state) ||
+        (l->filter->endpoint && !span_equal(v.endpoint, span_of(l->filter->endpoint))))
+        return;
+    l->left--;
+    l->each(l->ctx, &v);
+}
+
+/* What waits or is dead is found by its file; all else by the log, newest first. */
+static int list_all(struct store *s, struct listing *l, struct err *e)
+{
+    bool by_file = l->filter->state == 0 || l->filter->state == 2;
+    for (size_t i = l->all->n; by_file && i-- > 0 && l->left;) {
+        sqlite3_stmt *q =
+            l->all->list[i].state == l->filter->state ? store_sqlite_by_seq(s, l->all->list[i].name.seq, e) : NULL;
+        if (q && store_sqlite_each(s, q, list_one, l, e) < 0)
+            return -1;
+    }
+    sqlite3_stmt *q = by_file ? NULL : store_sqlite_prepare(s, SQL_LIST, e);
+    if (!q)
+        return by_file ? 0 : -1;
+    sqlite3_bind_text(q, 1, l->filter->endpoint, -1, SQLITE_STATIC);
+    sqlite3_bind_int(q, 2, -1);
+    sqlite3_bind_int64(q, 3, l->filter->state < 0 ? l->left : -1);
+    int rc = SQLITE_DONE;
+    while (l->left && (rc = sqlite3_step(q)) == SQLITE_ROW) {
+        struct store_event v;
+        store_sqlite_event(q, &v);
+        list_one(l, &v);
+    }
+    int failed = rc != SQLITE_DONE && rc != SQLITE_ROW ? store_sqlite_error(s, "reading events", e) : 0;
+    sqlite3_reset(q);
+    return failed;
+}
+
+int store_sqlite_files_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e)
+{
+    struct names all = {0};
+    struct listing l = {f, &all, each, ctx, f->limit};
+    int failed = read_names(s, NULL, true, &all, e) != 0 || list_all(s, &l, e) != 0;
+    free(all.list);
+    return failed ? -1 : 0;
+}
+
+int store_sqlite_files_facts(struct store *s, struct store_facts *facts, struct err *e)
+{
+    struct names all = {0};
+    if (read_names(s, NULL, true, &all, e) != 0) {
+        free(all.list);
+        return -1;
+    }
+    facts->stranded = facts->waiting;
+    facts->waiting = 0;
+    for (size_t i = 0; i < all.n; i++)
+        *(all.list[i].state == 2 ? &facts->dead : &facts->waiting) += 1;
+    free(all.list);
+    return 0;
+}
+
+/* ---- for workers ---- */
+
+struct claim {
+    struct store *s;
+    const struct store_want *want;
+    struct directory_setting setting;
+    int64_t until_ms, now_ms;
+    char *types, endpoint[64], owner[64];
+    store_claimed *each;
+    void *ctx;
+    struct named *at; /* whose row is being read */
+    int given;
+    struct held { /* resources whose events must wait */
+        char *key;
+    } * held;
+    size_t n_held, cap_held;
+    bool out_of_memory, taken;
+};
+
+static bool is_held(const struct claim *c, const char *key)
+{
+    for (size_t i = 0; i < c->n_held; i++)
+        if (strcmp(c->held[i].key, key) == 0)
+            return true;
+    return false;
+}
+
+static void hold(struct claim *c, const char *key)
+{
+    if (c->n_held == c->cap_held) {
+        size_t cap = c->cap_held ? 2 * c->cap_held : 16;
+        struct held *held = realloc(c->held, cap * sizeof *held);
+        c->out_of_memory |= !held;
+        if (!held)
+            return;
+        c->held = held;
+        c->cap_held = cap;
+    }
+    c->held[c->n_held].key = strdup(key);
+    c->out_of_memory |= !c->held[c->n_held].key;
+    c->n_held += c->held[c->n_held].key != NULL;
+}
+
+/* What tells resources of an endpoint apart; "" for an event of none. */
+static void resource_key(const struct store_event *v, char *key, size_t size)
+{
+    snprintf(key, size, v->resource_id.at ? "%.*s\n%.*s" : "", (int)v->resource_id.len, v->resource_id.at,
+             (int)v->resource_type.len, v->resource_type.at ? v->resource_type.at : "");
+}
+
+static bool is_wanted(const struct claim *c, struct span type)
+{
+    for (size_t i = 0; i < c->want->n_types; i++)
+        if (span_equal(type, span_of(c->want->types[i])))
+            return true;
+    return c->want->n_types == 0;
+}
+
+/* Claim the file of the event at hand, bury it, or be done with it. */
+static int take(struct claim *c, const struct store_event *v, struct err *e)
+{
+    const struct directory *d = c->s->directory;
+    struct directory_name *name = &c->at->name;
+    if (name->attempts >= c->setting.max_attempts)
+        return directory_dead(d, c->endpoint, name, "its last claim was never settled", e);
+    int moved = directory_claim(d, c->endpoint, name, c->until_ms, c->owner, e);
+    if (moved != 1)
+        return moved;
+    if (c->want->skip_superseded && v->superseded)
+        return directory_done(d, c->endpoint, name, c->now_ms, e);
+    struct store_event now = *v;
+    struct store_lease lease = {.seq = v->seq, .until_ms = c->until_ms, .attempts = name->attempts};
+    snprintf(lease.endpoint, sizeof lease.endpoint, "%s", c->endpoint);
+    snprintf(lease.key, sizeof lease.key, "%s", name->text);
+    now.state = 0;
+    now.attempts = name->attempts;
+    now.due_ms = c->until_ms;
+    c->given++;
+    c->each(c->ctx, &lease, &now);
+    return 1;
+}
+
+struct look {
+    struct claim *claim;
+    bool leased; /* look for resources that are claimed, only */
+    int result;
+    struct err *e;
+};
+
+static void look_at(void *ctx, const struct store_event *v)
+{
+    struct look *l = ctx;
+    struct claim *c = l->claim;
+    char key[600];
+    resource_key(v, key, sizeof key);
+    bool leased = c->at->name.claimed && c->at->name.until_ms > c->now_ms;
+    if (l->leased) {
+        if (*key && c->want->ordered)
+            hold(c, key);
+        return;
+    }
+    if (leased || !is_wanted(c, v->type) || (*key && c->want->ordered && is_held(c, key)))
+        return;
+    l->result = c->at->name.until_ms <= c->now_ms ? take(c, v, l->e) : 0;
+    bool ended = l->result == 1 && c->at->name.until_ms != c->until_ms; /* dead: the next may go */
+    if (*key && c->want->ordered && !ended)
+        hold(c, key);
+}
+
+/* Twice over the names: what is claimed holds its resource; then each in its turn. */
+static int claim(struct claim *c, struct names *all, int n, struct err *e)
+{
+    struct look l = {.claim = c, .e = e};
+    for (int pass = c->want->ordered ? 0 : 1; pass < 2; pass++) {
+        l.leased = pass == 0;
+        for (size_t i = 0; i < all->n && c->given < n; i++) {
+            const struct directory_name *name = &all->list[i].name;
+            if (l.leased && !(name->claimed && name->until_ms > c->now_ms))
+                continue;
+            c->at = &all->list[i];
+            sqlite3_stmt *q = store_sqlite_by_seq(c->s, name->seq, e);
+            if (!q || store_sqlite_each(c->s, q, look_at, &l, e) < 0 || l.result < 0)
+                return -1;
+            if (c->out_of_memory)
+                return err_set(e, ERR_MEMORY, "claiming events: out of memory");
+        }
+    }
+    return c->given;
+}
+
+static int claim_locked(struct claim *c, int n, struct err *e)
+{
+    struct names all = {0};
+    int given = read_names(c->s, c->endpoint, false, &all, e) == 0 ? claim(c, &all, n, e) : -1;
+    for (size_t i = 0; i < c->n_held; i++)
+        free(c->held[i].key);
+    free(c->held);
+    free(all.list);
+    return given;
+}
+
+int store_sqlite_files_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each,
+                             void *ctx, struct err *e)
+{
+    static unsigned count;
+    struct claim c = {.s = s, .want = w, .now_ms = now_ms, .each = each, .ctx = ctx};
+    struct store_lock lock = {.fd = -1};
+    char path[PATH_MAX];
+    if (store_sqlite_endpoint(s, w->endpoint, c.endpoint, e) < 0 ||
+        directory_read_setting(s->directory, &c.setting, e) != 0)
+        return -1;
+    c.until_ms = now_ms + (w->lease_ms ? w->lease_ms : c.setting.lease_ms);
+    snprintf(c.owner, sizeof c.owner, "%s-%u", w->owner, ++count);
+    if (w->ordered &&
+        (directory_lock_path(s->directory, c.endpoint, path, sizeof path) != 0 ||
+         store_lock_open(&lock, path, (gid_t)-1, e) != 0 || store_lock_take(&lock, s->wait_ms, e) < 0)) {
+        store_lock_close(&lock);
+        return -1;
+    }
+    int given = claim_locked(&c, n, e);
+    store_lock_close(&lock);
+    return given;
+}
+
+int store_sqlite_files_settle(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why,
+                              int64_t ms, int64_t now_ms, struct err *e)
+{
+    const struct directory *d = s->directory;
+    struct directory_name name;
+    struct directory_setting setting;
+    if (!directory_parse(lease->key, &name) || directory_read_setting(d, &setting, e) != 0)
+        return -1;
+    int moved = 0;
+    switch (verb) {
+    case STORE_ACK: return directory_done(d, lease->endpoint, &name, now_ms, e);
+    case STORE_RELEASE: return directory_later(d, lease->endpoint, &name, name.attempts - 1, now_ms, e);
+    case STORE_EXTEND:
+        moved = directory_extend(d, lease->endpoint, &name, now_ms + (ms > 0 ? ms : setting.lease_ms), e);
+        break;
+    case STORE_NACK:
+        if (name.attempts >= setting.max_attempts) {
+            moved = directory_dead(d, lease->endpoint, &name, why, e);
+            name.until_ms = INT64_MAX;
+        } else {
+            int64_t delay_ms = ms >= 0 ? ms : store_sqlite_backoff(&setting, name.attempts);
+            moved = directory_later(d, lease->endpoint, &name, name.attempts, now_ms + delay_ms, e);
+        }
+    }
+    if (moved == 1) {
+        lease->until_ms = name.until_ms;
+        snprintf(lease->key, sizeof lease->key, "%s", name.text);
+    }
+    return moved;
+}
