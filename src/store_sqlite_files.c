@@ -217,8 +217,10 @@ static void hold(struct claim *c, const char *key)
 /* What tells resources of an endpoint apart; "" for an event of none. */
 static void resource_key(const struct store_event *v, char *key, size_t size)
 {
-    snprintf(key, size, v->resource_id.at ? "%.*s\n%.*s" : "", (int)v->resource_id.len, v->resource_id.at,
-             (int)v->resource_type.len, v->resource_type.at ? v->resource_type.at : "");
+    *key = '\0';
+    if (v->resource_id.at)
+        snprintf(key, size, "%.*s\n%.*s", (int)v->resource_id.len, v->resource_id.at, (int)v->resource_type.len,
+                 v->resource_type.at ? v->resource_type.at : "");
 }
 
 static bool is_wanted(const struct claim *c, struct span type)
