@@ -1,9 +1,10 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
-# How fast, beside what: bench.pl [--rounds N] [--seconds N] [--only REGEX] [--out FILE] [--smoke]
+# How fast, beside what: bench.pl [--rounds N] [--seconds N] [--only REGEX] [--parts REGEX] [--out FILE] [--smoke]
 #
 # Real servers on the loopback; each round measures everything once, so that a machine that slows down slows all of it.
-# Medians over the rounds; a ratio is the median of the ratios of each round. --smoke: some seconds, correctness only.
+# Medians over the rounds; a ratio is the median of the ratios of each round. --smoke: some seconds, correctness only. --parts takes some
+# of: load trickle grown start poll.
 use strict;
 use warnings;
 use FindBin;
@@ -16,9 +17,9 @@ use Load;
 use Measure;
 use Report;
 
-my %o = (rounds => 5, seconds => 3, only => '.');
-GetOptions(\%o, 'rounds=i', 'seconds=i', 'only=s', 'out=s', 'smoke') && !@ARGV
-    or die "usage: bench.pl [--rounds N] [--seconds N] [--only REGEX] [--out FILE] [--smoke]\n";
+my %o = (rounds => 5, seconds => 3, only => '.', parts => '.');
+GetOptions(\%o, 'rounds=i', 'seconds=i', 'only=s', 'parts=s', 'out=s', 'smoke') && !@ARGV
+    or die "usage: bench.pl [--rounds N] [--seconds N] [--only REGEX] [--parts REGEX] [--out FILE] [--smoke]\n";
 @o{qw(rounds seconds)} = (1, 1) if $o{smoke};
 
 my @CONNECTIONS = $o{smoke} ? (16) : (1, 16, 64, 256);
@@ -26,6 +27,9 @@ my @GROWN = $o{smoke} ? (0, 10_000) : (0, 1_000_000, 4_000_000);
 my $TRICKLERS = $o{smoke} ? 4 : 32;
 my $STARTS = $o{smoke} ? 10 : 100;    # processes a round
 my $REQUESTS = $o{smoke} ? 20_000 : 250_000;
+
+my $STRANDED = $o{smoke} ? 3_000 : 300_000;
+my %part = map { $_ => scalar($_ =~ $o{parts}) } qw(load trickle grown start poll);
 
 my @contenders = grep { /$o{only}/ && Contender::possible($_) } Contender::names();
 my $work = Fixture->new;
@@ -55,41 +59,54 @@ sub run_once {
 }
 
 progress('preparing requests');
-Load::prepare($requests, 5_000_000, $REQUESTS);
+Load::prepare($requests, 5_000_000, $REQUESTS) if grep { $part{$_} } qw(load trickle grown start);
 my %grown;
-for my $n (grep { $_ } @GROWN) {
+for my $n (grep { $_ && ($part{grown} || ($part{poll} && $_ == $GROWN[1])) } @GROWN) {
     progress("preparing a database of $n events");
     $grown{$n} = Fixture->new;
     Measure::fill($grown{$n}, $n);
 }
 
+my %polled = (none => Fixture->new, processed => $grown{ $GROWN[1] }, stranded => Fixture->new);
+if ($part{poll}) {
+    progress("preparing a database of $STRANDED events that nobody polls");
+    Measure::fill($polled{none}, 0);
+    Measure::strand($polled{stranded}, $STRANDED);
+}
 system 'sync';    # or the disk is still busy with it when the first are measured
 
 for my $round (1 .. $o{rounds}) {
     my $at = sub { progress(sprintf 'round %d of %d: %s', $round, $o{rounds}, join ', ', @_) };
     $at->('disk');
     $report->add(disk => 0, Measure::disk($work, $o{seconds}));
-    for my $connections (@CONNECTIONS) {
+    for my $connections ($part{load} ? @CONNECTIONS : ()) {
         for my $name (@contenders) {
             $at->($name, "$connections connections");
             $report->add($name, $connections, run_once($name, $connections));
         }
     }
-    for my $trickle (0, $TRICKLERS) {
+    for my $trickle ($part{trickle} ? (0, $TRICKLERS) : ()) {
         $at->("$trickle trickling clients");
         $report->add('trickle', $trickle, run_once('receiver, Apache mod_proxy_fcgi', 64, trickle => $trickle,
             warm => 1));    # or Apache starts processes for more connections meanwhile
     }
-    for my $n (@GROWN) {
+    for my $n ($part{grown} ? @GROWN : ()) {
         $at->("$n events stored already");
         my %on = $n ? (fixture => $grown{$n}, before => Measure::rows($grown{$n})) : ();
         my $first = ($round - 1) * int($REQUESTS / $o{rounds});
         $report->add('grown', $n, run_once('receiver, lighttpd FastCGI', 64, %on, first => $first));
     }
-    $at->('starting processes');
-    $report->add('start', 0, Measure::starts($requests, $STARTS, ($round - 1) * $STARTS));
+    if ($part{start}) {
+        $at->('starting processes');
+        $report->add('start', 0, Measure::starts($requests, $STARTS, ($round - 1) * $STARTS));
+    }
+    if ($part{poll}) {
+        $at->('polling');
+        my %us = Measure::polls($o{smoke} ? 5 : 200, %polled);
+        $report->add('poll', $_, $us{$_}) for keys %us;
+    }
 }
-progress('counting instructions') if !$o{smoke};
-$report->add('instructions', 0, { a_request => Measure::instructions(1000) }) if !$o{smoke} && Measure::possible('valgrind');
+progress('counting instructions') if !$o{smoke} && $part{load};
+$report->add('instructions', 0, { a_request => Measure::instructions(1000) }) if !$o{smoke} && $part{load} && Measure::possible('valgrind');
 $report->finish(time - $begun);
 exit($report->correct ? 0 : 1);

@@ -7,16 +7,13 @@ use warnings;
 use DBI;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use Contract;
 use Source;
 use Test::More;
 
-my $page = slurp("$ROOT/src/complycube-inbox.5");
-my ($NOW_MS) = $page =~ /^NOW_MS stands for\n\.Ql (.*) ,$/m;
-my %sql;
-for my $display ($page =~ /^\.Bd -literal\n(.*?)^\.Ed/msg) {
-    $sql{$1} = $2 while $display =~ /^(\w+) +(\S.*?\n(?:^ .*\n)*)/mg;
-}
-s/\bNOW_MS\b/$NOW_MS/g, s/\s+/ /g for values %sql;
+my $page = Contract::page();
+my %sql = Contract::statements();
+my $NOW_MS = delete $sql{NOW_MS};
 is_deeply [sort keys %sql], [sort qw(poll done claim read ack nack extend release types ordered skip)], 'the page has each statement';
 
 my ($db, $now);
@@ -42,8 +39,7 @@ sub add {
 sub run {
     my ($text, %value) = @_;
     $value{max} //= 10;
-    my @order;
-    $text =~ s/:(\w+)/push @order, $value{$1} \/\/ die "no $1"; '?'/ge;
+    ($text, my @order) = Contract::bind($text, %value);
     return $text =~ /^SELECT/ ? $db->selectall_arrayref($text, { Slice => {} }, @order) : 0 + $db->do($text, undef, @order);
 }
 

@@ -9,6 +9,7 @@ use JSON::PP;
 use List::Util qw(sum);
 use POSIX ();
 use Time::HiRes qw(time sleep);
+use Contract;
 use Deploy;
 use Event;
 use Fixture;
@@ -92,7 +93,7 @@ sub fill {
     die "init: $err" if ($code // 1) != 0;
     my $db = DBI->connect('dbi:SQLite:dbname=' . $f->database, '', '', { RaiseError => 1 });
     $db->do("PRAGMA $_") for 'synchronous = OFF', 'cache_size = -200000';
-    $db->do(q(INSERT INTO endpoint (id, name) VALUES (1, 'live')));
+    $db->do(q(INSERT OR IGNORE INTO endpoint (id, name) VALUES (1, 'live')));
     $db->do(q(INSERT INTO secret (id, endpoint, name) VALUES (1, 1, 'main')));
     $db->begin_work;
     $db->do(<<'SQL', undef, $n, $Load::BODY);
@@ -100,7 +101,7 @@ WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 - 1)
 INSERT INTO event_log (endpoint, event_id, type, resource_type, resource_id, client_id, status, outcome, created_ms,
                        received_ms, secret, signature, payload_at, payload_len, body)
 SELECT 1, printf('66%022x', i), 'check.completed.clear', 'check', printf('67%022x', i), printf('68%022x', i),
-       'complete', 'clear', 1769718742004, 1769718742004 + i, 1, randomblob(32), 90, 600, randomblob(?2) FROM n
+       'complete', 'clear', 1769718742004, 1769718742004 + i, 1, randomblob(32), 90, 600, randomblob(?2) FROM n WHERE i < ?1 + 0
 SQL
     $db->do('INSERT INTO inbox (seq, endpoint, state, due_ms, attempts, done_ms)
              SELECT seq, 1, 1, received_ms, 1, received_ms FROM event_log');
@@ -108,6 +109,73 @@ SQL
 }
 
 sub rows { my ($f) = @_; return $f->value('SELECT max(seq) FROM event_log') // 0 }
+
+# Put n waiting events of an endpoint that nobody polls into the database of a fixture.
+sub strand {
+    my ($f, $n) = @_;
+    fill($f, 0);
+    my $db = DBI->connect('dbi:SQLite:dbname=' . $f->database, '', '', { RaiseError => 1 });
+    $db->begin_work;
+    $db->do(<<'SQL', undef, $n);
+WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 - 1)
+INSERT INTO event_log (endpoint, event_id, type, resource_id, created_ms, received_ms)
+SELECT (SELECT id FROM endpoint WHERE name = 'sandbox'), i, 't', 'r' || i, i, i FROM n
+SQL
+    $db->do('INSERT INTO inbox (seq, endpoint, due_ms) SELECT seq, endpoint, received_ms FROM event_log');
+    $db->commit;
+}
+
+# Median microseconds, by turns over databases (name => fixture), of a claim with nothing to claim, a claim of 20 events
+# that is read, and 20 rows of the view pending; 40 events are waiting in the last two.
+sub polls {
+    my ($rounds, %fixture) = @_;
+    my %sql = Contract::statements();
+    my (%db, %us);
+    for my $name (keys %fixture) {
+        my $db = $db{$name} = DBI->connect('dbi:SQLite:dbname=' . $fixture{$name}->database, '', '', { RaiseError => 1 });
+        $db->do("PRAGMA $_") for 'wal_autocheckpoint = 0', 'synchronous = NORMAL';
+    }
+    for my $waiting (0, 40) {
+        if ($waiting) { _waiting($_, $waiting) for values %db }
+        for my $round (1 .. $rounds) {
+            for my $name (sort keys %db) {
+                my %took = $waiting ? _busy($db{$name}, \%sql, $round) : _idle($db{$name}, \%sql);
+                push @{ $us{$name}{$_} }, $took{$_} for keys %took;
+            }
+        }
+    }
+    $_->do(q(DELETE FROM inbox WHERE seq > 1000000000)) for values %db;
+    $_->do(q(DELETE FROM event_log WHERE seq > 1000000000)) for values %db;
+    return map { my $of = $us{$_}; ($_ => { map { $_ => median(@{ $of->{$_} }) } keys %$of }) } keys %us;
+}
+
+sub _waiting {
+    my ($db, $n) = @_;
+    for my $seq (map { 1_000_000_000 + $_ } 1 .. $n) {
+        $db->do(q(INSERT INTO event_log (seq, endpoint, event_id, type, resource_id, created_ms, received_ms, payload_at,
+            payload_len, body) VALUES (?, 1, ?, 't', ?, 1, 1, 0, 2, '{}')), undef, $seq, "w$seq", "w$seq");
+        $db->do('INSERT INTO inbox (seq, endpoint, due_ms) VALUES (?, 1, 1)', undef, $seq);
+    }
+}
+
+sub _us { my ($do) = @_; my $begun = time; $do->(); return (time - $begun) * 1e6 }
+
+sub _claim {
+    my ($db, $sql, $token) = @_;
+    my ($claim, @values) = Contract::bind($sql->{claim}, max => 10, t => $token, w => 'bench', d => 9_999_999_999_999, e => 1, n => 20);
+    return 0 + $db->prepare_cached($claim)->execute(@values);
+}
+
+sub _idle { my ($db, $sql) = @_; return (idle => _us(sub { _claim($db, $sql, 'idle') == 0 or die 'nothing should wait' })) }
+
+sub _busy {
+    my ($db, $sql, $token) = @_;
+    my ($read, @values) = Contract::bind($sql->{read}, e => 1, d => 9_999_999_999_999, t => $token);
+    my %us = (pending => _us(sub { @{ $db->selectall_arrayref("SELECT * FROM pending WHERE endpoint = 'live' LIMIT 20") } == 20 or die 'pending' }));
+    $us{claim} = _us(sub { _claim($db, $sql, $token) == 20 && @{ $db->selectall_arrayref($read, undef, @values) } == 20 or die 'claim' });
+    $db->do('UPDATE inbox SET token = NULL, due_ms = 1, attempts = 0 WHERE seq > 1000000000');
+    return %us;
+}
 
 # Instructions that the receiver executes for an event, by callgrind: n events more are how many more?
 sub instructions {

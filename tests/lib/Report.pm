@@ -11,6 +11,9 @@ use Measure;
 my $OURS = 'receiver, lighttpd FastCGI';
 my $APACHE = 'receiver, Apache mod_proxy_fcgi';
 
+my %WORD = (idle => 'a poll when nothing waits', claim => 'a claim of 20', pending => '20 rows of pending');
+my %POLLED = (none => 'no other events', processed => '1 000 000 processed', stranded => "300 000 of another endpoint");
+
 sub new { my ($class, %o) = @_; return bless { %o, sample => {}, wrong => [] }, $class }
 
 # A line that is written over on a terminal, and a line each elsewhere.
@@ -91,8 +94,8 @@ sub _bar {
     my $php = 'PHP-FPM, lighttpd';
     my $p50 = $self->_difference([$OURS, 1, 'p50'], [$noop, 1, 'p50']);
     my $sync = $self->figure('disk', 0, 'p50');
-    my ($calm, @trickled) = sort { $a <=> $b } keys %{ $self->{sample}{trickle} };
-    my @grown = sort { $a <=> $b } keys %{ $self->{sample}{grown} };
+    my ($calm, @trickled) = $self->{sample}{trickle} ? sort { $a <=> $b } keys %{ $self->{sample}{trickle} } : (0, 0);
+    my @grown = $self->{sample}{grown} ? sort { $a <=> $b } keys %{ $self->{sample}{grown} } : (0);
     my $missing = sum map { map { map { $_->{missing} // 0 } @$_ } values %$_ } values %{ $self->{sample} };
     my @bar = (
         ['lighttpd, 64 connections, of the no-op responder', '>=', 0.80, $self->ratio([$OURS, 64, 'rate'], [$noop, 64, 'rate'])],
@@ -105,6 +108,8 @@ sub _bar {
         [_thousands($grown[-1]) . ' events stored already, of none', '>=', 0.95, $self->ratio(['grown', $grown[-1], 'rate'], ['grown', 0, 'rate'])],
         ['PSS of the receiver under load, MB', '<=', 16, max grep { defined } map { $self->figure($OURS, $_, 'pss') } 1, 16, 64, 256],
         ['CGI from start to exit, of /bin/true', '<=', 6, $self->ratio(['start', 0, 'cgi'], ['start', 0, 'true'])],
+        (map { my $what = $_; map { ["$WORD{$what}, $POLLED{$_}, of none", '<=', 1.2, $self->ratio(['poll', $_, $what], ['poll', 'none', $what])] }
+            qw(processed stranded) } qw(idle claim pending)),
         ['acknowledged events missing after any run', '<=', 0, $missing],
     );
     return table(['', 'bound', 'measured', ''], map {
@@ -127,6 +132,13 @@ sub _other_table {
             sort { $a <=> $b } keys %{ $self->{sample}{grown} }),
         (map { ["requests/s and p99 ms beside $_ trickling clients, Apache", _thousands($f->('trickle', $_, 'rate')) . ', ' . _n('%.1f', $f->('trickle', $_, 'p99'))] }
             sort { $a <=> $b } keys %{ $self->{sample}{trickle} }));
+}
+
+sub _poll_table {
+    my ($self) = @_;
+    my @what = qw(idle claim pending);
+    return table(['microseconds, by Perl', map { $WORD{$_} } @what],
+        map { my $on = $_; ["with $POLLED{$on}", map { _n('%.0f', $self->figure('poll', $on, $_)) } @what] } qw(none processed stranded));
 }
 
 sub _machine {
@@ -156,7 +168,8 @@ sub _text {
         . "meanwhile. The peers are in `tests/bench/peers/`; node and webhook have no web server in front.\n";
     $text .= "\n## What was aimed at\n\n" . $self->_bar if !$self->{smoke};
     $text .= "\n## $_ connection" . ($_ == 1 ? '' : 's') . "\n\n" . $self->_load_table($_) for sort { $a <=> $b } keys %connections;
-    return $text . "\n## Beside\n\n" . $self->_other_table;
+    $text .= "\n## Beside\n\n" . $self->_other_table;
+    return $text . ($self->{sample}{poll} ? "\n## What a consumer pays\n\n" . $self->_poll_table : '');
 }
 
 sub finish {
