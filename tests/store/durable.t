@@ -21,10 +21,12 @@ sub calls {
     close $in;
     local @ENV{qw(COMPLYCUBE_WEBHOOK_CONFIG REQUEST_METHOD HTTP_COMPLYCUBE_SIGNATURE)} =
         ("$dir/inbox.conf", 'POST', hmac_sha256_hex($body, $secret));
-    my $trace = `strace -y -s 40 -e trace=fsync,fdatasync,write,pwrite64,unlink $bin/complycube-webhook <$dir/body 2>&1 >$dir/out`;
+    my $trace = `strace -y -s 40 -e trace=fsync,fdatasync,write,pwrite64,unlink,rename $bin/complycube-webhook <$dir/body 2>&1 >$dir/out`;
     my @calls;
     for (split /\n/, $trace) {
         push @calls, "$1 $2" if /^(fsync|fdatasync|pwrite64)\(\d+<\Q$dir\E\/?([^>]*)>/;
+        push @calls, "write $1" if /^write\(\d+<\Q$dir\E\/([^>]*)>/;
+        push @calls, "rename $1" if /^rename\("\Q$dir\E\/([^"]*)"/;
         push @calls, "unlink $1" if /^unlink\("\Q$dir\E\/([^"]*)"/;
         push(@calls, $1), last if /^write\(1<[^>]*>, "Status: (\d+)/;
     }
@@ -32,10 +34,10 @@ sub calls {
 }
 
 sub folder {
-    my ($journal) = @_;
+    my ($journal, $more) = @_;
     my $dir = tempdir(CLEANUP => !$ENV{KEEP});
     open my $conf, '>', "$dir/inbox.conf" or die;
-    print $conf qq(database = "inbox.db"\njournal = "$journal"\nendpoint live { secret_file = "secrets" }\n);
+    print $conf qq(database = "inbox.db"\njournal = "$journal"\n), $more // '', qq(endpoint live { secret_file = "secrets" }\n);
     close $conf;
     open my $file, '>', "$dir/secrets" or die;
     print $file "$secret\n";
@@ -70,4 +72,14 @@ ok flushed('inbox.db', @calls), 'and the database is flushed before the answer';
 my ($gone) = grep { $calls[$_] eq 'unlink inbox.db-journal' } reverse 0 .. $#calls;
 ok defined $gone && grep({ /^f(data)?sync $/ } @calls[$gone .. $#calls]),
     'and the folder, once the journal is gone, so that no power cut brings it back';
+
+my $files = folder('wal', qq(inbox = "directory"\ndirectory = "inbox.d"\n));
+calls($files, 1);
+@calls = map { s/\d{13}\.\d{12}/NAME/r } calls($files, 2);
+my %at = map { $calls[$_] => $_ } reverse 0 .. $#calls;
+my @order = ('write inbox.d/live/tmp/NAME.json', 'fsync inbox.d/live/tmp/NAME.json', 'fsync inbox.d/live/tmp', 'fdatasync inbox.db-wal',
+    'rename inbox.d/live/tmp/NAME.json', '200');
+is_deeply [grep { !defined $at{$_} } @order], [], 'the directory form: the file is written, flushed with its folder, committed, shown and answered'
+    or diag explain \@calls;
+is_deeply [sort { $at{$a} <=> $at{$b} } @order], \@order, 'in this order';
 done_testing;
