@@ -187,7 +187,7 @@ struct claim {
         char *key;
     } * held;
     size_t n_held, cap_held;
-    bool out_of_memory, taken;
+    bool out_of_memory;
 };
 
 static bool is_held(const struct claim *c, const char *key)
@@ -231,18 +231,20 @@ static bool is_wanted(const struct claim *c, struct span type)
     return c->want->n_types == 0;
 }
 
-/* Claim the file of the event at hand, bury it, or be done with it. */
+enum { ENDED = 2 };
+
+/* Claim the file of the event at hand: 1; or bury it or be done with it: ENDED; 0 when another was first. */
 static int take(struct claim *c, const struct store_event *v, struct err *e)
 {
     const struct directory *d = c->s->directory;
     struct directory_name *name = &c->at->name;
     if (name->attempts >= c->setting.max_attempts)
-        return directory_dead(d, c->endpoint, name, "its last claim was never settled", e);
+        return directory_dead(d, c->endpoint, name, "its last claim was never settled", e) < 0 ? -1 : ENDED;
     int moved = directory_claim(d, c->endpoint, name, c->until_ms, c->owner, e);
     if (moved != 1)
         return moved;
     if (c->want->skip_superseded && v->superseded)
-        return directory_done(d, c->endpoint, name, c->now_ms, e);
+        return directory_done(d, c->endpoint, name, c->now_ms, e) < 0 ? -1 : ENDED;
     struct store_event now = *v;
     struct store_lease lease = {.seq = v->seq, .until_ms = c->until_ms, .attempts = name->attempts};
     snprintf(lease.endpoint, sizeof lease.endpoint, "%s", c->endpoint);
@@ -277,8 +279,7 @@ static void look_at(void *ctx, const struct store_event *v)
     if (leased || !is_wanted(c, v->type) || (*key && c->want->ordered && is_held(c, key)))
         return;
     l->result = c->at->name.until_ms <= c->now_ms ? take(c, v, l->e) : 0;
-    bool ended = l->result == 1 && c->at->name.until_ms != c->until_ms; /* dead: the next may go */
-    if (*key && c->want->ordered && !ended)
+    if (*key && c->want->ordered && l->result != ENDED)
         hold(c, key);
 }
 
@@ -314,53 +315,78 @@ static int claim_locked(struct claim *c, int n, struct err *e)
     return given;
 }
 
+/* Among workers that keep an order: a name that moves within cur/ while they read it might be missed. */
+static int lock_names(struct store *s, const char *endpoint, struct store_lock *lock, struct err *e)
+{
+    char path[PATH_MAX];
+    *lock = (struct store_lock){.fd = -1};
+    if (directory_lock_path(s->directory, endpoint, path, sizeof path) != 0)
+        return err_set(e, ERR_CONFIG, "the path of directory = is too long");
+    if (store_lock_open(lock, path, (gid_t)-1, e) == 0 && store_lock_take(lock, s->wait_ms, e) >= 0)
+        return 0;
+    store_lock_close(lock);
+    return -1;
+}
+
 int store_sqlite_files_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each,
                              void *ctx, struct err *e)
 {
     static unsigned count;
     struct claim c = {.s = s, .want = w, .now_ms = now_ms, .each = each, .ctx = ctx};
     struct store_lock lock = {.fd = -1};
-    char path[PATH_MAX];
     if (store_sqlite_endpoint(s, w->endpoint, c.endpoint, e) < 0 ||
         directory_read_setting(s->directory, &c.setting, e) != 0)
         return -1;
     c.until_ms = now_ms + (w->lease_ms ? w->lease_ms : c.setting.lease_ms);
     snprintf(c.owner, sizeof c.owner, "%s-%u", w->owner, ++count);
-    if (w->ordered &&
-        (directory_lock_path(s->directory, c.endpoint, path, sizeof path) != 0 ||
-         store_lock_open(&lock, path, (gid_t)-1, e) != 0 || store_lock_take(&lock, s->wait_ms, e) < 0)) {
-        store_lock_close(&lock);
+    if (w->ordered && lock_names(s, c.endpoint, &lock, e) != 0)
         return -1;
-    }
     int given = claim_locked(&c, n, e);
     store_lock_close(&lock);
     return given;
 }
 
+static int nack(struct store *s, const struct store_lease *lease, struct directory_name *name, const char *why,
+                int64_t delay_ms, int64_t now_ms, struct err *e)
+{
+    struct directory_setting setting;
+    if (directory_read_setting(s->directory, &setting, e) != 0)
+        return -1;
+    if (name->attempts < setting.max_attempts)
+        return directory_later(s->directory, lease->endpoint, name, name->attempts,
+                               now_ms + (delay_ms >= 0 ? delay_ms : store_sqlite_backoff(&setting, name->attempts)),
+                               e);
+    int moved = directory_dead(s->directory, lease->endpoint, name, why, e);
+    name->until_ms = INT64_MAX;
+    return moved;
+}
+
+static int extend(struct store *s, const struct store_lease *lease, struct directory_name *name, int64_t ms,
+                  int64_t now_ms, struct err *e)
+{
+    struct directory_setting setting;
+    if (directory_read_setting(s->directory, &setting, e) != 0)
+        return -1;
+    return directory_extend(s->directory, lease->endpoint, name, now_ms + (ms > 0 ? ms : setting.lease_ms), e);
+}
+
 int store_sqlite_files_settle(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why,
                               int64_t ms, int64_t now_ms, struct err *e)
 {
-    const struct directory *d = s->directory;
     struct directory_name name;
-    struct directory_setting setting;
-    if (!directory_parse(lease->key, &name) || directory_read_setting(d, &setting, e) != 0)
+    struct store_lock lock;
+    int moved = -1;
+    if (!directory_parse(lease->key, &name) || lock_names(s, lease->endpoint, &lock, e) != 0)
         return -1;
-    int moved = 0;
     switch (verb) {
-    case STORE_ACK: return directory_done(d, lease->endpoint, &name, now_ms, e);
-    case STORE_RELEASE: return directory_later(d, lease->endpoint, &name, name.attempts - 1, now_ms, e);
-    case STORE_EXTEND:
-        moved = directory_extend(d, lease->endpoint, &name, now_ms + (ms > 0 ? ms : setting.lease_ms), e);
+    case STORE_ACK: moved = directory_done(s->directory, lease->endpoint, &name, now_ms, e); break;
+    case STORE_NACK: moved = nack(s, lease, &name, why, ms, now_ms, e); break;
+    case STORE_EXTEND: moved = extend(s, lease, &name, ms, now_ms, e); break;
+    case STORE_RELEASE:
+        moved = directory_later(s->directory, lease->endpoint, &name, name.attempts - 1, now_ms, e);
         break;
-    case STORE_NACK:
-        if (name.attempts >= setting.max_attempts) {
-            moved = directory_dead(d, lease->endpoint, &name, why, e);
-            name.until_ms = INT64_MAX;
-        } else {
-            int64_t delay_ms = ms >= 0 ? ms : store_sqlite_backoff(&setting, name.attempts);
-            moved = directory_later(d, lease->endpoint, &name, name.attempts, now_ms + delay_ms, e);
-        }
     }
+    store_lock_close(&lock);
     if (moved == 1) {
         lease->until_ms = name.until_ms;
         snprintf(lease->key, sizeof lease->key, "%s", name.text);
