@@ -30,7 +30,7 @@ CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -DSYSCONFDIR='"$(SYSCONFDIR)"' -I$(OBJ) -Is
 # Of libcrypto only SHA-256 is used: linked in where it can be, since loading all of it is half the life of a CGI.
 CRYPTO := $(or $(wildcard $(shell $(CC) -print-file-name=libcrypto.a)),-lcrypto)
 LIBS_WEBHOOK := -lfcgi $(CRYPTO) -lsqlite3 -lconfuse
-LIBS_INBOX   := -lcjson $(LIBS_WEBHOOK)
+LIBS_INBOX   := -lcurl -lcjson $(LIBS_WEBHOOK)
 
 MAINS := $(OBJ)/main_webhook.o $(OBJ)/main_inbox.o
 LIB   := $(OBJ)/libcomplycube.a

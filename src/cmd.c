@@ -72,7 +72,7 @@ static size_t obeyed(struct span text, size_t at)
     return turns ? 3 : 0;
 }
 
-void cmd_print_text(struct span text, int width)
+void cmd_write_text(FILE *to, struct span text, int width)
 {
     int columns = 0;
     for (size_t i = 0; i < text.len && (width <= 0 || columns < width); i++) {
@@ -82,9 +82,11 @@ void cmd_print_text(struct span text, int width)
             c = '?';
             i += bad - 1;
         }
-        putchar(c);
+        putc(c, to);
         columns += (c & 0xc0) != 0x80; /* a character of UTF-8, not each of its bytes */
     }
     for (; columns < width; columns++)
-        putchar(' ');
+        putc(' ', to);
 }
+
+void cmd_print_text(struct span text, int width) { cmd_write_text(stdout, text, width); }

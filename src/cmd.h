@@ -10,6 +10,10 @@
 #include "config.h"
 #include "store.h"
 
+#include <stdio.h>
+
+enum { CMD_TYPES_MAX = 64 };
+
 /* What the command line said. */
 struct cmd {
     const struct config_env *env;
@@ -18,7 +22,13 @@ struct cmd {
     const char *endpoint, *secret;
     int state; /* -1: any */
     int64_t limit;
-    const char *operand; /* the argument, or NULL */
+    const char *types[CMD_TYPES_MAX]; /* n_types of them; none: any */
+    size_t n_types;
+    int64_t workers, max_time_s, timeout_s; /* the last two 0: as the command likes */
+    bool once, skip_superseded;
+    const char *operand;      /* the argument, or NULL */
+    char *const *command;     /* where the argument is a program: it and its own arguments, up to a NULL */
+    char *const *environment; /* of the process */
     int64_t now_ms;
 };
 
@@ -27,6 +37,9 @@ int cmd_list(const struct cmd *cmd, struct err *e);
 int cmd_show(const struct cmd *cmd, struct err *e);
 int cmd_doctor(const struct cmd *cmd, struct err *e); /* -1 with ERR_NOT_FOUND's exit code when something is wrong */
 int cmd_sign(const struct cmd *cmd, struct err *e);
+int cmd_prune(const struct cmd *cmd, struct err *e);
+int cmd_work(const struct cmd *cmd, struct err *e);
+int cmd_forward(const struct cmd *cmd, struct err *e);
 
 /* The configuration, good or not at all: to be freed, or NULL and *e. */
 struct config *cmd_config(const struct cmd *cmd, struct err *e);
@@ -42,6 +55,7 @@ const char *cmd_state_word(int state);
 int cmd_state(const char *word);
 
 /* Print bytes from outside so that a terminal is safe, at most `width` columns; padded to it when positive. */
+void cmd_write_text(FILE *to, struct span text, int width);
 void cmd_print_text(struct span text, int width);
 
 #endif

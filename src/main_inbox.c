@@ -8,14 +8,15 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-enum { LIMIT = 20, LIMIT_MAX = 1000000 };
+enum { LIMIT = 20, LIMIT_MAX = 1000000, WORKERS_MAX = 64, SECONDS_MAX = 86400 };
 
 struct subcommand {
     const char *name;
     int (*run)(const struct cmd *cmd, struct err *e);
     const char *options; /* letters it takes beside c and h */
-    const char *operand; /* its argument, or NULL */
+    const char *operand; /* its argument, or NULL; where it ends in dots, a program with arguments of its own */
     const char *help;
 };
 
@@ -24,7 +25,10 @@ static const struct subcommand subcommands[] = {
     {"list", cmd_list, "jnes", NULL, "show the newest events: ids and types, no payloads"},
     {"show", cmd_show, "j", "SEQ|EVENT_ID", "show one event whole"},
     {"doctor", cmd_doctor, "j", NULL, "check configuration, permissions, journal and schema"},
+    {"prune", cmd_prune, "j", NULL, "remove the files of done events that are older than retain"},
     {"sign", cmd_sign, "ek", NULL, "print the signature of standard input"},
+    {"work", cmd_work, "ewtSomT", "COMMAND ...", "run a command for each event, as a web server runs a CGI"},
+    {"forward", cmd_forward, "ewtSomT", "URL", "post each event to an application's own endpoint"},
 };
 
 static const struct {
@@ -37,6 +41,12 @@ static const struct {
     {{"endpoint", required_argument, NULL, 'e'}, "NAME", "of this endpoint only"},
     {{"state", required_argument, NULL, 's'}, "STATE", "waiting, done, dead or ignored"},
     {{"secret", required_argument, NULL, 'k'}, "NAME", "with this secret"},
+    {{"workers", required_argument, NULL, 'w'}, "N", "so many events at a time, 1 unless given"},
+    {{"type", required_argument, NULL, 't'}, "TYPE", "of this type only; may be given several times"},
+    {{"skip-superseded", no_argument, NULL, 'S'}, "", "pass over what a newer event has superseded"},
+    {{"once", no_argument, NULL, 'o'}, "", "end when nothing waits"},
+    {{"max-time", required_argument, NULL, 'm'}, "SECONDS", "end after so long"},
+    {{"timeout", required_argument, NULL, 'T'}, "SECONDS", "for one event, 60 unless given"},
     {{"help", no_argument, NULL, 'h'}, "", "print this"},
 };
 
@@ -51,7 +61,7 @@ static int print_usage(FILE *to)
 {
     fprintf(
         to,
-        "usage: complycube-inbox [-c FILE] COMMAND [OPTIONS]\n\nThe inbox of ComplyCube events: look, check, sign.\n\n");
+        "usage: complycube-inbox [-c FILE] COMMAND [OPTIONS]\n\nThe inbox of ComplyCube events: look, check, hand on.\n\n");
     for (size_t i = 0; i < SUBCOMMANDS; i++)
         fprintf(to, "  %-8s%s\n", subcommands[i].name, subcommands[i].help);
     fprintf(to, "\ncomplycube-inbox COMMAND --help tells a command's options; --version the version.\n"
@@ -64,27 +74,41 @@ static int print_help(const struct subcommand *sub, FILE *to)
     fprintf(to, "usage: complycube-inbox %s [OPTIONS]%s%s\n\n%s\n\n", sub->name, sub->operand ? " " : "",
             sub->operand ? sub->operand : "", sub->help);
     for (size_t i = 0; i < OPTIONS; i++) {
-        char left[40];
+        char left[48];
         snprintf(left, sizeof left, "--%s %s", options[i].option.name, options[i].value);
         if (takes(sub, options[i].option.val))
-            fprintf(to, "  -%c, %-18s%s\n", options[i].option.val, left, options[i].help);
+            fprintf(to, "  -%c, %-20s%s\n", options[i].option.val, left, options[i].help);
     }
     return to == stdout ? 0 : err_exit(ERR_USAGE);
 }
 
-static int use_option(struct cmd *cmd, int letter, const char *value, struct err *e)
+static int use_number(const char *name, const char *value, int64_t max, int64_t *number, struct err *e)
 {
     char *end;
+    *number = strtoll(value, &end, 10);
+    if (*end == '\0' && end != value && *number >= 1 && *number <= max)
+        return 0;
+    return err_set(e, ERR_USAGE, "--%s takes a number from 1 to %lld", name, (long long)max);
+}
+
+static int use_option(struct cmd *cmd, int letter, const char *value, struct err *e)
+{
     switch (letter) {
     case 'c': cmd->config_file = value; return 0;
     case 'j': cmd->json = true; return 0;
     case 'e': cmd->endpoint = value; return 0;
     case 'k': cmd->secret = value; return 0;
-    case 'n':
-        cmd->limit = strtoll(value, &end, 10);
-        if (*end == '\0' && end != value && cmd->limit >= 1 && cmd->limit <= LIMIT_MAX)
-            return 0;
-        return err_set(e, ERR_USAGE, "--limit takes a number from 1 to %d", LIMIT_MAX);
+    case 'S': cmd->skip_superseded = true; return 0;
+    case 'o': cmd->once = true; return 0;
+    case 'n': return use_number("limit", value, LIMIT_MAX, &cmd->limit, e);
+    case 'w': return use_number("workers", value, WORKERS_MAX, &cmd->workers, e);
+    case 'm': return use_number("max-time", value, SECONDS_MAX, &cmd->max_time_s, e);
+    case 'T': return use_number("timeout", value, SECONDS_MAX, &cmd->timeout_s, e);
+    case 't':
+        if (cmd->n_types == CMD_TYPES_MAX)
+            return err_set(e, ERR_USAGE, "--type is given more than %d times", CMD_TYPES_MAX);
+        cmd->types[cmd->n_types++] = value;
+        return 0;
     case 's':
         cmd->state = cmd_state(value);
         return cmd->state >= 0 ? 0 : err_set(e, ERR_USAGE, "--state takes waiting, done, dead or ignored");
@@ -96,8 +120,9 @@ static int use_option(struct cmd *cmd, int letter, const char *value, struct err
 static int parse(const struct subcommand *sub, int argc, char **argv, struct cmd *cmd, bool *helped, struct err *e)
 {
     struct option list[OPTIONS + 1] = {{0}};
-    char letters[2 * OPTIONS + 2] = "";
-    size_t n = 0, at = 0;
+    char letters[2 * OPTIONS + 2] = "+"; /* no option behind an operand is ours ... */
+    bool program = sub->operand && strstr(sub->operand, "...");
+    size_t n = 0, at = program; /* ... where that is a program */
     for (size_t i = 0; i < OPTIONS; i++)
         if (takes(sub, options[i].option.val)) {
             list[n++] = options[i].option;
@@ -115,10 +140,11 @@ static int parse(const struct subcommand *sub, int argc, char **argv, struct cmd
         if (letter == '?' || use_option(cmd, letter, optarg, e) != 0)
             return letter == '?' ? err_set(e, ERR_USAGE, "see complycube-inbox %s --help", sub->name) : -1;
     }
-    if (argc - optind != (sub->operand != NULL))
+    if (program ? argc == optind : argc - optind != (sub->operand != NULL))
         return err_set(e, ERR_USAGE, sub->operand ? "%s takes one argument: %s" : "%s takes no argument", sub->name,
                        sub->operand);
     cmd->operand = argv[optind];
+    cmd->command = argv + optind;
     return 0;
 }
 
@@ -137,8 +163,10 @@ int main(int argc, char **argv)
     bool helped = false;
     find_folder(argv[0], folder, sizeof folder);
     struct config_env env = find_config(folder);
-    struct cmd cmd = {.env = &env, .state = -1, .limit = LIMIT, .now_ms = web_time_ms()};
-    if (getenv("GATEWAY_INTERFACE") || getenv("REQUEST_METHOD")) {
+    struct cmd cmd = {.env = &env, .state = -1, .limit = LIMIT, .workers = 1, .now_ms = web_time_ms()};
+    cmd.environment = environ;
+    bool below_work = getenv("COMPLYCUBE_INBOX_SEQ") != NULL; /* no request can set this one */
+    if (!below_work && (getenv("GATEWAY_INTERFACE") || getenv("REQUEST_METHOD"))) {
         fputs("complycube-inbox: this is no program for a web server; move it out of cgi-bin\n", stderr);
         return err_exit(ERR_USAGE);
     }

@@ -167,7 +167,7 @@ int store_read_facts(struct store *s, struct store_facts *facts, struct err *e);
 
 /*
  * Claim up to n waiting events: no other worker gets them until their leases end. each() gets them, the oldest first.
- * out:    how many, or -1 and *e
+ * out:    how many, or -1 and *e; each() may have been called before it failed, and what it got is claimed
  * errors: ERR_NOT_FOUND  the endpoint is not there, or none is named and there are several: the message lists them
  *         ERR_BUSY, ERR_FULL, ERR_READONLY, ERR_DATABASE
  * cost:   one write; none when nothing waits. The same whatever the number of processed events.

@@ -28,7 +28,7 @@ for my $file (sources('c', 'h')) {
     while ($text =~ /^\s*#\s*include\s+(["<])([^">]+)[">]/mg) {
         my ($local, $header) = ($1 eq '"', $2);
         if (!$local) {
-            my $library = $header =~ m{^(openssl|cjson)/} ? $1 : $header =~ /^(fcg\w+|sqlite3|confuse|cJSON)/ ? $1 : next;
+            my $library = $header =~ m{^(openssl|cjson|curl)/} ? $1 : $header =~ /^(fcg\w+|sqlite3|confuse|cJSON)/ ? $1 : next;
             $user{$library}{ $file =~ s/^(store_sqlite)_impl\.h$/$1.c/r } = 1;
             next;
         }
@@ -44,7 +44,7 @@ for my $library (sort keys %user) {
     my @files = sort keys %{ $user{$library} };
     is scalar @files, 1, "$library is known to one file only" or diag "@files";
 }
-for my $library (qw(openssl sqlite3 confuse)) {
+for my $library (qw(openssl sqlite3 confuse curl)) {
     ok $user{$library}, "$library is found by this test at all";
 }
 my @gone = grep { my $n = $_; !grep { -e "$ROOT/src/$_" } $n, "$n.c", "$n.h" } keys %place;

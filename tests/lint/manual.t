@@ -24,7 +24,7 @@ for my $name (sort keys %page) {
 sub page_options {
     my ($text) = @_;
     my @options;
-    while ($text =~ /^\.It Fl (\w)(?: , (?:Fl )?-(\w+))?(?: Ar (\S+))?$/mg) {
+    while ($text =~ /^\.It Fl (\w)(?: , (?:Fl )?-([\w-]+))?(?: Ar (\S+))?$/mg) {
         push @options, join ' ', $1, map { defined ? lc : () } $2, $3;
     }
     return sort @options;
@@ -43,7 +43,7 @@ my @commands = $usage =~ /^  (\w+) /mg;
 my (%all, %takes);
 for my $command (@commands) {
     my $text = `'$bin/complycube-inbox' $command --help`;
-    while ($text =~ /^  -(\w), --(\w+) (\S*)/mg) {
+    while ($text =~ /^  -(\w), --([\w-]+) (\S*)/mg) {
         $all{ join ' ', $1, $2, length $3 ? lc $3 : () } = 1;
         $takes{$command} .= $1 if $1 !~ /[ch]/;
     }

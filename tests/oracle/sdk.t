@@ -7,22 +7,12 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 use Event;
-use File::Path qw(make_path);
 use Fixture;
 use MIME::Base64 qw(encode_base64);
+use Npm;
 use Test::More;
 
-# Kept under build/, so that it is fetched once. Unreachable is the one reason to skip.
-my $modules = "$Fixture::ROOT/build/oracle";
-my $npm = join ' ', 'npm --no-audit --no-fund --ignore-scripts --no-update-notifier --fetch-retries=1',
-    '--fetch-timeout=20000', "--cache='$modules/cache'", "--prefix='$modules'";
-if (!-d "$modules/node_modules/\@complycube/api") {
-    plan skip_all => 'npm or node is not installed' if grep { system("command -v $_ >/dev/null 2>&1") } qw(npm node);
-    make_path($modules);
-    plan skip_all => 'npm cannot reach its registry' if system "timeout 60 $npm ping >/dev/null 2>&1";
-    system("timeout 120 $npm install \@complycube/api\@1.1.13 >'$modules/log' 2>&1") == 0
-        or BAIL_OUT('installing the SDK failed: ' . Fixture::slurp("$modules/log"));
-}
+my $modules = Npm::modules('@complycube/api');
 
 my @bodies = (
     (map { $_->[2] } (examples())[0, 4, 20]),
@@ -52,7 +42,7 @@ my $f = Fixture->new;
 sub ask_sdk {
     my @lines = map { join(' ', map { 'b' . encode_base64($_, '') } @$_) . "\n" } @_;
     my $file = $f->write('run/oracle', join '', @lines);
-    my @answers = split /\n/, `NODE_PATH='$modules/node_modules' node '$FindBin::Bin/sdk.js' <'$file'`;
+    my @answers = split /\n/, `NODE_PATH='$modules' node '$FindBin::Bin/sdk.js' <'$file'`;
     return @answers;
 }
 

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ * pool_event: an event as it is handed on, in memory of its own. */
+#include "pool_event.h"
+
+enum { KEEP = 1 << 16 /* bytes that an empty slot may hold on to */ };
+
+bool pool_event_copy(struct pool_event *to, struct buf *bytes, const struct store_event *from, int64_t attempt)
+{
+    const struct span texts[] = {from->endpoint, from->id, from->type, from->signature, from->body};
+    struct span *const copies[] = {&to->endpoint, &to->id, &to->type, &to->signature, &to->body};
+    size_t all = 0;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        all += texts[i].len;
+    buf_clear(bytes, KEEP);
+    *to = (struct pool_event){.seq = from->seq, .attempt = attempt};
+    if (buf_room(bytes, all + 1, SIZE_MAX / 2) <= all)
+        return false;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (!texts[i].at)
+            continue;
+        *copies[i] = (struct span){bytes->at + bytes->len, texts[i].len};
+        memcpy(bytes->at + bytes->len, texts[i].at, texts[i].len);
+        bytes->len += texts[i].len;
+    }
+    return true;
+}
