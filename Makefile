@@ -41,7 +41,7 @@ BENCH := build/bench/noop build/bench/spawn
 MAN   := $(wildcard src/*.[158])
 
 .DELETE_ON_ERROR:
-.PHONY: all deps build-deps demo run check bench san unit install uninstall clean help force
+.PHONY: all deps build-deps demo run check bench soak san unit install uninstall clean help force
 
 CGI := $(if $(filter release,$(FLAVOUR)),cgi-bin/complycube-webhook.fcgi cgi-bin/complycube-webhook.cgi)
 
@@ -118,6 +118,10 @@ bench: ## measure it beside its peers, and write BENCHMARKS.md (20 minutes; BENC
 check: deps ## run every test
 	$(Q)$(MAKE) --no-print-directory all unit
 	$(Q)BIN=$(BIN) OBJ=$(OBJ) tests/lib/run-prove.sh $(TESTS)
+
+soak: deps ## 20 000 events for six workers, of which one is killed each second (10 minutes)
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)KILL_EVENTS=20000 BIN=$(BIN) V=1 tests/lib/run-prove.sh tests/consumers/kill.t
 
 san: ## run every test with sanitizers
 	$(Q)$(MAKE) --no-print-directory check SAN=1

@@ -18,7 +18,7 @@ eval {
     my $pending = 'SELECT seq, created_at, type, resource_id, status, outcome
                      FROM pending WHERE endpoint = ? LIMIT ?';
     for my $event (@{ $db->selectall_arrayref($pending, undef, $endpoint, int $limit) }) {
-        print join("\t", map { defined ? s/[\x00-\x1f\x7f]/?/gr : '-' } @$event), "\n";  # your work goes here,
+        print join("\t", map { my $v = defined $_ ? $_ : '-'; $v =~ tr/\x00-\x1f\x7f/?/; $v } @$event), "\n";  # your work goes here,
         $db->do('UPDATE inbox SET state = 1 WHERE seq = ? AND state = 0', undef, $event->[0]);  # then the ack
     }
     $db->disconnect;

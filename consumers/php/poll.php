@@ -8,8 +8,9 @@ if ($file === null || $argc > 4) { fwrite(STDERR, $usage); exit(2); }
 if (!is_file($file) || !filesize($file)) $fail("$file is not made yet (run complycube-inbox init), or hidden from this user");
 try {
     $db = new PDO("sqlite:$file", null, null, array(
-        PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION, PDO::ATTR_TIMEOUT => 30,            // seconds, busy timeout
-        PDO::SQLITE_ATTR_OPEN_FLAGS => PDO::SQLITE_OPEN_READWRITE));                     // and never create
+        PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION, PDO::ATTR_TIMEOUT => 30)            // seconds, busy timeout
+        + (defined('PDO::SQLITE_ATTR_OPEN_FLAGS')                                        // and never create
+            ? array(PDO::SQLITE_ATTR_OPEN_FLAGS => PDO::SQLITE_OPEN_READWRITE) : array()));
     $db->exec('PRAGMA wal_autocheckpoint = 0');                                          // the receiver's work
     $pending = $db->prepare('SELECT seq, created_at, type, resource_id, status, outcome
                                FROM pending WHERE endpoint = ? LIMIT ?');

@@ -76,7 +76,7 @@ is decode_json((tool($f, 'show', '--json', 3))[1])->{attempts}, 3, 'show tells o
 like +(tool($f, 'doctor'))[1], qr/25 waiting, 1 dead/, 'doctor counts';
 
 # ---- a group, any umask, ignored types, and a doctor ----
-SKIP: {
+{
     my $g = fixture('group = "' . getgrgid((unprivileged())[1] // (split ' ', $()[0]) . qq("\n));
     $g->write('home/public_html/cgi-bin/complycube-webhook.conf', Fixture::slurp($g->config) =~ s/^ *events *=.*$/    events = {"check.completed"}/mr);
     for my $try ([1, 'check.completed'], [2, 'check.pending']) {
@@ -84,12 +84,33 @@ SKIP: {
         is $answer->{status}, 200, "$try->[1] is stored, without init";
     }
     my @files = files($g, 'live/new');
+    my $box_of_g = $g->path('home/private/inbox.d');
     is scalar @files, 1, 'only the type that is asked for is a file';
     is $g->value('SELECT state FROM inbox WHERE seq = 2'), 3, 'the other is ignored, in the table';
     my $mode = sub { sprintf '%04o', (stat $g->path("home/private/inbox.d/$_[0]"))[2] & 07777 };
     is_deeply [map { $mode->($_) } '', 'live', map { "live/$_" } qw(tmp new cur done dead)], [('2770') x 7], 'folders are 2770';
     is_deeply [map { $mode->($_) } "live/new/$files[0]", 'setting', 'live/lock'], [qw(0640 0640 0660)], 'files are 0640';
-    like +(tool($g, 'doctor'))[1], qr/^ok +directory +.*inbox\.d$/m, 'doctor looks at the folder';
+    my ($wrong, $said) = tool($g, 'doctor');
+    like $said, qr/^ok +directory +.*inbox\.d$/m, 'doctor looks at the folder';
+    like $said, qr/^wrong +group +.*private has mode 0700: consumers of the group \S+ cannot reach the inbox in it$/m, 'and at the way to it';
+    chmod 0710, $g->path('home/private');
+    is +(tool($g, 'doctor'))[0], 0, 'with a way to it all is well';
+    if ($> == 0) {    # a consumer of another user, in the same group
+        $g->write('run/ComplyCubeInbox.pm', Fixture::slurp("$Fixture::ROOT/consumers/perl/ComplyCubeInbox.pm"));
+        $g->write('run/consumer', <<"PERL");
+use lib '@{[$g->path('run')]}';
+use ComplyCubeInbox;
+umask 077;
+my \$inbox = ComplyCubeInbox->new('$box_of_g', endpoint => 'live');
+print \$inbox->each(sub { print "\$_[0]{event_id} " }), "\n";
+PERL
+        is `setpriv --reuid nobody --regid www-data --clear-groups perl @{[$g->path('run/consumer')]} 2>&1`, "g1 1\n", 'a consumer of another user in the group works on it';
+        is_deeply [files($g, 'live/new'), files($g, 'live/cur')], [], 'the event is done';
+        my ($day) = glob $g->path('home/private/inbox.d/live/done/*');
+        is sprintf('%04o', (stat $day)[2] & 07777), '2770', 'in a folder of the day, which the receiver can clear away in spite of its umask';
+        is $g->rows('SELECT state FROM events WHERE event_id = ?', 'g1')->[0][0], undef, 'with no word of it in the database';
+        like +(tool($g, 'list', '--state', 'done'))[1], qr/g1|check\.completed/, 'list finds it';
+    }
 }
 
 # ---- configuration ----

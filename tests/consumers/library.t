@@ -1,0 +1,428 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# The PHP and the Perl library over each form of the inbox: the same scenarios, by complycube-inbox(5).
+use strict;
+use warnings;
+use Fcntl qw(:flock);
+use File::Copy qw(copy);
+use File::Temp qw(tempdir);
+use FindBin;
+use JSON::PP;
+use lib "$FindBin::Bin/../lib";
+use Consumer;
+use HandMade;
+use MIME::Base64 qw(decode_base64);
+use Proc qw(wait_until);
+use Source;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $tmp = tempdir('cc-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+chmod 0777, $tmp;
+my ($c, $form, $count);    # the consumer at work, and the form it works on
+
+sub directory { return $form eq 'directory' }
+sub fresh { return "$tmp/inbox-" . ++$count . (directory() ? '' : '.db') }
+sub inbox { my (%o) = @_; my $i = HandMade->new(fresh(), form => $form, %o); return $i }
+sub opened { my ($i, %option) = @_; $c->get(new => path => $i->path, options => \%option); return $i }
+sub ids { return join ' ', map { $_->{event_id} } @{ $_[0] } }
+sub claimed { my ($on, $limit) = @_; return ids($c->get(claim => on => $on // 'a', limit => $limit)) }
+sub about { my ($ms, $expected) = @_; return abs($ms - HandMade::now() - $expected) < 8000 }
+
+# In a second inbox object, as another worker has one.
+sub other { my ($i, %option) = @_; $c->get(new => on => 'b', path => $i->path, options => \%option) }
+
+my @SCENARIO = (
+    ['an event has all that is known of it' => sub {
+        my $i = opened(inbox());
+        $i->add(type => 'client.created', note => 'caf\u00e9 \ud83d\ude00');
+        my ($e) = @{ $c->get('claim') };
+        my $body = decode_base64(delete $e->{body});
+        ok length delete $e->{lease}, 'it has a lease';
+        my @known = directory() ? map { $_ => undef } qw(superseded change_seq signature secret source)
+            : (superseded => 0, change_seq => 1, signature => 'ab' x 32, secret => 'main', source => 'received');
+        is_deeply $e, { seq => 1, endpoint => 'live', event_id => 'e1', type => 'client.created', resource_type => 'check', resource_id => 'r1', client_id => 'c1',
+            status => 'complete', outcome => 'clear', created_at => '2026-01-29T20:32:22.005Z', created_ms => 1769718742005, received_ms => 1700000000000,
+            attempts => 1, payload => { id => 'r1', clientId => 'c1', status => 'complete', outcome => 'clear', note => "caf\x{e9} \x{1f600}" }, @known }, 'each member';
+        is(JSON::PP->new->utf8->decode($body)->{id}, 'e1', 'the body is what was received');
+    }],
+    ['the oldest come first, as many as are wanted' => sub {
+        my $i = opened(inbox(), limit => 3);
+        $i->add(id => "old$_", at => directory() ? 10 - $_ : $_) for 1 .. 5;
+        is claimed('a', 2), directory() ? 'old5 old4' : 'old1 old2', 'two of them';
+        is claimed(), directory() ? 'old3 old2 old1' : 'old3 old4 old5', 'the limit of the options';
+        is claimed(), '', 'then none';
+    }],
+    ['an event that is acknowledged is done' => sub {
+        my $i = opened(inbox());
+        $i->add;
+        claimed();
+        is $i->state(1)->{state}, 'claimed', 'it is claimed before';
+        is $c->get(ack => seq => 1), 1, 'ack gives true';
+        is $i->state(1)->{state}, 'done', 'it is done';
+        is $c->get(ack => seq => 1), 0, 'a second ack gives false';
+        is $i->states, 'done', 'and changes nothing';
+        is claimed(), '', 'it does not come again';
+    }],
+    ['what failed is tried again, later each time, and given up at last' => sub {
+        my $i = opened(inbox());
+        $i->add;
+        for my $attempt (1 .. 2) {
+            is claimed(), 'e1', "attempt $attempt";
+            is $c->get(nack => seq => 1, arguments => ["no luck $attempt"]), 1, 'nack gives true';
+            my $state = $i->state(1);
+            is "$state->{state} $state->{attempts}", "waiting $attempt", 'it waits';
+            ok about($state->{due_ms}, 60_000 * 2 ** ($attempt - 1)), "for $attempt minutes" or diag $state->{due_ms};
+            is claimed(), '', 'and not less';
+            $i->due(1);
+        }
+        claimed();
+        is $c->get(nack => seq => 1, arguments => ['no luck at all']), 1, 'nack of the last attempt';
+        is "@{ $i->state(1) }{qw(state why)}", 'dead no luck at all', 'it is dead, and says why';
+        is claimed(), '', 'and does not come again';
+    }],
+    ['the delay of a nack can be given' => sub {
+        my $i = opened(inbox());
+        $i->add for 1 .. 2;
+        claimed();
+        $c->get(nack => seq => 1, arguments => ['not yet', 3600]);
+        $c->get(nack => seq => 2, arguments => ['at once', 0]);
+        ok about($i->state(1)->{due_ms}, 3_600_000), 'an hour';
+        ok wait_until(sub { claimed() eq 'e2' }), 'nothing';
+    }],
+    ['a delay has its limit' => sub {
+        my $i = opened(inbox(setting => { backoff_ms => 15_000_000 }));
+        $i->add;
+        claimed();
+        $c->get(nack => seq => 1, arguments => ['no']);
+        $i->due(1);
+        claimed();
+        $c->get(nack => seq => 1, arguments => ['no']);
+        ok about($i->state(1)->{due_ms}, 21_600_000), '6 hours';
+    }],
+    ['what was done under a lost lease counts for nothing' => sub {
+        my $i = opened(inbox());
+        other($i);
+        $i->add;
+        claimed();
+        is claimed('b'), '', 'nobody else gets it while it is claimed';
+        $i->due(1);
+        is claimed('b'), 'e1', 'when the lease is over another one does';
+        is $c->get($_ => seq => 1, arguments => $_ eq 'nack' ? ['why'] : []), 0, "$_ of the first gives false" for qw(ack nack extend release);
+        is $i->state(1)->{state}, 'claimed', 'and changes nothing';
+        is $c->get(ack => on => 'b', seq => 1), 1, 'ack of the second gives true';
+        is $i->state(1)->{state}, 'done', 'it is done';
+    }],
+    ['a lease can be made longer' => sub {
+        my $i = opened(inbox(), lease => 5);
+        $i->add;
+        claimed();
+        ok $i->state(1)->{due_ms} < HandMade::now() + 6000, 'the lease is what was asked for';
+        is $c->get(extend => seq => 1, arguments => [1000]), 1, 'extend gives true';
+        ok about($i->state(1)->{due_ms}, 1_000_000), 'it is longer';
+        is $c->get(extend => seq => 1), 1, 'again';
+        ok $i->state(1)->{due_ms} < HandMade::now() + 6000, 'by the lease of the options';
+        is $c->get(ack => seq => 1), 1, 'the event can be acknowledged under its new lease';
+        is $i->state(1)->{state}, 'done', 'and is done';
+    }],
+    ['an event that is released is there at once, and no attempt is counted' => sub {
+        my $i = opened(inbox());
+        other($i);
+        $i->add;
+        claimed();
+        is $c->get(release => seq => 1), 1, 'release gives true';
+        is "@{ $i->state(1) }{qw(state attempts)}", 'waiting 0', 'it waits';
+        ok wait_until(sub { claimed('b') eq 'e1' }), 'another worker has it';
+        is $i->state(1)->{attempts}, 1, 'by one attempt';
+    }],
+    ['what workers die of is given up, and holds nothing up' => sub {
+        my $i = opened(inbox());
+        $i->add;
+        for (1 .. 3) { claimed(); $i->due(1) }
+        $i->add(at => 100);
+        is claimed('a', 1), 'e2', 'the next event comes instead';
+        is $i->states, 'dead claimed', 'the first is dead';
+        is claimed(), '', 'nothing more';
+    }],
+    ['only the types that are wanted' => sub {
+        my $i = opened(inbox(), types => ['check.completed', 'client.deleted']);
+        $i->add(type => $_) for qw(check.pending check.completed client.created client.deleted check.completed.clear);
+        is claimed(), 'e2 e4', 'are claimed';
+        is $i->states, 'waiting claimed waiting claimed waiting', 'others are left alone';
+    }],
+    ['one event of a resource at a time, the oldest first' => sub {
+        my $i = opened(inbox(), ordered => \1);
+        other($i, ordered => \1);
+        $i->add(id => "a$_", resource => 'a', at => 10 - $_) for 1 .. 3;
+        $i->add(id => 'b', resource => 'b', at => 50);
+        $i->add(id => 'same', resource => 'a', resource_type => 'document', at => 60);
+        is claimed('b', 9), 'a3 b same', 'the oldest of each';
+        is claimed(), '', 'no more of the same while it is claimed';
+        $i->add(id => 'a0', resource => 'a', at => 1);
+        is claimed(), '', 'not even an older one';
+        $c->get(nack => on => 'b', seq => 3, arguments => ['later']);
+        is claimed(), 'a0', 'which comes next';
+        $c->get(ack => seq => 6);
+        is claimed(), '', 'what is to be tried again holds up the younger ones';
+        $i->due(3);
+        is claimed(), 'a3', 'it comes before them';
+        $c->get(extend => seq => 3);
+        is claimed('b'), '', 'they wait while its lease is extended';
+        $c->get(ack => seq => 3);
+        is claimed('b'), 'a2', 'then the next one';
+        $c->get(nack => on => 'b', seq => 2, arguments => ['later']);
+        for (1 .. 2) { $i->due(2); claimed(); $c->get(nack => seq => 2, arguments => ['later']) }
+        is claimed('b'), 'a1', 'what is dead holds nothing up';
+    }],
+    ['with types, only a claimed event of another type holds anything up' => sub {
+        my $i = opened(inbox(), ordered => \1, types => ['check.completed']);
+        other($i, ordered => \1, types => ['check.pending']);
+        $i->add(resource => 'a', type => 'check.pending');
+        $i->add(resource => 'a');
+        $i->add(resource => 'a');
+        is claimed(), 'e2', 'one that waits does not';
+        is claimed('b'), '', 'one that is claimed does';
+        $c->get(ack => seq => 2);
+        is claimed('b'), 'e1', 'until it is done';
+        is claimed(), '', 'and so the other way round';
+    }],
+    ['superseded events are left out' => sub {
+        my $i = inbox();
+        if (directory()) {
+            like $c->error(new => path => $i->path, options => { skip_superseded => \1 }), qr/needs the table/, 'a directory cannot know';
+            return;
+        }
+        opened($i, skip_superseded => \1, ordered => \1);
+        $i->add(resource => 'a', at => $_) for 5, 1, 9;
+        is claimed(), 'e3', 'the newest is read';
+        is "@{ $i->state(1) }{qw(state why)}", 'done superseded', 'the others are done';
+        is $i->states, 'done done claimed', 'all of them';
+    }],
+    ['an endpoint is chosen only where there is one' => sub {
+        my $i = inbox(endpoints => [qw(live sandbox)]);
+        like $c->error(new => path => $i->path), qr/name an endpoint; there are: live, sandbox/, 'several are refused and listed';
+        like $c->error(new => path => $i->path, options => { endpoint => 'prod' }), qr/no endpoint prod; there are: live, sandbox/, 'so is an unknown one';
+        opened($i, endpoint => 'sandbox');
+        $i->add(endpoint => 'sandbox');
+        $i->add;
+        is claimed(), 'e1', 'the events are those of the endpoint';
+        $c->get(ack => seq => 1);
+        is $i->states, 'done waiting', 'and only those';
+    }],
+    ['what is not created is not created by a worker' => sub {
+        my $path = fresh();
+        my $error = qr/\Q$path\E: inbox not created yet, run complycube-inbox init/;
+        like $c->error(new => path => $path), $error, 'nothing there';
+        ok !-e $path, 'and so it stays';
+        if (directory()) { mkdir $path or die } else { open my $f, '>', $path or die }
+        chmod 0777, $path;
+        like $c->error(new => path => $path), $error, 'something empty';
+        is_deeply [directory() ? glob("$path/*") : -s $path || ()], [], 'and so it stays';
+    }],
+    ['the file of another program is left alone' => sub {
+        return pass 'there is no such file' if directory();
+        my $path = fresh();
+        my $db = DBI->connect("dbi:SQLite:dbname=$path", '', '', { RaiseError => 1 });
+        $db->do('CREATE TABLE t (a)');
+        chmod 0666, $path;
+        like $c->error(new => path => $path), qr/\Q$path\E: this database is not an inbox/, 'a database';
+        open my $f, '>', $path or die;
+        print $f 'no database at all' x 100;
+        close $f;
+        like $c->error(new => path => $path), qr/\Q$path\E: .*not a database/, 'or none';
+    }],
+    ['wrong options are errors' => sub {
+        my $i = inbox();
+        like $c->error(new => path => $i->path, options => { type => ['a'] }), qr/no such option: type/, 'an unknown one';
+        like $c->error(new => path => $i->path, options => { types => [] }), qr/types is no list, or an empty one/, 'no types';
+        like $c->error(new => path => $i->path, options => { limit => 0 }), qr/limit and lease/, 'no limit';
+    }],
+    ['a lock is waited for' => sub {
+        my $i = opened(inbox(), ordered => directory() ? \1 : \0);
+        $i->add;
+        my $file;
+        if (directory()) { open $file, '+<', $i->path . '/live/lock' or die; flock $file, LOCK_EX or die }
+        else { $i->db->do('BEGIN IMMEDIATE') }
+        $c->send('claim');
+        is $c->answer(0.2), undef, 'while another holds it';
+        if (directory()) { close $file } else { $i->db->do('COMMIT') }
+        is ids($c->answer->{value} // []), 'e1', 'and the claim made then';
+    }],
+    ['a body that cannot be decoded stops nobody' => sub {
+        my $i = opened(inbox());
+        my $body = '{"id":"e1","type":"t","payload":{"id":"\ud800"}}';
+        $i->add(body => $body);
+        my $deep = '{"id":"e2","type":"t","payload":' . '{"a":' x 600 . '1' . '}' x 601;
+        $i->add(body => $deep);
+        $i->add;
+        if (!directory()) {
+            my $events = $c->get('claim');
+            is_deeply [map { decode_base64($_->{body}) } @$events[0, 1]], [$body, $deep], 'it comes as it is';
+            is_deeply [map { $_->{payload} } @$events[0, 1]], [undef, undef], 'without a payload';
+            return;
+        }
+        for (1 .. 3) {
+            is claimed(), $_ == 1 ? 'e3' : '', "attempt $_ leaves it out";
+            like $c->log, qr/0001\.json: the body cannot be decoded/, 'and tells of it';
+            $_ == 3 or $i->due(1), $i->due(2);
+        }
+        is $i->states, 'dead dead claimed', 'at last it is dead';
+        is $i->state(1)->{why}, 'the body cannot be decoded', 'and says why';
+    }],
+    ['each acknowledges what was worked on, and goes on after a failure' => sub {
+        my $i = opened(inbox(), limit => 2);
+        $i->add(note => 'private') for 1 .. 5;
+        my $steps = { e2 => [[throw => "bad\nthing"]] };
+        is_deeply $c->get(each => steps => $steps), [2, [qw(e1 e2)]], 'both were called';
+        is $c->log, 'complycube-inbox: live check.completed e2: bad thing', 'the failure is told of, in a line, without the payload';
+        is "@{ $i->state(2) }{qw(state attempts)}", 'waiting 1', 'it waits';
+        is_deeply $c->get('each', limit => 3), [3, [qw(e3 e4 e5)]], 'a limit can be given';
+        is_deeply $c->get('each'), [0, []], 'at the end nothing is left';
+        is $i->states, 'done waiting done done done', 'all but one are done';
+    }],
+    ['each can be stopped' => sub {
+        my $i = opened(inbox());
+        $i->add for 1 .. 3;
+        is_deeply $c->get(each => steps => { e1 => [['stop']] }), [3, ['e1']], 'after the event at hand';
+        is $i->states, 'done waiting waiting', 'the others are released';
+        is $i->state(2)->{attempts}, 0, 'without an attempt';
+        is_deeply $c->get('each'), [0, []], 'and stays stopped';
+        opened($i);
+        is_deeply $c->get(each => steps => { e2 => [['signal']] }), [2, ['e2']], 'a signal does it too';
+    }],
+    ['each extends the leases of the events behind slow ones' => sub {
+        my $i = opened(inbox(), lease => 0.5);
+        $i->add for 1 .. 2;
+        $c->send(each => steps => { all => [[sleep => 0.28]] });
+        ok wait_until(sub { $i->state(2)->{due_ms} > 0 }), 'claimed';
+        my $due = $i->state(2)->{due_ms};
+        ok wait_until(sub { my $s = $i->state(2); $s->{state} eq 'claimed' && $s->{due_ms} > $due }), 'the second lease is extended';
+        is_deeply $c->answer->{value}, [2, [qw(e1 e2)]], 'both are worked on';
+        is $i->states, 'done done', 'and done';
+    }],
+    ['each leaves out an event whose lease is lost' => sub {
+        my $i = opened(inbox(), lease => 0.4);
+        $i->add for 1 .. 3;
+        my $begun = $i->path . '.begun';
+        $c->send(each => steps => { e1 => [[touch => $begun], [sleep => 0.22]] });
+        ok wait_until(sub { -e $begun }), 'the first is being worked on';
+        $i->steal(2);
+        my $answer = $c->answer;
+        is_deeply $answer->{value}, [3, [qw(e1 e3)]], 'it is not worked on';
+        is $i->state(2)->{owner}, 'another', 'and left to the other';
+        like $answer->{log}[0], qr/e2: the lease ended before its turn/, 'it is told of';
+    }],
+    ['an event can be extended in a callback' => sub {
+        my $i = opened(inbox());
+        $i->add;
+        is_deeply $c->get(each => steps => { all => [[extend => 1000]] }), [1, ['e1']], 'called';
+        is $i->states, 'done', 'and acknowledged under its new lease';
+    }],
+);
+
+# Only a directory has these.
+my @DIRECTORY = (
+    ['what is made belongs to the group, whatever the umask' => sub {
+        my $i = opened(inbox(setting => { max_attempts => 1 }));
+        $i->add for 1 .. 2;
+        claimed();
+        $c->get(ack => seq => 1);
+        $c->get(nack => seq => 2, arguments => ['why']);
+        my ($day) = glob $i->path . '/live/done/*';
+        like $day, qr{/20\d{6}$}, 'a folder for the day';
+        is sprintf('%o', (stat $day)[2] & 07777), '2770', 'with mode 02770';
+        my ($why) = glob $i->path . '/live/dead/*.txt';
+        is sprintf('%o', (stat $why)[2] & 07777), '640', 'the reason can be read by the group';
+    }],
+    ['names are read once for many claims' => sub {
+        for (1 .. 3) {
+            my $i = opened(inbox());
+            $i->add for 1 .. 4;
+            my $began = time;
+            my $first = claimed('a', 1);
+            chmod 02730, $i->path . '/live/new';
+            my $answer = $c->call(claim => limit => 1);
+            next if time - $began > 0.9;
+            is $first . ' ' . ids($answer->{value} // []), 'e1 e2', 'a folder that cannot be read any more is not needed' or diag $answer->{error};
+            return;
+        }
+        pass 'this machine is too busy to tell';
+    }],
+    ['tmp/ is never looked into, and other files are left alone' => sub {
+        my $i = opened(inbox());
+        $i->add;
+        my ($file) = glob $i->path . '/live/new/*';
+        rename $file, $file =~ s{/new/}{/tmp/}r or die;
+        open my $f, '>', $i->path . '/live/new/README' or die;
+        is claimed(), '', 'nothing is claimed';
+    }],
+);
+
+for my $language (qw(php perl)) {
+    $c = Consumer->start($language, $tmp);
+    for my $f (qw(wal delete directory)) {
+        $form = $f;
+        for (@SCENARIO, directory() ? @DIRECTORY : ()) {
+            my ($name, $test) = @$_;
+            subtest "$language, $form: $name" => sub { eval { $test->(); 1 } or fail("it ran to its end: $@") };
+        }
+    }
+    $c->stop;
+    undef $c;
+}
+
+# Workers of both languages at once.
+for ([wal => 1], [delete => 0], [directory => 0], [directory => 1]) {
+    my $ordered = $_->[1];
+    $form = $_->[0];
+    my $i = inbox();
+    my $n = 40;
+    $i->add(resource => 'r' . $_ % 4) for 1 .. $n;
+    my @workers = map { Consumer->start($_, $tmp) } qw(php perl php perl);
+    $_->get(new => path => $i->path, options => { ordered => $ordered ? \1 : \0, limit => 3 }) for @workers;
+    my (@seen, @failed);
+    my $end = time + 20;
+    while (@seen < $n && time < $end && !@failed) {
+        $_->send('each') for @workers;
+        for my $answer (map { $_->answer } @workers) {
+            push @failed, grep { defined } $answer->{error}, @{ $answer->{log} };
+            push @seen, @{ $answer->{value}[1] // [] };
+        }
+    }
+    is_deeply [sort @seen], [sort map { "e$_" } 1 .. $n], "$form: four workers of both languages work on each event once" . ($ordered ? ', ordered' : '')
+        or diag "@failed";
+    $_->stop for @workers;
+}
+
+# The examples for cron. Copies, since another user runs them, who may not look into this folder.
+mkdir "$tmp/examples" or die;
+chmod 0755, "$tmp/examples";
+for my $file (glob "$ROOT/consumers/php/* $ROOT/consumers/perl/*") { copy($file, "$tmp/examples") or die "$file: $!" }
+for my $cron (['php', "$tmp/examples/cron.php"], ['perl', "$tmp/examples/cron.pl"]) {
+    my $run = sub { Proc->run(cmd => [@$cron, @_], tmp => $tmp) };
+    for my $f (qw(wal directory)) {
+        $form = $f;
+        my $i = inbox();
+        $i->add for 1 .. 30;
+        my ($code, $out, $err) = $run->($i->path);
+        is "$code $err", '0 ', "$cron->[0], $form: the example for cron succeeds";
+        like $out, qr/^2026-01-29T20:32:22\.005Z check r1 of client c1: clear\n(?:.*\n){29}\z/, 'a line for each event';
+        is join(' ', map { $i->state($_)->{state} } 1 .. 30), join(' ', ('done') x 30), 'all are done';
+    }
+    is_deeply [$run->("$tmp/none")], [1, '', ($cron->[0] eq 'php' ? 'cron.php' : 'cron.pl') . ": $tmp/none: inbox not created yet, run complycube-inbox init\n"], 'what is missing is told of';
+    is +($run->())[0], 2, 'without arguments it tells its usage';
+}
+
+# The decoder of the Perl library against another one.
+require "$ROOT/consumers/perl/ComplyCubeInbox.pm";
+my @texts = ('{}', ' { } ', '{"a":[]}', '{"a":[1,-2.5e3,0,true,false,null,"x"]}', '{"a":{"b":{"c":"\u00e9\ud83d\ude00\n\/"}}}', '{"\u0061":1,"a":2}', "{\"a\":\"\xc3\xa9\"}",
+    '{"a":12345678901234567890}', '{"":""}');
+my $other = JSON::PP->new->utf8->boolean_values(0, 1)->allow_nonref(0);
+is_deeply ComplyCubeInbox::Json::decode($_), $other->decode($_), "$_ is decoded" for map { s/\s+\z//r } @texts;
+my @bad = ('', '[]', '"a"', '1', '{', '{}x', '{"a"}', '{"a":}', '{"a":1,}', '{a:1}', "{'a':1}", '{"a":01}', '{"a":1.}', '{"a":.5}', '{"a":+1}', '{"a":[1,]}', '{"a":[1 2]}',
+    '{"a":tru}', '{"a":"\x"}', '{"a":"\u12"}', '{"a":"\ud800"}', '{"a":"\udc00"}', "{\"a\":\"\n\"}", "{\"a\":\"\xff\"}", "{\"a\":1}\0", "\xef\xbb\xbf{}", '{"a":NaN}', '{"a":"',
+    '{"a":' x 513 . '1' . '}' x 513);
+is ComplyCubeInbox::Json::decode($_), undef, substr($_, 0, 20) . ' is no JSON' for @bad;
+my $long = '{"a":"' . '\"x' x 200_000 . '"}';
+is length ComplyCubeInbox::Json::decode($long)->{a}, 400_000, 'a long text with many escapes is decoded';
+done_testing;
