@@ -61,16 +61,17 @@ sub run_once {
 progress('preparing requests');
 Load::prepare($requests, 5_000_000, $REQUESTS) if grep { $part{$_} } qw(load trickle grown start);
 my %grown;
-for my $n (grep { $_ && ($part{grown} || ($part{poll} && $_ == $GROWN[1])) } @GROWN) {
+for my $n (grep { $_ && $part{grown} } @GROWN) {
     progress("preparing a database of $n events");
     $grown{$n} = Fixture->new;
     Measure::fill($grown{$n}, $n);
 }
 
-my %polled = (none => Fixture->new, processed => $grown{ $GROWN[1] }, stranded => Fixture->new);
+my %polled = map { $_ => Fixture->new } qw(none processed stranded);
 if ($part{poll}) {
-    progress("preparing a database of $STRANDED events that nobody polls");
+    progress("preparing databases for polls: $GROWN[1] events processed, $STRANDED that nobody polls");
     Measure::fill($polled{none}, 0);
+    Measure::fill($polled{processed}, $GROWN[1]);
     Measure::strand($polled{stranded}, $STRANDED);
 }
 system 'sync';    # or the disk is still busy with it when the first are measured
