@@ -39,6 +39,8 @@ UNITS := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/*.c))
 TESTS  = $(UNITS) $(sort $(wildcard tests/*/*.t tests/*.t))
 BENCH := build/bench/noop build/bench/spawn
 MAN   := $(wildcard src/*.[158])
+COMPLETE_BASH := share/bash-completion/completions/complycube-inbox
+COMPLETE_ZSH  := share/zsh/site-functions/_complycube-inbox
 
 .DELETE_ON_ERROR:
 .PHONY: all deps build-deps demo run check bench soak san unit install uninstall clean help force
@@ -130,6 +132,8 @@ install: all ## install under PREFIX (and DESTDIR)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/complycube-inbox
 	install -m 755 $(BIN)/complycube-inbox $(BIN)/complycube-webhook $(DESTDIR)$(PREFIX)/bin/
 	cp -R apache lighttpd consumers $(DESTDIR)$(PREFIX)/share/complycube-inbox/
+	install -D -m 644 src/complycube-inbox.bash $(DESTDIR)$(PREFIX)/$(COMPLETE_BASH)
+	install -D -m 644 src/complycube-inbox.zsh $(DESTDIR)$(PREFIX)/$(COMPLETE_ZSH)
 	for page in $(MAN); do \
 	  install -d $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} && \
 	  install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/ || exit 1; done
@@ -137,6 +141,7 @@ install: all ## install under PREFIX (and DESTDIR)
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/complycube-inbox $(DESTDIR)$(PREFIX)/bin/complycube-webhook
 	rm -rf $(DESTDIR)$(PREFIX)/share/complycube-inbox
+	rm -f $(DESTDIR)$(PREFIX)/$(COMPLETE_BASH) $(DESTDIR)$(PREFIX)/$(COMPLETE_ZSH)
 	for page in $(MAN); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
 
 clean: ## remove what was built

@@ -5,11 +5,13 @@
 #include "receiver.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
-struct config *cmd_config(const struct cmd *cmd, struct err *e)
+static struct config *load(const struct cmd *cmd, bool without_secrets, struct err *e)
 {
     struct config_env env = *cmd->env;
+    env.without_secrets = without_secrets;
     if (cmd->config_file)
         env.config = cmd->config_file;
     struct config *c = config_load(&env, cmd->now_ms);
@@ -23,6 +25,9 @@ struct config *cmd_config(const struct cmd *cmd, struct err *e)
     config_free(c);
     return NULL;
 }
+
+struct config *cmd_config(const struct cmd *cmd, struct err *e) { return load(cmd, false, e); }
+struct config *cmd_config_public(const struct cmd *cmd, struct err *e) { return load(cmd, true, e); }
 
 struct store *cmd_store(const struct config *c, bool create, struct err *e)
 {
@@ -42,6 +47,36 @@ const char *cmd_time(int64_t ms, char *out)
     if (ms == 0 || !localtime_r(&seconds, &tm) || strftime(out, 32, "%Y-%m-%d %H:%M:%S %z", &tm) == 0)
         snprintf(out, 32, "-");
     return out;
+}
+
+int64_t cmd_parse_time(const char *text, int64_t now_ms)
+{
+    static const char *const forms[] = {"%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M",
+                                        "%Y-%m-%dT%H:%M:%S"};
+    char *end;
+    long long n = strtoll(text, &end, 10);
+    int64_t unit_ms = *end == 'm' ? 60000 : *end == 'h' ? 3600000 : *end == 'd' ? 86400000 : 0;
+    if (end != text && unit_ms && end[1] == '\0')
+        return n >= 0 && n < 100000000 && n * unit_ms <= now_ms ? now_ms - n * unit_ms : -1;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        struct tm tm = {.tm_isdst = -1};
+        const char *rest = strptime(text, forms[i], &tm);
+        if (rest && (*rest == '\0' || strcmp(rest, "Z") == 0))
+            return (int64_t)(*rest ? timegm(&tm) : mktime(&tm)) * 1000;
+    }
+    return -1;
+}
+
+struct store_filter cmd_filter(const struct cmd *cmd)
+{
+    return (struct store_filter){.endpoint = cmd->endpoint,
+                                 .type = cmd->n_types ? cmd->types[0] : NULL,
+                                 .resource_id = cmd->resource_id,
+                                 .client_id = cmd->client_id,
+                                 .state = cmd->state,
+                                 .since_ms = cmd->since_ms,
+                                 .before_ms = cmd->before_ms,
+                                 .limit = cmd->limit};
 }
 
 static const char *const states[] = {"waiting", "done", "dead", "ignored"};

@@ -19,13 +19,17 @@ struct cmd {
     const struct config_env *env;
     const char *config_file; /* -c, or NULL */
     bool json;
-    const char *endpoint, *secret;
-    int state; /* -1: any */
+    const char *endpoint, *secret, *resource_id, *client_id;
+    int64_t since_ms, before_ms; /* 0: not said */
+    int state;                   /* -1: any */
     int64_t limit;
     const char *types[CMD_TYPES_MAX]; /* n_types of them; none: any */
     size_t n_types;
     int64_t workers, max_time_s, timeout_s; /* the last two 0: as the command likes */
     bool once, skip_superseded;
+    const char *file; /* --file, or NULL */
+    int64_t count;
+    bool live, list_types;
     const char *operand;      /* the argument, or NULL */
     char *const *command;     /* where the argument is a program: it and its own arguments, up to a NULL */
     char *const *environment; /* of the process */
@@ -40,15 +44,30 @@ int cmd_sign(const struct cmd *cmd, struct err *e);
 int cmd_prune(const struct cmd *cmd, struct err *e);
 int cmd_work(const struct cmd *cmd, struct err *e);
 int cmd_forward(const struct cmd *cmd, struct err *e);
+int cmd_send(const struct cmd *cmd, struct err *e);
+int cmd_secrets(const struct cmd *cmd, struct err *e);
+int cmd_config_show(const struct cmd *cmd, struct err *e);
 
 /* The configuration, good or not at all: to be freed, or NULL and *e. */
 struct config *cmd_config(const struct cmd *cmd, struct err *e);
+
+/* The same for commands that need no secret, and may be run by a user who can read none. */
+struct config *cmd_config_public(const struct cmd *cmd, struct err *e);
 
 /* The store of a configuration; create makes what is missing. To be closed, or NULL and *e. */
 struct store *cmd_store(const struct config *c, bool create, struct err *e);
 
 /* "2026-01-29 20:32:22 +0100" of a time in ms; at least 32 bytes at `out`, which is returned. "-" for 0. */
 const char *cmd_time(int64_t ms, char *out);
+
+/*
+ * A time on the command line in ms since the Epoch: "2026-01-29", "2026-01-29 20:32" or with seconds, local or with a
+ * Z behind; or so long before now: "90m", "12h", "7d". -1 when it is none.
+ */
+int64_t cmd_parse_time(const char *text, int64_t now_ms);
+
+/* Which events the command line asks for. */
+struct store_filter cmd_filter(const struct cmd *cmd);
 
 /* The word of an inbox state, and back (-2: no such word). */
 const char *cmd_state_word(int state);

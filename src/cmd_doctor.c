@@ -2,8 +2,11 @@
  * cmd_doctor: is everything as it must be, and if not, which line changes it? */
 #include "cmd.h"
 #include "cmd_json.h"
+#include "directory.h"
 #include "receiver.h"
 
+#include <errno.h>
+#include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -66,6 +69,46 @@ static void check_secrets(struct report *r, const struct config *c)
     }
 }
 
+static void check_one_folder(struct report *r, const char *path, const struct config *c, gid_t group)
+{
+    struct stat st;
+    char cure[PATH_MAX + 80];
+    if (stat(path, &st) != 0) {
+        find(r, WRONG, "directory", "complycube-inbox init", "%s: %s", path, strerror(errno));
+    } else if (access(path, R_OK | W_OK | X_OK) != 0) {
+        snprintf(cure, sizeof cure, "chown it to this user, or chmod u+rwx '%s'", path);
+        find(r, WRONG, "directory", cure, "%s cannot be used by this user: %s", path, strerror(errno));
+    } else if (group != (gid_t)-1 && (st.st_gid != group || (st.st_mode & 02070) != 02070)) {
+        find(r, WRONG, "group", "complycube-inbox init", "%s has mode %04o: consumers of the group %s cannot use it",
+             path, (unsigned)(st.st_mode & 07777), c->group);
+    }
+}
+
+/* The folders of each endpoint, with the days of done/, and the settings. */
+static void check_folders(struct report *r, const struct config *c, gid_t group)
+{
+    static const char *const folders[] = {"tmp", "new", "cur", "done", "dead"};
+    struct directory_setting setting = {0};
+    struct directory *d = NULL;
+    struct err e = {0};
+    char path[PATH_MAX];
+    for (size_t i = 0; i < c->n_endpoints; i++) {
+        for (size_t k = 0; k < sizeof folders / sizeof *folders; k++)
+            if (snprintf(path, sizeof path, "%s/%s/%s", c->directory, c->names[i], folders[k]) < (int)sizeof path)
+                check_one_folder(r, path, c, group);
+        glob_t days = {0};
+        if (snprintf(path, sizeof path, "%s/%s/done/[0-9]*", c->directory, c->names[i]) < (int)sizeof path &&
+            glob(path, 0, NULL, &days) == 0)
+            for (size_t k = 0; k < days.gl_pathc; k++)
+                check_one_folder(r, days.gl_pathv[k], c, group);
+        globfree(&days);
+    }
+    if (directory_open(&d, c->directory, group, false, &setting, &e) != 0 ||
+        directory_read_setting(d, &setting, &e) != 0)
+        find(r, WRONG, "setting", "remove it, and run complycube-inbox init", "%s", e.msg);
+    directory_close(d);
+}
+
 /* The directory form: consumers of another user rename files in it, and must get there. */
 static void check_directory(struct report *r, const struct config *c, gid_t group)
 {
@@ -79,7 +122,7 @@ static void check_directory(struct report *r, const struct config *c, gid_t grou
         find(r, WRONG, "group", cure, "%s has mode %04o: consumers of the group %s cannot reach the inbox in it",
              folder, (unsigned)(st.st_mode & 07777), c->group);
     if (stat(c->directory, &st) != 0)
-        find(r, WARNING, "directory", "complycube-inbox init", "%s is not made yet", c->directory);
+        return; /* told with the database */
     else if (st.st_mode & S_IRWXO)
         find(r, WRONG, "permissions", "chmod o= it", "%s has mode %04o: any user of this host reads the events in it",
              c->directory, (unsigned)(st.st_mode & 07777));
@@ -88,6 +131,7 @@ static void check_directory(struct report *r, const struct config *c, gid_t grou
              c->directory, (unsigned)(st.st_mode & 07777), c->group);
     else
         find(r, OK, "directory", "", "%s", c->directory);
+    check_folders(r, c, group);
 }
 
 /* Consumers of another user write the database and make its side files, so they need its folder too. */
@@ -149,6 +193,11 @@ static void check_store(struct report *r, const struct config *c)
     find(r, facts.dead ? WARNING : OK, "inbox", "complycube-inbox list --state dead",
          "%lld waiting, %lld dead, %lld events in all", (long long)facts.waiting, (long long)facts.dead,
          (long long)facts.events);
+    if (facts.orphaned)
+        find(r, WARNING, "inbox",
+             "put the database back that has them, or let a library of consumers/ read the folder",
+             "%lld files are of events that the log does not know: the database was replaced",
+             (long long)facts.orphaned);
     if (facts.stranded)
         find(r, WARNING, "inbox", "write inbox = \"table\", let the consumers work them off, and change back",
              "%lld wait in the table, from before inbox = \"directory\"", (long long)facts.stranded);

@@ -5,6 +5,7 @@
 #include "directory.h"
 #include "receiver.h"
 
+#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -38,6 +39,18 @@ static void print_one(const struct cmd *cmd, const char *path, bool made, bool c
     cmd_json_end(j);
 }
 
+/* What its owner cannot write, SQLite gives its side files too. */
+static int make_writable(const char *path, bool *changed, struct err *e)
+{
+    struct stat st;
+    if (stat(path, &st) != 0 || (st.st_mode & 0600) == 0600)
+        return 0;
+    *changed = true;
+    return chmod(path, (st.st_mode & 07777) | 0600) == 0
+               ? 0
+               : err_set(e, ERR_READONLY, "making %s writable: %s; be its owner, or root", path, strerror(errno));
+}
+
 /* A group that was configured after the files were made is theirs from now on. */
 static int fit_group(const struct cmd *cmd, const char *path, bool made, gid_t group, struct err *e)
 {
@@ -46,7 +59,8 @@ static int fit_group(const struct cmd *cmd, const char *path, bool made, gid_t g
     for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
         bool changed = false;
         snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
-        if (group != (gid_t)-1 && files_fit(name, 0660, group, &changed, e) != 0)
+        if (group != (gid_t)-1 ? files_fit(name, 0660, group, &changed, e) != 0
+                               : make_writable(name, &changed, e) != 0)
             return -1;
         if (i == 0 || changed)
             print_one(cmd, name, i == 0 && made, changed);
@@ -82,12 +96,15 @@ static int init(const struct cmd *cmd, const struct config *c, struct err *e)
         return -1;
     struct files_print before = files_look(path), none = {0};
     struct files_print files_before = files_look(c->directory);
+    print_one(cmd, folder, made_folder, false);
+    if (!files_print_equal(&before, &none) &&
+        fit_group(cmd, path, false, o.group, e) != 0) /* or it cannot be opened */
+        return -1;
     struct store *s = cmd_store(c, true, e);
     if (!s)
         return -1;
     store_close(s);
-    print_one(cmd, folder, made_folder, false);
-    if (fit_group(cmd, path, files_print_equal(&before, &none), o.group, e) != 0)
+    if (files_print_equal(&before, &none) && fit_group(cmd, path, true, o.group, e) != 0)
         return -1;
     return c->files ? init_directory(cmd, c, files_print_equal(&files_before, &none), o.group, e) : 0;
 }

@@ -29,9 +29,9 @@ static void print_row(void *ctx, const struct store_event *v)
     char time[32];
     int64_t *rows = ctx;
     if ((*rows)++ == 0)
-        printf("%6s  %-19s  %-7s  %-7s  %-25s  %s\n", "SEQ", "RECEIVED", "STATE", "FROM", "TYPE", "EVENT ID");
+        printf("%6s  %-19s  %-7s  %-8s  %-25s  %s\n", "SEQ", "RECEIVED", "STATE", "ENDPOINT", "TYPE", "EVENT ID");
     printf("%6lld  %.19s  %-7s  ", (long long)v->seq, cmd_time(v->received_ms, time), cmd_state_word(v->state));
-    cmd_print_text(v->endpoint, 7);
+    cmd_print_text(v->endpoint, 8);
     printf("  ");
     cmd_print_text(v->type, 25);
     printf("  ");
@@ -39,14 +39,26 @@ static void print_row(void *ctx, const struct store_event *v)
     printf("\n");
 }
 
+static bool has_endpoint(const struct config *c, const char *name)
+{
+    for (size_t i = 0; i < c->n_endpoints; i++)
+        if (strcmp(c->names[i], name) == 0)
+            return true;
+    return false;
+}
+
 int cmd_list(const struct cmd *cmd, struct err *e)
 {
     int64_t rows = 0;
-    struct config *c = cmd_config(cmd, e);
+    if (cmd->n_types > 1)
+        return err_set(e, ERR_USAGE, "list takes one --type");
+    struct config *c = cmd_config_public(cmd, e);
     struct store *s = c ? cmd_store(c, false, e) : NULL;
-    struct store_filter filter = {cmd->endpoint, cmd->state, cmd->limit};
+    struct store_filter filter = cmd_filter(cmd);
     int result = s ? store_list(s, &filter, cmd->json ? print_json : print_row, &rows, e) : -1;
-    if (result == 0 && rows == 0 && !cmd->json)
+    if (result == 0 && rows == 0 && cmd->endpoint && !has_endpoint(c, cmd->endpoint))
+        result = err_set(e, ERR_NOT_FOUND, "there is no endpoint %s, and no event of it", cmd->endpoint);
+    else if (result == 0 && rows == 0 && !cmd->json)
         printf("no events\n");
     store_close(s);
     config_free(c);

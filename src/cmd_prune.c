@@ -27,7 +27,7 @@ static int prune(const struct cmd *cmd, const struct config *c, struct err *e)
 
 int cmd_prune(const struct cmd *cmd, struct err *e)
 {
-    struct config *c = cmd_config(cmd, e);
+    struct config *c = cmd_config_public(cmd, e);
     int result = c ? prune(cmd, c, e) : -1;
     config_free(c);
     return result;

@@ -59,6 +59,24 @@ static bool is_program(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
+/* What a person is likely to write, and what would not do what it says. */
+static int check_php(const struct work *w, struct err *e)
+{
+    char *const *command = w->cmd->command;
+    const char *slash = strrchr(command[0], '/'), *name = slash ? slash + 1 : command[0];
+    size_t last = 0;
+    struct stat st;
+    while (command[last + 1])
+        last++;
+    if (strncmp(name, "php", 3) == 0 && name[3 + strspn(name + 3, "0123456789.")] == '\0')
+        return err_set(e, ERR_USAGE, "%s gives a script no request, and takes any end for success; use php-cgi",
+                       name);
+    if (strncmp(name, "php-cgi", 7) == 0 && (last == 0 || stat(command[last], &st) != 0 || !S_ISREG(st.st_mode)))
+        return err_set(e, ERR_USAGE, "%s: no such script; its path comes last, best from / on",
+                       last ? command[last] : "php-cgi");
+    return 0;
+}
+
 static int find_program(struct work *w, struct err *e)
 {
     const char *name = w->cmd->command[0], *list = "/usr/local/bin:/usr/bin:/bin";
@@ -67,7 +85,11 @@ static int find_program(struct work *w, struct err *e)
             list = *v + 5;
     if (strchr(name, '/')) {
         snprintf(w->program, sizeof w->program, "%s", name);
-        return is_program(name) ? 0 : err_set(e, ERR_USAGE, "%s cannot be run: no such program", name);
+        return is_program(name) ? 0
+                                : err_set(e, ERR_USAGE, "%s cannot be run: %s", name,
+                                          access(name, F_OK) == 0 ? "it is not executable: chmod +x, or name its "
+                                                                    "interpreter before it"
+                                                                  : "no such program");
     }
     for (const char *at = list; *name && at; at = strchr(at, ':') ? strchr(at, ':') + 1 : NULL) {
         int len = (int)strcspn(at, ":");
@@ -229,6 +251,9 @@ static void read_output(struct child *c)
             return;
         if (!kept)
             continue;
+        for (char *at = c->head + c->len; at < c->head + c->len + n; at++)
+            if (*at == '\0') /* a header behind it counts all the same */
+                *at = ' ';
         c->len += (size_t)n;
         c->head[c->len] = '\0';
         c->head_over = strstr(c->head, "\n\n") || strstr(c->head, "\n\r\n");
@@ -269,11 +294,18 @@ static void judge(const struct work *w, const struct child *c, int status, struc
         o->result = POOL_DONE;
 }
 
+/* It and its process group, which it may have left. */
+static void kill_all(const struct child *c, int signal)
+{
+    kill(-c->pid, signal);
+    kill(c->pid, signal);
+}
+
 static void hurry(struct child *c)
 {
     if (web_clock_ms() < c->late_ms || c->killed)
         return;
-    kill(-c->pid, c->late ? SIGKILL : SIGTERM);
+    kill_all(c, c->late ? SIGKILL : SIGTERM);
     c->killed = c->late;
     c->late = true;
     c->late_ms += KILL_MS;
@@ -307,7 +339,7 @@ static void cancel(void *ctx, int slot)
 {
     struct child *c = &((struct work *)ctx)->child[slot];
     if (c->pid && !c->killed)
-        kill(-c->pid, SIGKILL);
+        kill_all(c, SIGKILL);
     c->killed = true;
 }
 
@@ -347,7 +379,9 @@ int cmd_work(const struct cmd *cmd, struct err *e)
     fill_standard();
     w->cmd = cmd;
     w->timeout_s = cmd->timeout_s ? cmd->timeout_s : TIMEOUT_S;
-    int result = find_program(w, e) == 0 && make_environment(w, e) == 0 ? pool_run(cmd, &ops, w, e) : -1;
+    int result = check_php(w, e) == 0 && find_program(w, e) == 0 && make_environment(w, e) == 0
+                     ? pool_run(cmd, &ops, w, e)
+                     : -1;
     free(w->environment);
     free(w);
     return result;

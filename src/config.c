@@ -3,12 +3,11 @@
 #include "config.h"
 
 #include <confuse.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { MAX_BODY_MIN = 1024, MAX_BODY_MAX = 64 << 20 /* bytes */, REST_MS = 500 };
+enum { MAX_BODY_MIN = 1024, MAX_BODY_MAX = 64 << 20 /* bytes */ };
 
 const struct config_key config_keys[] = {
     {"database", "", NULL, "the SQLite file that events are recorded in"},
@@ -23,6 +22,7 @@ const struct config_key config_keys[] = {
 const size_t config_n_keys = sizeof config_keys / sizeof *config_keys;
 
 enum { KEYS = sizeof config_keys / sizeof *config_keys };
+_Static_assert((int)KEYS <= (int)CONFIG_KEYS_MAX, "a row of struct config for each key");
 
 static int broken(struct config *c, enum err_code code, const char *what, const char *cure)
 {
@@ -73,27 +73,25 @@ static const char *own(struct config *c, char *text)
     return c->made[c->n_made++] = text;
 }
 
+/* Without slashes behind: such a path would be the folder it is in. */
+static char *trimmed(char *path)
+{
+    size_t len = path ? strlen(path) : 0;
+    while (len > 1 && path[len - 1] == '/')
+        path[--len] = '\0';
+    return path;
+}
+
 /* A path as it is when absolute, else from the folder of the configuration file. */
 static char *absolute(const struct config *c, const char *path)
 {
     char folder[PATH_MAX], *out = NULL;
     if (*path == '/' || *path == '\0' || !*c->path || strncmp(path, "sqlite:/", 8) == 0 ||
         files_folder(c->path, folder, sizeof folder) != 0)
-        return strdup(path);
+        return trimmed(strdup(path));
     if (strncmp(path, "sqlite:", 7) == 0)
         path += 7;
-    return asprintf(&out, "%s/%s", folder, path) < 0 ? NULL : out;
-}
-
-size_t config_size(const char *text)
-{
-    char *end;
-    errno = 0;
-    unsigned long long n = strtoull(text, &end, 10);
-    int shift = *end == 'K' || *end == 'k' ? 10 : *end == 'M' || *end == 'm' ? 20 : 0;
-    if (errno || end == text || *text == '-' || end[shift != 0] != '\0' || n > (1ull << 40))
-        return 0;
-    return (size_t)(n << shift);
+    return asprintf(&out, "%s/%s", folder, path) < 0 ? NULL : trimmed(out);
 }
 
 /* ---- checking ---- */
@@ -105,15 +103,6 @@ static bool is_choice(const char *choices, const char *value)
         if (strncmp(at, value, len) == 0 && (at[len] == '|' || at[len] == '\0') && len)
             return true;
     return false;
-}
-
-int64_t config_time_ms(const char *text)
-{
-    char *end;
-    errno = 0;
-    long long n = strtoll(text, &end, 10);
-    int64_t unit_ms = *end == 'd' ? 86400000 : *end == 'h' ? 3600000 : 0;
-    return errno || end == text || n < 1 || n > 36500 || !unit_ms || end[1] != '\0' ? -1 : n * unit_ms;
 }
 
 /* In the directory form endpoints are folders, beside the file "setting". */
@@ -138,6 +127,7 @@ static int check_values(struct config *c, const char *max_body, const char *reta
     char text[160];
     const char *const values[] = {c->database, c->inbox, c->directory, max_body,
                                   c->journal,  c->log,   c->group,     retain};
+    memcpy(c->value, values, sizeof values);
     for (size_t i = 0; i < KEYS; i++)
         if (config_keys[i].choices && !is_choice(config_keys[i].choices, values[i])) {
             snprintf(text, sizeof text, "%s = \"%.40s\"", config_keys[i].name, values[i]);
@@ -196,14 +186,31 @@ static void parse_error(cfg_t *cfg, const char *format, va_list ap)
                                                  : "");
 }
 
-/* Called for each option as it is read: one that comes twice would silently count the last time only. */
+static int note_line(cfg_t *cfg, cfg_opt_t *opt)
+{
+    char line[16];
+    snprintf(line, sizeof line, "%d", cfg->line);
+    return cfg_opt_setcomment(opt, line);
+}
+
+/* Called for each option as it is read. One that comes twice would silently count the last time only. */
 static int note_option(cfg_t *cfg, cfg_opt_t *opt)
 {
     if (cfg_opt_getcomment(opt)) {
         cfg_error(cfg, "%s stands here a second time; remove one of the two", cfg_opt_name(opt));
         return -1;
     }
-    return cfg_opt_setcomment(opt, (char[]){"read"});
+    return note_line(cfg, opt);
+}
+
+/* Of a list it is called for each member; first, before anything is read, for those of the default. */
+static int note_list(cfg_t *cfg, cfg_opt_t *opt) { return cfg_opt_size(opt) == 1 ? note_line(cfg, opt) : 0; }
+
+static int line_of(cfg_t *cfg, const char *name)
+{
+    cfg_opt_t *opt = cfg_getopt(cfg, name);
+    const char *line = opt->flags & CFGF_RESET ? NULL : cfg_opt_getcomment(opt); /* RESET: it has its default */
+    return line ? (int)strtol(line, NULL, 10) : 0;
 }
 
 static int read_endpoint(struct config *c, cfg_t *section, struct config_endpoint *p)
@@ -215,6 +222,8 @@ static int read_endpoint(struct config *c, cfg_t *section, struct config_endpoin
     const char *file = cfg_getstr(section, "secret_file");
     if (!file || !*file)
         return err_set(&c->error, ERR_CONFIG, "%s: endpoint %s has no secret_file", c->path, p->name);
+    p->secret_file_line = line_of(section, "secret_file");
+    p->events_line = line_of(section, "events");
     p->n_events = cfg_size(section, "events");
     if (p->n_events == 0 || p->n_events > CONFIG_EVENTS_MAX)
         return err_set(&c->error, ERR_CONFIG, "%s: endpoint %s: events is a list of 1 to %d types, or {\"*\"}",
@@ -235,6 +244,8 @@ static int read_endpoint(struct config *c, cfg_t *section, struct config_endpoin
         return broken(c, ERR_MEMORY, "out of memory", "");
     if (c->error.code != ERR_NONE)
         return -1;
+    if (c->without_secrets)
+        return 0;
     if (secrets_read(&p->secrets, p->secret_file, &p->print, &p->narrowed, &c->error) != 0)
         return -1;
     if (p->secrets.n == 0)
@@ -267,8 +278,32 @@ static int read_sections(struct config *c, cfg_t *cfg)
 #define END_MARK "end_of_this_file"
 #define END_LINE "\n" END_MARK " = \"reached\"\n"
 
+/*
+ * Put blanks for comments: libconfuse counts lines wrongly behind them, some versions three for one. Of comments in C's
+ * manner and what comes behind one nothing is changed.
+ */
+static void blank_comments(char *text)
+{
+    char quote = '\0';
+    for (char *c = text; *c; c++) {
+        if (quote && *c == '\\' && c[1])
+            c++;
+        else if (quote)
+            quote = *c == quote ? '\0' : quote;
+        else if (*c == '"' || *c == '\'')
+            quote = *c;
+        else if (*c == '/' && (c[1] == '/' || c[1] == '*'))
+            return;
+        else if (*c == '#') {
+            size_t n = strcspn(c, "\n");
+            memset(c, ' ', n);
+            c += n - 1;
+        }
+    }
+}
+
 /* libconfuse's own tables, from ours. */
-static cfg_t *parse(struct config *c, const char *text)
+static cfg_t *parse(struct config *c, char *text)
 {
     char all[] = "{\"*\"}";
     cfg_opt_t section[] = {CFG_STR("secret_file", "", CFGF_NONE), CFG_STR_LIST("events", all, CFGF_NONE), CFG_END()};
@@ -282,10 +317,12 @@ static cfg_t *parse(struct config *c, const char *text)
     if (!cfg)
         return NULL;
     parsing = c;
+    blank_comments(text);
     cfg_set_error_function(cfg, parse_error);
     for (size_t i = 0; i < KEYS; i++)
         cfg_set_validate_func(cfg, config_keys[i].name, note_option);
     cfg_set_validate_func(cfg, "endpoint|secret_file", note_option);
+    cfg_set_validate_func(cfg, "endpoint|events", note_list);
     bool good = cfg_parse_buf(cfg, text) == CFG_SUCCESS;
     if ((good && !*cfg_getstr(cfg, END_MARK)) || strstr(c->error.msg, END_MARK))
         broken(c, ERR_CONFIG, "a closing brace, bracket or quote is missing", "finish writing it");
@@ -319,6 +356,8 @@ static int read_file(struct config *c)
     cfg_t *cfg = c->parsed;
     c->database = own(c, absolute(c, cfg_getstr(cfg, "database")));
     c->directory = own(c, absolute(c, cfg_getstr(cfg, "directory")));
+    for (size_t i = 0; i < KEYS; i++)
+        c->line[i] = line_of(cfg, config_keys[i].name);
     c->inbox = cfg_getstr(cfg, "inbox");
     c->journal = cfg_getstr(cfg, "journal");
     c->group = cfg_getstr(cfg, "group");
@@ -351,7 +390,7 @@ static int read_environment(struct config *c, const struct config_env *env)
 /* A file that may still be changing is looked at once more: no later change could hide in the same tick. */
 static void distrust_young(struct files_print *print, int64_t now_ms)
 {
-    if (now_ms - print->ctime_ns / 1000000 < REST_MS)
+    if (now_ms - print->ctime_ns / 1000000 < CONFIG_REST_MS)
         print->mtime_ns = -1;
 }
 
@@ -363,9 +402,10 @@ struct config *config_load(const struct config_env *env, int64_t now_ms)
     c->database = c->directory = c->group = "";
     c->inbox = "table";
     c->journal = c->log = "auto";
+    c->without_secrets = env->without_secrets;
     bool environment = find(c, env);
     if (c->error.code == ERR_NONE && (environment ? read_environment(c, env) : read_file(c)) == 0 &&
-        check_directory(c) == 0)
+        check_directory(c) == 0 && !c->without_secrets)
         check_shared(c);
     distrust_young(&c->print, now_ms);
     for (size_t i = 0; i < c->n_endpoints; i++)
@@ -389,61 +429,4 @@ void config_free(struct config *c)
         free(c->made[i]);
     cfg_free(c->parsed);
     free(c);
-}
-
-/* ---- asking ---- */
-
-static bool at_rest(const struct files_print *p, int64_t now_ms)
-{
-    int64_t age_ms = now_ms - p->ctime_ns / 1000000;
-    return age_ms >= REST_MS || age_ms < -REST_MS; /* a clock that was set back must not stop us */
-}
-
-bool config_changed(const struct config *c, int64_t now_ms)
-{
-    bool changed = !*c->path && c->error.code != ERR_NONE; /* none was found: one may be there now */
-    for (size_t i = 0; i <= c->n_endpoints; i++) {
-        const char *path = i < c->n_endpoints ? c->endpoint[i].secret_file : c->path;
-        if (!path || !*path)
-            continue;
-        struct files_print now = files_look(path);
-        if (files_print_equal(&now, i < c->n_endpoints ? &c->endpoint[i].print : &c->print))
-            continue;
-        if (!at_rest(&now, now_ms))
-            return false;
-        changed = true;
-    }
-    return changed;
-}
-
-int64_t config_age(const struct config *c, int64_t now_ms)
-{
-    int64_t latest = c->print.ctime_ns;
-    for (size_t i = 0; i < c->n_endpoints; i++)
-        if (c->endpoint[i].print.ctime_ns > latest)
-            latest = c->endpoint[i].print.ctime_ns;
-    return now_ms - latest / 1000000;
-}
-
-bool config_wants(const struct config *c, const char *endpoint, struct span type)
-{
-    for (size_t i = 0; i < c->n_endpoints; i++) {
-        const struct config_endpoint *p = &c->endpoint[i];
-        if (strcmp(p->name, endpoint) != 0)
-            continue;
-        for (size_t k = 0; k < p->n_events; k++)
-            if (strcmp(p->events[k], "*") == 0 || span_equal(span_of(p->events[k]), type))
-                return true;
-        return false;
-    }
-    return true; /* an endpoint that is being taken away: keep what still comes */
-}
-
-bool config_knows(const struct config *c, struct span value)
-{
-    for (size_t i = 0; i < c->n_endpoints; i++)
-        for (size_t k = 0; k < c->endpoint[i].secrets.n; k++)
-            if (span_equal(c->endpoint[i].secrets.list[k].value, value))
-                return true;
-    return false;
 }

@@ -15,7 +15,13 @@
 #include <limits.h>
 #include <stdint.h>
 
-enum { CONFIG_ENDPOINTS_MAX = 32, CONFIG_EVENTS_MAX = 64, CONFIG_SECRETS_MAX = 256 /* in force */ };
+enum {
+    CONFIG_ENDPOINTS_MAX = 32,
+    CONFIG_EVENTS_MAX = 64,
+    CONFIG_SECRETS_MAX = 256 /* in force */,
+    CONFIG_KEYS_MAX = 16,
+    CONFIG_REST_MS = 500 /* after its last change a file is at rest */
+};
 
 /* Where the configuration may be found; each may be NULL. From the process, never from a request. */
 struct config_env {
@@ -24,12 +30,14 @@ struct config_env {
     const char *database;   /* ... COMPLYCUBE_WEBHOOK_DATABASE: no file at all, second choice */
     const char *folder;     /* of the executable: complycube-webhook.conf there, third choice */
     const char *sysconfdir; /* the same there, last choice */
+    bool without_secrets;   /* leave the secret files alone: whoever works on events need not be able to read them */
 };
 
 struct config_endpoint {
     const char *name, *secret_file;
     const char *const *events; /* n_events of them; "*" is all */
     size_t n_events;
+    int secret_file_line, events_line; /* where they stand in the file; 0: nowhere */
     struct secrets secrets;
     bool narrowed; /* its file's mode was narrowed to 0600 */
     struct files_print print;
@@ -44,7 +52,10 @@ struct config {
     struct config_endpoint *endpoint;
     size_t n_endpoints;
     const char *names[CONFIG_ENDPOINTS_MAX]; /* of the endpoints */
-    struct err error;                        /* ERR_NONE, or why it must not be used */
+    const char *value[CONFIG_KEYS_MAX];      /* of each of config_keys, as text, paths absolute */
+    int line[CONFIG_KEYS_MAX];               /* where it stands in the file; 0: nowhere */
+    bool without_secrets;
+    struct err error; /* ERR_NONE, or why it must not be used */
     struct files_print print;
     void *parsed;  /* libconfuse's, and ... */
     char *made[8]; /* ... strings of our own */

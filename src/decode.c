@@ -211,5 +211,5 @@ int64_t decode_time(struct span text)
         second > 60 || ms < 0 || east == INT32_MIN || text.len)
         return -1;
     int64_t at = ((days(year, month, day) * 24 + hour) * 60 + minute - east) * 60 + second;
-    return at < 0 ? -1 : at * 1000 + ms;
+    return at < 0 || at >= 10000000000 ? -1 : at * 1000 + ms; /* 13 digits, until the year 2286 */
 }

@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *const folders[] = {"tmp", "new", "cur", "done", "dead"};
-enum { FOLDERS = sizeof folders / sizeof *folders };
+static const char *const folders[] = {"tmp", "new", "cur", "done", "dead"}; /* the receiver writes the first two */
+enum { FOLDERS = sizeof folders / sizeof *folders, WRITTEN = 2 };
 
 int directory_path(const struct directory *d, char *out, struct err *e, const char *format, ...)
 {
@@ -40,9 +40,27 @@ int directory_error(const char *doing, const char *path, struct err *e)
 static mode_t folder_mode(const struct directory *d) { return d->group == (gid_t)-1 ? 0700 : 02770; }
 static mode_t file_mode(const struct directory *d) { return d->group == (gid_t)-1 ? 0600 : 0640; }
 
+gid_t directory_group(const struct directory *d) { return d->group; }
+
+/* One of ours that a crash left with less than its mode is put right. */
 int directory_make_folder(const struct directory *d, const char *path, struct err *e)
 {
-    return files_make_dir(path, folder_mode(d), d->group, NULL, e);
+    struct stat st;
+    bool made, changed;
+    if (files_make_dir(path, folder_mode(d), d->group, &made, e) != 0)
+        return -1;
+    if (made || d->group == (gid_t)-1 || lstat(path, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+        return 0;
+    return files_fit(path, folder_mode(d), d->group, &changed, e);
+}
+
+void directory_know(struct directory *d, const char *endpoint)
+{
+    for (size_t i = 0; i < d->n_endpoints; i++)
+        if (strcmp(d->endpoint[i], endpoint) == 0)
+            return;
+    if (d->n_endpoints < DIRECTORY_ENDPOINTS_MAX)
+        snprintf(d->endpoint[d->n_endpoints++], sizeof d->endpoint[0], "%s", endpoint);
 }
 
 int directory_lock_path(const struct directory *d, const char *endpoint, char *path, size_t size)
@@ -53,6 +71,7 @@ int directory_lock_path(const struct directory *d, const char *endpoint, char *p
 int directory_make(struct directory *d, const char *endpoint, struct err *e)
 {
     char path[PATH_MAX];
+    directory_know(d, endpoint);
     if (directory_path(d, path, e, "%s", endpoint) != 0 || directory_make_folder(d, path, e) != 0)
         return -1;
     for (size_t i = 0; i < FOLDERS; i++)
@@ -64,27 +83,31 @@ int directory_make(struct directory *d, const char *endpoint, struct err *e)
 }
 
 /* The file that all workers read; made once, whole, and never changed by us again. */
-static int make_setting(struct directory *d, const struct directory_setting *first, struct err *e)
+static int make_setting(const struct directory *d, struct err *e)
 {
     char path[PATH_MAX], new[PATH_MAX], text[160];
-    if (directory_path(d, path, e, "setting") != 0 || directory_path(d, new, e, "setting.%ld", (long)getpid()) != 0)
+    if (directory_path(d, path, e, "setting") != 0 || directory_path(d, new, e, "setting.new") != 0)
         return -1;
     if (access(path, F_OK) == 0)
         return 0;
     int n = snprintf(text, sizeof text, "max_attempts %lld\nlease_ms %lld\nbackoff_ms %lld\n",
-                     (long long)first->max_attempts, (long long)first->lease_ms, (long long)first->backoff_ms);
-    unlink(new);
-    if (files_make_file(new, file_mode(d), d->group, NULL, e) != 0)
+                     (long long)d->first.max_attempts, (long long)d->first.lease_ms, (long long)d->first.backoff_ms);
+    if (files_make_file(new, file_mode(d), d->group, NULL, e) != 0) /* what a crash left is written over */
         return -1;
     int fd = open(new, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-    int failed = fd < 0 || write(fd, text, (size_t)n) != n || fsync(fd) != 0 || rename(new, path) != 0;
-    if (failed) {
+    int failed = fd < 0 || write(fd, text, (size_t)n) != n || ftruncate(fd, n) != 0 || fsync(fd) != 0 ||
+                 rename(new, path) != 0;
+    failed = failed && access(path, F_OK) != 0; /* another process may have been first */
+    if (failed)
         directory_error("writing", new, e);
-        unlink(new);
-    }
     if (fd >= 0)
         close(fd);
     return failed ? -1 : 0;
+}
+
+static int make_top(const struct directory *d, struct err *e)
+{
+    return directory_make_folder(d, d->path, e) != 0 || make_setting(d, e) != 0 ? -1 : 0;
 }
 
 int directory_open(struct directory **out, const char *path, gid_t group, bool create,
@@ -95,9 +118,10 @@ int directory_open(struct directory **out, const char *path, gid_t group, bool c
         return err_set(e, ERR_MEMORY, "opening %s: out of memory", path);
     d->group = group;
     d->create = create;
+    d->first = *first;
     int failed = snprintf(d->path, sizeof d->path, "%s", path) >= (int)sizeof d->path
                      ? err_set(e, ERR_CONFIG, "the path of directory = is too long")
-                 : create ? directory_make_folder(d, d->path, e) != 0 || make_setting(d, first, e) != 0
+                 : create ? make_top(d, e)
                  : access(path, F_OK)
                      ? err_set(e, ERR_NOT_FOUND, "%s: %s; run complycube-inbox init", path, strerror(errno))
                      : 0;
@@ -157,7 +181,7 @@ int directory_check(const char *path, struct err *e)
     DIR *top = opendir(path);
     int failed = 0;
     for (struct dirent *p; top && !failed && (p = readdir(top));)
-        for (size_t i = 0; i < FOLDERS && !failed && *p->d_name != '.'; i++)
+        for (size_t i = 0; i < WRITTEN && !failed && *p->d_name != '.'; i++)
             if (directory_path(&d, part, NULL, "%s/%s", p->d_name, folders[i]) == 0 && access(part, F_OK) == 0)
                 failed = check_folder(part, e);
     if (top)
@@ -166,6 +190,16 @@ int directory_check(const char *path, struct err *e)
 }
 
 /* ---- writing ---- */
+
+/* After the folder was moved away or removed. */
+static int make_all(struct directory *d, const char *endpoint, struct err *e)
+{
+    directory_know(d, endpoint);
+    int failed = make_top(d, e);
+    for (size_t i = 0; i < d->n_endpoints && !failed; i++)
+        failed = directory_make(d, d->endpoint[i], e);
+    return failed;
+}
 
 static int open_new(struct directory *d, const char *endpoint, const char *path, struct err *e)
 {
@@ -177,7 +211,7 @@ static int open_new(struct directory *d, const char *endpoint, const char *path,
             return directory_error("making", path, e);
         if (errno == EEXIST) /* of a batch that failed: whatever had been committed is shown already */
             unlink(path);
-        else if (!d->create || directory_make_folder(d, d->path, e) != 0 || directory_make(d, endpoint, e) != 0)
+        else if (!d->create || make_all(d, endpoint, e) != 0)
             return err_prefix(e, "making %s", path);
     }
 }
@@ -209,6 +243,11 @@ int directory_write(struct directory *d, const char *endpoint, int64_t created_m
     struct written *w = &d->written[d->n];
     if (d->n == DIRECTORY_BATCH_MAX)
         return err_set(e, ERR_SYSTEM, "more files than a batch has");
+    for (size_t i = 0; i < d->n_endpoints; i++)
+        if (d->stuck[i].code != ERR_NONE && strcmp(d->endpoint[i], endpoint) == 0) {
+            *e = d->stuck[i];
+            return -1;
+        }
     snprintf(w->endpoint, sizeof w->endpoint, "%s", endpoint);
     snprintf(w->name, sizeof w->name, "%013lld.%012lld.json", (long long)created_ms, (long long)seq);
     if (directory_path(d, path, e, "%s/tmp/%s", w->endpoint, w->name) != 0)
@@ -216,8 +255,13 @@ int directory_write(struct directory *d, const char *endpoint, int64_t created_m
     w->fd = open_new(d, w->endpoint, path, e);
     if (w->fd < 0)
         return -1;
-    d->n++;
-    return fill(d, w->fd, path, body, now_ms, e);
+    if (fill(d, w->fd, path, body, now_ms, e) == 0) {
+        d->n++;
+        return 0;
+    }
+    close(w->fd);
+    unlink(path);
+    return -1;
 }
 
 static int sync_folder(const char *path, struct err *e)
@@ -252,13 +296,25 @@ int directory_sync(struct directory *d, struct err *e)
     return 0;
 }
 
-static int show(const struct directory *d, const char *endpoint, const char *name, struct err *e)
+/* Without covering up another file; old file systems do not know how. */
+static int rename_new(const char *from, const char *to)
+{
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return 0;
+    return errno == EINVAL || errno == ENOSYS ? rename(from, to) : -1;
+}
+
+static int show(struct directory *d, const char *endpoint, const char *name, struct err *e)
 {
     char from[PATH_MAX], to[PATH_MAX];
     if (directory_path(d, from, e, "%s/tmp/%s", endpoint, name) != 0 ||
         directory_path(d, to, e, "%s/new/%s", endpoint, name) != 0)
         return -1;
-    return rename(from, to) == 0 ? 0 : directory_error("showing", from, e);
+    if (rename_new(from, to) == 0)
+        return 0;
+    if (errno == ENOENT && d->create && directory_make(d, endpoint, e) == 0 && rename_new(from, to) == 0)
+        return 0;
+    return directory_error("showing", from, e);
 }
 
 void directory_publish(struct directory *d)
@@ -298,8 +354,11 @@ static int sweep_one(void *ctx, const char *endpoint, const struct directory_nam
     return 0;
 }
 
-int directory_sweep(struct directory *d, directory_logged *logged, void *ctx, struct err *e)
+void directory_sweep(struct directory *d, directory_logged *logged, void *ctx)
 {
     struct sweep s = {d, logged, ctx};
-    return directory_list(d, NULL, "tmp", sweep_one, &s, e);
+    for (size_t i = 0; i < d->n_endpoints; i++) {
+        d->stuck[i].code = ERR_NONE;
+        directory_list(d, d->endpoint[i], "tmp", sweep_one, &s, &d->stuck[i]);
+    }
 }

@@ -19,8 +19,8 @@ enum { DIRECTORY_NAME_SIZE = 192 /* bytes, with the NUL */ };
 
 /* What a name tells: "CREATED.SEQ.json", in cur/ with ",a=N,l=MS" and, where it is claimed, ",w=OWNER". */
 struct directory_name {
-    int64_t created_ms, seq, attempts, until_ms; /* until_ms 0: in new/ */
-    bool claimed;
+    int64_t created_ms, seq, attempts, until_ms;
+    bool fresh, claimed; /* fresh: it stands in new/ */
     char text[DIRECTORY_NAME_SIZE];
 };
 
@@ -40,8 +40,14 @@ int directory_open(struct directory **d, const char *path, gid_t group, bool cre
                    const struct directory_setting *first, struct err *e);
 void directory_close(struct directory *d); /* NULL is legal */
 
-/* Make the folders of an endpoint, where they are missing. */
+/* Make the folders of an endpoint, where they are missing or not as they should be, and know it from now on. */
 int directory_make(struct directory *d, const char *endpoint, struct err *e);
+
+/* Know an endpoint whose folder may be there. One that is not known is never looked into. */
+void directory_know(struct directory *d, const char *endpoint);
+
+/* The group of the files; (gid_t)-1: none. */
+gid_t directory_group(const struct directory *d);
 
 /* Give all that is below the folder this group and the modes that go with it; *changed tells whether any was not so. */
 int directory_fit(const char *path, gid_t group, bool *changed, struct err *e);
@@ -51,7 +57,8 @@ int directory_check(const char *path, struct err *e);
 
 /* ---- writing, under the writers' lock ---- */
 
-/* Write an event's file where nobody looks. Folders that are missing are made. At most DIRECTORY_BATCH_MAX a batch. */
+/* Write an event's file where nobody looks. Folders that are missing are made. At most DIRECTORY_BATCH_MAX a batch. On
+ * failure nothing of it stays. */
 enum { DIRECTORY_BATCH_MAX = 64 };
 int directory_write(struct directory *d, const char *endpoint, int64_t created_ms, int64_t seq, struct span body,
                     int64_t now_ms, struct err *e);
@@ -68,15 +75,18 @@ void directory_publish(struct directory *d);
  */
 void directory_drop(struct directory *d, bool committed);
 
-/* Files that a crash left behind are shown when logged() says so, else removed. -1: one that is to be shown cannot. */
+/*
+ * Before the first file of a batch is written: files that a crash left behind are shown when logged() says so, else
+ * removed. An endpoint of which one cannot be shown takes no event until it can.
+ */
 typedef int directory_logged(void *ctx, const char *endpoint, const struct directory_name *name, struct err *e);
-int directory_sweep(struct directory *d, directory_logged *logged, void *ctx, struct err *e);
+void directory_sweep(struct directory *d, directory_logged *logged, void *ctx);
 
 /* ---- working, by anyone ---- */
 
 int directory_read_setting(const struct directory *d, struct directory_setting *setting, struct err *e);
 
-/* One name after the other of all endpoints or of one, from a folder: "new", "cur" or "dead". */
+/* One name after the other, of all endpoints that are known or of one, from a folder: "new", "cur", "tmp" or "dead". */
 typedef int directory_each(void *ctx, const char *endpoint, const struct directory_name *name, struct err *e);
 int directory_list(const struct directory *d, const char *endpoint, const char *folder, directory_each *each,
                    void *ctx, struct err *e);
@@ -98,6 +108,13 @@ int directory_done(const struct directory *d, const char *endpoint, const struct
                    struct err *e);
 int directory_dead(const struct directory *d, const char *endpoint, const struct directory_name *name,
                    const char *why, struct err *e);
+
+/* Before work begins: could it be told done? Makes the folder of the day. */
+int directory_ready_done(const struct directory *d, const char *endpoint, int64_t now_ms, struct err *e);
+
+/* Why an event is dead, at most size - 1 bytes; "" where nothing says so. */
+void directory_why(const struct directory *d, const char *endpoint, const struct directory_name *name, char *why,
+                   size_t size);
 
 /* Read a name; false when it is none. */
 bool directory_parse(const char *text, struct directory_name *name);

@@ -9,11 +9,17 @@
 
 #include <limits.h>
 
+enum { DIRECTORY_ENDPOINTS_MAX = 64 };
+
 struct directory {
     char path[PATH_MAX];
     gid_t group;
     bool create;
-    size_t n; /* files written and not shown yet */
+    struct directory_setting first; /* what "setting" is made with */
+    size_t n_endpoints;
+    char endpoint[DIRECTORY_ENDPOINTS_MAX][64]; /* whose folders are ours: any other may be anything */
+    struct err stuck[DIRECTORY_ENDPOINTS_MAX];  /* why a file of an earlier event cannot be shown; ERR_NONE: none */
+    size_t n;                                   /* files written and not shown yet */
     struct written {
         char endpoint[64], name[48];
         int fd;

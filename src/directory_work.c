@@ -5,12 +5,15 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { PLAIN_MIN = 13 + 1 + 12 + 5 /* "CREATED.SEQ.json" */, PLAIN_SIZE = 48, DAY_MS = 86400000 };
+
+static const int64_t NUMBER_MAX = 1000000000000; /* of a setting */
 
 /* A number after `prefix` at *at, moving on; -1 when it is not there. */
 static int64_t number(const char **at, const char *prefix)
@@ -60,9 +63,13 @@ static int list_one(const char *path, const char *endpoint, directory_each *each
         return errno == ENOENT || errno == ENOTDIR ? 0 : directory_error("reading the folder", path, e);
     int failed = 0;
     struct directory_name name;
+    size_t len = strlen(path);
+    bool fresh = len > 4 && strcmp(path + len - 4, "/new") == 0;
     for (struct dirent *p; !failed && (p = readdir(folder));)
-        if (directory_parse(p->d_name, &name))
+        if (directory_parse(p->d_name, &name)) {
+            name.fresh = fresh;
             failed = each(ctx, endpoint, &name, e);
+        }
     closedir(folder);
     return failed;
 }
@@ -71,19 +78,12 @@ int directory_list(const struct directory *d, const char *endpoint, const char *
                    void *ctx, struct err *e)
 {
     char path[PATH_MAX];
-    if (endpoint)
-        return directory_path(d, path, e, "%s/%s", endpoint, folder) != 0 ? -1
-                                                                          : list_one(path, endpoint, each, ctx, e);
-    DIR *top = opendir(d->path);
-    if (!top)
-        return directory_error("reading the folder", d->path, e);
-    int failed = 0;
-    for (struct dirent *p; !failed && (p = readdir(top));)
-        if (*p->d_name != '.' && (p->d_type == DT_DIR || p->d_type == DT_UNKNOWN))
-            failed = directory_path(d, path, e, "%s/%s", p->d_name, folder) != 0 ||
-                     list_one(path, p->d_name, each, ctx, e) != 0;
-    closedir(top);
-    return failed ? -1 : 0;
+    for (size_t i = 0; i < d->n_endpoints; i++)
+        if ((!endpoint || strcmp(endpoint, d->endpoint[i]) == 0) &&
+            (directory_path(d, path, e, "%s/%s", d->endpoint[i], folder) != 0 ||
+             list_one(path, d->endpoint[i], each, ctx, e) != 0))
+            return -1;
+    return 0;
 }
 
 int directory_read_setting(const struct directory *d, struct directory_setting *setting, struct err *e)
@@ -101,7 +101,7 @@ int directory_read_setting(const struct directory *d, struct directory_setting *
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         const char *at = text.at ? strstr(text.at, keys[i]) : NULL;
         *values[i] = at ? number(&at, keys[i]) : -1;
-        good = good && *values[i] > 0;
+        good = good && *values[i] > 0 && *values[i] <= NUMBER_MAX;
     }
     buf_release(&text);
     return good ? 0
@@ -117,7 +117,7 @@ static int move(const struct directory *d, const char *endpoint, const struct di
                 struct err *e)
 {
     char from[PATH_MAX], target[PATH_MAX];
-    if (directory_path(d, from, e, "%s/%s/%s", endpoint, name->until_ms ? "cur" : "new", name->text) != 0 ||
+    if (directory_path(d, from, e, "%s/%s/%s", endpoint, name->fresh ? "new" : "cur", name->text) != 0 ||
         directory_path(d, target, e, "%s/%s", endpoint, to) != 0)
         return -1;
     if (rename(from, target) == 0)
@@ -161,18 +161,50 @@ int directory_later(const struct directory *d, const char *endpoint, struct dire
     return move_in_cur(d, endpoint, name, attempts, until_ms, NULL, e);
 }
 
-int directory_done(const struct directory *d, const char *endpoint, const struct directory_name *name, int64_t now_ms,
-                   struct err *e)
+/* "done/YYYYMMDD" of a time, made where it is missing. */
+static int make_day(const struct directory *d, const char *endpoint, int64_t now_ms, char *day, size_t size,
+                    struct err *e)
 {
-    char base[PLAIN_SIZE], to[PLAIN_SIZE + 64], path[PATH_MAX];
+    char path[PATH_MAX];
     time_t seconds = (time_t)(now_ms / 1000);
     struct tm tm;
     gmtime_r(&seconds, &tm);
-    snprintf(to, sizeof to, "done/%04d%02d%02d/%s", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, plain(name, base));
-    if (directory_path(d, path, e, "%s/%.*s", endpoint, 13, to) != 0)
+    snprintf(day, size, "done/%04d%02d%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
+    if (directory_path(d, path, e, "%s/%s", endpoint, day) != 0 ||
+        (access(path, F_OK) != 0 && directory_make_folder(d, path, e) != 0))
         return -1;
-    if (access(path, F_OK) != 0 && directory_make_folder(d, path, e) != 0)
+    return access(path, W_OK | X_OK) == 0 ? 0 : directory_error("using", path, e);
+}
+
+int directory_ready_done(const struct directory *d, const char *endpoint, int64_t now_ms, struct err *e)
+{
+    char day[PLAIN_SIZE];
+    return make_day(d, endpoint, now_ms, day, sizeof day, e);
+}
+
+void directory_why(const struct directory *d, const char *endpoint, const struct directory_name *name, char *why,
+                   size_t size)
+{
+    char path[PATH_MAX], base[PLAIN_SIZE];
+    ssize_t n = 0;
+    int fd = directory_path(d, path, NULL, "%s/dead/%s.txt", endpoint, plain(name, base)) == 0
+                 ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+                 : -1;
+    if (fd >= 0) {
+        n = read(fd, why, size - 1);
+        close(fd);
+    }
+    why[n > 0 ? n : 0] = '\0';
+    why[strcspn(why, "\n")] = '\0';
+}
+
+int directory_done(const struct directory *d, const char *endpoint, const struct directory_name *name, int64_t now_ms,
+                   struct err *e)
+{
+    char base[PLAIN_SIZE], day[PLAIN_SIZE], to[2 * PLAIN_SIZE];
+    if (make_day(d, endpoint, now_ms, day, sizeof day, e) != 0)
         return -1;
+    snprintf(to, sizeof to, "%s/%s", day, plain(name, base));
     return move(d, endpoint, name, to, e);
 }
 
@@ -184,33 +216,47 @@ int directory_dead(const struct directory *d, const char *endpoint, const struct
     int moved = move(d, endpoint, name, to, e);
     if (moved != 1 || !why || directory_path(d, path, e, "%s/%s.txt", endpoint, to) != 0)
         return moved;
-    if (files_make_file(path, d->group == (gid_t)-1 ? 0600 : 0640, d->group, NULL, e) != 0)
-        return moved; /* the reason is a comfort, the move is what counts */
-    FILE *out = fopen(path, "we");
-    if (out) {
-        fprintf(out, "%s\n", why);
-        fclose(out);
+    bool made =
+        false; /* the reason is a comfort, the move is what counts; whatever stands there already is not ours */
+    if (files_make_file(path, d->group == (gid_t)-1 ? 0600 : 0640, d->group, &made, NULL) != 0 || !made)
+        return moved;
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0) {
+        dprintf(fd, "%s\n", why);
+        close(fd);
     }
     return moved;
 }
 
 /* ---- what is old ---- */
 
-static int64_t prune_day(const char *path, struct err *e)
+/* A folder that is one itself, not by a link. */
+static DIR *open_real(int at, const char *name)
 {
-    char name[PATH_MAX];
+    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!folder && fd >= 0)
+        close(fd);
+    return folder;
+}
+
+/* Events only: whatever else is there was put there by somebody. */
+static int64_t prune_day(int done, const char *day, struct err *e)
+{
+    struct directory_name name;
     int64_t n = 0;
-    DIR *folder = opendir(path);
+    DIR *folder = open_real(done, day);
     if (!folder)
-        return errno == ENOENT ? 0 : directory_error("reading the folder", path, e);
-    for (struct dirent *p; n >= 0 && (p = readdir(folder));) {
-        if (*p->d_name == '.' || snprintf(name, sizeof name, "%s/%s", path, p->d_name) >= (int)sizeof name)
-            continue;
-        n = unlink(name) == 0 ? n + 1 : errno == ENOENT ? n : directory_error("removing", name, e);
-    }
+        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0
+                                                                     : directory_error("reading the folder", day, e);
+    for (struct dirent *p; n >= 0 && (p = readdir(folder));)
+        if (directory_parse(p->d_name, &name))
+            n = unlinkat(dirfd(folder), p->d_name, 0) == 0 ? n + 1
+                : errno == ENOENT                          ? n
+                                                           : directory_error("removing", p->d_name, e);
     closedir(folder);
-    if (n >= 0 && rmdir(path) != 0 && errno != ENOTEMPTY && errno != ENOENT)
-        return directory_error("removing the folder", path, e);
+    if (n >= 0 && unlinkat(done, day, AT_REMOVEDIR) != 0 && errno != ENOTEMPTY && errno != ENOENT)
+        return directory_error("removing the folder", day, e);
     return n;
 }
 
@@ -224,14 +270,11 @@ static int64_t end_of_day(const char *name)
 
 static int64_t prune_endpoint(const char *done, int64_t before_ms, struct err *e)
 {
-    char path[PATH_MAX];
     int64_t n = 0, more = 0;
-    DIR *folder = opendir(done);
+    DIR *folder = open_real(AT_FDCWD, done);
     for (struct dirent *p; folder && more >= 0 && (p = readdir(folder)); n += more > 0 ? more : 0) {
         int64_t end = end_of_day(p->d_name);
-        more = 0;
-        if (end && end <= before_ms && snprintf(path, sizeof path, "%s/%s", done, p->d_name) < (int)sizeof path)
-            more = prune_day(path, e);
+        more = end && end <= before_ms ? prune_day(dirfd(folder), p->d_name, e) : 0;
     }
     if (folder)
         closedir(folder);
@@ -241,14 +284,13 @@ static int64_t prune_endpoint(const char *done, int64_t before_ms, struct err *e
 int64_t directory_prune(const struct directory *d, int64_t before_ms, struct err *e)
 {
     char path[PATH_MAX];
-    int64_t n = 0, more = 0;
-    DIR *top = opendir(d->path);
-    if (!top)
-        return directory_error("reading the folder", d->path, e);
-    for (struct dirent *p; more >= 0 && (p = readdir(top)); n += more > 0 ? more : 0)
-        more = *p->d_name != '.' && directory_path(d, path, e, "%s/done", p->d_name) == 0
-                   ? prune_endpoint(path, before_ms, e)
-                   : 0;
-    closedir(top);
-    return more < 0 ? -1 : n;
+    int64_t n = 0;
+    for (size_t i = 0; i < d->n_endpoints; i++) {
+        int64_t more =
+            directory_path(d, path, e, "%s/done", d->endpoint[i]) == 0 ? prune_endpoint(path, before_ms, e) : -1;
+        if (more < 0)
+            return -1;
+        n += more;
+    }
+    return n;
 }

@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -111,13 +113,23 @@ static void follow_folder(const char *path, uid_t *owner, gid_t *group)
         *group = st.st_gid;
 }
 
+static int refuse_group(const char *path, gid_t gid, struct err *e)
+{
+    int os = errno;
+    const struct group *group = getgrgid(gid);
+    const struct passwd *user = getpwuid(geteuid());
+    return err_set(
+        e, ERR_READONLY,
+        "giving %s to the group %s: %s; be its owner and make %s a member of the group, from the next login on", path,
+        group ? group->gr_name : "?", strerror(os), user ? user->pw_name : "this user");
+}
+
 static int fit(int fd, const char *path, mode_t mode, gid_t group, struct err *e)
 {
     uid_t owner;
     follow_folder(path, &owner, &group);
     if ((group != (gid_t)-1 || owner != (uid_t)-1) && fchown(fd, owner, group) != 0)
-        return err_set(e, ERR_READONLY, "giving %s to the group %ld: %s; be root or a member of the group", path,
-                       (long)group, strerror(errno));
+        return refuse_group(path, group, e);
     if (fchmod(fd, mode) != 0)
         return err_set(e, ERR_READONLY, "setting the mode of %s: %s", path, strerror(errno));
     return 0;
@@ -130,9 +142,7 @@ int files_fit(const char *path, mode_t mode, gid_t group, bool *changed, struct 
     if (!*changed)
         return 0;
     if (st.st_gid != group && chown(path, (uid_t)-1, group) != 0)
-        return err_set(e, ERR_READONLY,
-                       "giving %s to the group %ld: %s; be its owner and a member of the group, or root", path,
-                       (long)group, strerror(errno));
+        return refuse_group(path, group, e);
     if (chmod(path, mode) != 0)
         return err_set(e, ERR_READONLY, "setting the mode of %s: %s; be its owner, or root", path, strerror(errno));
     return 0;
@@ -171,10 +181,16 @@ int files_make_dir(const char *path, mode_t mode, gid_t group, bool *made, struc
     if (failed && errno == EEXIST)
         return 0;
     if (failed)
-        return err_set(e, ERR_READONLY, "making the folder %s: %s", path, strerror(errno));
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return err_set(e, ERR_READONLY, "opening the folder %s: %s", path, strerror(errno));
+        return err_set(e, code_of(errno),
+                       "making the folder %s: %s; its folder must exist and be writable for this user", path,
+                       strerror(errno));
+    int fd =
+        chmod(path, mode & 0700) == 0 ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1; /* whatever the umask */
+    if (fd < 0) {
+        err_set(e, ERR_READONLY, "opening the folder %s: %s", path, strerror(errno));
+        rmdir(path);
+        return -1;
+    }
     failed = fit(fd, path, mode, group, e) != 0 || sync_folder(path, e) != 0;
     close(fd);
     if (failed)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { LIMIT = 20, LIMIT_MAX = 1000000, WORKERS_MAX = 64, SECONDS_MAX = 86400 };
+enum { LIMIT = 20, LIMIT_MAX = 1000000, COUNT_MAX = 1000000, WORKERS_MAX = 64, SECONDS_MAX = 86400 };
 
 struct subcommand {
     const char *name;
@@ -22,13 +22,16 @@ struct subcommand {
 
 static const struct subcommand subcommands[] = {
     {"init", cmd_init, "j", NULL, "make the database and its folder, and say what was made"},
-    {"list", cmd_list, "jnes", NULL, "show the newest events: ids and types, no payloads"},
+    {"list", cmd_list, "jnestrCab", NULL, "show the newest events: ids and types, no payloads"},
     {"show", cmd_show, "j", "SEQ|EVENT_ID", "show one event whole"},
     {"doctor", cmd_doctor, "j", NULL, "check configuration, permissions, journal and schema"},
     {"prune", cmd_prune, "j", NULL, "remove the files of done events that are older than retain"},
     {"sign", cmd_sign, "ek", NULL, "print the signature of standard input"},
     {"work", cmd_work, "ewtSomT", "COMMAND ...", "run a command for each event, as a web server runs a CGI"},
     {"forward", cmd_forward, "ewtSomT", "URL", "post each event to an application's own endpoint"},
+    {"send", cmd_send, "jekwtfNlL", "[URL]", "sign example events and post them to a webhook's URL"},
+    {"secrets", cmd_secrets, "j", NULL, "tell of each secret when it last matched, and whether it may go"},
+    {"config", cmd_config_show, "j", NULL, "print the configuration in force, and where each value comes from"},
 };
 
 static const struct {
@@ -43,10 +46,18 @@ static const struct {
     {{"secret", required_argument, NULL, 'k'}, "NAME", "with this secret"},
     {{"workers", required_argument, NULL, 'w'}, "N", "so many events at a time, 1 unless given"},
     {{"type", required_argument, NULL, 't'}, "TYPE", "of this type only; may be given several times"},
+    {{"resource", required_argument, NULL, 'r'}, "ID", "of this check, client, document, ... only"},
+    {{"client", required_argument, NULL, 'C'}, "ID", "of this client only"},
+    {{"since", required_argument, NULL, 'a'}, "TIME", "received since: 2026-01-29, \"2026-01-29 20:32\", 12h, 7d"},
+    {{"before", required_argument, NULL, 'b'}, "TIME", "received before"},
     {{"skip-superseded", no_argument, NULL, 'S'}, "", "pass over what a newer event has superseded"},
     {{"once", no_argument, NULL, 'o'}, "", "end when nothing waits"},
     {{"max-time", required_argument, NULL, 'm'}, "SECONDS", "end after so long"},
     {{"timeout", required_argument, NULL, 'T'}, "SECONDS", "for one event, 60 unless given"},
+    {{"file", required_argument, NULL, 'f'}, "FILE", "send this as it is, no example; - is standard input"},
+    {{"count", required_argument, NULL, 'N'}, "N", "so many, 1 unless given"},
+    {{"live", no_argument, NULL, 'l'}, "", "also to the endpoint live, whose applications act on it"},
+    {{"list-types", no_argument, NULL, 'L'}, "", "print the types there are examples of, and end"},
     {{"help", no_argument, NULL, 'h'}, "", "print this"},
 };
 
@@ -91,6 +102,14 @@ static int use_number(const char *name, const char *value, int64_t max, int64_t 
     return err_set(e, ERR_USAGE, "--%s takes a number from 1 to %lld", name, (long long)max);
 }
 
+static int use_time(const char *name, const char *value, int64_t now_ms, int64_t *time_ms, struct err *e)
+{
+    *time_ms = cmd_parse_time(value, now_ms);
+    return *time_ms >= 0
+               ? 0
+               : err_set(e, ERR_USAGE, "--%s takes a time: 2026-01-29, \"2026-01-29 20:32\", 12h or 7d", name);
+}
+
 static int use_option(struct cmd *cmd, int letter, const char *value, struct err *e)
 {
     switch (letter) {
@@ -98,8 +117,16 @@ static int use_option(struct cmd *cmd, int letter, const char *value, struct err
     case 'j': cmd->json = true; return 0;
     case 'e': cmd->endpoint = value; return 0;
     case 'k': cmd->secret = value; return 0;
+    case 'r': cmd->resource_id = value; return 0;
+    case 'C': cmd->client_id = value; return 0;
+    case 'a': return use_time("since", value, cmd->now_ms, &cmd->since_ms, e);
+    case 'b': return use_time("before", value, cmd->now_ms, &cmd->before_ms, e);
     case 'S': cmd->skip_superseded = true; return 0;
     case 'o': cmd->once = true; return 0;
+    case 'f': cmd->file = value; return 0;
+    case 'l': cmd->live = true; return 0;
+    case 'L': cmd->list_types = true; return 0;
+    case 'N': return use_number("count", value, COUNT_MAX, &cmd->count, e);
     case 'n': return use_number("limit", value, LIMIT_MAX, &cmd->limit, e);
     case 'w': return use_number("workers", value, WORKERS_MAX, &cmd->workers, e);
     case 'm': return use_number("max-time", value, SECONDS_MAX, &cmd->max_time_s, e);
@@ -140,7 +167,8 @@ static int parse(const struct subcommand *sub, int argc, char **argv, struct cmd
         if (letter == '?' || use_option(cmd, letter, optarg, e) != 0)
             return letter == '?' ? err_set(e, ERR_USAGE, "see complycube-inbox %s --help", sub->name) : -1;
     }
-    if (program ? argc == optind : argc - optind != (sub->operand != NULL))
+    bool optional = sub->operand && *sub->operand == '[' && argc == optind;
+    if (program ? argc == optind : !optional && argc - optind != (sub->operand != NULL))
         return err_set(e, ERR_USAGE, sub->operand ? "%s takes one argument: %s" : "%s takes no argument", sub->name,
                        sub->operand);
     cmd->operand = argv[optind];
@@ -163,7 +191,7 @@ int main(int argc, char **argv)
     bool helped = false;
     find_folder(argv[0], folder, sizeof folder);
     struct config_env env = find_config(folder);
-    struct cmd cmd = {.env = &env, .state = -1, .limit = LIMIT, .workers = 1, .now_ms = web_time_ms()};
+    struct cmd cmd = {.env = &env, .state = -1, .limit = LIMIT, .workers = 1, .count = 1, .now_ms = web_time_ms()};
     cmd.environment = environ;
     bool below_work = getenv("COMPLYCUBE_INBOX_SEQ") != NULL; /* no request can set this one */
     if (!below_work && (getenv("GATEWAY_INTERFACE") || getenv("REQUEST_METHOD"))) {

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * pool: claims events and has them handed on, until it is told to stop. */
-#include "pool.h"
+#include "pool_impl.h"
 
-#include "pool_report.h"
-#include "signals.h"
 #include "web.h"
 
 #include <ctype.h>
@@ -13,47 +11,10 @@
 #include <unistd.h>
 
 enum {
-    IDLE_MS = 1000,     /* between claims that gave nothing */
     RETRY_MS = 250,     /* between tries of a database that is busy or away ... */
     TROUBLE_MS = 60000, /* ... for so long */
-    PAUSE_MS = 1000,    /* the first pause of an application that is down, doubled up to ... */
-    PAUSE_MAX_MS = 60000,
-    COUNT_MS = 2000,   /* between counts of what waits, for a terminal */
-    WAIT_MAX_MS = 1000 /* between looks whether the database was moved: nobody can replace one that is not left */
-};
-
-/* One event on its way. Times here and below are of the clock that nobody sets. */
-struct slot {
-    enum { FREE, CLAIMED, RUNNING, ENDED } state;
-    struct store_lease lease;
-    struct pool_event event;
-    struct buf bytes; /* what the event's spans show */
-    int64_t begun_ms, extend_ms;
-    bool cancelled;
-    enum store_verb verb; /* of ENDED */
-    struct pool_outcome outcome;
-};
-
-struct pool {
-    const struct cmd *cmd;
-    const struct pool_ops *ops;
-    void *ctx;
-    const struct config *config;
-    struct store *store;
-    struct store_want want;
-    char owner[64];
-    struct signals signals;
-    struct pool_report report;
-    struct slot slot[POOL_SLOTS_MAX];
-    int n, used;
-    bool stopping, cancelled, claimed_once;
-    bool none;        /* the latest claim gave nothing, and nothing has ended since */
-    struct err fault; /* why it ends early */
-    int64_t now_ms, end_ms, claim_ms, retry_ms, trouble_ms, count_ms;
-    struct {
-        int64_t since_ms, until_ms, pause_ms; /* since 0: it is not down */
-        int64_t seq, suspect;                 /* the event it went down with: now, and the time before */
-    } down;
+    COUNT_MS = 2000,    /* between counts of what waits, for a terminal */
+    WAIT_MAX_MS = 1000  /* between looks whether the database was moved: nobody can replace one that is not left */
 };
 
 void pool_say(struct pool_outcome *outcome, enum pool_result result, const char *format, ...)
@@ -67,12 +28,6 @@ void pool_say(struct pool_outcome *outcome, enum pool_result result, const char 
 
 /* ---- the store, which may be busy or moved away for a moment ---- */
 
-static void stop_for(struct pool *p, const struct err *e)
-{
-    p->fault = *e;
-    p->stopping = true;
-}
-
 /* Something failed: try again in a moment, or, when it does not pass, stop. */
 static void trouble(struct pool *p, const struct err *e, bool passing)
 {
@@ -84,7 +39,57 @@ static void trouble(struct pool *p, const struct err *e, bool passing)
         p->trouble_ms = p->now_ms;
     p->retry_ms = p->now_ms + RETRY_MS;
     if (!passing || p->now_ms - p->trouble_ms > TROUBLE_MS)
-        stop_for(p, e);
+        pool_stop_for(p, e);
+}
+
+static bool is_idle(const struct pool *p)
+{
+    for (const struct slot *s = p->slot + p->n; s < p->slot + p->n + OUTAGE_HELD_MAX; s++)
+        if (s->state != FREE)
+            return false;
+    return p->used == 0;
+}
+
+static bool same_inbox(const struct config *a, const struct config *b)
+{
+    return strcmp(a->database, b->database) == 0 && strcmp(a->inbox, b->inbox) == 0 &&
+           strcmp(a->directory, b->directory) == 0;
+}
+
+/* Another inbox is taken up when nothing runs. */
+static void replace_config(struct pool *p)
+{
+    store_close(p->store);
+    p->store = NULL;
+    config_free(p->config);
+    p->config = p->next;
+    p->next = NULL;
+}
+
+/* One that is broken leaves the old one in force. */
+static void take_up_changes(struct pool *p)
+{
+    struct cmd cmd = *p->cmd;
+    struct err e;
+    if (p->now_ms >= p->look_ms && config_changed(p->next ? p->next : p->config, web_time_ms())) {
+        cmd.now_ms = web_time_ms();
+        struct config *new = cmd_config_public(&cmd, &e);
+        if (new) {
+            config_free(p->next);
+            p->next = new;
+        }
+    }
+    if (p->now_ms >= p->look_ms)
+        p->look_ms = p->now_ms + WAIT_MAX_MS;
+    if (p->next && same_inbox(p->next, p->config)) {
+        config_free(p->config);
+        p->config = p->next;
+        p->next = NULL;
+    }
+    if (p->next && p->used == 0)
+        pool_try_held(p);
+    if (p->next && is_idle(p))
+        replace_config(p);
 }
 
 static void open_store(struct pool *p, struct err *e) { p->store = cmd_store(p->config, false, e); }
@@ -125,7 +130,7 @@ static void take_event(void *ctx, const struct store_lease *lease, const struct 
         return;
     struct err e;
     err_set(&e, ERR_MEMORY, "event %lld: out of memory", (long long)v->seq);
-    stop_for(p, &e);
+    pool_stop_for(p, &e);
     s->verb = STORE_RELEASE;
     s->state = ENDED;
 }
@@ -142,15 +147,15 @@ static int64_t later(int64_t a, int64_t b) { return a > b ? a : b; }
 /* When the next claim is due; INT64_MAX: not before something has happened. */
 static int64_t next_claim(const struct pool *p)
 {
-    if (p->stopping || p->used == p->n || (p->down.since_ms && p->used > 0))
+    if (p->stopping || p->next || p->used == p->n || (p->outage.since_ms && p->used > 0))
         return INT64_MAX;
-    return later(later(p->claim_ms, p->retry_ms), p->down.since_ms ? p->down.until_ms : 0);
+    return later(later(p->claim_ms, p->retry_ms), p->outage.since_ms ? p->outage.until_ms : 0);
 }
 
 static void claim(struct pool *p)
 {
     struct err e = {0};
-    int n = p->down.since_ms ? 1 : p->n - p->used; /* one is enough to see whether it is up again */
+    int n = p->outage.since_ms ? 1 : p->n - p->used; /* one is enough to see whether it is up again */
     int got = store_claim(p->store, &p->want, n, web_time_ms(), take_event, p, &e);
     p->now_ms = web_clock_ms();
     for (struct slot *s = p->slot; s < p->slot + p->n; s++)
@@ -160,68 +165,19 @@ static void claim(struct pool *p)
             s->state = RUNNING;
             p->ops->start(p->ctx, (int)(s - p->slot), &s->event);
         }
-    if (got < 0) { /* a new file lacks its endpoints for a moment */
-        trouble(p, &e, e.code == ERR_BUSY || (e.code == ERR_NOT_FOUND && p->claimed_once));
+    if (got < 0) { /* what was right a moment ago may be so again */
+        trouble(p, &e, e.code == ERR_BUSY || p->claimed_once);
         return;
     }
     p->claimed_once = true;
     p->trouble_ms = 0;
     p->none = got == 0;
-    p->claim_ms = p->now_ms + (got < n ? IDLE_MS : 0);
+    p->claim_ms = p->now_ms + (got < n ? POOL_IDLE_MS : 0);
+    if (got == 0 && !p->cmd->once) /* there is nothing else to try */
+        pool_try_held(p);
 }
 
 /* ---- what came of it ---- */
-
-/* There is nobody: whether that is so, rather than the doing of this one event. */
-static bool go_down(struct pool *p, const struct slot *s)
-{
-    if (s->event.seq == p->down.suspect)
-        return false;
-    bool first = !p->down.since_ms;
-    if (first) {
-        pool_report_reason(&p->report, "the application is down, its events are kept", s->outcome.why);
-        p->down.since_ms = p->now_ms;
-        p->down.seq = s->event.seq;
-        p->down.pause_ms = PAUSE_MS;
-    } else if (s->begun_ms >= p->down.until_ms) {
-        p->down.pause_ms = p->down.pause_ms * 2 < PAUSE_MAX_MS ? p->down.pause_ms * 2 : PAUSE_MAX_MS;
-    } else {
-        return true; /* it was under way when the pause began */
-    }
-    int64_t asked = s->outcome.retry_ms < PAUSE_MAX_MS ? s->outcome.retry_ms : PAUSE_MAX_MS;
-    p->down.until_ms = p->now_ms + (asked > p->down.pause_ms ? asked : p->down.pause_ms);
-    if (p->cmd->once) {
-        struct err e;
-        err_set(&e, ERR_NOT_FOUND, "the application is down; its events are kept");
-        stop_for(p, &e);
-    }
-    return true;
-}
-
-static void come_up(struct pool *p, const struct slot *s)
-{
-    if (!p->down.since_ms || s->begun_ms < p->down.since_ms)
-        return;
-    pool_report_line(&p->report, "the application is up again, after %lld s",
-                     (long long)(p->now_ms - p->down.since_ms) / 1000);
-    p->down.suspect = s->event.seq == p->down.seq ? 0 : p->down.seq; /* should it do so again, it is the event */
-    p->down.since_ms = 0;
-}
-
-static void judge(struct pool *p, struct slot *s)
-{
-    if (s->outcome.result == POOL_DONE)
-        s->verb = STORE_ACK;
-    else if (s->cancelled)
-        s->verb = STORE_RELEASE;
-    else if (s->outcome.result == POOL_DOWN && go_down(p, s))
-        s->verb = STORE_RELEASE;
-    else
-        s->verb = STORE_NACK;
-    if (s->verb != STORE_RELEASE && s->outcome.result != POOL_DOWN)
-        come_up(p, s);
-    s->state = ENDED;
-}
 
 static void look(struct pool *p)
 {
@@ -230,7 +186,7 @@ static void look(struct pool *p)
             continue;
         p->ops->look(p->ctx, (int)(s - p->slot), &s->outcome);
         if (s->outcome.result != POOL_RUNNING)
-            judge(p, s);
+            pool_judge(p, s);
     }
 }
 
@@ -254,20 +210,23 @@ static void tell(struct pool *p, struct slot *s, int settled)
 /* Settle what has ended, and extend what goes on for long. */
 static void settle(struct pool *p)
 {
-    for (struct slot *s = p->slot; s < p->slot + p->n && p->used > 0; s++) {
+    for (struct slot *s = p->slot; s < p->slot + p->n + OUTAGE_HELD_MAX; s++) {
         struct err e = {0};
         bool ended = s->state == ENDED, extend = s->state == RUNNING && p->now_ms >= s->extend_ms;
         if ((!ended && !extend) || (!has_store(p) && p->fault.code == ERR_NONE))
             continue;
         int settled = p->store ? store_settle(p->store, &s->lease, ended ? s->verb : STORE_EXTEND,
-                                              ended && s->verb == STORE_NACK ? s->outcome.why : NULL, ended ? -1 : 0,
+                                              ended && s->verb == STORE_NACK ? s->outcome.why : NULL,
+                                              ended && s->verb == STORE_NACK ? -1
+                                              : ended                        ? s->delay_ms
+                                                                             : 0,
                                               web_time_ms(), &e)
                                : -1;
         p->now_ms = web_clock_ms();
         if (settled >= 0)
             p->trouble_ms = 0;
         else
-            trouble(p, &e, e.code == ERR_BUSY);
+            trouble(p, &e, true);
         if (settled == 0 && extend) /* it may as well end: what it did so far cannot be undone */
             s->extend_ms = INT64_MAX;
         else if (extend)
@@ -277,7 +236,7 @@ static void settle(struct pool *p)
         if (settled >= 0)
             tell(p, s, settled);
         s->state = FREE; /* after a fault its lease ends by itself */
-        p->used--;
+        p->used -= s < p->slot + p->n;
         p->none = false;
         p->claim_ms = p->now_ms;
     }
@@ -300,11 +259,14 @@ static void heed(struct pool *p)
     signals_take(&p->signals);
     if (!p->stopping && (p->signals.told > 0 || p->now_ms >= p->end_ms))
         p->stopping = true;
+    if (pool_outage_lasts(&p->outage, p->now_ms) ||
+        (p->used == 0 && p->outage.held && (p->stopping || (p->cmd->once && p->none))))
+        pool_be_down(p);
     if (!p->cancelled && (p->signals.told > 1 || p->now_ms - POOL_GRACE_S * 1000 >= p->end_ms))
         cancel(p);
 }
 
-static bool is_over(const struct pool *p) { return p->used == 0 && (p->stopping || (p->cmd->once && p->none)); }
+static bool is_over(const struct pool *p) { return is_idle(p) && (p->stopping || (p->cmd->once && p->none)); }
 
 static int64_t sooner(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -317,7 +279,7 @@ static int until_next(const struct pool *p, int64_t progress_ms)
         next = sooner(next, p->end_ms);
     else if (!p->cancelled && p->end_ms < INT64_MAX)
         next = sooner(next, p->end_ms + POOL_GRACE_S * 1000);
-    for (const struct slot *s = p->slot; s < p->slot + p->n; s++) {
+    for (const struct slot *s = p->slot; s < p->slot + p->n + OUTAGE_HELD_MAX; s++) {
         if (s->state == ENDED)
             next = sooner(next, p->retry_ms);
         if (s->state == RUNNING)
@@ -347,6 +309,7 @@ static void work(struct pool *p)
         p->now_ms = web_clock_ms();
         heed(p);
         look(p);
+        take_up_changes(p);
         has_store(p);
         settle(p);
         if (p->now_ms >= next_claim(p) && has_store(p))
@@ -377,7 +340,8 @@ static int sum_up(struct pool *p, struct err *e)
     pool_report_sum(&p->report, text, sizeof text);
     if (p->fault.code == ERR_NONE && p->cmd->once && p->report.failed)
         return err_set(e, ERR_NOT_FOUND, "%s", text);
-    if (shown || !p->cmd->once || p->report.failed || p->report.lost || p->fault.code != ERR_NONE)
+    if (shown || !p->cmd->once || p->report.failed || p->report.lost || p->report.released ||
+        p->fault.code != ERR_NONE)
         pool_report_line(&p->report, "%s", text);
     *e = p->fault;
     return p->fault.code == ERR_NONE ? 0 : -1;
@@ -397,6 +361,7 @@ static int run(struct pool *p, struct err *e)
                                   .skip_superseded = cmd->skip_superseded,
                                   .owner = p->owner};
     p->n = (int)cmd->workers;
+    p->outage.patient = !cmd->once;
     p->now_ms = web_clock_ms();
     p->end_ms = cmd->max_time_s ? p->now_ms + cmd->max_time_s * 1000 : INT64_MAX;
     pool_report_open(&p->report);
@@ -408,7 +373,7 @@ static int run(struct pool *p, struct err *e)
 int pool_run(const struct cmd *cmd, const struct pool_ops *ops, void *ctx, struct err *e)
 {
     struct pool *p = calloc(1, sizeof *p);
-    struct config *c = p ? cmd_config(cmd, e) : NULL;
+    struct config *c = p ? cmd_config_public(cmd, e) : NULL;
     int result = p ? -1 : err_set(e, ERR_MEMORY, "starting: out of memory");
     if (c) {
         p->cmd = cmd;
@@ -417,7 +382,9 @@ int pool_run(const struct cmd *cmd, const struct pool_ops *ops, void *ctx, struc
         p->config = c;
         result = run(p, e);
         store_close(p->store);
-        for (int i = 0; i < POOL_SLOTS_MAX; i++)
+        c = p->config;
+        config_free(p->next);
+        for (int i = 0; i < POOL_SLOTS_MAX + OUTAGE_HELD_MAX; i++)
             buf_release(&p->slot[i].bytes);
     }
     config_free(c);

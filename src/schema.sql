@@ -91,6 +91,19 @@ CREATE TABLE setting (
   created_ms    INTEGER NOT NULL                 -- when this database was made
 );
 
+-- Which event is superseded by which: of the same resource a strictly newer one is here, and both carry a status (checks
+-- and workflow sessions), or the newer one is a deletion. Partial updates and unreadable times never supersede.
+CREATE VIEW newer AS
+SELECT o.seq AS seq, w.seq AS newer_seq, w.type AS newer_type
+  FROM event_log o
+ CROSS JOIN event_log w ON w.resource_id = o.resource_id AND w.created_ms > o.created_ms
+   AND w.endpoint = o.endpoint AND w.resource_type IS o.resource_type
+   AND w.created_ms <> w.received_ms
+   AND (substr(w.type, -8) = '.deleted'
+        OR (w.status IS NOT NULL AND substr(w.type, -8) <> '.updated' AND o.status IS NOT NULL
+            AND (substr(w.type, 1, 6) = 'check.' OR substr(w.type, 1, 17) = 'workflow.session.')
+            AND (substr(o.type, 1, 6) = 'check.' OR substr(o.type, 1, 17) = 'workflow.session.')));
+
 -- Everything received that could be decoded, whatever its state.
 CREATE VIEW events AS
 SELECT e.seq AS seq, n.name AS endpoint, e.event_id AS event_id, e.type AS type,
@@ -101,15 +114,7 @@ SELECT e.seq AS seq, n.name AS endpoint, e.event_id AS event_id, e.type AS type,
        e.created_ms AS created_ms, e.received_ms AS received_ms,
        CASE WHEN e.body IS NULL OR e.payload_at IS NULL THEN NULL
             ELSE CAST(substr(e.body, e.payload_at + 1, e.payload_len) AS TEXT) END AS payload,
-       EXISTS (SELECT 1 FROM event_log w
-                WHERE w.resource_id = e.resource_id AND w.created_ms > e.created_ms
-                  AND w.endpoint = e.endpoint AND w.resource_type IS e.resource_type
-                  AND w.created_ms <> w.received_ms
-                  AND (substr(w.type, -8) = '.deleted'
-                       OR (w.status IS NOT NULL AND substr(w.type, -8) <> '.updated' AND e.status IS NOT NULL
-                           AND (substr(w.type, 1, 6) = 'check.' OR substr(w.type, 1, 17) = 'workflow.session.')
-                           AND (substr(e.type, 1, 6) = 'check.' OR substr(e.type, 1, 17) = 'workflow.session.')
-                          ))) AS superseded,
+       EXISTS (SELECT 1 FROM newer w WHERE w.seq = e.seq) AS superseded,
        coalesce((SELECT min(w.seq) FROM event_log w
                   WHERE w.resource_id = e.resource_id
                     AND w.created_ms BETWEEN e.created_ms - 999 AND e.created_ms + 999
@@ -136,15 +141,7 @@ SELECT e.seq AS seq, n.name AS endpoint, e.event_id AS event_id, e.type AS type,
        e.created_ms AS created_ms, e.received_ms AS received_ms,
        CASE WHEN e.body IS NULL OR e.payload_at IS NULL THEN NULL
             ELSE CAST(substr(e.body, e.payload_at + 1, e.payload_len) AS TEXT) END AS payload,
-       EXISTS (SELECT 1 FROM event_log w
-                WHERE w.resource_id = e.resource_id AND w.created_ms > e.created_ms
-                  AND w.endpoint = e.endpoint AND w.resource_type IS e.resource_type
-                  AND w.created_ms <> w.received_ms
-                  AND (substr(w.type, -8) = '.deleted'
-                       OR (w.status IS NOT NULL AND substr(w.type, -8) <> '.updated' AND e.status IS NOT NULL
-                           AND (substr(w.type, 1, 6) = 'check.' OR substr(w.type, 1, 17) = 'workflow.session.')
-                           AND (substr(e.type, 1, 6) = 'check.' OR substr(e.type, 1, 17) = 'workflow.session.')
-                          ))) AS superseded,
+       EXISTS (SELECT 1 FROM newer w WHERE w.seq = e.seq) AS superseded,
        coalesce((SELECT min(w.seq) FROM event_log w
                   WHERE w.resource_id = e.resource_id
                     AND w.created_ms BETWEEN e.created_ms - 999 AND e.created_ms + 999
@@ -162,7 +159,7 @@ SELECT e.seq AS seq, n.name AS endpoint, e.event_id AS event_id, e.type AS type,
    AND i.due_ms <= CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) + 1
  ORDER BY i.due_ms, i.seq;
 
--- The newest event of each resource that tells its state: one with a status, or, for what has none
+-- The newest event of each resource that tells its state: one with a status or a deletion, or, for what has no status
 -- (clients, documents, addresses), any.
 CREATE VIEW resource_state AS
 SELECT n.name AS endpoint, e.resource_type AS resource_type, e.resource_id AS resource_id,
@@ -171,13 +168,13 @@ SELECT n.name AS endpoint, e.resource_type AS resource_type, e.resource_id AS re
   FROM event_log e
   JOIN endpoint n ON n.id = e.endpoint
  WHERE e.resource_id IS NOT NULL
-   AND (e.status IS NOT NULL
+   AND (e.status IS NOT NULL OR substr(e.type, -8) = '.deleted'
         OR NOT (substr(e.type, 1, 6) = 'check.' OR substr(e.type, 1, 17) = 'workflow.session.'))
    AND NOT EXISTS (SELECT 1 FROM event_log w
                     WHERE w.resource_id = e.resource_id AND w.endpoint = e.endpoint
                       AND w.resource_type IS e.resource_type
                       AND (w.created_ms > e.created_ms OR (w.created_ms = e.created_ms AND w.seq > e.seq))
-                      AND (w.status IS NOT NULL
+                      AND (w.status IS NOT NULL OR substr(w.type, -8) = '.deleted'
                            OR NOT (substr(w.type, 1, 6) = 'check.' OR substr(w.type, 1, 17) = 'workflow.session.')));
 
 INSERT INTO setting (id, created_ms)

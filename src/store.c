@@ -36,6 +36,11 @@ int store_show(struct store *s, struct span key, store_each *each, void *ctx, st
 
 int store_read_facts(struct store *s, struct store_facts *facts, struct err *e) { return s->ops->facts(s, facts, e); }
 
+int store_counts(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e)
+{
+    return s->ops->counts(s, since_ms, each, ctx, e);
+}
+
 int store_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each, void *ctx,
                 struct err *e)
 {

@@ -57,10 +57,12 @@ struct store_event {
 };
 typedef void store_each(void *ctx, const struct store_event *event);
 
+/* Which events; NULL, -1 and 0: any. */
 struct store_filter {
-    const char *endpoint; /* NULL: any */
-    int state;            /* -1: any */
-    int64_t limit;
+    const char *endpoint, *type, *resource_id, *client_id;
+    int state;
+    int64_t since_ms, before_ms; /* received at or after, and before */
+    int64_t limit;               /* at most so many; must be given */
 };
 
 /* Which events a worker asks for: complycube-inbox(5), "What to claim". */
@@ -85,7 +87,7 @@ typedef void store_claimed(void *ctx, const struct store_lease *lease, const str
 enum store_verb {
     STORE_ACK,     /* done */
     STORE_NACK,    /* failed: later again, or dead after the last attempt */
-    STORE_RELEASE, /* not worked on: another may have it at once, no attempt counts */
+    STORE_RELEASE, /* not worked on: another may have it, no attempt counts */
     STORE_EXTEND   /* the lease is longer */
 };
 
@@ -95,7 +97,15 @@ struct store_facts {
     int schema;
     int64_t waiting, dead, quarantined, events;
     int64_t stranded; /* waiting in the table, where the inbox is files now */
+    int64_t orphaned; /* files that the log does not know */
 };
+
+/* A row of figures: what came in an hour. Spans are borrowed for the time of the call; absent where no secret matched. */
+struct store_count {
+    int64_t hour_ms, n, last_ms; /* last_ms: the latest of them */
+    struct span endpoint, secret, outcome;
+};
+typedef void store_each_count(void *ctx, const struct store_count *count);
 
 struct store; /* begins with its ops; the rest is the backend's */
 
@@ -108,6 +118,7 @@ struct store_ops {
     int (*list)(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
     int (*show)(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
     int (*facts)(struct store *s, struct store_facts *facts, struct err *e);
+    int (*counts)(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
     int (*claim)(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each, void *ctx,
                  struct err *e);
     int (*settle)(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
@@ -164,6 +175,8 @@ int store_list(struct store *s, const struct store_filter *f, store_each *each, 
 /* By seq (all digits) or event id; every event that has it. ERR_NOT_FOUND when none. */
 int store_show(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
 int store_read_facts(struct store *s, struct store_facts *facts, struct err *e);
+/* The figures of each hour that ends after since_ms, the oldest first. */
+int store_counts(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
 
 /*
  * Claim up to n waiting events: no other worker gets them until their leases end. each() gets them, the oldest first.
@@ -179,6 +192,7 @@ int store_claim(struct store *s, const struct store_want *w, int n, int64_t now_
  * End or extend a claim.
  * in:     why  of a nack: the reason, kept with the event;  else NULL
  *         ms   of a nack: the delay before the next try, -1: as the inbox is set, doubled with each attempt;
+ *              of a release: the delay before another may have it;
  *              of an extension: the lease from now on, 0: as the inbox is set
  * out:    1; 0 when the lease was lost: another worker has the event; or -1 and *e. A nack or an extension brings
  *         lease->until_ms, when the event can be claimed again, up to date (INT64_MAX: dead).

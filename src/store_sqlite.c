@@ -246,24 +246,36 @@ static int stop_at_one(void *ctx, const char *endpoint, const struct directory_n
     return -1;
 }
 
+/* Every endpoint there ever was may have files. */
+static int know_endpoints(struct store *s, struct err *e)
+{
+    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_ENDPOINTS, e);
+    while (q && sqlite3_step(q) == SQLITE_ROW)
+        directory_know(s->directory, (const char *)sqlite3_column_text(q, 1));
+    return !q ? -1 : sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "reading the endpoints", e);
+}
+
 static int open_directory(struct store *s, const struct store_options *o, struct err *e)
 {
     struct directory_setting first;
     if (snprintf(s->directory_path, sizeof s->directory_path, "%s", o->directory) >= (int)sizeof s->directory_path)
         return err_set(e, ERR_CONFIG, "the path of directory = is too long");
     if (store_sqlite_setting(s, &first, e) != 0 ||
-        directory_open(&s->directory, s->directory_path, o->group, o->create, &first, e) != 0)
+        directory_open(&s->directory, s->directory_path, o->group, o->create, &first, e) != 0 ||
+        know_endpoints(s, e) != 0)
         return -1;
     for (size_t i = 0; o->create && i < o->n_endpoints; i++)
         if (directory_make(s->directory, o->endpoints[i], e) != 0)
             return -1;
+    if (store_sqlite_files_floor(s, e) != 0)
+        return -1;
     if (directory_list(s->directory, NULL, "tmp", stop_at_one, NULL, NULL) == 0)
         return 0;
     if (store_sqlite_lock(s, e) != 0) /* a crash, or another process at work */
         return -1;
-    int failed = store_sqlite_sweep(s, e);
+    store_sqlite_sweep(s); /* what cannot be shown now may be later */
     store_lock_release(&s->lock);
-    return failed;
+    return 0;
 }
 
 /* A consumer that names an endpoint before its first event must find it, and one that names none must see them all. */
@@ -369,6 +381,7 @@ static const struct store_ops ops = {
     .list = store_sqlite_list,
     .show = store_sqlite_show,
     .facts = store_sqlite_facts,
+    .counts = store_sqlite_counts,
     .claim = store_sqlite_claim,
     .settle = store_sqlite_settle,
     .prune = prune,

@@ -217,6 +217,8 @@ int store_sqlite_settle(struct store *s, struct store_lease *lease, enum store_v
     int64_t until_ms = now_ms;
     if (verb == STORE_EXTEND)
         until_ms += ms > 0 ? ms : setting.lease_ms;
+    if (verb == STORE_RELEASE)
+        until_ms += ms > 0 ? ms : 0;
     if (verb == STORE_NACK) {
         bool dead = lease->attempts >= setting.max_attempts;
         until_ms += ms >= 0 ? ms : store_sqlite_backoff(&setting, lease->attempts);

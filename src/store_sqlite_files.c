@@ -19,7 +19,7 @@ static int is_logged(void *ctx, const char *endpoint, const struct directory_nam
     return sqlite3_reset(q) == SQLITE_OK ? found : store_sqlite_error(s, "looking for an event", e);
 }
 
-int store_sqlite_sweep(struct store *s, struct err *e) { return directory_sweep(s->directory, is_logged, s, e); }
+void store_sqlite_sweep(struct store *s) { directory_sweep(s->directory, is_logged, s); }
 
 /* ---- lists of names ---- */
 
@@ -66,14 +66,25 @@ static int by_seq(const void *a, const void *b)
 
 static int read_names(struct store *s, const char *endpoint, bool dead, struct names *all, struct err *e)
 {
-    static const char *const folders[] = {"new", "cur", "dead"};
-    for (int i = 0; i < 2 + dead; i++) {
+    static const char *const folders[] = {"new", "cur", "dead", "tmp"}; /* tmp: on its way */
+    for (int i = 0; i < (dead ? 4 : 2); i++) {
         all->state = i == 2 ? 2 : 0;
         if (directory_list(s->directory, endpoint, folders[i], add_name, all, e) != 0)
             return -1;
     }
-    qsort(all->list, all->n, sizeof *all->list, dead ? by_seq : by_age);
+    if (all->n)
+        qsort(all->list, all->n, sizeof *all->list, dead ? by_seq : by_age);
     return 0;
+}
+
+int store_sqlite_files_floor(struct store *s, struct err *e)
+{
+    struct names all = {0};
+    int64_t last = store_sqlite_last(s, e);
+    int failed = last < 0 || (last == 0 && read_names(s, NULL, true, &all, e) != 0);
+    s->floor = all.n ? all.list[all.n - 1].name.seq : 0;
+    free(all.list);
+    return failed ? -1 : 0;
 }
 
 /* ---- for the person ---- */
@@ -92,12 +103,22 @@ static void fill_in(const struct names *all, struct store_event *v)
 
 int store_sqlite_files_state(struct store *s, struct store_event *v, struct err *e)
 {
+    static char why[400]; /* until the next one is shown */
     struct names all = {0};
+    struct directory_name name = {.created_ms = v->created_ms, .seq = v->seq};
+    char endpoint[64];
     int failed = read_names(s, NULL, true, &all, e);
     if (!failed)
         fill_in(&all, v);
     free(all.list);
-    return failed;
+    if (failed || v->state != 2 || v->error.at)
+        return failed;
+    snprintf(name.text, sizeof name.text, "%013lld.%012lld.json", (long long)v->created_ms, (long long)v->seq);
+    snprintf(endpoint, sizeof endpoint, "%.*s", (int)v->endpoint.len, v->endpoint.at);
+    directory_why(s->directory, endpoint, &name, why, sizeof why);
+    if (*why)
+        v->error = span_of(why);
+    return 0;
 }
 
 struct listing {
@@ -108,13 +129,22 @@ struct listing {
     int64_t left;
 };
 
+static bool is_any_or(const char *asked, struct span text) { return !asked || span_equal(text, span_of(asked)); }
+
+static bool is_asked_for(const struct store_filter *f, const struct store_event *v)
+{
+    return (f->state < 0 || v->state == f->state) && is_any_or(f->endpoint, v->endpoint) &&
+           is_any_or(f->type, v->type) && is_any_or(f->resource_id, v->resource_id) &&
+           is_any_or(f->client_id, v->client_id) && v->received_ms >= f->since_ms &&
+           (!f->before_ms || v->received_ms < f->before_ms);
+}
+
 static void list_one(void *ctx, const struct store_event *found)
 {
     struct listing *l = ctx;
     struct store_event v = *found;
     fill_in(l->all, &v);
-    if (l->left == 0 || (l->filter->state >= 0 && v.state != l->filter->state) ||
-        (l->filter->endpoint && !span_equal(v.endpoint, span_of(l->filter->endpoint))))
+    if (l->left == 0 || !is_asked_for(l->filter, &v))
         return;
     l->left--;
     l->each(l->ctx, &v);
@@ -130,12 +160,10 @@ static int list_all(struct store *s, struct listing *l, struct err *e)
         if (q && store_sqlite_each(s, q, list_one, l, e) < 0)
             return -1;
     }
-    sqlite3_stmt *q = by_file ? NULL : store_sqlite_prepare(s, SQL_LIST, e);
+    sqlite3_stmt *q =
+        by_file ? NULL : store_sqlite_filtered(s, l->filter, -1, l->filter->state < 0 ? l->left : -1, e);
     if (!q)
         return by_file ? 0 : -1;
-    sqlite3_bind_text(q, 1, l->filter->endpoint, -1, SQLITE_STATIC);
-    sqlite3_bind_int(q, 2, -1);
-    sqlite3_bind_int64(q, 3, l->filter->state < 0 ? l->left : -1);
     int rc = SQLITE_DONE;
     while (l->left && (rc = sqlite3_step(q)) == SQLITE_ROW) {
         struct store_event v;
@@ -165,8 +193,10 @@ int store_sqlite_files_facts(struct store *s, struct store_facts *facts, struct 
     }
     facts->stranded = facts->waiting;
     facts->waiting = 0;
-    for (size_t i = 0; i < all.n; i++)
+    for (size_t i = 0; i < all.n; i++) {
         *(all.list[i].state == 2 ? &facts->dead : &facts->waiting) += 1;
+        facts->orphaned += is_logged(s, all.list[i].endpoint, &all.list[i].name, NULL) == 0;
+    }
     free(all.list);
     return 0;
 }
@@ -231,6 +261,18 @@ static bool is_wanted(const struct claim *c, struct span type)
     return c->want->n_types == 0;
 }
 
+/* Is it superseded by one that is worked on? */
+static int is_over(const struct claim *c, int64_t seq, struct err *e)
+{
+    sqlite3_stmt *q = store_sqlite_prepare(c->s, SQL_OVER, e);
+    if (!q)
+        return -1;
+    sqlite3_bind_int64(q, 1, seq);
+    sqlite3_bind_text(q, 7, c->types, -1, SQLITE_STATIC);
+    int over = sqlite3_step(q) == SQLITE_ROW && sqlite3_column_int(q, 0);
+    return sqlite3_reset(q) == SQLITE_OK ? over : store_sqlite_error(c->s, "looking for a newer event", e);
+}
+
 enum { ENDED = 2 };
 
 /* Claim the file of the event at hand: 1; or bury it or be done with it: ENDED; 0 when another was first. */
@@ -243,8 +285,9 @@ static int take(struct claim *c, const struct store_event *v, struct err *e)
     int moved = directory_claim(d, c->endpoint, name, c->until_ms, c->owner, e);
     if (moved != 1)
         return moved;
-    if (c->want->skip_superseded && v->superseded)
-        return directory_done(d, c->endpoint, name, c->now_ms, e) < 0 ? -1 : ENDED;
+    int over = c->want->skip_superseded && v->superseded ? is_over(c, v->seq, e) : 0;
+    if (over)
+        return over < 0 ? -1 : directory_done(d, c->endpoint, name, c->now_ms, e) < 0 ? -1 : ENDED;
     struct store_event now = *v;
     struct store_lease lease = {.seq = v->seq, .until_ms = c->until_ms, .attempts = name->attempts};
     snprintf(lease.endpoint, sizeof lease.endpoint, "%s", c->endpoint);
@@ -269,6 +312,8 @@ static void look_at(void *ctx, const struct store_event *v)
     struct look *l = ctx;
     struct claim *c = l->claim;
     char key[600];
+    if (v->created_ms != c->at->name.created_ms || !span_equal(v->endpoint, span_of(c->endpoint)))
+        return; /* a file of a database that was moved away: not this event */
     resource_key(v, key, sizeof key);
     bool leased = c->at->name.claimed && c->at->name.until_ms > c->now_ms;
     if (l->leased) {
@@ -307,7 +352,9 @@ static int claim(struct claim *c, struct names *all, int n, struct err *e)
 static int claim_locked(struct claim *c, int n, struct err *e)
 {
     struct names all = {0};
-    int given = read_names(c->s, c->endpoint, false, &all, e) == 0 ? claim(c, &all, n, e) : -1;
+    int given = read_names(c->s, c->endpoint, false, &all, e);
+    if (given == 0 && all.n) /* no work whose end cannot be told */
+        given = directory_ready_done(c->s->directory, c->endpoint, c->now_ms, e) == 0 ? claim(c, &all, n, e) : -1;
     for (size_t i = 0; i < c->n_held; i++)
         free(c->held[i].key);
     free(c->held);
@@ -322,7 +369,8 @@ static int lock_names(struct store *s, const char *endpoint, struct store_lock *
     *lock = (struct store_lock){.fd = -1};
     if (directory_lock_path(s->directory, endpoint, path, sizeof path) != 0)
         return err_set(e, ERR_CONFIG, "the path of directory = is too long");
-    if (store_lock_open(lock, path, (gid_t)-1, e) == 0 && store_lock_take(lock, s->wait_ms, e) >= 0)
+    if (store_lock_open(lock, path, directory_group(s->directory), e) == 0 &&
+        store_lock_take(lock, s->wait_ms, e) >= 0)
         return 0;
     store_lock_close(lock);
     return -1;
@@ -341,7 +389,8 @@ int store_sqlite_files_claim(struct store *s, const struct store_want *w, int n,
     snprintf(c.owner, sizeof c.owner, "%s-%u", w->owner, ++count);
     if (w->ordered && lock_names(s, c.endpoint, &lock, e) != 0)
         return -1;
-    int given = claim_locked(&c, n, e);
+    int given = store_sqlite_types(w, &c.types, e) == 0 ? claim_locked(&c, n, e) : -1;
+    free(c.types);
     store_lock_close(&lock);
     return given;
 }
@@ -376,14 +425,17 @@ int store_sqlite_files_settle(struct store *s, struct store_lease *lease, enum s
     struct directory_name name;
     struct store_lock lock;
     int moved = -1;
-    if (!directory_parse(lease->key, &name) || lock_names(s, lease->endpoint, &lock, e) != 0)
+    if (!directory_parse(lease->key, &name))
+        return err_set(e, ERR_USAGE, "%s is no claim", lease->key);
+    if (lock_names(s, lease->endpoint, &lock, e) != 0)
         return -1;
     switch (verb) {
     case STORE_ACK: moved = directory_done(s->directory, lease->endpoint, &name, now_ms, e); break;
     case STORE_NACK: moved = nack(s, lease, &name, why, ms, now_ms, e); break;
     case STORE_EXTEND: moved = extend(s, lease, &name, ms, now_ms, e); break;
     case STORE_RELEASE:
-        moved = directory_later(s->directory, lease->endpoint, &name, name.attempts - 1, now_ms, e);
+        moved =
+            directory_later(s->directory, lease->endpoint, &name, name.attempts - 1, now_ms + (ms > 0 ? ms : 0), e);
         break;
     }
     store_lock_close(&lock);

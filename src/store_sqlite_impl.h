@@ -25,8 +25,8 @@ enum { STORE_NAMES_MAX = 2 * STORE_BATCH_MAX, STORE_NAME_SIZE = 64 /* bytes, wit
     X(SQL_SECRET, "SELECT id FROM secret WHERE endpoint=?1 AND name=?2")                                          \
     X(SQL_SECRET_NEW, "INSERT INTO secret(endpoint,name) VALUES(?1,?2)")                                          \
     X(SQL_EVENT, "INSERT INTO event_log(endpoint,event_id,type,resource_type,resource_id,client_id,status,"       \
-                 "outcome,created_ms,received_ms,secret,signature,payload_at,payload_len,body) "                  \
-                 "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)")                                    \
+                 "outcome,created_ms,received_ms,secret,signature,payload_at,payload_len,body,seq) "                  \
+                 "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)")                                    \
     X(SQL_INBOX, "INSERT INTO inbox(seq,endpoint,state,due_ms) VALUES(?1,?2,?3,?4)")                              \
     X(SQL_EVENT_UNDO, "DELETE FROM event_log WHERE seq=?1")                                                       \
     X(SQL_KNOWN, "SELECT payload_at,payload_len,payload_sha256,body FROM event_log "                              \
@@ -38,11 +38,16 @@ enum { STORE_NAMES_MAX = 2 * STORE_BATCH_MAX, STORE_NAME_SIZE = 64 /* bytes, wit
                  "outcome=?4")                                                                                    \
     X(SQL_COUNT_NEW, "INSERT INTO counter(hour_ms,endpoint,secret,outcome,n,last_ms) VALUES(?1,?2,?3,?4,?5,?6)")  \
     X(SQL_READABLE, "SELECT max_attempts FROM setting")                                                           \
-    X(SQL_LIST, STORE_SQL_EVENT " WHERE (?1 IS NULL OR endpoint=?1) AND (?2<0 OR state=?2) "                      \
-                "ORDER BY seq DESC LIMIT ?3")                                                                     \
+    X(SQL_LIST, STORE_SQL_EVENT " WHERE " STORE_SQL_FILTER)                                                       \
+    X(SQL_LIST_STATE, STORE_SQL_EVENT " WHERE seq IN (SELECT seq FROM inbox WHERE state=?1) AND " STORE_SQL_FILTER) \
+    X(SQL_LIST_RESOURCE, STORE_SQL_EVENT " WHERE resource_id=?4 AND " STORE_SQL_FILTER)                           \
     X(SQL_SHOW_SEQ, STORE_SQL_EVENT " WHERE seq=?1")                                                              \
     X(SQL_SHOW_ID, STORE_SQL_EVENT " WHERE event_id=?1 ORDER BY seq")                                             \
+    X(SQL_COUNTS, "SELECT c.hour_ms,c.n,c.last_ms,n.name,s.name,c.outcome FROM counter c "                        \
+                  "LEFT JOIN endpoint n ON n.id=c.endpoint LEFT JOIN secret s ON s.id=c.secret "                  \
+                  "WHERE c.hour_ms>?1 ORDER BY c.hour_ms,c.endpoint,c.secret,c.outcome")                          \
     X(SQL_ENDPOINTS, "SELECT id,name FROM endpoint ORDER BY name")                                               \
+    X(SQL_LAST, "SELECT coalesce(max(seq),0) FROM event_log")                                                     \
     X(SQL_SETTING, "SELECT max_attempts,lease_ms,backoff_ms FROM setting")                                        \
     X(SQL_LOGGED, "SELECT 1 FROM event_log e JOIN endpoint n ON n.id=e.endpoint "                                 \
                   "WHERE e.seq=?1 AND e.created_ms=?2 AND n.name=?3")                                             \
@@ -62,6 +67,7 @@ enum { STORE_NAMES_MAX = 2 * STORE_BATCH_MAX, STORE_NAME_SIZE = 64 /* bytes, wit
         "OR ((?7 IS NULL OR instr(?7,'\n'||o.type||'\n')) "                                                       \
         "AND (o.created_ms<e.created_ms OR (o.created_ms=e.created_ms AND o.seq<e.seq)))))) "                     \
         "ORDER BY i.due_ms,i.seq LIMIT ?10)")                                                                     \
+    X(SQL_OVER, "SELECT " STORE_SQL_OVER("?1"))                                                                   \
     X(SQL_CLAIMED, STORE_SQL_EVENT " WHERE seq IN (SELECT seq FROM inbox WHERE state=0 AND endpoint=?1 "          \
                    "AND due_ms=?2 AND token=?3) ORDER BY created_ms,seq")                                         \
     X(SQL_ACK, "UPDATE inbox SET state=1,token=NULL,done_ms=?3 WHERE seq=?1 AND token=?2 AND state=0")            \
@@ -73,8 +79,17 @@ enum { STORE_NAMES_MAX = 2 * STORE_BATCH_MAX, STORE_NAME_SIZE = 64 /* bytes, wit
     X(SQL_FACTS, "SELECT (SELECT count(*) FROM inbox WHERE state=0),(SELECT count(*) FROM inbox WHERE state=2),"  \
                  "(SELECT count(*) FROM quarantine),(SELECT count(*) FROM event_log)")
 
-/* Is the row being claimed superseded? */
-#define STORE_SQL_OLD "(SELECT v.superseded FROM events v WHERE v.seq=inbox.seq)"
+/* What a struct store_filter asks for, newest first. */
+#define STORE_SQL_FILTER                                                                                          \
+    "(?1<0 OR state=?1) AND (?2 IS NULL OR endpoint=?2) AND (?3 IS NULL OR type=?3) AND "                         \
+    "(?4 IS NULL OR resource_id=?4) AND (?5 IS NULL OR client_id=?5) AND received_ms>=?6 AND "                    \
+    "(?7=0 OR received_ms<?7) ORDER BY seq DESC LIMIT ?8"
+
+/* Is an event superseded by one that is worked on: of types ?7, and neither dead nor ignored? */
+#define STORE_SQL_OVER(seq)                                                                                       \
+    "EXISTS(SELECT 1 FROM newer n LEFT JOIN inbox b ON b.seq=n.newer_seq WHERE n.seq=" seq " AND "                \
+    "coalesce(b.state,0)<2 AND (?7 IS NULL OR instr(?7,'\n'||n.newer_type||'\n')))"
+#define STORE_SQL_OLD STORE_SQL_OVER("inbox.seq")
 
 /* The columns in the order of struct read_column in store_sqlite_read.c. */
 #define STORE_SQL_EVENT                                                                                           \
@@ -96,6 +111,7 @@ struct store {
     sqlite3_stmt *prepared[STORE_SQL_COUNT]; /* made when first used */
     struct store_lock lock;
     struct directory *directory; /* NULL: the inbox is the table */
+    int64_t floor;               /* of a new database beside files of an older one: the highest number of these */
     char directory_path[PATH_MAX];
     int wait_ms;
     char path[PATH_MAX];
@@ -134,11 +150,18 @@ int store_sqlite_run(sqlite3_stmt *q);
 /* Take the writers' lock, if the file is still in place: 0, or -1 with ERR_BUSY. */
 int store_sqlite_lock(struct store *s, struct err *e);
 
+/* The highest number in the log, 0 when it is empty; -1 and *e. */
+int64_t store_sqlite_last(struct store *s, struct err *e);
+
 /* The row at hand, in the order of STORE_SQL_EVENT; its spans live until the statement moves on. */
 void store_sqlite_event(sqlite3_stmt *q, struct store_event *v);
 
 /* Run a bound query of STORE_SQL_EVENT to its end; the number of rows, or -1. */
 int64_t store_sqlite_each(struct store *s, sqlite3_stmt *q, store_each *each, void *ctx, struct err *e);
+
+/* The rows that a filter asks for, but for its state and limit, for store_sqlite_each; NULL and *e. */
+sqlite3_stmt *store_sqlite_filtered(struct store *s, const struct store_filter *f, int state, int64_t limit,
+                                    struct err *e);
 
 /* The row of an event by its number, for store_sqlite_each; NULL and *e. */
 sqlite3_stmt *store_sqlite_by_seq(struct store *s, int64_t seq, struct err *e);
@@ -157,8 +180,10 @@ int64_t store_sqlite_backoff(const struct directory_setting *setting, int64_t at
 
 /* ---- the directory form: store_sqlite_files.c ---- */
 
-/* Under the writers' lock: show what a crash has left unshown. */
-int store_sqlite_sweep(struct store *s, struct err *e);
+/* Under the writers' lock, before anything is written: show what a crash has left unshown. */
+void store_sqlite_sweep(struct store *s);
+/* A new database beside files of an older one: its numbers begin above theirs, so that no name comes twice. */
+int store_sqlite_files_floor(struct store *s, struct err *e);
 int store_sqlite_files_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx,
                             struct err *e);
 int store_sqlite_files_facts(struct store *s, struct store_facts *facts, struct err *e);
@@ -175,6 +200,7 @@ int store_sqlite_list(struct store *s, const struct store_filter *f, store_each 
 int store_sqlite_show(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
 int store_sqlite_facts(struct store *s, struct store_facts *facts, struct err *e);
 int store_sqlite_ready(struct store *s, struct err *e);
+int store_sqlite_counts(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
 int store_sqlite_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each,
                        void *ctx, struct err *e);
 int store_sqlite_settle(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,

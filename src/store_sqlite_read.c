@@ -54,6 +54,15 @@ int64_t store_sqlite_each(struct store *s, sqlite3_stmt *q, store_each *each, vo
     return rows;
 }
 
+int64_t store_sqlite_last(struct store *s, struct err *e)
+{
+    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_LAST, e);
+    if (!q)
+        return -1;
+    int64_t last = sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
+    return sqlite3_reset(q) == SQLITE_OK ? last : store_sqlite_error(s, "reading the log", e);
+}
+
 sqlite3_stmt *store_sqlite_by_seq(struct store *s, int64_t seq, struct err *e)
 {
     sqlite3_stmt *q = store_sqlite_prepare(s, SQL_SHOW_SEQ, e);
@@ -62,16 +71,31 @@ sqlite3_stmt *store_sqlite_by_seq(struct store *s, int64_t seq, struct err *e)
     return q;
 }
 
+/* By the index that serves best. Most events are done: they are read in their order. */
+sqlite3_stmt *store_sqlite_filtered(struct store *s, const struct store_filter *f, int state, int64_t limit,
+                                    struct err *e)
+{
+    enum store_sql which = f->resource_id ? SQL_LIST_RESOURCE : state >= 0 && state != 1 ? SQL_LIST_STATE : SQL_LIST;
+    const char *const texts[] = {f->endpoint, f->type, f->resource_id, f->client_id};
+    sqlite3_stmt *q = store_sqlite_prepare(s, which, e);
+    if (!q)
+        return NULL;
+    sqlite3_bind_int(q, 1, state);
+    for (int i = 0; i < 4; i++)
+        sqlite3_bind_text(q, i + 2, texts[i], -1, SQLITE_STATIC);
+    sqlite3_bind_int64(q, 6, f->since_ms);
+    sqlite3_bind_int64(q, 7, f->before_ms);
+    sqlite3_bind_int64(q, 8, limit);
+    return q;
+}
+
 int store_sqlite_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e)
 {
     if (s->directory)
         return store_sqlite_files_list(s, f, each, ctx, e);
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_LIST, e);
+    sqlite3_stmt *q = store_sqlite_filtered(s, f, f->state, f->limit, e);
     if (!q)
         return -1;
-    sqlite3_bind_text(q, 1, f->endpoint, -1, SQLITE_STATIC);
-    sqlite3_bind_int(q, 2, f->state);
-    sqlite3_bind_int64(q, 3, f->limit);
     return store_sqlite_each(s, q, each, ctx, e) < 0 ? -1 : 0;
 }
 
@@ -140,6 +164,24 @@ int store_sqlite_facts(struct store *s, struct store_facts *facts, struct err *e
     if (sqlite3_reset(q) != SQLITE_OK)
         return store_sqlite_error(s, "counting", e);
     return s->directory ? store_sqlite_files_facts(s, facts, e) : 0;
+}
+
+int store_sqlite_counts(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e)
+{
+    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_COUNTS, e);
+    if (!q)
+        return -1;
+    sqlite3_bind_int64(q, 1, since_ms - 3600000);
+    while (sqlite3_step(q) == SQLITE_ROW) {
+        struct store_count c = {sqlite3_column_int64(q, 0),
+                                sqlite3_column_int64(q, 1),
+                                sqlite3_column_int64(q, 2),
+                                text_at(q, 3),
+                                text_at(q, 4),
+                                text_at(q, 5)};
+        each(ctx, &c);
+    }
+    return sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "reading the figures", e);
 }
 
 /* The folder and whatever of the database's files is there must be writable, with room to spare. */

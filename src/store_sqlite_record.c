@@ -134,7 +134,7 @@ static int known(struct store *s, struct record *r, const struct name *name, int
     return quarantine(s, r, r->err.msg, name, now_ms, e);
 }
 
-static void bind_event(sqlite3_stmt *q, const struct record *r, const struct name *name, int64_t now_ms)
+static void bind_event(sqlite3_stmt *q, const struct record *r, const struct name *name, int64_t seq, int64_t now_ms)
 {
     const struct event *v = r->event;
     const struct span texts[] = {v->id,        v->type,   v->resource_type, v->resource_id,
@@ -154,13 +154,16 @@ static void bind_event(sqlite3_stmt *q, const struct record *r, const struct nam
         sqlite3_bind_null(q, at++);
         sqlite3_bind_null(q, at++);
     }
-    bind_blob(q, at, verified_body(r->verified));
+    bind_blob(q, at++, verified_body(r->verified));
+    if (seq)
+        sqlite3_bind_int64(q, at, seq);
+    else
+        sqlite3_bind_null(q, at); /* the next one */
 }
 
-/* The store refuses this one alone: nothing of it stays. */
+/* The store refuses this one alone, for the reason in r->err: nothing of it stays. */
 static int refuse_one(struct store *s, struct record *r, int64_t seq, struct err *e)
 {
-    store_sqlite_error(s, "writing an event", &r->err);
     r->outcome = STORE_REFUSED;
     sqlite3_stmt *q = seq ? store_sqlite_prepare(s, SQL_EVENT_UNDO, e) : NULL;
     if (!q)
@@ -176,8 +179,10 @@ static int put_inbox(struct store *s, struct record *r, const struct name *name,
     int64_t seq = sqlite3_last_insert_rowid(s->db), created_ms = r->event->created_ms;
     if (s->directory && !r->ignored) {
         r->outcome = STORE_NEW;
-        return directory_write(s->directory, name->endpoint, created_ms >= 0 ? created_ms : now_ms, seq,
-                               verified_body(r->verified), now_ms, e);
+        if (directory_write(s->directory, name->endpoint, created_ms >= 0 ? created_ms : now_ms, seq,
+                            verified_body(r->verified), now_ms, &r->err) == 0)
+            return 0;
+        return refuse_one(s, r, seq, e); /* other endpoints have folders of their own */
     }
     sqlite3_stmt *q = store_sqlite_prepare(s, SQL_INBOX, e);
     if (!q)
@@ -190,7 +195,10 @@ static int put_inbox(struct store *s, struct record *r, const struct name *name,
     int rc = store_sqlite_run(q);
     if (rc == SQLITE_OK)
         return 0;
-    return refuses_one(rc) ? refuse_one(s, r, seq, e) : store_sqlite_error(s, "writing the inbox", e);
+    if (!refuses_one(rc))
+        return store_sqlite_error(s, "writing the inbox", e);
+    store_sqlite_error(s, "writing an event", &r->err);
+    return refuse_one(s, r, seq, e);
 }
 
 static int put_event(struct store *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e)
@@ -198,12 +206,16 @@ static int put_event(struct store *s, struct record *r, const struct name *name,
     sqlite3_stmt *q = store_sqlite_prepare(s, SQL_EVENT, e);
     if (!q)
         return -1;
-    bind_event(q, r, name, now_ms);
+    int64_t last = s->floor ? store_sqlite_last(s, e) : 0;
+    if (last < 0)
+        return -1;
+    bind_event(q, r, name, last < s->floor ? s->floor + 1 : 0, now_ms);
     int rc = store_sqlite_run(q);
     if (rc == SQLITE_OK)
         return put_inbox(s, r, name, now_ms, e);
     if (sqlite3_extended_errcode(s->db) == SQLITE_CONSTRAINT_UNIQUE)
         return known(s, r, name, now_ms, e);
+    store_sqlite_error(s, "writing an event", &r->err);
     return refuses_one(rc) ? refuse_one(s, r, 0, e) : store_sqlite_error(s, "writing an event", e);
 }
 
@@ -284,7 +296,9 @@ static int record_locked(struct store *s, struct record *const batch[], size_t n
     int failed = run_simple(s, SQL_BEGIN, "beginning a transaction", e);
     if (failed)
         return -1;
-    failed = (s->directory && store_sqlite_sweep(s, e) != 0) || record_inside(s, batch, n, now_ms, e) != 0;
+    if (s->directory)
+        store_sqlite_sweep(s);
+    failed = record_inside(s, batch, n, now_ms, e);
     if (failed && s->directory)
         directory_drop(s->directory, false);
     if (failed)

@@ -14,7 +14,7 @@ use Test::More;
 my $page = Contract::page();
 my %sql = Contract::statements();
 my $NOW_MS = delete $sql{NOW_MS};
-is_deeply [sort keys %sql], [sort qw(poll done claim read ack nack extend release types ordered skip)], 'the page has each statement';
+is_deeply [sort keys %sql], [sort qw(poll done claim read ack nack extend release types ordered over skip)], 'the page has each statement';
 
 my ($db, $now);
 sub fresh {

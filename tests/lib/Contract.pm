@@ -9,7 +9,7 @@ our @EXPORT_OK = qw(page statements bind);
 
 sub page { return slurp("$ROOT/src/complycube-inbox.5") }
 
-# name => text: poll, done, claim, read, ack, nack, extend, release, and the clauses types, ordered, skip.
+# name => text: poll, done, claim, read, ack, nack, extend, release, and the clauses types, ordered, over, skip.
 sub statements {
     my $page = page();
     my ($now_ms) = $page =~ /^NOW_MS stands for\n\.Ql (.*) ,$/m or die 'NOW_MS is not explained';
@@ -17,6 +17,7 @@ sub statements {
     for my $display ($page =~ /^\.Bd -literal\n(.*?)^\.Ed/msg) {
         $sql{$1} = $2 while $display =~ /^(\w+) +(\S.*?\n(?:^ .*\n)*)/mg;
     }
+    s/\bOVER\b/$sql{over}/g for $sql{skip};
     s/\bNOW_MS\b/$now_ms/g, s/\s+/ /g for values %sql;
     return (%sql, NOW_MS => $now_ms);
 }

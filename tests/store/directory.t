@@ -199,7 +199,7 @@ sub crash {
     return !$survived;
 }
 
-for my $call (qw(pwrite64 write fsync fdatasync rename unlink fchmod utimensat ftruncate)) {
+for my $call (qw(pwrite64 write fsync fdatasync renameat2 unlink fchmod utimensat ftruncate)) {
     for (my $step = 1; crash($call, $step); $step++) { }
 }
 note join ', ', map { "$_: $seen{$_}" } sort keys %seen;

@@ -120,4 +120,30 @@ subtest 'a command that cannot be run costs no attempt' => sub {
     $f->finish;
 };
 
+subtest 'what a person is likely to mistype' => sub {
+    my ($f, $handler) = with_handler('cat >/dev/null', event());
+    my $script = $f->write('run/script.sh', "exit 0\n");
+    for my $try ([['php', $script], qr/use php-cgi/], [['/usr/bin/php8.2', $script], qr/use php-cgi/],
+        [['php-cgi', '/nonexistent/webhook.php'], qr{/nonexistent/webhook\.php: no such script}], [['php-cgi'], qr/its path comes last/],
+        [[$script], qr/not executable/], [['/nonexistent/handler'], qr/no such program/])
+    {
+        my ($code, $err) = tool($f, @WORK, '--once', '--', @{ $try->[0] });
+        is($code, 2, "@{ $try->[0] } is refused");
+        like($err, $try->[1], 'with the reason');
+    }
+    is(settled($f), '0/0', 'and the event waits');
+    $f->finish;
+};
+
+subtest 'a user who can read no secret may work' => sub {
+    my ($f, $handler) = with_handler('cat >/dev/null', event());
+    unlink $f->path('home/private/secrets') or die;
+    my ($code, $err) = tool($f, @WORK, '--once', $handler);
+    is("$code$err", '0', 'work needs none');
+    is(settled($f), '1/1', 'and does its work');
+    is((tool($f, $_))[0], 0, "nor does $_") for 'list';
+    is((tool($f, 'doctor'))[0] ? 1 : 0, 1, 'but doctor looks for them');
+    $f->finish;
+};
+
 done_testing;

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT
+ * config_ask: what a configuration that is read says, what its values mean, and whether its files have changed. */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+size_t config_size(const char *text)
+{
+    char *end;
+    errno = 0;
+    unsigned long long n = strtoull(text, &end, 10);
+    int shift = *end == 'K' || *end == 'k' ? 10 : *end == 'M' || *end == 'm' ? 20 : 0;
+    if (errno || end == text || *text == '-' || end[shift != 0] != '\0' || n > (1ull << 40))
+        return 0;
+    return (size_t)(n << shift);
+}
+
+int64_t config_time_ms(const char *text)
+{
+    char *end;
+    errno = 0;
+    long long n = strtoll(text, &end, 10);
+    int64_t unit_ms = *end == 'd' ? 86400000 : *end == 'h' ? 3600000 : 0;
+    return errno || end == text || n < 1 || n > 36500 || !unit_ms || end[1] != '\0' ? -1 : n * unit_ms;
+}
+
+bool config_wants(const struct config *c, const char *endpoint, struct span type)
+{
+    for (size_t i = 0; i < c->n_endpoints; i++) {
+        const struct config_endpoint *p = &c->endpoint[i];
+        if (strcmp(p->name, endpoint) != 0)
+            continue;
+        for (size_t k = 0; k < p->n_events; k++)
+            if (strcmp(p->events[k], "*") == 0 || span_equal(span_of(p->events[k]), type))
+                return true;
+        return false;
+    }
+    return true; /* an endpoint that is being taken away: keep what still comes */
+}
+
+bool config_knows(const struct config *c, struct span value)
+{
+    for (size_t i = 0; i < c->n_endpoints; i++)
+        for (size_t k = 0; k < c->endpoint[i].secrets.n; k++)
+            if (span_equal(c->endpoint[i].secrets.list[k].value, value))
+                return true;
+    return false;
+}
+
+static bool at_rest(const struct files_print *p, int64_t now_ms)
+{
+    int64_t age_ms = now_ms - p->ctime_ns / 1000000;
+    return age_ms >= CONFIG_REST_MS || age_ms < -CONFIG_REST_MS; /* a clock that was set back must not stop us */
+}
+
+bool config_changed(const struct config *c, int64_t now_ms)
+{
+    bool changed = !*c->path && c->error.code != ERR_NONE; /* none was found: one may be there now */
+    for (size_t i = 0; i <= c->n_endpoints; i++) {
+        const char *path = i < c->n_endpoints ? c->endpoint[i].secret_file : c->path;
+        if (!path || !*path || (c->without_secrets && i < c->n_endpoints))
+            continue;
+        struct files_print now = files_look(path);
+        if (files_print_equal(&now, i < c->n_endpoints ? &c->endpoint[i].print : &c->print))
+            continue;
+        if (!at_rest(&now, now_ms))
+            return false;
+        changed = true;
+    }
+    return changed;
+}
+
+int64_t config_age(const struct config *c, int64_t now_ms)
+{
+    int64_t latest = c->print.ctime_ns;
+    for (size_t i = 0; i < c->n_endpoints; i++)
+        if (c->endpoint[i].print.ctime_ns > latest)
+            latest = c->endpoint[i].print.ctime_ns;
+    return now_ms - latest / 1000000;
+}

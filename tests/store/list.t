@@ -1,0 +1,57 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# complycube-inbox list: what each filter takes, alone and together, over the table and the directory.
+use strict;
+use warnings;
+use DBI;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use Event;
+use Fixture;
+use JSON::PP;
+use POSIX qw(strftime);
+use Test::More;
+use Tool qw(record resource_event);
+
+my $sample = Fixture::slurp("$Fixture::ROOT/cgi-bin/complycube-webhook.conf.sample");
+for my $form ('table', 'directory') {
+    my $f = Fixture->new(conf => ($form eq 'table' ? '' : qq(inbox = "directory"\ndirectory = "../../private/inbox.d"\n)) . $sample
+        . qq(endpoint sandbox { secret_file = "../../private/secrets.sandbox" }\n));
+    my $tool = $f->install('run/complycube-inbox', 'complycube-inbox');
+    record($f, resource_event('e1', 'r1', 1), resource_event('e2', 'r1', 2, 'check.completed'), resource_event('e3', 'r2', 3));
+    $f->cgi({ body => $_, headers => ['ComplyCube-Signature' => sign($_, $SECRET{sandbox})] }) for resource_event('e4', 'r1', 4);
+    my $db = DBI->connect('dbi:SQLite:dbname=' . $f->database, '', '', { RaiseError => 1 });
+    $db->do('UPDATE event_log SET received_ms = received_ms - 86400000 * (4 - seq), client_id = ? WHERE seq < 4', undef, 'c1');
+    if ($form eq 'table') {
+        $db->do('UPDATE inbox SET state = CASE seq WHEN 1 THEN 1 WHEN 3 THEN 2 ELSE 0 END');
+    } else {
+        my $box = $f->path('home/private/inbox.d/live');
+        my @names = map { s{.*/}{}r } sort glob "$box/new/*";
+        rename "$box/new/$names[0]", "$box/done/$names[0]" or die;
+        rename "$box/new/$names[2]", "$box/dead/$names[2]" or die;
+    }
+    my $listed = sub {
+        my ($code, $out, $err) = $f->run($tool, '-c', $f->config, 'list', '--json', @_);
+        return $code ? "exit $code: $err" : join ' ', map { decode_json($_)->{event_id} } split /\n/, $out;
+    };
+    my $day = sub { strftime('%Y-%m-%d %H:%M:%S', localtime(time - 86400 * $_[0])) };
+    for my $case (
+        ['all, the newest first' => 'e4 e3 e2 e1'], ['a limit' => 'e4 e3', '-n', 2],
+        ['of an endpoint' => 'e3 e2 e1', '-e', 'live'], ['of a state' => 'e1', '-s', 'done'], ['dead ones' => 'e3', '-s', 'dead'],
+        ['waiting ones' => 'e4 e2', '-s', 'waiting'], ['waiting ones of an endpoint' => 'e2', '-s', 'waiting', '-e', 'live'],
+        ['of a type' => 'e2', '-t', 'check.completed'], ['of a resource' => 'e4 e2 e1', '-r', 'r1'],
+        ['of a resource in a state' => 'e1', '-r', 'r1', '-s', 'done'], ['of a client' => 'e3 e2 e1', '-C', 'c1'],
+        ['dead ones of a client' => 'e3', '-C', 'c1', '-s', 'dead'], ['none of another' => '', '-C', 'nobody', '-s', 'dead'],
+        ['since some time ago' => 'e4 e3', '-a', '36h'], ['since a moment' => 'e4 e3 e2', '-a', $day->(2.5)],
+        ['before one' => 'e1', '-b', $day->(2.5)], ['between two' => 'e2', '-a', '60h', '-b', '36h'],
+        ['of a day in UTC' => 'e4', '-a', strftime('%Y-%m-%dT%H:%M:%SZ', gmtime(time - 3600))],
+    ) {
+        my ($name, $expected, @args) = @$case;
+        is $listed->(@args), $expected, "$form: list $name";
+    }
+    like $listed->('-a', 'yesterday'), qr/^exit 2: .*takes a time/, "$form: what is no time is refused";
+    like $listed->('-a', '2026-13-01'), qr/^exit 2: /, "$form: so is a month that is not there";
+    like $listed->('-t', 'a', '-t', 'b'), qr/^exit 2: .*one --type/, "$form: and a second type";
+    $f->finish;
+}
+done_testing;
