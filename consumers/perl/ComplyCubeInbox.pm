@@ -17,12 +17,17 @@
 #     release($event)           not worked on: another worker may have it at once
 #     each($callback, $limit)   claim, call, and ack; or nack where it dies. How many were claimed
 #     once($dbh, $table, $callback, $limit)    each, with an effect in your own database exactly once: $callback->($event,
-#                               $dbh) works inside a transaction that also inserts the event's key into $table
+#                               $dbh) works inside a transaction that also inserts the event's key into $table. $dbh has
+#                               AutoCommit on, and no transaction is open. Let errors of the database pass: after a
+#                               deadlock that $callback caught and tried again, nothing holds effect and key together
 #     stop()                    for signal handlers: each and once return after the event at hand
 #
 # ack, nack, extend and release give false when the lease was lost: another worker has the event then. A worker may
 # die between its work and the ack, and then the event comes again. Make the object after a fork, not before.
-# The text of an event is characters, its body bytes.
+# The words of what $callback dies of go to the log and, with the event, into the inbox; of an error of DBI those before
+# its first quote, where values begin. An event on its second attempt is worked alone, should it be what kills workers.
+# The text of an event is characters, its body bytes. In a payload half a surrogate pair is U+FFFD, true and false are 1
+# and 0.
 package ComplyCubeInbox;
 use 5.010;
 use strict;
@@ -37,12 +42,15 @@ sub new {
     die "no such option: @unknown\n" if @unknown;
     my %option = (%DEFAULT, %given);
     die "types is no list, or an empty one\n" if defined $option{types} && !(ref $option{types} eq 'ARRAY' && @{ $option{types} });
-    die "limit and lease must be more than 0\n" if $option{limit} < 1 || defined $option{lease} && $option{lease} <= 0;
+    die "lease must be a number of seconds, more than 0\n"
+        if defined $option{lease} && !($option{lease} =~ /\A[0-9]*\.?[0-9]+\z/ && $option{lease} > 0);
+    _whole($option{limit});
+    _callback($option{log}, 'log');
     my $form = -d $path ? 'ComplyCubeInbox::Directory' : 'ComplyCubeInbox::Table';
     return bless { limit => $option{limit}, store => $form->new($path, \%option) }, $class;
 }
 
-sub claim { my ($self, $limit) = @_; return $self->{store}->claim(int($limit // $self->{limit})) }
+sub claim { my ($self, $limit) = @_; return $self->{store}->claim(_whole($limit // $self->{limit})) }
 sub ack { my ($self, $event) = @_; return $self->{store}->ack($event) }
 sub nack { my ($self, $event, $why, $seconds) = @_; return $self->{store}->nack($event, substr($why // '', 0, 1000), $seconds) }
 sub extend { my ($self, $event, $seconds) = @_; return $self->{store}->extend($event, $self->{store}->lease($seconds)) }
@@ -51,25 +59,36 @@ sub stop { $_[0]{stopped} = 1; return }
 
 sub each {
     my ($self, $callback, $limit) = @_;
+    _callback($callback, 'the callback');
     return $self->_work(sub { attempt($callback, $_[0]) }, $limit);
 }
 
 sub once {
     my ($self, $dbh, $table, $callback, $limit) = @_;
-    local $dbh->{RaiseError} = 1;
-    local $dbh->{PrintError} = 0;
-    local $dbh->{HandleError} = undef;
-    my $effect = ComplyCubeInbox::Effect->new($dbh, $table, $callback);
+    _callback($callback, 'the callback');
+    local @$dbh{qw(RaiseError PrintError HandleError)};
+    my $effect = ComplyCubeInbox::Effect->new($self, $dbh, $table, $callback);
     my $count = $self->_work(sub { $effect->apply($_[0]) }, $limit);
     return $effect->alive($count);
 }
 
-# Call it: undef, or what it died of, in words.
+sub _callback { my ($value, $what) = @_; die "$what cannot be called\n" if ref $value ne 'CODE'; return }
+
+sub _whole {
+    my ($limit) = @_;
+    die "limit must be an integer, 1 or more\n" if ($limit // '') !~ /\A[1-9][0-9]{0,8}\z/;
+    return int $limit;
+}
+
+# Call it: undef, or what it died of, in words. Those of DBI go on with values, in quotes.
 sub attempt {
     my ($code, @arguments) = @_;
     local $@;
-    return undef if eval { $code->(@arguments); 1 };
+    my ($done, $left) = (0, 1);
+    { $done = eval { $code->(@arguments); 1 }; $left = 0 }    # a loop, that next and last would leave
+    return $left ? 'left by next or last' : undef if $left || $done;
     my $why = "$@";
+    $why =~ s/(DBD::[\w:]+ \w+ failed: [^'"`\n]*+).*/$1/s;
     $why =~ s/\s+\z//;
     return length $why ? $why : 'died without a word';
 }
@@ -83,17 +102,25 @@ sub _work {
     my $count = @open;
     my $good = eval {
         while (@open && !$self->{stopped}) {
-            my $event = $open[0];
-            if (ComplyCubeInbox::Store::now() < $half || $self->extend($event)) { $self->_settle($event, $run->($event)) }
+            my $mine = ComplyCubeInbox::Store::now() < $half || $self->extend($open[0]);
+            my $event = shift @open;    # released no more, whatever fails: its work may be done
+            $self->_give_back(\@open) if $mine && $event->{attempts} > 1;
+            if ($mine) { $self->_settle($event, $run->($event)) }
             else { $self->{store}->report($event, 'the lease ended before its turn came') }
-            shift @open;
         }
         1;
     };
     my $error = $@;
-    for my $event (@open) { attempt(sub { $self->release($event) }) }    # or the lease just ends
+    $self->_give_back(\@open);
     die $error if !$good;
     return $count;
+}
+
+# Until one fails; then their leases just end.
+sub _give_back {
+    my ($self, $open) = @_;
+    while (my $event = shift @$open) { @$open = () if defined attempt(sub { $self->release($event) }) }
+    return;
 }
 
 sub _settle {
@@ -122,6 +149,9 @@ sub lease { my ($self, $seconds) = @_; return defined $seconds ? $seconds * 1000
 
 sub set {
     my ($self, %setting) = @_;
+    for my $name (qw(max_attempts lease_ms backoff_ms)) {
+        $self->refuse("setting: $name is missing, or less than 1") if ($setting{$name} // 0) < 1;
+    }
     $setting{lease_ms} = $self->{option}{lease} * 1000 if defined $self->{option}{lease};
     $self->{setting} = \%setting;
     return;
@@ -154,18 +184,19 @@ sub choose {
 sub refuse { my ($self, $why) = @_; die "$self->{path}: $why\n" }
 sub missing { $_[0]->refuse('inbox not created yet, run complycube-inbox init') }
 
-# A line for people; never anything of the payload.
+# A line for people; never anything of the payload. A log that fails stops no work.
 sub report {
     my ($self, $event, $message) = @_;
     my $line = "complycube-inbox: $event->{endpoint} $event->{type} $event->{event_id}: $message";
     $line =~ s/[\x00-\x1f\x7f]+/ /g;
     utf8::encode($line) if utf8::is_utf8($line);
-    $self->{option}{log}->($line);
+    ComplyCubeInbox::attempt($self->{option}{log}, $line);
     return;
 }
 
 # The database.
 package ComplyCubeInbox::Table;
+use File::Spec ();
 our @ISA = ('ComplyCubeInbox::Store');
 
 my $APPLICATION = 0x43434958;
@@ -186,7 +217,9 @@ my %STATEMENT = (
     state     => 'state = CASE WHEN attempts >= :max THEN 2 ELSE 0 END',
     skip      => q(state = CASE WHEN {over} THEN 1 WHEN attempts >= :max THEN 2 ELSE 0 END,
         done_ms = CASE WHEN {over} THEN {now} END, error = CASE WHEN {over} THEN 'superseded' ELSE error END),
-    over      => '(SELECT v.superseded FROM events v WHERE v.seq = inbox.seq)',
+    over      => 'EXISTS (SELECT 1 FROM newer n CROSS JOIN inbox b ON b.seq = n.newer_seq AND b.state < 2
+        WHERE n.seq = inbox.seq {newer})',
+    newer     => 'AND n.newer_type IN ({list})',
     types     => 'AND (SELECT e.type FROM event_log e WHERE e.seq = i.seq) IN ({list})',
     ordered   => 'AND NOT EXISTS (SELECT 1 FROM event_log e
         CROSS JOIN event_log o ON o.resource_id = e.resource_id AND o.endpoint = e.endpoint
@@ -212,11 +245,15 @@ sub new {
     my ($class, $path, $option) = @_;
     my $self = $class->_new($path, $option);
     $self->missing if !-f $path || !-s _;
+    $self->{file} = File::Spec->rel2abs($path);
+    $self->{inode} = $self->_inode;
     $self->_compose;
     my $error = ComplyCubeInbox::attempt(sub { $self->_open });
     die index($error, $path) == 0 ? "$error\n" : "$path: $error\n" if defined $error;
     return $self;
 }
+
+sub _inode { my ($self) = @_; return join '/', (stat $self->{file})[0, 1] }
 
 # Put the statements together.
 sub _compose {
@@ -226,8 +263,8 @@ sub _compose {
     my %in = (%STATEMENT, list => join ', ', map { ":type$_" } 0 .. $#types);
     $in{state} = $in{skip} if $self->{option}{skip_superseded};
     $in{ordered} = '' if !$self->{option}{ordered};
-    $in{types} = $in{among} = '' if !@types;
-    for my $name (qw(list among types ordered over state held now)) {
+    $in{types} = $in{among} = $in{newer} = '' if !@types;
+    for my $name (qw(list among newer types ordered over state held now)) {
         s/\{$name\}/$in{$name}/g for values %in;
     }
     $self->{sql} = \%in;
@@ -239,7 +276,9 @@ sub _open {
     require DBI;
     require DBD::SQLite;
     my $existing = DBD::SQLite->can('OPEN_READWRITE');    # never create
-    $self->{db} = DBI->connect("dbi:SQLite:dbname=$self->{path}", '', '', { RaiseError => 1, PrintError => 0, AutoCommit => 1,
+    (my $uri = $self->{file}) =~ s{([^\w/.-])}{sprintf '%%%02x', ord $1}ge;
+    my $name = $self->{file} =~ /;/ ? "uri=file:$uri" : "dbname=$self->{file}";
+    $self->{db} = DBI->connect("dbi:SQLite:$name", '', '', { RaiseError => 1, PrintError => 0, AutoCommit => 1,
         AutoInactiveDestroy => 1, $existing ? (sqlite_open_flags => $existing->()) : () });
     $self->{db}->func(30_000, 'busy_timeout');            # milliseconds
     $self->missing if !$self->_value('objects');
@@ -249,8 +288,8 @@ sub _open {
     $self->_run($self->_value('journal') eq 'wal' ? 'normal' : 'full');
     my ($setting) = @{ $self->_run('setting')->fetchall_arrayref({}) } or $self->refuse('the table setting is empty');
     $self->set(%$setting);
-    my $name = $self->choose(map { $_->[0] } @{ $self->_run('endpoints')->fetchall_arrayref });
-    $self->{endpoint} = $self->_value('endpoint', name => $name);
+    my $endpoint = $self->choose(map { $_->[0] } @{ $self->_run('endpoints')->fetchall_arrayref });
+    $self->{endpoint} = $self->_value('endpoint', name => $endpoint);
     return;
 }
 
@@ -277,6 +316,7 @@ sub claim {
             max => $self->{setting}{max_attempts})->rows;
         $rows = $changed > 0 ? $self->_run('read', %key)->fetchall_arrayref({}) : [];
     } while ($changed > 0 && !@$rows);    # all were given up, or superseded
+    $self->refuse('the database was replaced; start again') if !@$rows && $self->_inode ne $self->{inode};
     return map { _event($_, $key{t}) } @$rows;
 }
 
@@ -305,13 +345,14 @@ sub nack {
 
 # The folder: a file's name says all, and rename() is what only one worker can do.
 package ComplyCubeInbox::Directory;
+use B ();
 use Cwd ();
 use Fcntl qw(:flock);
 use POSIX ();
 our @ISA = ('ComplyCubeInbox::Store');
 
 my $LISTED_MS = 1000;    # how long a list of names is good
-my $NAME = qr/\A((\d{13})\.(\d{12})\.json)(?:,a=(\d+),l=(\d+)(?:,w=[\w.-]+)?)?\z/;
+my $NAME = qr/\A((\d{13,})\.(\d{12})\.json)(?:,a=(\d+),l=(\d+)(?:,w=[\w.-]+)?)?\z/;
 
 sub new {
     my ($class, $path, $option) = @_;
@@ -319,12 +360,12 @@ sub new {
     $self->refuse('skip_superseded needs the table: a directory does not know what is superseded') if $option->{skip_superseded};
     $self->missing if !-f "$self->{path}/setting";
     my $setting = _slurp("$self->{path}/setting") // $self->refuse("setting: $!");
-    $self->set(max_attempts => 10, lease_ms => 300_000, backoff_ms => 60_000, $setting =~ /^(\w+) (\d+)\s*$/mg);
+    $self->set($setting =~ /^(\w+) (\d+)\s*$/mg);
     $self->{endpoint} = $self->choose(grep { -d "$self->{path}/$_/new" } sort grep { !/^\./ } $self->_names($self->{path}));
     $self->{owner} =~ s/[^A-Za-z0-9.-]+/-/g;
     $self->{owner} = substr $self->{owner}, 0, 60;
-    # names: the oldest last; about: NAME => [its type and resource]
-    @$self{qw(names listed_ms about)} = ([], 0, {});
+    # names: the oldest last; about: NAME => [its type and resource]; moved: the name a claim began with => the one it has
+    @$self{qw(names listed_ms about moved)} = ([], 0, {}, {});
     return $self;
 }
 
@@ -347,9 +388,14 @@ sub _parse {
 # False when another was first.
 sub _move {
     my ($self, $from, $to) = @_;
-    return 1 if rename $self->_path($from), $self->_path($to);
-    my $why = $!;
-    $self->refuse("$from: $why") if -e $self->_path($from);
+    return rename($self->_path($from), $self->_path($to)) || $self->_gone($from);
+}
+
+# False when the file that could not be used is not there any more; anything else is an error.
+sub _gone {
+    my ($self, $at) = @_;
+    my ($why, $missing) = ("$!", $!{ENOENT});
+    $self->refuse("$at: $why") if !$missing || -e $self->_path($at);
     return 0;
 }
 
@@ -398,11 +444,21 @@ sub _take {
     while (@events < $limit && @{ $self->{names} }) {
         my $name = pop @{ $self->{names} };
         my $file = _parse($name) or next;
-        if ($self->_wanted($file, $now, $busy)) { push @events, $self->_lease($file, $changed) }
+        if ($self->_wanted($file, $now, $busy)) { push @events, $self->_try_lease($file, $changed, scalar @events) }
         else { push @kept, $name }
     }
     push @{ $self->{names} }, reverse @kept;
     return @events;
+}
+
+# What fails for one ends the claim; with others claimed already, the next claim tells of it.
+sub _try_lease {
+    my ($self, $file, $changed, $others) = @_;
+    my @event;
+    return @event if eval { @event = $self->_lease($file, $changed); 1 };
+    @$self{qw(names listed_ms)} = ([], 0);
+    die $@ if !$others;
+    return;
 }
 
 # The resources that somebody works on.
@@ -445,17 +501,16 @@ sub _lease {
         $$changed = 1 if $self->_bury($file, "claimed $file->{attempts} times, and never acknowledged");
         return;
     }
+    my $body = _slurp($self->_path($file->{at})) // return $self->_gone($file->{at}) || ();
     $file->{attempts}++;
+    my $event = $self->_event($file, $body);
     my $name = "$file->{name},a=$file->{attempts},l=" . ComplyCubeInbox::Store::text($self->now + $self->lease) . ",w=$self->{owner}-" . $self->token;
     return if !$self->_move($file->{at}, "cur/$name");
     $$changed = 1;
     $file->{at} = "cur/$name";
-    my $body = _slurp($self->_path($file->{at}));
-    my $event = defined $body ? $self->_event($file, $body) : undef;
     return { %$event, lease => $name } if $event;
-    my $why = defined $body ? 'the body cannot be decoded' : "the file cannot be read: $!";
-    $self->report({ endpoint => $self->{endpoint}, type => '-', event_id => $file->{name} }, $why);
-    $self->_later($file, $why);
+    $self->_later($file, 'the body cannot be decoded');
+    $self->report({ endpoint => $self->{endpoint}, type => '-', event_id => $file->{name} }, 'the body cannot be decoded');
     return;
 }
 
@@ -466,13 +521,13 @@ sub _event {
     my ($id, $type) = (_word($top, 'id'), _word($top, 'type'));
     return undef if !defined $id || !defined $type;
     my $payload = ref $top->{payload} eq 'HASH' ? $top->{payload} : undef;
-    my ($ms) = substr $file->{created}, 10;
+    my ($seconds, $ms) = $file->{created} =~ /(.*)(...)/;
     my $received = (stat $self->_path($file->{at}))[9];
     return { seq => $file->{seq}, endpoint => $self->{endpoint}, event_id => $id, type => $type,
         resource_type => _word($top, 'resourceType'), resource_id => _word($payload, 'id'),
-        client_id => _word($payload, 'clientId') // ($type =~ /^client\./ ? _word($payload, 'id') : undef),
+        client_id => _word($payload, 'clientId') // ($type =~ /^client\../s ? _word($payload, 'id') : undef),
         status => _word($payload, 'status'), outcome => _word($payload, 'outcome'),
-        created_at => POSIX::strftime('%Y-%m-%dT%H:%M:%S', gmtime substr $file->{created}, 0, 10) . ".${ms}Z",
+        created_at => POSIX::strftime('%Y-%m-%dT%H:%M:%S', gmtime $seconds) . ".${ms}Z",
         created_ms => $file->{created} + 0, received_ms => ($received // 0) * 1000, superseded => undef, change_seq => undef,
         attempts => $file->{attempts}, signature => undef, secret => undef, source => undef, payload => $payload, body => $body };
 }
@@ -480,44 +535,49 @@ sub _event {
 sub _word {
     my ($object, $name) = @_;
     my $value = ref $object eq 'HASH' ? $object->{$name} : undef;
-    return undef if !defined $value || ref $value;
+    return undef if !defined $value || ref $value || B::svref_2object(\$value)->FLAGS & (B::SVf_IOK() | B::SVf_NOK());
     my $bytes = $value;
     utf8::encode($bytes);
     return length $bytes <= 255 ? $value : undef;
 }
+
+sub _name { my ($self, $event) = @_; return $self->{moved}{ $event->{lease} } // $event->{lease} }
+sub _settled { my ($self, $event, $kept) = @_; delete $self->{moved}{ $event->{lease} }; return $kept }
 
 sub ack {
     my ($self, $event) = @_;
     my $day = 'done/' . POSIX::strftime('%Y%m%d', gmtime);
     if (!-d $self->_path($day)) {
         my $mask = umask 0;
-        chmod 02770, $self->_path($day) if mkdir $self->_path($day), 02770;
+        my ($made, $why) = (mkdir($self->_path($day), 02770), "$!");
         umask $mask;
+        if ($made) { chmod 02770, $self->_path($day) }
+        elsif (!-d $self->_path($day)) { $self->refuse("$day cannot be made: $why") }
     }
-    my $file = _parse($event->{lease});
-    return $self->_move($file->{at}, "$day/$file->{name}");
+    my $file = _parse($self->_name($event));
+    return $self->_settled($event, $self->_move($file->{at}, "$day/$file->{name}"));
 }
 
 sub nack {
     my ($self, $event, $why, $seconds) = @_;
     my $lock = $self->_lock;
-    return $self->_later(_parse($event->{lease}), $why, $seconds);
+    return $self->_settled($event, $self->_later(_parse($self->_name($event)), $why, $seconds));
 }
 
 sub release {
     my ($self, $event) = @_;
     my $lock = $self->_lock;
-    my $file = _parse($event->{lease});
-    return $self->_move($file->{at}, $self->_waiting($file, $file->{attempts} - 1, 0));
+    my $file = _parse($self->_name($event));
+    return $self->_settled($event, $self->_move($file->{at}, $self->_waiting($file, $file->{attempts} - 1, 0)));
 }
 
 sub extend {
     my ($self, $event, $ms) = @_;
     my $lock = $self->_lock;
-    my ($new, $until) = ($event->{lease}, ComplyCubeInbox::Store::text($self->now + $ms));
-    $new =~ s/,l=\d+/,l=$until/;
-    return 0 if !$self->_move("cur/$event->{lease}", "cur/$new");
-    $event->{lease} = $new;
+    my ($old, $until) = ($self->_name($event), ComplyCubeInbox::Store::text($self->now + $ms));
+    (my $new = $old) =~ s/,l=\d+/,l=$until/;
+    return $self->_settled($event, 0) if !$self->_move("cur/$old", "cur/$new");
+    $self->{moved}{ $event->{lease} } = $new;
     return 1;
 }
 
@@ -548,6 +608,7 @@ sub _bury {
 
 # JSON, strictly; true and false are 1 and 0. Perl 5.10 comes without a decoder.
 package ComplyCubeInbox::Json;
+use Scalar::Util ();
 no warnings 'recursion';
 
 my $DEPTH_MAX = 512;    # as the receiver's
@@ -572,8 +633,8 @@ sub _value {
     return _object($depth + 1) if /\G\{/gc;
     return _array($depth + 1) if /\G\[/gc;
     return +{ true => 1, false => 0, null => undef }->{$1} if /\G(true|false|null)/gc;
-    # Digits that a number of Perl cannot hold stay text.
-    return length $1 > 15 ? $1 : $1 + 0 if /\G(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)/gc;
+    # Digits that a number of Perl cannot hold are kept as text too.
+    return length $1 > 15 ? Scalar::Util::dualvar($1 + 0, "$1") : $1 + 0 if /\G(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)/gc;
     _bad();
 }
 
@@ -612,7 +673,8 @@ sub _string {
         elsif (/\G\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})/gc) {
             $part = chr(0x10000 + ((hex($1) - 0xd800) << 10) + hex($2) - 0xdc00);
         }
-        elsif (/\G\\u(?![dD][89a-fA-F])([0-9a-fA-F]{4})/gc) { $part = chr hex $1 }
+        elsif (/\G\\u[dD][89a-fA-F][0-9a-fA-F]{2}/gc) { $part = "\x{fffd}" }    # half a pair
+        elsif (/\G\\u([0-9a-fA-F]{4})/gc) { $part = chr hex $1 }
         else { _bad() }
         $text .= $part;
     }
@@ -627,9 +689,12 @@ my %EFFECT = (
     insert => 'INSERT INTO {table} (endpoint, event_id, type) VALUES (?, ?, ?)',
     find   => 'SELECT endpoint, event_id, type FROM {table} WHERE endpoint = ? AND event_id = ? AND type = ?',
     forget => 'DELETE FROM {table} WHERE endpoint = ? AND event_id = ? AND type = ?',
-    engine => 'SELECT t.ENGINE, e.TRANSACTIONS FROM information_schema.TABLES t
-        JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE
-        WHERE t.TABLE_SCHEMA = COALESCE(?, DATABASE()) AND t.TABLE_NAME = ?',
+    unfit  => q(SELECT COALESCE(CONCAT('the engine ', t.ENGINE, ' knows no transactions; use InnoDB'), 'a view; name its table')
+        FROM information_schema.TABLES t LEFT JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE
+        WHERE t.TABLE_SCHEMA = COALESCE(?, DATABASE()) AND t.TABLE_NAME = ? AND COALESCE(e.TRANSACTIONS, 'NO') <> 'YES'
+        UNION ALL SELECT CONCAT('the collation of ', COLUMN_NAME, ' does not compare bytes; use VARBINARY(255)')
+        FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = COALESCE(?, DATABASE()) AND TABLE_NAME = ?
+        AND COLUMN_NAME IN ('endpoint', 'event_id', 'type') AND COLLATION_NAME NOT LIKE '%bin'),
     create => 'CREATE TABLE {table} (endpoint {text} NOT NULL, event_id {text} NOT NULL, type {text} NOT NULL,
         PRIMARY KEY (endpoint, event_id, type)){engine}',
     mark   => 'SAVEPOINT complycube_inbox',
@@ -638,79 +703,98 @@ my %EFFECT = (
 );
 
 sub new {
-    my ($class, $dbh, $table, $callback) = @_;
+    my ($class, $inbox, $dbh, $table, $callback) = @_;
     die "no name of a table: $table\n" if $table !~ /\A[A-Za-z_][A-Za-z0-9_.]*\z/;
-    die "a transaction is open already on the handle\n" if $dbh->{BegunWork};
+    die "a transaction is open already on the handle, or its AutoCommit is off\n" if !$dbh->{AutoCommit};
     my $mysql = $dbh->{Driver}{Name} =~ /^(?:mysql|MariaDB)$/;
-    my $self = bless { dbh => $dbh, table => $table, callback => $callback, mysql => $mysql, sql => {%EFFECT} }, $class;
+    my $self = bless { inbox => $inbox, dbh => $dbh, table => $table, callback => $callback, mysql => $mysql, sql => {%EFFECT} }, $class;
     my %in = (table => $table, text => $mysql ? 'VARBINARY(255)' : 'TEXT', engine => $mysql ? ' ENGINE=InnoDB' : '');
     s/\{(\w+)\}/$in{$1}/g for values %{ $self->{sql} };
+    $self->_loud;
     $self->_check;
     return $self;
 }
 
-sub _rows { my ($self, $name, @values) = @_; return @{ $self->{dbh}->selectall_arrayref($self->{sql}{$name}, undef, @values) } }
+# Again and again, since the handle is the callback's too.
+sub _loud { my ($self) = @_; @{ $self->{dbh} }{qw(RaiseError PrintError HandleError)} = (1, 0, undef); return }
 
-# The table is there, and knows transactions.
+sub _sure { my ($done) = @_; return $done || die "the database failed without a word\n" }
+
+# The keys are bytes, which a driver might take for characters.
+sub _run {
+    my ($self, $name, @key) = @_;
+    my $statement = _sure($self->{dbh}->prepare($self->{sql}{$name}));
+    $statement->bind_param($_ + 1, $key[$_], $self->{mysql} ? DBI::SQL_VARBINARY() : ()) for 0 .. $#key;
+    _sure($statement->execute);
+    return $statement;
+}
+
+sub _do { my ($self, $name) = @_; return _sure($self->{dbh}->do($self->{sql}{$name})) }
+
+# The table is there, and can do what is wanted of it.
 sub _check {
     my ($self) = @_;
-    if (defined(my $error = ComplyCubeInbox::attempt(sub { $self->_rows('probe') }))) {
+    if (!eval { $self->_run('probe')->finish; 1 }) {
+        (my $error = $@) =~ s/\s+\z//;
         (my $make = $self->{sql}{create}) =~ s/\s+/ /g;
         die $error . ($error =~ /doesn't exist|does not exist|no such table/ ? "; make it: $make\n" : "\n");
     }
     return if !$self->{mysql};
-    my ($schema, $name) = $self->{table} =~ /^(?:(.*?)\.)?(.*)$/;
-    for my $row ($self->_rows('engine', $schema, $name)) {
-        die "$self->{table}: the engine $row->[0] knows no transactions; use InnoDB\n" if $row->[1] ne 'YES';
-    }
+    my @name = $self->{table} =~ /^(?:(.*?)\.)?(.*)$/;
+    my ($unfit) = @{ $self->{dbh}->selectcol_arrayref($self->{sql}{unfit}, undef, @name, @name) };
+    die "$self->{table}: $unfit\n" if defined $unfit;
     return;
 }
-
-sub _bytes { my ($text) = @_; utf8::encode($text) if utf8::is_utf8($text); return $text }
 
 # Undef when the work is done, now or before; else why it failed. What it dies of is no event's fault.
 sub apply {
     my ($self, $event) = @_;
-    $self->alive;
-    my ($dbh, $sql, @key) = (@$self{qw(dbh sql)}, @$event{qw(endpoint event_id type)});
-    $dbh->begin_work if $dbh->{AutoCommit};    # else one is always open
-    if (defined(my $error = ComplyCubeInbox::attempt(sub { $dbh->do($sql->{insert}, undef, @key) }))) {
-        $dbh->rollback;
-        return $self->_known(@key) ? undef : $error;
+    my @key = @$event{qw(endpoint event_id type)};
+    utf8::encode($_) for @key;
+    my $begun = eval { $self->_begin(@key) };
+    if (!defined $begun) {
+        my $error = $@;
+        ComplyCubeInbox::attempt(sub { $self->{inbox}->release($event) });    # it was not worked on
+        die $error;
     }
-    $dbh->do($sql->{mark});
-    my $error = ComplyCubeInbox::attempt($self->{callback}, $event, $dbh);
-    my $lost = ComplyCubeInbox::attempt(sub { $dbh->do($sql->{ defined $error ? 'back' : 'whole' }) });
-    $self->_undo(defined $lost ? @key : ()) if defined $error;
-    return $error // $self->_commit($lost);
+    return undef if !$begun;
+    my $error = ComplyCubeInbox::attempt($self->{callback}, $event, $self->{dbh});
+    $self->_loud;
+    my $lost = ComplyCubeInbox::attempt(sub { $self->_do(defined $error ? 'back' : 'whole') });
+    $self->_undo($event, defined $lost ? @key : ()) if defined $error;
+    return $error // $self->_commit($event, $lost);
 }
 
-# By bytes, whatever the table's collation thinks.
-sub _known {
+# Begin the transaction that holds the key. False when the key is there already: the work was done before.
+sub _begin {
     my ($self, @key) = @_;
-    my $wanted = join "\0", map { _bytes($_) } @key;
-    my $known = grep { $wanted eq join "\0", map { _bytes($_) } @$_ } $self->_rows('find', @key);
-    $self->{dbh}->rollback if !$self->{dbh}{AutoCommit};
-    return $known;
+    $self->alive;
+    $self->_loud;
+    _sure($self->{dbh}->begin_work);
+    return 1 if eval { $self->_run('insert', @key); $self->_do('mark'); 1 };
+    my $error = $@;
+    $self->_abandon;
+    my $wanted = join "\0", @key;
+    return 0 if grep { $wanted eq join "\0", @$_ } @{ $self->_run('find', @key)->fetchall_arrayref };
+    die $error;
 }
+
+sub _abandon { my ($self) = @_; $self->{dbh}->rollback if !$self->{dbh}{AutoCommit}; return }
 
 sub _commit {
-    my ($self, $lost) = @_;
-    my $error = ComplyCubeInbox::attempt(sub { $self->{dbh}->commit });
-    return "the transaction ended before the callback did (as by CREATE, ALTER or TRUNCATE in MySQL): $lost" if defined $lost;
-    $self->_undo if defined $error;
+    my ($self, $event, $lost) = @_;
+    my $error = ComplyCubeInbox::attempt(sub { _sure($self->{dbh}->commit) });
+    return "the transaction ended before the callback did (by a deadlock, or as by CREATE, ALTER or TRUNCATE in MySQL): $lost"
+        if defined $lost;
+    $self->_undo($event) if defined $error;
     return $error;
 }
 
-# With a key: something committed it before the work failed.
+# With a key: the transaction ended before the work failed, and something may have committed the key, if it is still ours.
 sub _undo {
-    my ($self, @key) = @_;
-    my $dbh = $self->{dbh};
-    my $error = ComplyCubeInbox::attempt(sub {
-        $dbh->rollback if !$dbh->{AutoCommit};
-        $dbh->do($self->{sql}{forget}, undef, @key) if @key;
-        $dbh->commit if @key && !$dbh->{AutoCommit};
-    });
+    my ($self, $event, @key) = @_;
+    my $error = ComplyCubeInbox::attempt(sub { $self->_abandon });
+    $error = ComplyCubeInbox::attempt(sub { $self->_run('forget', @key) }) if !defined $error && @key && $self->{inbox}->extend($event);
     $self->{gone} = "the connection is gone: $error\n" if defined $error;
     return;
 }

@@ -3,7 +3,7 @@
 # Stays, and keeps the outcomes of checks in your MariaDB, each exactly once; TERM ends it. For systemd or supervisord,
 # which start it again when it ends for an error:   perl worker.pl DATABASE-OR-FOLDER DSN USER [ENDPOINT]
 # The password is in APP_PASSWORD. Events come in any order, so what is older than what is known changes nothing:
-# CREATE TABLE outcome (check_id VARCHAR(255) PRIMARY KEY, outcome VARCHAR(255), created_ms BIGINT NOT NULL)
+# CREATE TABLE outcome (check_id VARBINARY(255) PRIMARY KEY, outcome VARCHAR(255), created_ms BIGINT NOT NULL)
 # As for the table complycube_handled, start it once, and it says how to make that.
 use strict;
 use warnings;

@@ -18,11 +18,16 @@
 //     release($event)           not worked on: another worker may have it at once
 //     each($callback, $limit)   claim, call, and ack; or nack where it throws. How many were claimed
 //     once($pdo, $table, $callback, $limit)    each, with an effect in your own database exactly once: $callback($event,
-//                               $pdo) works inside a transaction that also inserts the event's key into $table
+//                               $pdo) works inside a transaction that also inserts the event's key into $table. No
+//                               transaction may be open before. Let errors of the database pass: after a deadlock that
+//                               $callback caught and tried again, nothing holds the effect and the key together
 //     stop()                    for signal handlers: each and once return after the event at hand
 //
 // ack, nack, extend and release give false when the lease was lost: another worker has the event then. A worker may
 // die between its work and the ack, and then the event comes again. Make the object after a fork, not before.
+// The words of what $callback throws go to the log and, with the event, into the inbox; of an error of PDO those before
+// its first quote, where values begin. An event on its second attempt is worked alone, should it be what kills workers.
+// In a payload half a surrogate pair is U+FFFD, and {} is an empty array like [].
 
 class ComplyCubeInboxException extends RuntimeException {}
 
@@ -37,28 +42,31 @@ final class ComplyCubeInbox {
         $options += self::$defaults;
         if ($options['types'] !== null && (!is_array($options['types']) || !$options['types']))
             throw new ComplyCubeInboxException('types is no list, or an empty one');
-        if ($options['limit'] < 1 || ($options['lease'] !== null && $options['lease'] <= 0))
-            throw new ComplyCubeInboxException('limit and lease must be more than 0');
+        if ($options['lease'] !== null && !(is_numeric($options['lease']) && $options['lease'] > 0))
+            throw new ComplyCubeInboxException('lease must be a number of seconds, more than 0');
+        $this->limit = self::whole($options['limit']);
+        self::callback($options['log'], 'log');
         clearstatcache();
-        $this->limit = $options['limit'];
         $this->store = is_dir($path) ? new ComplyCubeInboxDirectory($path, $options) : new ComplyCubeInboxTable($path, $options);
     }
 
-    public function claim($limit = null) { return $this->store->claim((int) ($limit === null ? $this->limit : $limit)); }
+    public function claim($limit = null) { return $this->store->claim($limit === null ? $this->limit : self::whole($limit)); }
     public function ack(array $event) { return $this->store->ack($event); }
-    public function nack(array $event, $why, $seconds = null) { return $this->store->nack($event, substr((string) $why, 0, 1000), $seconds); }
+    public function nack(array $event, $why, $seconds = null) { return $this->store->nack($event, self::cut((string) $why), $seconds); }
     public function extend(array $event, $seconds = null) { return $this->store->extend($event, $this->store->lease($seconds)); }
     public function release(array $event) { return $this->store->release($event); }
     public function stop() { $this->stopped = true; }
 
     public function each($callback, $limit = null) {
+        self::callback($callback, 'the callback');
         return $this->work(function (array $event) use ($callback) {
             return ComplyCubeInbox::attempt($callback, array($event));
         }, $limit);
     }
 
     public function once(PDO $handle, $table, $callback, $limit = null) {
-        $effect = new ComplyCubeInboxEffect($handle, $table, $callback);
+        self::callback($callback, 'the callback');
+        $effect = new ComplyCubeInboxEffect($this, $handle, $table, $callback);
         try {
             $effect->check();
             $count = $this->work(array($effect, 'apply'), $limit);
@@ -68,15 +76,29 @@ final class ComplyCubeInbox {
         return $effect->alive($count);
     }
 
-    // Call it: null, or what it threw, in words.
-    public static function attempt($callback, array $arguments) {
+    private static function callback($value, $what) {
+        if (!is_callable($value)) throw new ComplyCubeInboxException("$what cannot be called");
+    }
+
+    private static function whole($limit) {
+        if (!is_scalar($limit) || !preg_match('/^[1-9]\d{0,8}$/D', (string) $limit))
+            throw new ComplyCubeInboxException('limit must be an integer, 1 or more');
+        return (int) $limit;
+    }
+
+    // 1000 characters; bytes where it is no UTF-8.
+    private static function cut($why) { return preg_match('/^.{0,1000}/su', $why, $part) ? $part[0] : substr($why, 0, 1000); }
+
+    // Call it: null, or what it threw, in words. Those of PDO go on with values, in quotes.
+    public static function attempt($callback, array $arguments = array()) {
         try {
             call_user_func_array($callback, $arguments);
             return null;
         } catch (Exception $e) {        // PHP 5.6 knows no Throwable
         } catch (Throwable $e) {
         }
-        return $e->getMessage() !== '' ? $e->getMessage() : get_class($e);
+        $words = rtrim(preg_replace('/(SQLSTATE\[[^\'"`\n]*+).*/s', '$1', $e->getMessage()));
+        return $words !== '' ? $words : get_class($e);
     }
 
     // $run gives null or why an event failed; what it throws is no event's fault.
@@ -87,17 +109,21 @@ final class ComplyCubeInbox {
         $count = count($open);
         try {
             while ($open && !$this->stopping()) {
-                $event = reset($open);
-                if (ComplyCubeInboxStore::now() < $half || $this->extend($event))
-                    $this->settle($event, call_user_func($run, $event));
-                else
-                    $this->store->report($event, 'the lease ended before its turn came');
-                array_shift($open);
+                $mine = ComplyCubeInboxStore::now() < $half || $this->extend($open[0]);
+                $event = array_shift($open);    // released no more, whatever fails: its work may be done
+                if ($mine && $event['attempts'] > 1) $this->giveBack($open);
+                if ($mine) $this->settle($event, call_user_func($run, $event));
+                else $this->store->report($event, 'the lease ended before its turn came');
             }
         } finally {
-            foreach ($open as $event) self::attempt(array($this, 'release'), array($event));    // or the lease just ends
+            $this->giveBack($open);
         }
         return $count;
+    }
+
+    // Until one fails; then their leases just end.
+    private function giveBack(array &$open) {
+        while ($open) if (self::attempt(array($this, 'release'), array(array_shift($open))) !== null) $open = array();
     }
 
     private function settle(array $event, $error) {
@@ -115,6 +141,9 @@ final class ComplyCubeInbox {
 // What both forms share. Milliseconds are floats, since an int of 32 bits is too small for them.
 abstract class ComplyCubeInboxStore {
     const BACKOFF_MAX_MS = 21600000;    // 6 hours
+    const DEPTH = 513;                  // the receiver's, as PHP counts it
+    // Half a surrogate pair; escapes that are whole are passed over.
+    const HALF = '/\\\\(?:[^u]|u(?![dD][89a-fA-F])|u[dD][89abAB][0-9a-fA-F]{2}\\\\u[dD][c-fC-F][0-9a-fA-F]{2})(*SKIP)(*FAIL)|\\\\u[dD][0-9a-fA-F]{3}/';
     protected $path, $options, $setting, $endpoint;
 
     protected function __construct($path, array $options) {
@@ -128,6 +157,8 @@ abstract class ComplyCubeInboxStore {
     public function lease($seconds) { return $seconds !== null ? $seconds * 1000 : $this->setting['lease_ms']; }
 
     protected function set(array $setting) {
+        foreach (array('max_attempts', 'lease_ms', 'backoff_ms') as $name)
+            if (!isset($setting[$name]) || $setting[$name] < 1) $this->refuse("setting: $name is missing, or less than 1");
         $this->setting = $setting;
         if ($this->options['lease'] !== null) $this->setting['lease_ms'] = $this->options['lease'] * 1000;
     }
@@ -157,15 +188,15 @@ abstract class ComplyCubeInboxStore {
     protected function refuse($why) { throw new ComplyCubeInboxException("$this->path: $why"); }
     protected function missing() { $this->refuse('inbox not created yet, run complycube-inbox init'); }
 
-    // A line for people; never anything of the payload.
+    // A line for people; never anything of the payload. A log that fails stops no work.
     public function report(array $event, $message) {
         $line = "complycube-inbox: $event[endpoint] $event[type] $event[event_id]: $message";
-        call_user_func($this->options['log'], preg_replace('/[\x00-\x1f\x7f]+/', ' ', $line));
+        ComplyCubeInbox::attempt($this->options['log'], array(preg_replace('/[\x00-\x1f\x7f]+/', ' ', $line)));
     }
 
     // Objects as arrays; null when it is none.
     protected static function decode($json) {
-        $value = $json === null ? null : json_decode($json, true, 512, JSON_BIGINT_AS_STRING);
+        $value = $json === null ? null : json_decode(preg_replace(self::HALF, '\ufffd', $json), true, self::DEPTH, JSON_BIGINT_AS_STRING);
         return is_array($value) ? $value : null;
     }
 }
@@ -189,7 +220,9 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
         'state'    => 'state = CASE WHEN attempts >= :max THEN 2 ELSE 0 END',
         'skip'     => "state = CASE WHEN {over} THEN 1 WHEN attempts >= :max THEN 2 ELSE 0 END,
             done_ms = CASE WHEN {over} THEN {now} END, error = CASE WHEN {over} THEN 'superseded' ELSE error END",
-        'over'     => '(SELECT v.superseded FROM events v WHERE v.seq = inbox.seq)',
+        'over'     => 'EXISTS (SELECT 1 FROM newer n CROSS JOIN inbox b ON b.seq = n.newer_seq AND b.state < 2
+            WHERE n.seq = inbox.seq {newer})',
+        'newer'    => 'AND n.newer_type IN ({list})',
         'types'    => 'AND (SELECT e.type FROM event_log e WHERE e.seq = i.seq) IN ({list})',
         'ordered'  => 'AND NOT EXISTS (SELECT 1 FROM event_log e
             CROSS JOIN event_log o ON o.resource_id = e.resource_id AND o.endpoint = e.endpoint
@@ -211,11 +244,13 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
         'held'     => 'seq = :s AND token = :t AND state = 0',
     );
     const APPLICATION = 0x43434958;
-    private $db, $sql, $types = array();
+    private $db, $sql, $types = array(), $file, $inode;
 
     public function __construct($path, array $options) {
         parent::__construct($path, $options);
         if (!is_file($path) || !filesize($path)) $this->missing();
+        $this->file = $path[0] === '/' ? $path : getcwd() . "/$path";
+        $this->inode = $this->inode();
         $this->compose();
         try {
             $this->open();
@@ -224,14 +259,16 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
         }
     }
 
+    private function inode() { clearstatcache(); $file = @stat($this->file); return $file ? "$file[dev]/$file[ino]" : null; }
+
     // Put the statements together.
     private function compose() {
         foreach ($this->options['types'] ? array_values($this->options['types']) : array() as $i => $type) $this->types["type$i"] = $type;
         $in = self::$statements + array('list' => ':' . implode(', :', array_keys($this->types)));
         if ($this->options['skip_superseded']) $in['state'] = $in['skip'];
         if (!$this->options['ordered']) $in['ordered'] = '';
-        if (!$this->types) $in['types'] = $in['among'] = '';
-        foreach (array('list', 'among', 'types', 'ordered', 'over', 'state', 'held', 'now') as $name)
+        if (!$this->types) $in['types'] = $in['among'] = $in['newer'] = '';
+        foreach (array('list', 'among', 'newer', 'types', 'ordered', 'over', 'state', 'held', 'now') as $name)
             foreach ($in as $key => $sql) $in[$key] = str_replace('{' . $name . '}', $in[$name], $sql);
         $this->sql = $in;
     }
@@ -243,7 +280,7 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
                 $flags[constant($prefix . 'ATTR_OPEN_FLAGS')] = constant($prefix . 'OPEN_READWRITE');
                 break;
             }
-        $this->db = new PDO('sqlite:' . realpath($this->path), null, null, $flags);
+        $this->db = new PDO('sqlite:' . $this->file, null, null, $flags);
         if (!$this->value('objects')) $this->missing();
         if ($this->value('application') != self::APPLICATION || $this->value('version') < 1)
             $this->refuse('this database is not an inbox of complycube-webhook');
@@ -276,6 +313,7 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
                 'max' => (int) $this->setting['max_attempts']))->rowCount();
             $rows = $changed ? $this->run('read', $key)->fetchAll(PDO::FETCH_ASSOC) : array();
         } while ($changed && !$rows);    // all were given up, or superseded
+        if (!$rows && $this->inode() !== $this->inode) $this->refuse('the database was replaced; start again');
         foreach ($rows as $i => $row) $rows[$i] = self::event($row, $key['t']);
         return $rows;
     }
@@ -303,7 +341,7 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
 // The folder: a file's name says all, and rename() is what only one worker can do.
 final class ComplyCubeInboxDirectory extends ComplyCubeInboxStore {
     const LISTED_MS = 1000;                        // how long a list of names is good
-    const NAME = '/^((\d{13})\.(\d{12})\.json)(?:,a=(\d+),l=(\d+)(?:,w=[\w.-]+)?)?$/D';
+    const NAME = '/^((\d{13,})\.(\d{12})\.json)(?:,a=(\d+),l=(\d+)(?:,w=[\w.-]+)?)?$/D';
     private $names = array(), $listed_ms = 0;      // the oldest last
     private $about = array();                      // NAME => its type and resource
     private $moved = array();                      // the name a claim began with => the one it has since extend
@@ -312,8 +350,10 @@ final class ComplyCubeInboxDirectory extends ComplyCubeInboxStore {
         parent::__construct(rtrim(realpath($path), '/'), $options);
         if ($options['skip_superseded']) $this->refuse('skip_superseded needs the table: a directory does not know what is superseded');
         if (!is_file("$this->path/setting")) $this->missing();
-        preg_match_all('/^(\w+) (\d+)\s*$/m', (string) file_get_contents("$this->path/setting"), $found);
-        $this->set(($found[1] ? array_combine($found[1], $found[2]) : array()) + array('max_attempts' => 10, 'lease_ms' => 300000, 'backoff_ms' => 60000));
+        $setting = @file_get_contents("$this->path/setting");
+        if ($setting === false) $this->refuse('setting cannot be read');
+        preg_match_all('/^(\w+) (\d+)\s*$/m', $setting, $found);
+        $this->set($found[1] ? array_combine($found[1], $found[2]) : array());
         $names = array();
         foreach (scandir($this->path) as $name) if ($name[0] !== '.' && is_dir("$this->path/$name/new")) $names[] = $name;
         $this->endpoint = $this->choose($names);
@@ -330,13 +370,17 @@ final class ComplyCubeInboxDirectory extends ComplyCubeInboxStore {
     }
 
     // False when another was first.
-    private function move($from, $to) {
-        if (@rename($this->path($from), $this->path($to))) return true;
-        $error = error_get_last();
+    private function move($from, $to) { return @rename($this->path($from), $this->path($to)) || $this->gone($from); }
+
+    // False when the file that could not be used is not there any more; anything else is an error.
+    private function gone($at) {
+        $why = self::why();
         clearstatcache();
-        if (file_exists($this->path($from))) $this->refuse("$from: " . ($error ? $error['message'] : 'cannot be renamed'));
+        if (file_exists($this->path($at)) || !is_executable(dirname($this->path($at)))) $this->refuse("$at: $why");
         return false;
     }
+
+    private static function why() { $error = error_get_last(); return $error ? $error['message'] : 'no reason known'; }
 
     public function claim($limit) {
         $lock = $this->lock();
@@ -384,10 +428,22 @@ final class ComplyCubeInboxDirectory extends ComplyCubeInboxStore {
             $name = array_pop($this->names);
             $file = self::parse($name);
             if ($file && !$this->wanted($file, $now, $busy)) $kept[] = $name;
-            elseif ($file && $event = $this->lease_file($file, $changed)) $events[] = $event;
+            elseif ($file && $event = $this->try_lease($file, $changed, $events)) $events[] = $event;
         }
         while ($kept) $this->names[] = array_pop($kept);
         return $events;
+    }
+
+    // What fails for one ends the claim; with others claimed already, the next claim tells of it.
+    private function try_lease(array $file, &$changed, array $events) {
+        try {
+            return $this->lease_file($file, $changed);
+        } catch (ComplyCubeInboxException $e) {
+            $this->names = array();
+            $this->listed_ms = 0;
+            if (!$events) throw $e;
+            return null;
+        }
     }
 
     // The resources that somebody works on.
@@ -429,17 +485,17 @@ final class ComplyCubeInboxDirectory extends ComplyCubeInboxStore {
             $changed = $this->bury($file, "claimed $file[attempts] times, and never acknowledged") || $changed;
             return null;
         }
+        $body = @file_get_contents($this->path($file['at']));
+        if ($body === false) return $this->gone($file['at']) ?: null;
         $file['attempts']++;
+        $event = $this->event($file, $body);
         $name = "$file[name],a=$file[attempts],l=" . self::text(self::now() + $this->lease(null)) . ",w={$this->options['owner']}-" . self::token();
         if (!$this->move($file['at'], "cur/$name")) return null;
         $changed = true;
         $file['at'] = "cur/$name";
-        $body = @file_get_contents($this->path($file['at']));
-        $event = $body === false ? null : $this->event($file, $body);
         if ($event) return $event + array('lease' => $name);
-        $why = $body === false ? 'the file cannot be read' : 'the body cannot be decoded';
-        $this->report(array('endpoint' => $this->endpoint, 'type' => '-', 'event_id' => $file['name']), $why);
-        $this->later($file, $why, null);
+        $this->later($file, 'the body cannot be decoded', null);
+        $this->report(array('endpoint' => $this->endpoint, 'type' => '-', 'event_id' => $file['name']), 'the body cannot be decoded');
         return null;
     }
 
@@ -449,11 +505,11 @@ final class ComplyCubeInboxDirectory extends ComplyCubeInboxStore {
         if (self::word($top, 'id') === null || self::word($top, 'type') === null) return null;
         $payload = isset($top['payload']) && is_array($top['payload']) ? $top['payload'] : null;
         $client = self::word($payload, 'clientId');
-        if ($client === null && strncmp($top['type'], 'client.', 7) === 0) $client = self::word($payload, 'id');
+        if ($client === null && preg_match('/^client\../s', $top['type'])) $client = self::word($payload, 'id');
         return array('seq' => $file['seq'], 'endpoint' => $this->endpoint, 'event_id' => $top['id'], 'type' => $top['type'],
             'resource_type' => self::word($top, 'resourceType'), 'resource_id' => self::word($payload, 'id'), 'client_id' => $client,
             'status' => self::word($payload, 'status'), 'outcome' => self::word($payload, 'outcome'),
-            'created_at' => gmdate('Y-m-d\TH:i:s', (int) substr($file['created'], 0, 10)) . '.' . substr($file['created'], 10) . 'Z',
+            'created_at' => gmdate('Y-m-d\TH:i:s', (int) substr($file['created'], 0, -3)) . '.' . substr($file['created'], -3) . 'Z',
             'created_ms' => $file['created'] + 0, 'received_ms' => @filemtime($this->path($file['at'])) * 1000,
             'superseded' => null, 'change_seq' => null, 'attempts' => $file['attempts'], 'signature' => null, 'secret' => null,
             'source' => null, 'payload' => $payload, 'body' => $body);
@@ -470,8 +526,11 @@ final class ComplyCubeInboxDirectory extends ComplyCubeInboxStore {
         if (!is_dir($this->path($day))) {
             $mask = umask(0);
             $made = @mkdir($this->path($day), 02770);
+            $why = self::why();
             umask($mask);
+            clearstatcache();
             if ($made) chmod($this->path($day), 02770);
+            elseif (!is_dir($this->path($day))) $this->refuse("$day cannot be made: $why");
         }
         $file = self::parse($this->name($event));
         return $this->settled($event, $this->move($file['at'], "$day/$file[name]"));
@@ -522,41 +581,54 @@ final class ComplyCubeInboxEffect {
         'insert' => 'INSERT INTO {table} (endpoint, event_id, type) VALUES (?, ?, ?)',
         'find'   => 'SELECT endpoint, event_id, type FROM {table} WHERE endpoint = ? AND event_id = ? AND type = ?',
         'forget' => 'DELETE FROM {table} WHERE endpoint = ? AND event_id = ? AND type = ?',
-        'engine' => 'SELECT t.ENGINE, e.TRANSACTIONS FROM information_schema.TABLES t
-            JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE
-            WHERE t.TABLE_SCHEMA = COALESCE(?, DATABASE()) AND t.TABLE_NAME = ?',
+        'unfit'  => "SELECT COALESCE(CONCAT('the engine ', t.ENGINE, ' knows no transactions; use InnoDB'), 'a view; name its table')
+            FROM information_schema.TABLES t LEFT JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE
+            WHERE t.TABLE_SCHEMA = COALESCE(?, DATABASE()) AND t.TABLE_NAME = ? AND COALESCE(e.TRANSACTIONS, 'NO') <> 'YES'
+            UNION ALL SELECT CONCAT('the collation of ', COLUMN_NAME, ' does not compare bytes; use VARBINARY(255)')
+            FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = COALESCE(?, DATABASE()) AND TABLE_NAME = ?
+            AND COLUMN_NAME IN ('endpoint', 'event_id', 'type') AND COLLATION_NAME NOT LIKE '%bin'",
         'create' => 'CREATE TABLE {table} (endpoint {text} NOT NULL, event_id {text} NOT NULL, type {text} NOT NULL,
             PRIMARY KEY (endpoint, event_id, type)){engine}',
         'mark'   => 'SAVEPOINT complycube_inbox',
         'whole'  => 'RELEASE SAVEPOINT complycube_inbox',
         'back'   => 'ROLLBACK TO SAVEPOINT complycube_inbox',
     );
-    private $db, $table, $callback, $mode, $driver, $gone;
+    private $inbox, $db, $table, $callback, $mode, $mysql, $gone;
 
-    public function __construct(PDO $db, $table, $callback) {
+    public function __construct(ComplyCubeInbox $inbox, PDO $db, $table, $callback) {
         if (!preg_match('/^[A-Za-z_][A-Za-z0-9_.]*$/D', $table)) throw new ComplyCubeInboxException("no name of a table: $table");
         if ($db->inTransaction()) throw new ComplyCubeInboxException('a transaction is open already on the handle');
+        $this->inbox = $inbox;
         $this->db = $db;
         $this->table = $table;
         $this->callback = $callback;
-        $this->driver = $db->getAttribute(PDO::ATTR_DRIVER_NAME);
+        $this->mysql = $db->getAttribute(PDO::ATTR_DRIVER_NAME) === 'mysql';
         $this->mode = $db->getAttribute(PDO::ATTR_ERRMODE);
-        $db->setAttribute(PDO::ATTR_ERRMODE, PDO::ERRMODE_EXCEPTION);
+        $this->loud();
+    }
+
+    // Again and again, since the handle is the callback's too.
+    private function loud() { $this->db->setAttribute(PDO::ATTR_ERRMODE, PDO::ERRMODE_EXCEPTION); }
+
+    private static function sure($done) {
+        if ($done === false) throw new ComplyCubeInboxException('the database failed without a word');
+        return $done;
     }
 
     public function restore() { $this->db->setAttribute(PDO::ATTR_ERRMODE, $this->mode); }
 
     private function sql($name) {
-        $mysql = $this->driver === 'mysql';
-        return strtr(self::$statements[$name], array('{table}' => $this->table, '{text}' => $mysql ? 'VARBINARY(255)' : 'TEXT',
-            '{engine}' => $mysql ? ' ENGINE=InnoDB' : ''));
+        return strtr(self::$statements[$name], array('{table}' => $this->table,
+            '{text}' => $this->mysql ? 'VARBINARY(255)' : 'TEXT', '{engine}' => $this->mysql ? ' ENGINE=InnoDB' : ''));
     }
 
     private function run($name, array $values) {
-        $statement = $this->db->prepare($this->sql($name));
-        $statement->execute($values);
+        $statement = self::sure($this->db->prepare($this->sql($name)));
+        self::sure($statement->execute($values));
         return $statement;
     }
+
+    private function exec($name) { self::sure($this->db->exec($this->sql($name))); }
 
     private function rows($name, array $values = array()) { return $this->run($name, $values)->fetchAll(PDO::FETCH_NUM); }
 
@@ -568,46 +640,70 @@ final class ComplyCubeInboxEffect {
             $missing = preg_match('/42S02|42P01|no such table/', $e->getMessage());
             throw new ComplyCubeInboxException($e->getMessage() . ($missing ? '; make it: ' . preg_replace('/\s+/', ' ', $this->sql('create')) : ''));
         }
-        if ($this->driver !== 'mysql') return;
         $name = array_pad(explode('.', $this->table, 2), -2, null);
-        foreach ($this->rows('engine', $name) as $row)
-            if ($row[1] !== 'YES') throw new ComplyCubeInboxException("$this->table: the engine $row[0] knows no transactions; use InnoDB");
+        foreach ($this->mysql ? $this->rows('unfit', array_merge($name, $name)) : array() as $row)
+            throw new ComplyCubeInboxException("$this->table: $row[0]");
+        $this->abandon();
     }
 
     // Null when the work is done, now or before; else why it failed. What it throws is no event's fault.
     public function apply(array $event) {
-        $this->alive(null);
-        $key = array($event['endpoint'], $event['event_id'], $event['type']);
-        if ($this->db->inTransaction()) $this->db->rollBack();    // of our own reading, where autocommit is off
-        if (!$this->db->beginTransaction()) throw new ComplyCubeInboxException('no transaction can begin');
         try {
-            $this->run('insert', $key);
-        } catch (PDOException $e) {
-            if ($this->db->inTransaction()) $this->db->rollBack();    // a deadlock has done so already
-            return in_array($key, $this->rows('find', $key), true) ? null : $e->getMessage();
+            if (!$this->begin(array($event['endpoint'], $event['event_id'], $event['type']))) return null;
+        } catch (Exception $e) {
+            ComplyCubeInbox::attempt(array($this->inbox, 'release'), array($event));    // it was not worked on
+            throw $e;
         }
-        $this->db->exec($this->sql('mark'));
         $error = ComplyCubeInbox::attempt($this->callback, array($event, $this->db));
-        $lost = ComplyCubeInbox::attempt(array($this->db, 'exec'), array($this->sql($error === null ? 'whole' : 'back')));
-        if ($error !== null) $this->undo($lost === null ? null : $key);
-        return $error !== null ? $error : $this->commit($lost);
+        $lost = ComplyCubeInbox::attempt(function () use ($error) {
+            $this->loud();
+            $this->exec($error === null ? 'whole' : 'back');
+        });
+        if ($error !== null) $this->undo($event, $lost !== null);
+        return $error !== null ? $error : $this->commit($event, $lost);
     }
 
-    private function commit($lost) {
-        $error = ComplyCubeInbox::attempt(array($this->db, 'commit'), array());
-        if ($lost !== null) return "the transaction ended before the callback did (as by CREATE, ALTER or TRUNCATE in MySQL): $lost";
-        if ($error !== null) $this->undo(null);
+    // Begin the transaction that holds the key. False when the key is there already: the work was done before.
+    private function begin(array $key) {
+        $this->alive(null);
+        $this->loud();
+        self::sure($this->db->beginTransaction());
+        try {
+            $this->run('insert', $key);
+            $this->exec('mark');
+            return true;
+        } catch (Exception $e) {
+            $this->abandon();
+            $known = in_array($key, $this->rows('find', $key), true);
+            $this->abandon();
+            if (!$known) throw $e;
+            return false;
+        }
+    }
+
+    private function commit(array $event, $lost) {
+        $error = ComplyCubeInbox::attempt(function () { self::sure($this->db->commit()); });
+        if ($lost !== null) return "the transaction ended before the callback did (by a deadlock, or as by CREATE, ALTER or TRUNCATE in MySQL): $lost";
+        if ($error !== null) $this->undo($event, false);
         return $error;
     }
 
-    // With a key: something committed it before the work failed.
-    private function undo($key) {
-        try {
-            if ($this->db->inTransaction()) $this->db->rollBack();
-            if ($key) $this->run('forget', $key);
-        } catch (Exception $e) {
-            $this->gone = new ComplyCubeInboxException('the connection is gone: ' . $e->getMessage());
-        }
+    // What is open: of the work, or, where autocommit is off, of our own reading, which PHP before 8 does not see.
+    private function abandon() {
+        if ($this->db->inTransaction()) $this->db->rollBack();
+        elseif ($this->mysql) $this->db->exec('ROLLBACK');
+    }
+
+    // Where the transaction ended before the work failed, something may have committed the key, if it is still ours.
+    private function undo(array $event, $lost) {
+        $error = ComplyCubeInbox::attempt(function () { $this->abandon(); });
+        if ($error === null && $lost && $this->inbox->extend($event))
+            $error = ComplyCubeInbox::attempt(function () use ($event) {
+                self::sure($this->db->beginTransaction());
+                $this->run('forget', array($event['endpoint'], $event['event_id'], $event['type']));
+                self::sure($this->db->commit());
+            });
+        if ($error !== null) $this->gone = new ComplyCubeInboxException("the connection is gone: $error");
     }
 
     // Pass a value on, unless the connection is gone.

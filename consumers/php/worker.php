@@ -3,14 +3,15 @@
 // Stays, and keeps the outcomes of checks in your MariaDB, each exactly once; TERM ends it. For systemd or supervisord,
 // which start it again when it ends for an error:   php worker.php DATABASE-OR-FOLDER DSN USER [ENDPOINT]
 // The password is in APP_PASSWORD. Events come in any order, so what is older than what is known changes nothing:
-// CREATE TABLE outcome (check_id VARCHAR(255) PRIMARY KEY, outcome VARCHAR(255), created_ms BIGINT NOT NULL)
+// CREATE TABLE outcome (check_id VARBINARY(255) PRIMARY KEY, outcome VARCHAR(255), created_ms BIGINT NOT NULL)
 // As for the table complycube_handled, start it once, and it says how to make that.
 require __DIR__ . '/ComplyCubeInbox.php';
 if ($argc < 4 || $argc > 5) { fwrite(STDERR, "usage: php worker.php DATABASE-OR-FOLDER DSN USER [ENDPOINT]\n"); exit(2); }
 
 try {
     $inbox = new ComplyCubeInbox($argv[1], array('endpoint' => isset($argv[4]) ? $argv[4] : null, 'types' => array('check.completed')));
-    $db = new PDO($argv[2], $argv[3], getenv('APP_PASSWORD') ?: null, array(PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION));
+    $password = getenv('APP_PASSWORD');
+    $db = new PDO($argv[2], $argv[3], $password === false ? null : $password, array(PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION));
     $running = true;
     if (function_exists('pcntl_signal')) foreach (array(SIGTERM, SIGINT) as $signal)
         pcntl_signal($signal, function () use ($inbox, &$running) { $running = false; $inbox->stop(); });

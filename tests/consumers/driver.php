@@ -5,6 +5,7 @@ umask(077);
 error_reporting(E_ALL);
 set_error_handler(function ($level, $message, $file, $line) {
     if (error_reporting() & $level) throw new ErrorException("WARNING: $message at $line");
+    return false;
 });
 require $argv[1];
 
@@ -34,13 +35,17 @@ $act = function ($call, $event) use ($state) {
         elseif ($what === 'crash') $state->app->crash = true;
         elseif ($what === 'sql') $state->app->exec(str_replace('?', "'$event[event_id]'", $value));
         elseif ($what === 'touch') touch($value);
+        elseif ($what === 'await') for ($n = 0; $n < 500 && !file_exists($value); $n++) { clearstatcache(); usleep(10000); }
+        elseif ($what === 'mute') $state->app->setAttribute(PDO::ATTR_ERRMODE, PDO::ERRMODE_SILENT);
         elseif ($what === 'extend') { $inbox->extend($event, $value); }
     }
 };
 
 $verbs = array(
     'new' => function ($call) use ($state) {
-        $options = (array) $call->options + array('log' => function ($line) use ($state) { $state->log[] = $line; });
+        $options = (array) $call->options;
+        if (isset($options['log']) && $options['log'] === 'fails') $options['log'] = function ($line) { throw new Exception('no log'); };
+        $options += array('log' => function ($line) use ($state) { $state->log[] = $line; });
         $state->inbox[$call->on] = new ComplyCubeInbox($call->path, $options);
         if (function_exists('pcntl_signal')) pcntl_signal(15, array($state->inbox[$call->on], 'stop'));
         return 1;
@@ -55,11 +60,12 @@ $verbs = array(
     },
     'each' => function ($call) use ($state, $act) {
         $state->seen = array();
-        $count = $state->inbox[$call->on]->each(function ($event) use ($call, $act) { $act($call, $event); }, isset($call->limit) ? $call->limit : null);
+        $count = $state->inbox[$call->on]->each(isset($call->callback) ? $call->callback : function ($event) use ($call, $act) { $act($call, $event); }, isset($call->limit) ? $call->limit : null);
         return array($count, $state->seen);
     },
     'connect' => function ($call) use ($state) {
-        $state->app = new CrashingPDO($call->php, 'test', '', array(PDO::ATTR_ERRMODE => $call->silent ? PDO::ERRMODE_SILENT : PDO::ERRMODE_EXCEPTION));
+        $state->app = new CrashingPDO($call->php, 'test', '', array(PDO::ATTR_ERRMODE => $call->silent ? PDO::ERRMODE_SILENT : PDO::ERRMODE_EXCEPTION)
+            + ($call->manual ? array(PDO::ATTR_AUTOCOMMIT => 0) : array()));
         return 1;
     },
     'begin' => function ($call) use ($state) { $state->app->beginTransaction(); return 1; },
@@ -68,7 +74,8 @@ $verbs = array(
     'raises' => function ($call) use ($state) { return $state->app->getAttribute(PDO::ATTR_ERRMODE) === PDO::ERRMODE_EXCEPTION ? 1 : 0; },
     'once' => function ($call) use ($state, $act) {
         $state->seen = array();
-        $count = $state->inbox[$call->on]->once($state->app, $call->table, function ($event, $db) use ($call, $act) { $act($call, $event); });
+        $count = $state->inbox[$call->on]->once($state->app, $call->table,
+            isset($call->callback) ? $call->callback : function ($event, $db) use ($call, $act) { $act($call, $event); });
         return array($count, $state->seen);
     },
 );
@@ -87,7 +94,7 @@ while (($line = fgets(STDIN)) !== false) {
     } catch (Throwable $e) {
         $answer = array('error' => get_class($e) . ': ' . $e->getMessage());
     }
-    $json = json_encode($answer + array('log' => $state->log));
+    $json = json_encode($answer + array('log' => $state->log), 0, 2000);
     echo $json === false ? '{"error":"not encodable: ' . json_last_error_msg() . '"}' : $json, "\n";
     $state->log = array();
 }

@@ -12,7 +12,7 @@ $SIG{__WARN__} = sub { die "WARNING: @_" };
 require $ARGV[0];
 
 my ($app, $crash, @log, @seen, %inbox, %held);
-my $json = JSON::PP->new->canonical->utf8;
+my $json = JSON::PP->new->canonical->utf8->max_depth(2000);
 
 # A transaction that is committed, and then the worker dies.
 my $crashing = sub {
@@ -26,7 +26,7 @@ $crashing->();
 sub act {
     my ($call, $event) = @_;
     push @seen, $event->{event_id};
-    my $inbox = $inbox{ $call->{on} };
+    my ($inbox, $leave) = ($inbox{ $call->{on} }, '');
     for my $step (@{ $call->{steps}{ $event->{event_id} } // $call->{steps}{all} // [] }) {
         my ($what, $value) = @$step;
         if ($what eq 'throw') { die "$value\n" }
@@ -37,13 +37,20 @@ sub act {
         elsif ($what eq 'crash') { $crash = 1 }
         elsif ($what eq 'sql') { $value =~ s/\?/'$event->{event_id}'/g; $app->do($value) }
         elsif ($what eq 'touch') { open my $f, '>', $value or die }
-        elsif ($what eq 'extend') { $inbox->extend($event, $value) }
+        elsif ($what eq 'await') { for (1 .. 500) { last if -e $value; sleep 0.01 } }
+        elsif ($what eq 'mute') { $app->{RaiseError} = 0 }
+        elsif ($what eq 'extend') { $inbox->extend({ %$event }, $value) }    # a copy is as good
+        elsif ($what eq 'leave') { $leave = $value }
     }
+    no warnings 'exiting';
+    next if $leave eq 'next';
+    last if $leave eq 'last';
 }
 
 my %verb = (
     new => sub {
         my ($call) = @_;
+        $call->{options}{log} = sub { die "no log\n" } if ($call->{options}{log} // '') eq 'fails';
         my $new = $inbox{ $call->{on} } = ComplyCubeInbox->new($call->{path}, log => sub { push @log, $_[0] }, %{ $call->{options} });
         $SIG{TERM} = sub { $new->stop };
         return 1;
@@ -57,7 +64,7 @@ my %verb = (
     each => sub {
         my ($call) = @_;
         @seen = ();
-        my $count = $inbox{ $call->{on} }->each(sub { act($call, @_) }, $call->{limit});
+        my $count = $inbox{ $call->{on} }->each($call->{callback} // sub { act($call, @_) }, $call->{limit});
         return [$count, [@seen]];
     },
     connect => sub {
@@ -74,7 +81,7 @@ my %verb = (
     once => sub {
         my ($call) = @_;
         @seen = ();
-        my $count = $inbox{ $call->{on} }->once($app, $call->{table}, sub { act($call, @_) });
+        my $count = $inbox{ $call->{on} }->once($app, $call->{table}, $call->{callback} // sub { act($call, @_) });
         return [$count, [@seen]];
     },
 );

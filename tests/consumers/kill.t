@@ -68,10 +68,19 @@ sub worker {
 sub progress {
     my ($f, $files) = @_;
     my @sql = map { "(SELECT count(*) FROM inbox WHERE state = $_)" } 0, 2, 1;
-    return @{ $f->rows('SELECT ' . join(',', @sql, '(SELECT count(*) FROM acked)'))->[0] // [0, 0, 0, 0] } if !$files;
+    return _progress_of($f, 'SELECT ' . join ',', @sql, '(SELECT count(*) FROM acked)') if !$files;
     my $count = sub { my @found = map { glob $f->path("home/private/inbox.d/live/$_/*") } @_; return scalar @found };
     my $done = $count->('done/*');
     return ($count->('new', 'cur', 'tmp'), $count->('dead'), $done, $done);
+}
+
+# By a connection that may write: what a killed worker has begun is to be rolled back.
+sub _progress_of {
+    my ($f, $sql) = @_;
+    my $db = DBI->connect('dbi:SQLite:dbname=' . $f->database, '', '', { RaiseError => 1, PrintError => 0 });
+    $db->sqlite_busy_timeout(10_000);
+    $db->do('PRAGMA wal_autocheckpoint = 0');
+    return $db->selectrow_array($sql);
 }
 
 for my $form (sort keys %FORM) {

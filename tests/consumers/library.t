@@ -19,7 +19,7 @@ use Time::HiRes qw(time);
 
 my $tmp = tempdir('cc-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 chmod 0777, $tmp;
-my ($c, $form, $count);    # the consumer at work, and the form it works on
+my ($c, $language, $form, $count);    # the consumer at work, its language, and the form it works on
 
 sub directory { return $form eq 'directory' }
 sub fresh { return "$tmp/inbox-" . ++$count . (directory() ? '' : '.db') }
@@ -197,6 +197,14 @@ my @SCENARIO = (
         is claimed(), 'e3', 'the newest is read';
         is "@{ $i->state(1) }{qw(state why)}", 'done superseded', 'the others are done';
         is $i->states, 'done done claimed', 'all of them';
+        $c->get(nack => seq => 3, arguments => ['why', 0]);
+        $i->db->do('UPDATE inbox SET state = 2 WHERE seq = 3');
+        $i->add(resource => 'a', at => 7);
+        is claimed(), 'e4', 'not for one that is dead';
+        $i = opened(inbox(), skip_superseded => \1, types => ['check.completed']);
+        $i->add(resource => 'a', at => 1);
+        $i->add(resource => 'a', at => 9, type => 'check.pending');
+        is claimed(), 'e1', 'nor for one whose type is not wanted';
     }],
     ['an endpoint is chosen only where there is one' => sub {
         my $i = inbox(endpoints => [qw(live sandbox)]);
@@ -235,7 +243,14 @@ my @SCENARIO = (
         my $i = inbox();
         like $c->error(new => path => $i->path, options => { type => ['a'] }), qr/no such option: type/, 'an unknown one';
         like $c->error(new => path => $i->path, options => { types => [] }), qr/types is no list, or an empty one/, 'no types';
-        like $c->error(new => path => $i->path, options => { limit => 0 }), qr/limit and lease/, 'no limit';
+        like $c->error(new => path => $i->path, options => { limit => $_ }), qr/limit must be an integer, 1 or more/, "limit $_" for 0, -1, 1.5, 'x';
+        like $c->error(new => path => $i->path, options => { lease => $_ }), qr/lease must be a number of seconds, more than 0/, "lease $_" for 0, -1, 'x';
+        like $c->error(new => path => $i->path, options => { log => 'nonsense' }), qr/log cannot be called/, 'a log that is none';
+        opened($i, limit => '3', lease => '0.5');
+        like $c->error(claim => limit => $_), qr/limit must be an integer, 1 or more/, "a claim of $_" for 0, 1.5, 'x';
+        $i->add;
+        like $c->error(each => callback => 'nonsense'), qr/the callback cannot be called/, 'a callback that is none';
+        is $i->state(1)->{state} . $i->state(1)->{attempts}, 'waiting0', 'and no event is claimed for it';
     }],
     ['a lock is waited for' => sub {
         my $i = opened(inbox(), ordered => directory() ? \1 : \0);
@@ -250,7 +265,7 @@ my @SCENARIO = (
     }],
     ['a body that cannot be decoded stops nobody' => sub {
         my $i = opened(inbox());
-        my $body = '{"id":"e1","type":"t","payload":{"id":"\ud800"}}';
+        my $body = '{"id":"e1","type":"t","payload":{"id":"\x"}}';
         $i->add(body => $body);
         my $deep = '{"id":"e2","type":"t","payload":' . '{"a":' x 600 . '1' . '}' x 601;
         $i->add(body => $deep);
@@ -312,6 +327,68 @@ my @SCENARIO = (
         is $i->state(2)->{owner}, 'another', 'and left to the other';
         like $answer->{log}[0], qr/e2: the lease ended before its turn/, 'it is told of';
     }],
+    ['what kills workers is given up alone' => sub {
+        my $i = inbox();
+        $i->add for 1 .. 4;
+        for (1 .. 4) {
+            my $victim = Consumer->start($language, $tmp);
+            $victim->get(new => path => $i->path);
+            $victim->send(each => steps => { e2 => [['kill']] });
+            $victim->answer;
+            $i->state($_)->{state} eq 'claimed' and $i->due($_) for 1 .. 4;
+        }
+        opened($i);
+        1 while $c->get('each')->[0];
+        is $i->states, 'done dead done done', 'the others are done';
+    }],
+    ['an event whose ack fails is not released' => sub {
+        my $i = opened(inbox());
+        $i->add for 1 .. 3;
+        if (directory()) { chmod 02550, $i->path . '/live/done' or die }
+        else { $i->db->do(q(CREATE TRIGGER no_ack BEFORE UPDATE ON inbox WHEN new.state = 1 BEGIN SELECT RAISE(ABORT, 'no ack'); END)) }
+        like $c->error('each'), directory() ? qr{done/\d{8} cannot be made: .*Permission denied} : qr/no ack/, 'each throws';
+        is $i->states, 'claimed waiting waiting', 'the lease just ends';
+        is join(' ', map { $i->state($_)->{attempts} } 1 .. 3), '1 0 0', 'and its attempt counts';
+    }],
+    ['a date in the far future' => sub {
+        my $i = opened(inbox());
+        $i->add(at => 10_000_000_000_000);
+        my ($e) = @{ $c->get('claim') };
+        is "$e->{event_id} $e->{created_ms} $e->{created_at}", 'e1 11769718742004 2342-12-20T14:19:02.004Z', 'is worked on';
+        is $c->get(ack => seq => 1), 1, 'and acknowledged';
+    }],
+    ['half a surrogate pair is decoded' => sub {
+        my $i = opened(inbox());
+        $i->add(note => 'a\ud83d b\\\\ud83d c\ud83d\ude00 d\udc00\ud83d\ud83d\ude00 e\ud83d\\\\ude00');
+        is $c->get('claim')->[0]{payload}{note}, "a\x{fffd} b\\ud83d c\x{1f600} d\x{fffd}\x{fffd}\x{1f600} e\x{fffd}\\ude00", 'as U+FFFD';
+    }],
+    ['as many levels as the receiver takes' => sub {
+        my $i = opened(inbox());
+        my $deep = '{"a":' x 511 . '1' . '}' x 511;
+        my $before = '{"id":"e1","type":"t","payload":';
+        $i->add(body => "$before$deep}");
+        $i->db->do('UPDATE event_log SET payload_at = ?, payload_len = ?', undef, length $before, length $deep) if !directory();
+        my ($e) = @{ $c->get('claim') };
+        ok ref $e->{payload}{a}{a}, 'are decoded';
+    }],
+    ['a log that fails stops no work' => sub {
+        my $i = opened(inbox(), log => 'fails');
+        $i->add(body => '{}') if directory();
+        $i->add;
+        is $c->get(each => steps => { all => [[throw => 'bad']] })->[0], 1, 'the event is worked on';
+        is $i->states, directory() ? 'waiting waiting' : 'waiting', 'and put off';
+    }],
+    ['the reason is cut at a character' => sub {
+        my $i = opened(inbox(setting => { max_attempts => 1 }));
+        $i->add;
+        claimed();
+        $c->get(nack => seq => 1, arguments => ['a' . "\x{e9}" x 1200]);
+        is $i->state(1)->{why}, 'a' . "\xc3\xa9" x 999, 'behind 1000 of them';
+    }],
+    ['a setting must have its numbers' => sub {
+        my $i = inbox(setting => { lease_ms => 0 });
+        like $c->error(new => path => $i->path), qr/setting: lease_ms is missing, or less than 1/, 'not 0';
+    }],
     ['an event can be extended in a callback' => sub {
         my $i = opened(inbox());
         $i->add;
@@ -358,11 +435,81 @@ my @DIRECTORY = (
     }],
 );
 
-for my $language (qw(php perl)) {
+push @DIRECTORY, (
+    ['a setting must be whole' => sub {
+        my $i = inbox();
+        open my $out, '>', $i->path . '/setting' or die;
+        print $out "max_attempts 3\nbackoff_ms 1000\n";
+        close $out;
+        like $c->error(new => path => $i->path), qr/setting: lease_ms is missing, or less than 1/, 'else it is refused';
+    }],
+    ['a file that cannot be read is no fault of the event' => sub {
+        my $i = opened(inbox());
+        $i->add for 1 .. 3;
+        my $file = (sort glob $i->path . '/live/new/*')[1];
+        chmod 0, $file;
+        is claimed(), 'e1', 'what comes before it is claimed';
+        like $c->error('claim'), qr/new.*[Pp]ermission denied/, 'then it is told of';
+        is "@{ $i->state(2) }{qw(state attempts)}", 'waiting 0', 'it still waits';
+        chmod 0640, $file;
+        is claimed(), 'e2 e3', 'until it can be read';
+    }],
+    ['a folder that cannot be searched is an error' => sub {
+        my $i = opened(inbox());
+        $i->add;
+        chmod 02660, $i->path . '/live/new';
+        like $c->error('claim'), qr/new.*[Pp]ermission denied/, 'and not nothing';
+        chmod 02770, $i->path . '/live/new';
+        is claimed(), 'e1', 'when it can be all is well';
+        chmod 02660, $i->path . '/live/cur';
+        like $c->error(ack => seq => 1), qr/cur.*[Pp]ermission denied/, 'so in an ack';
+        chmod 02770, $i->path . '/live/cur';
+    }],
+    ['only texts are ids and the like' => sub {
+        my $i = opened(inbox());
+        $i->add(body => '{"id":"e1","type":"client.","resourceType":7,"payload":{"id":"x","status":true,"outcome":1.5}}');
+        $i->add(body => '{"id":1234,"type":"t"}');
+        my ($e, @more) = @{ $c->get('claim') };
+        is_deeply [@$e{qw(event_id resource_type status outcome client_id)}], ['e1', (undef) x 4], 'others are left out';
+        is @more, 0, 'without one there is no event';
+    }],
+);
+
+# Only a table has these.
+my @TABLE = (
+    ['a database that is replaced is told of' => sub {
+        my $i = opened(inbox());
+        is claimed(), '', 'nothing is there';
+        rename inbox()->path, $i->path or die;
+        like $c->error('claim'), qr/the database was replaced; start again/, 'instead of waiting for ever';
+    }],
+    ['a semicolon in the path' => sub {
+        my $i = inbox();
+        $i->add;
+        $i->db->disconnect;
+        my $path = $i->path =~ s/inbox/in;b%25x/r;
+        rename $i->path, $path or die;
+        $c->get(new => path => $path);
+        is claimed(), 'e1', 'does no harm';
+    }],
+);
+
+my @PERL = (
+    ['a callback that is left by next or last' => sub {
+        my $i = opened(inbox());
+        $i->add for 1 .. 3;
+        is_deeply $c->get(each => steps => { e1 => [[leave => 'next']], e2 => [[leave => 'last']] }), [3, [qw(e1 e2 e3)]], 'stops nothing';
+        is $i->states, 'waiting waiting done', 'and has failed';
+        like $c->log, qr/e1: left by next or last/, 'it is told of';
+    }],
+);
+
+for my $l (qw(php perl)) {
+    $language = $l;
     $c = Consumer->start($language, $tmp);
     for my $f (qw(wal delete directory)) {
         $form = $f;
-        for (@SCENARIO, directory() ? @DIRECTORY : ()) {
+        for (@SCENARIO, directory() ? @DIRECTORY : @TABLE, $language eq 'perl' ? @PERL : ()) {
             my ($name, $test) = @$_;
             subtest "$language, $form: $name" => sub { eval { $test->(); 1 } or fail("it ran to its end: $@") };
         }
@@ -420,9 +567,11 @@ my @texts = ('{}', ' { } ', '{"a":[]}', '{"a":[1,-2.5e3,0,true,false,null,"x"]}'
 my $other = JSON::PP->new->utf8->boolean_values(0, 1)->allow_nonref(0);
 is_deeply ComplyCubeInbox::Json::decode($_), $other->decode($_), "$_ is decoded" for map { s/\s+\z//r } @texts;
 my @bad = ('', '[]', '"a"', '1', '{', '{}x', '{"a"}', '{"a":}', '{"a":1,}', '{a:1}', "{'a':1}", '{"a":01}', '{"a":1.}', '{"a":.5}', '{"a":+1}', '{"a":[1,]}', '{"a":[1 2]}',
-    '{"a":tru}', '{"a":"\x"}', '{"a":"\u12"}', '{"a":"\ud800"}', '{"a":"\udc00"}', "{\"a\":\"\n\"}", "{\"a\":\"\xff\"}", "{\"a\":1}\0", "\xef\xbb\xbf{}", '{"a":NaN}', '{"a":"',
+    '{"a":tru}', '{"a":"\x"}', '{"a":"\u12"}', "{\"a\":\"\n\"}", "{\"a\":\"\xff\"}", "{\"a\":1}\0", "\xef\xbb\xbf{}", '{"a":NaN}', '{"a":"',
     '{"a":' x 513 . '1' . '}' x 513);
 is ComplyCubeInbox::Json::decode($_), undef, substr($_, 0, 20) . ' is no JSON' for @bad;
+is ComplyCubeInbox::Directory::_word(ComplyCubeInbox::Json::decode("{\"a\":$_}"), 'a'), undef, "$_ is no text" for 5, '12345678901234567890', 'true', 'null';
+is ComplyCubeInbox::Directory::_word(ComplyCubeInbox::Json::decode('{"a":"12345678901234567890"}'), 'a'), '12345678901234567890', 'digits in quotes are';
 my $long = '{"a":"' . '\"x' x 200_000 . '"}';
 is length ComplyCubeInbox::Json::decode($long)->{a}, 400_000, 'a long text with many escapes is decoded';
 done_testing;

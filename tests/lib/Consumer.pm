@@ -11,7 +11,7 @@ use Proc qw(wait_until);
 use Source;
 
 my %LIBRARY = (php => 'php/ComplyCubeInbox.php', perl => 'perl/ComplyCubeInbox.pm');
-my $json = JSON::PP->new->canonical->utf8;
+my $json = JSON::PP->new->canonical->utf8->max_depth(2000);
 
 # language: php or perl; dir: a folder that is open to all
 sub start {

@@ -6,7 +6,7 @@ use warnings;
 use DBI;
 use Proc qw(wait_until unprivileged);
 
-my @SMALL = qw(--skip-networking --skip-grant-tables --skip-log-bin --innodb-buffer-pool-size=8M --innodb-log-file-size=4M
+my @SMALL = qw(--skip-networking --skip-log-bin --innodb-buffer-pool-size=8M --innodb-log-file-size=4M
     --innodb-flush-log-at-trx-commit=0 --innodb-doublewrite=0 --aria-pagecache-buffer-size=1M --key-buffer-size=1M
     --performance-schema=OFF --max-connections=30 --table-open-cache=50);
 
@@ -24,14 +24,14 @@ sub start {
         "--socket=$self->{socket}", "--pid-file=$base/pid", "--tmpdir=$base", @SMALL]);
     wait_until(sub { -S $self->{socket} && $self->db || $self->{proc}->ended(0) }, 30);
     my $db = $self->db or die 'mariadbd does not start: ' . do { open my $log, '<', "$base/log"; local $/; <$log> };
-    $db->do('CREATE DATABASE app');
+    $db->do($_) for 'CREATE DATABASE app', 'CREATE USER test', 'GRANT ALL ON *.* TO test', q(CREATE USER zero IDENTIFIED BY '0'), 'GRANT ALL ON *.* TO zero';
     return $self;
 }
 
 sub socket { $_[0]{socket} }
 
 # A connection; undef when there is none.
-sub db { my ($self, $name) = @_; return DBI->connect('DBI:MariaDB:' . ($name ? "database=$name;" : '') . "mariadb_socket=$self->{socket}", 'root', '', { RaiseError => $name ? 1 : 0, PrintError => 0 }) }
+sub db { my ($self, $name) = @_; return DBI->connect('DBI:MariaDB:' . ($name ? "database=$name;" : '') . "mariadb_socket=$self->{socket}", 'root', '', { RaiseError => $name ? 1 : 0, PrintError => 0, AutoInactiveDestroy => 1 }) }
 
 # Nothing in it is needed any more.
 sub stop { my ($self) = @_; my $proc = delete $self->{proc} or return; $proc->signal('KILL'); $proc->ended(5); $proc->stop }

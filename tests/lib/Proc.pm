@@ -39,6 +39,7 @@ sub start {
 
 sub _child {
     my ($o, @cmd) = @_;
+    $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);    # not the test's own way out
     POSIX::setsid();
     if (my ($uid, $gid) = unprivileged()) {
         $( = $gid;
