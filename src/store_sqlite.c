@@ -271,9 +271,9 @@ static int open_directory(struct store *s, const struct store_options *o, struct
         return -1;
     if (directory_list(s->directory, NULL, "tmp", stop_at_one, NULL, NULL) == 0)
         return 0;
-    if (store_sqlite_lock(s, e) != 0) /* a crash, or another process at work */
-        return -1;
-    store_sqlite_sweep(s); /* what cannot be shown now may be later */
+    if (store_lock_take(&s->lock, 1, NULL) < 0) /* another process is at work, which has looked already */
+        return 0;
+    store_sqlite_sweep(s); /* left by a crash; what cannot be shown now may be later */
     store_lock_release(&s->lock);
     return 0;
 }
