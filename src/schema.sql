@@ -104,6 +104,17 @@ SELECT o.seq AS seq, w.seq AS newer_seq, w.type AS newer_type
             AND (substr(w.type, 1, 6) = 'check.' OR substr(w.type, 1, 17) = 'workflow.session.')
             AND (substr(o.type, 1, 6) = 'check.' OR substr(o.type, 1, 17) = 'workflow.session.')));
 
+-- Which events tell of one change, as check.completed and check.completed.clear: of the same resource, with the very same
+-- payload text, made less than a second apart. A deletion is always a change of its own.
+CREATE VIEW same_change AS
+SELECT o.seq AS seq, w.seq AS earlier_seq
+  FROM event_log o
+ CROSS JOIN event_log w ON w.resource_id = o.resource_id
+   AND w.created_ms BETWEEN o.created_ms - 999 AND o.created_ms + 999
+   AND w.endpoint = o.endpoint AND w.resource_type IS o.resource_type AND w.seq < o.seq
+   AND substr(w.type, -8) <> '.deleted' AND substr(o.type, -8) <> '.deleted'
+   AND substr(w.body, w.payload_at + 1, w.payload_len) = substr(o.body, o.payload_at + 1, o.payload_len);
+
 -- Everything received that could be decoded, whatever its state.
 CREATE VIEW events AS
 SELECT e.seq AS seq, n.name AS endpoint, e.event_id AS event_id, e.type AS type,
@@ -115,13 +126,7 @@ SELECT e.seq AS seq, n.name AS endpoint, e.event_id AS event_id, e.type AS type,
        CASE WHEN e.body IS NULL OR e.payload_at IS NULL THEN NULL
             ELSE CAST(substr(e.body, e.payload_at + 1, e.payload_len) AS TEXT) END AS payload,
        EXISTS (SELECT 1 FROM newer w WHERE w.seq = e.seq) AS superseded,
-       coalesce((SELECT min(w.seq) FROM event_log w
-                  WHERE w.resource_id = e.resource_id
-                    AND w.created_ms BETWEEN e.created_ms - 999 AND e.created_ms + 999
-                    AND w.endpoint = e.endpoint AND w.resource_type IS e.resource_type AND w.seq < e.seq
-                    AND substr(w.type, -8) <> '.deleted' AND substr(e.type, -8) <> '.deleted'
-                    AND substr(w.body, w.payload_at + 1, w.payload_len)
-                      = substr(e.body, e.payload_at + 1, e.payload_len)), e.seq) AS change_seq,
+       coalesce((SELECT min(c.earlier_seq) FROM same_change c WHERE c.seq = e.seq), e.seq) AS change_seq,
        i.attempts AS attempts, i.due_ms AS due_ms, i.owner AS owner, i.error AS error,
        e.source AS source, s.name AS secret, lower(hex(e.signature)) AS signature,
        i.state AS state, i.done_ms AS done_ms, e.erased_ms AS erased_ms, e.body AS body
@@ -142,13 +147,7 @@ SELECT e.seq AS seq, n.name AS endpoint, e.event_id AS event_id, e.type AS type,
        CASE WHEN e.body IS NULL OR e.payload_at IS NULL THEN NULL
             ELSE CAST(substr(e.body, e.payload_at + 1, e.payload_len) AS TEXT) END AS payload,
        EXISTS (SELECT 1 FROM newer w WHERE w.seq = e.seq) AS superseded,
-       coalesce((SELECT min(w.seq) FROM event_log w
-                  WHERE w.resource_id = e.resource_id
-                    AND w.created_ms BETWEEN e.created_ms - 999 AND e.created_ms + 999
-                    AND w.endpoint = e.endpoint AND w.resource_type IS e.resource_type AND w.seq < e.seq
-                    AND substr(w.type, -8) <> '.deleted' AND substr(e.type, -8) <> '.deleted'
-                    AND substr(w.body, w.payload_at + 1, w.payload_len)
-                      = substr(e.body, e.payload_at + 1, e.payload_len)), e.seq) AS change_seq,
+       coalesce((SELECT min(c.earlier_seq) FROM same_change c WHERE c.seq = e.seq), e.seq) AS change_seq,
        i.attempts AS attempts, i.due_ms AS due_ms, i.owner AS owner, i.error AS error,
        e.source AS source, s.name AS secret, lower(hex(e.signature)) AS signature
   FROM endpoint n

@@ -37,7 +37,7 @@ $db->do($schema);
 my $names = sub { join ' ', map { $_->[0] } @{ $db->selectall_arrayref("SELECT name FROM sqlite_master WHERE type = '$_[0]' AND name NOT LIKE 'sqlite%' ORDER BY name") } };
 is $names->('table'), 'counter endpoint event_log inbox quarantine secret setting', 'the tables';
 is $names->('index'), 'event_resource inbox_due', 'the indexes';
-is $names->('view'), 'events newer pending resource_state', 'the views';
+is $names->('view'), 'events newer pending resource_state same_change', 'the views';
 my $columns = sub { map { $_->[1] } @{ $db->selectall_arrayref("PRAGMA table_info($_[0])") } };
 my %events = map { $_ => 1 } $columns->('events');
 is_deeply [grep { !$events{$_} } $columns->('pending')], [], 'events has every column of pending';
