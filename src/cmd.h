@@ -30,8 +30,8 @@ struct cmd {
     const char *file; /* --file, or NULL */
     int64_t count;
     bool live, list_types;
-    const char *operand;      /* the argument, or NULL */
-    char *const *command;     /* where the argument is a program: it and its own arguments, up to a NULL */
+    const char *operand;      /* the first argument, or NULL */
+    char *const *operands;    /* it and those behind it, up to a NULL; of a program its own arguments too */
     char *const *environment; /* of the process */
     int64_t now_ms;
 };

@@ -62,7 +62,7 @@ static bool is_program(const char *path)
 /* What a person is likely to write, and what would not do what it says. */
 static int check_php(const struct work *w, struct err *e)
 {
-    char *const *command = w->cmd->command;
+    char *const *command = w->cmd->operands;
     const char *slash = strrchr(command[0], '/'), *name = slash ? slash + 1 : command[0];
     size_t last = 0;
     struct stat st;
@@ -79,7 +79,7 @@ static int check_php(const struct work *w, struct err *e)
 
 static int find_program(struct work *w, struct err *e)
 {
-    const char *name = w->cmd->command[0], *list = "/usr/local/bin:/usr/bin:/bin";
+    const char *name = w->cmd->operands[0], *list = "/usr/local/bin:/usr/bin:/bin";
     for (char *const *v = w->cmd->environment; *v; v++)
         if (strncmp(*v, "PATH=", 5) == 0)
             list = *v + 5;
@@ -115,7 +115,7 @@ static bool is_kept(const struct work *w, const char *variable)
 /* What all events have in common. source: RFC 3875, section 4.1; php.net/manual/security.cgi-bin.force-redirect */
 static int make_environment(struct work *w, struct err *e)
 {
-    char *const *command = w->cmd->command;
+    char *const *command = w->cmd->operands;
     char script[PATH_MAX];
     struct stat st;
     size_t last = 0, n = 0;
@@ -195,7 +195,7 @@ static int spawn(struct work *w, struct child *c, int in, int out)
     posix_spawnattr_setpgroup(&how, 0);
     posix_spawnattr_setsigmask(&how, &none);
     posix_spawnattr_setsigdefault(&how, &all);
-    int failed = posix_spawn(&c->pid, w->program, &files, &how, w->cmd->command, w->environment);
+    int failed = posix_spawn(&c->pid, w->program, &files, &how, w->cmd->operands, w->environment);
     posix_spawnattr_destroy(&how);
     posix_spawn_file_actions_destroy(&files);
     return failed;

@@ -6,6 +6,7 @@
 #include "web.h"
 
 #include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -16,50 +17,76 @@ struct subcommand {
     const char *name;
     int (*run)(const struct cmd *cmd, struct err *e);
     const char *options; /* letters it takes beside c and h */
-    const char *operand; /* its argument, or NULL; where it ends in dots, a program with arguments of its own */
+    const char
+        *operand; /* its argument, or NULL: "[X]" may be left out, "X ..." may be many, "COMMAND ..." is a program */
     const char *help;
 };
 
+/* clang-format off */
+/* In the order of the manual; a row without a function is a heading. */
 static const struct subcommand subcommands[] = {
-    {"init", cmd_init, "j", NULL, "make the database and its folder, and say what was made"},
+    {.help = "Look"},
     {"list", cmd_list, "jnestrCab", NULL, "show the newest events: ids and types, no payloads"},
     {"show", cmd_show, "j", "SEQ|EVENT_ID", "show one event whole"},
-    {"doctor", cmd_doctor, "j", NULL, "check configuration, permissions, journal and schema"},
-    {"prune", cmd_prune, "j", NULL, "remove the files of done events that are older than retain"},
-    {"sign", cmd_sign, "ek", NULL, "print the signature of standard input"},
-    {"work", cmd_work, "ewtSomT", "COMMAND ...", "run a command for each event, as a web server runs a CGI"},
-    {"forward", cmd_forward, "ewtSomT", "URL", "post each event to an application's own endpoint"},
-    {"send", cmd_send, "jekwtfNlL", "[URL]", "sign example events and post them to a webhook's URL"},
     {"secrets", cmd_secrets, "j", NULL, "tell of each secret when it last matched, and whether it may go"},
     {"config", cmd_config_show, "j", NULL, "print the configuration in force, and where each value comes from"},
+    {.help = "Hand on"},
+    {"work", cmd_work, "ewtSomT", "COMMAND ...", "run a command for each event, as a web server runs a CGI"},
+    {"forward", cmd_forward, "ewtSomT", "URL", "post each event to an application's own endpoint"},
+    {.help = "Set up, test and mend"},
+    {"init", cmd_init, "j", NULL, "make the database and its folder, and say what was made"},
+    {"doctor", cmd_doctor, "j", NULL, "check configuration, permissions, journal and schema"},
+    {"send", cmd_send, "jekwtfNlL", "[URL]", "sign example events and post them to a webhook's URL"},
+    {"sign", cmd_sign, "ek", NULL, "print the signature of standard input"},
+    {.help = "Keep, give out and forget"},
+    {"prune", cmd_prune, "j", NULL, "remove the files of done events that are older than retain"},
 };
+
+/* What an option's value is, and where in struct cmd it goes. */
+enum kind { FLAG, TEXT, NUMBER /* from 1 to most */, TIME, STATE, TYPES, OTHER /* not of a command */ };
 
 static const struct {
     struct option option;
     const char *value, *help;
+    enum kind kind;
+    size_t at;
+    int64_t most;
 } options[] = {
-    {{"config", required_argument, NULL, 'c'}, "FILE", "the configuration (else as the receiver finds it)"},
-    {{"json", no_argument, NULL, 'j'}, "", "print one JSON object a line"},
-    {{"limit", required_argument, NULL, 'n'}, "N", "at most so many, 20 unless given"},
-    {{"endpoint", required_argument, NULL, 'e'}, "NAME", "of this endpoint only"},
-    {{"state", required_argument, NULL, 's'}, "STATE", "waiting, done, dead or ignored"},
-    {{"secret", required_argument, NULL, 'k'}, "NAME", "with this secret"},
-    {{"workers", required_argument, NULL, 'w'}, "N", "so many events at a time, 1 unless given"},
-    {{"type", required_argument, NULL, 't'}, "TYPE", "of this type only; may be given several times"},
-    {{"resource", required_argument, NULL, 'r'}, "ID", "of this check, client, document, ... only"},
-    {{"client", required_argument, NULL, 'C'}, "ID", "of this client only"},
-    {{"since", required_argument, NULL, 'a'}, "TIME", "received since: 2026-01-29, \"2026-01-29 20:32\", 12h, 7d"},
-    {{"before", required_argument, NULL, 'b'}, "TIME", "received before"},
-    {{"skip-superseded", no_argument, NULL, 'S'}, "", "pass over what a newer event has superseded"},
-    {{"once", no_argument, NULL, 'o'}, "", "end when nothing waits"},
-    {{"max-time", required_argument, NULL, 'm'}, "SECONDS", "end after so long"},
-    {{"timeout", required_argument, NULL, 'T'}, "SECONDS", "for one event, 60 unless given"},
-    {{"file", required_argument, NULL, 'f'}, "FILE", "send this as it is, no example; - is standard input"},
-    {{"count", required_argument, NULL, 'N'}, "N", "so many, 1 unless given"},
-    {{"live", no_argument, NULL, 'l'}, "", "also to the endpoint live, whose applications act on it"},
-    {{"list-types", no_argument, NULL, 'L'}, "", "print the types there are examples of, and end"},
-    {{"help", no_argument, NULL, 'h'}, "", "print this"},
+#define AT(field) offsetof(struct cmd, field)
+    {{"config", required_argument, NULL, 'c'}, "FILE", "the configuration (else as the receiver finds it)",
+     TEXT, AT(config_file), 0},
+    {{"json", no_argument, NULL, 'j'}, "", "print one JSON object a line", FLAG, AT(json), 0},
+    {{"limit", required_argument, NULL, 'n'}, "N", "at most so many, 20 unless given", NUMBER, AT(limit), LIMIT_MAX},
+    {{"endpoint", required_argument, NULL, 'e'}, "NAME", "of this endpoint only", TEXT, AT(endpoint), 0},
+    {{"state", required_argument, NULL, 's'}, "STATE", "waiting, done, dead or ignored", STATE, AT(state), 0},
+    {{"secret", required_argument, NULL, 'k'}, "NAME", "with this secret", TEXT, AT(secret), 0},
+    {{"workers", required_argument, NULL, 'w'}, "N", "so many events at a time, 1 unless given",
+     NUMBER, AT(workers), WORKERS_MAX},
+    {{"type", required_argument, NULL, 't'}, "TYPE", "of this type only; may be given several times",
+     TYPES, AT(types), 0},
+    {{"resource", required_argument, NULL, 'r'}, "ID", "of this check, client, document, ... only",
+     TEXT, AT(resource_id), 0},
+    {{"client", required_argument, NULL, 'C'}, "ID", "of this client only", TEXT, AT(client_id), 0},
+    {{"since", required_argument, NULL, 'a'}, "TIME", "received since: 2026-01-29, \"2026-01-29 20:32\", 12h, 7d",
+     TIME, AT(since_ms), 0},
+    {{"before", required_argument, NULL, 'b'}, "TIME", "received before", TIME, AT(before_ms), 0},
+    {{"skip-superseded", no_argument, NULL, 'S'}, "", "pass over what a newer event has superseded",
+     FLAG, AT(skip_superseded), 0},
+    {{"once", no_argument, NULL, 'o'}, "", "end when nothing waits", FLAG, AT(once), 0},
+    {{"max-time", required_argument, NULL, 'm'}, "SECONDS", "end after so long", NUMBER, AT(max_time_s), SECONDS_MAX},
+    {{"timeout", required_argument, NULL, 'T'}, "SECONDS", "for one event, 60 unless given",
+     NUMBER, AT(timeout_s), SECONDS_MAX},
+    {{"file", required_argument, NULL, 'f'}, "FILE", "send this as it is, no example; - is standard input",
+     TEXT, AT(file), 0},
+    {{"count", required_argument, NULL, 'N'}, "N", "so many, 1 unless given", NUMBER, AT(count), COUNT_MAX},
+    {{"live", no_argument, NULL, 'l'}, "", "also to the endpoint live, whose applications act on it",
+     FLAG, AT(live), 0},
+    {{"list-types", no_argument, NULL, 'L'}, "", "print the types there are examples of, and end",
+     FLAG, AT(list_types), 0},
+    {{"help", no_argument, NULL, 'h'}, "", "print this", OTHER, 0, 0},
+#undef AT
 };
+/* clang-format on */
 
 enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands, OPTIONS = sizeof options / sizeof *options };
 
@@ -74,7 +101,10 @@ static int print_usage(FILE *to)
         to,
         "usage: complycube-inbox [-c FILE] COMMAND [OPTIONS]\n\nThe inbox of ComplyCube events: look, check, hand on.\n\n");
     for (size_t i = 0; i < SUBCOMMANDS; i++)
-        fprintf(to, "  %-8s%s\n", subcommands[i].name, subcommands[i].help);
+        if (subcommands[i].run)
+            fprintf(to, "  %-12s%s\n", subcommands[i].name, subcommands[i].help);
+        else
+            fprintf(to, "%s%s\n", i ? "\n" : "", subcommands[i].help);
     fprintf(to, "\ncomplycube-inbox COMMAND --help tells a command's options; --version the version.\n"
                 "See complycube-inbox(1).\n");
     return to == stdout ? 0 : err_exit(ERR_USAGE);
@@ -110,37 +140,44 @@ static int use_time(const char *name, const char *value, int64_t now_ms, int64_t
                : err_set(e, ERR_USAGE, "--%s takes a time: 2026-01-29, \"2026-01-29 20:32\", 12h or 7d", name);
 }
 
-static int use_option(struct cmd *cmd, int letter, const char *value, struct err *e)
+static int use_option(struct cmd *cmd, size_t i, const char *value, struct err *e)
 {
-    switch (letter) {
-    case 'c': cmd->config_file = value; return 0;
-    case 'j': cmd->json = true; return 0;
-    case 'e': cmd->endpoint = value; return 0;
-    case 'k': cmd->secret = value; return 0;
-    case 'r': cmd->resource_id = value; return 0;
-    case 'C': cmd->client_id = value; return 0;
-    case 'a': return use_time("since", value, cmd->now_ms, &cmd->since_ms, e);
-    case 'b': return use_time("before", value, cmd->now_ms, &cmd->before_ms, e);
-    case 'S': cmd->skip_superseded = true; return 0;
-    case 'o': cmd->once = true; return 0;
-    case 'f': cmd->file = value; return 0;
-    case 'l': cmd->live = true; return 0;
-    case 'L': cmd->list_types = true; return 0;
-    case 'N': return use_number("count", value, COUNT_MAX, &cmd->count, e);
-    case 'n': return use_number("limit", value, LIMIT_MAX, &cmd->limit, e);
-    case 'w': return use_number("workers", value, WORKERS_MAX, &cmd->workers, e);
-    case 'm': return use_number("max-time", value, SECONDS_MAX, &cmd->max_time_s, e);
-    case 'T': return use_number("timeout", value, SECONDS_MAX, &cmd->timeout_s, e);
-    case 't':
+    const char *name = options[i].option.name;
+    void *field = (char *)cmd + options[i].at;
+    switch (options[i].kind) {
+    case FLAG: *(bool *)field = true; return 0;
+    case TEXT: *(const char **)field = value; return 0;
+    case NUMBER: return use_number(name, value, options[i].most, field, e);
+    case TIME: return use_time(name, value, cmd->now_ms, field, e);
+    case STATE:
+        cmd->state = cmd_state(value);
+        return cmd->state >= 0 ? 0 : err_set(e, ERR_USAGE, "--state takes waiting, done, dead or ignored");
+    case TYPES:
         if (cmd->n_types == CMD_TYPES_MAX)
             return err_set(e, ERR_USAGE, "--type is given more than %d times", CMD_TYPES_MAX);
         cmd->types[cmd->n_types++] = value;
         return 0;
-    case 's':
-        cmd->state = cmd_state(value);
-        return cmd->state >= 0 ? 0 : err_set(e, ERR_USAGE, "--state takes waiting, done, dead or ignored");
     default: return err_set(e, ERR_USAGE, "unknown option; see --help");
     }
+}
+
+static size_t find_option(int letter)
+{
+    size_t i = 0;
+    while (i < OPTIONS - 1 && options[i].option.val != letter)
+        i++;
+    return i;
+}
+
+/* Are there as many arguments as the command wants? */
+static int check_operands(const struct subcommand *sub, int n, struct err *e)
+{
+    bool several = sub->operand && strstr(sub->operand, "..."), optional = sub->operand && *sub->operand == '[';
+    if (!sub->operand)
+        return n == 0 ? 0 : err_set(e, ERR_USAGE, "%s takes no argument", sub->name);
+    if ((optional || n > 0) && (several || n <= 1))
+        return 0;
+    return err_set(e, ERR_USAGE, "%s takes %s: %s", sub->name, several ? "arguments" : "one argument", sub->operand);
 }
 
 /* Read the command's own part of the command line. *helped: it asked for help, which was printed. */
@@ -148,7 +185,7 @@ static int parse(const struct subcommand *sub, int argc, char **argv, struct cmd
 {
     struct option list[OPTIONS + 1] = {{0}};
     char letters[2 * OPTIONS + 2] = "+"; /* no option behind an operand is ours ... */
-    bool program = sub->operand && strstr(sub->operand, "...");
+    bool program = sub->operand && strncmp(sub->operand, "COMMAND", 7) == 0;
     size_t n = 0, at = program; /* ... where that is a program */
     for (size_t i = 0; i < OPTIONS; i++)
         if (takes(sub, options[i].option.val)) {
@@ -164,22 +201,20 @@ static int parse(const struct subcommand *sub, int argc, char **argv, struct cmd
             *helped = true;
             return 0;
         }
-        if (letter == '?' || use_option(cmd, letter, optarg, e) != 0)
+        if (letter == '?' || use_option(cmd, find_option(letter), optarg, e) != 0)
             return letter == '?' ? err_set(e, ERR_USAGE, "see complycube-inbox %s --help", sub->name) : -1;
     }
-    bool optional = sub->operand && *sub->operand == '[' && argc == optind;
-    if (program ? argc == optind : !optional && argc - optind != (sub->operand != NULL))
-        return err_set(e, ERR_USAGE, sub->operand ? "%s takes one argument: %s" : "%s takes no argument", sub->name,
-                       sub->operand);
+    if (check_operands(sub, argc - optind, e) != 0)
+        return -1;
     cmd->operand = argv[optind];
-    cmd->command = argv + optind;
+    cmd->operands = argv + optind;
     return 0;
 }
 
 static const struct subcommand *find_subcommand(const char *name)
 {
     for (size_t i = 0; i < SUBCOMMANDS; i++)
-        if (strcmp(subcommands[i].name, name) == 0)
+        if (subcommands[i].run && strcmp(subcommands[i].name, name) == 0)
             return &subcommands[i];
     return NULL;
 }
