@@ -178,7 +178,7 @@ static void check_store(struct report *r, const struct config *c)
     struct err e = {0};
     struct store_facts facts;
     struct store *s = cmd_store(c, false, &e);
-    if (!s || store_read_facts(s, &facts, &e) != 0) {
+    if (!s || store_read_facts(s, r->cmd->now_ms, &facts, &e) != 0) {
         find(r, WRONG, err_word(e.code), e.code == ERR_NOT_FOUND ? "complycube-inbox init" : "", "%s", e.msg);
         store_close(s);
         return;

@@ -296,7 +296,7 @@ static int64_t progress(struct pool *p)
         return INT64_MAX;
     p->report.running = p->used;
     if (p->now_ms >= p->count_ms) {
-        if (p->store && store_read_facts(p->store, &facts, NULL) == 0)
+        if (p->store && store_read_facts(p->store, web_time_ms(), &facts, NULL) == 0)
             p->report.waiting = facts.waiting > p->used ? facts.waiting - p->used : 0;
         p->count_ms = p->now_ms + later(COUNT_MS, 20 * (web_clock_ms() - p->now_ms));
     }

@@ -91,6 +91,58 @@ CREATE TABLE setting (
   created_ms    INTEGER NOT NULL                 -- when this database was made
 );
 
+-- What was changed by hand: by the tool's verbs, which say who and why, or by plain SQL, of which the triggers tell.
+-- Appended to only.
+CREATE TABLE history (
+  id          INTEGER PRIMARY KEY,
+  at_ms       INTEGER NOT NULL,        -- when
+  action      TEXT NOT NULL,           -- requeue, ack, dead, accept, drop, erase, prune, import, restore, ...; sql: plain SQL
+  seq         INTEGER,                 -- the event; NULL where it was not one
+  from_state  INTEGER,                 -- of inbox, before; NULL: it had none, or none changed
+  to_state    INTEGER,                 -- and after
+  n           INTEGER NOT NULL DEFAULT 1, -- how many were changed, where the row stands for many
+  os_user     TEXT,                    -- who: the user of the operating system; NULL where plain SQL did it
+  sudo_user   TEXT,                    -- who became that user by sudo
+  host        TEXT,                    -- on which machine
+  reason      TEXT,                    -- as it was given, with --reason
+  detail      TEXT                     -- what else there is to say; never personal data
+);
+CREATE INDEX history_seq ON history (seq);
+
+CREATE TRIGGER history_update BEFORE UPDATE ON history
+BEGIN SELECT RAISE(ABORT, 'the table history is appended to only'); END;
+CREATE TRIGGER history_delete BEFORE DELETE ON history
+BEGIN SELECT RAISE(ABORT, 'the table history is appended to only'); END;
+
+-- What workers do by the contract (0 to 1, and 0 to 2 when the attempts are used up) is no change by hand.
+CREATE TRIGGER inbox_state AFTER UPDATE OF state ON inbox
+WHEN NEW.state <> OLD.state
+ AND (OLD.state <> 0 OR NEW.state = 3 OR (NEW.state = 2 AND NEW.attempts < (SELECT max_attempts FROM setting)))
+BEGIN
+  INSERT INTO history (at_ms, action, seq, from_state, to_state)
+  VALUES (CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), 'sql', NEW.seq, OLD.state, NEW.state);
+END;
+CREATE TRIGGER inbox_delete AFTER DELETE ON inbox
+BEGIN
+  INSERT INTO history (at_ms, action, seq, from_state, detail)
+  VALUES (CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), 'sql', OLD.seq, OLD.state, 'removed from inbox');
+END;
+CREATE TRIGGER event_log_update AFTER UPDATE ON event_log
+BEGIN
+  INSERT INTO history (at_ms, action, seq, detail)
+  VALUES (CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), 'sql', OLD.seq, 'changed in event_log');
+END;
+CREATE TRIGGER event_log_delete AFTER DELETE ON event_log
+BEGIN
+  INSERT INTO history (at_ms, action, seq, detail)
+  VALUES (CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), 'sql', OLD.seq, 'removed from event_log');
+END;
+CREATE TRIGGER quarantine_delete AFTER DELETE ON quarantine
+BEGIN
+  INSERT INTO history (at_ms, action, detail)
+  VALUES (CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), 'sql', 'removed from quarantine: number ' || OLD.id);
+END;
+
 -- Which event is superseded by which: of the same resource a strictly newer one is here, and both carry a status (checks
 -- and workflow sessions), or the newer one is a deletion. Partial updates and unreadable times never supersede.
 CREATE VIEW newer AS

@@ -34,7 +34,10 @@ int store_show(struct store *s, struct span key, store_each *each, void *ctx, st
     return s->ops->show(s, key, each, ctx, e);
 }
 
-int store_read_facts(struct store *s, struct store_facts *facts, struct err *e) { return s->ops->facts(s, facts, e); }
+int store_read_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e)
+{
+    return s->ops->facts(s, now_ms, facts, e);
+}
 
 int store_counts(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e)
 {

@@ -96,8 +96,10 @@ struct store_facts {
     char journal[16];
     int schema;
     int64_t waiting, dead, quarantined, events;
-    int64_t stranded; /* waiting in the table, where the inbox is files now */
-    int64_t orphaned; /* files that the log does not know */
+    int64_t leased, delayed; /* of those that wait: claimed by a worker; to be tried again later */
+    int64_t oldest_ms;       /* when the oldest of those that wait was received; 0: none waits */
+    int64_t stranded;        /* waiting in the table, where the inbox is files now */
+    int64_t orphaned;        /* files that the log does not know */
 };
 
 /* A row of figures: what came in an hour. Spans are borrowed for the time of the call; absent where no secret matched. */
@@ -117,7 +119,7 @@ struct store_ops {
     int (*ready)(struct store *s, struct err *e);
     int (*list)(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
     int (*show)(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
-    int (*facts)(struct store *s, struct store_facts *facts, struct err *e);
+    int (*facts)(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e);
     int (*counts)(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
     int (*claim)(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each, void *ctx,
                  struct err *e);
@@ -174,7 +176,8 @@ int store_probe(const struct store_options *o, struct err *e);
 int store_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
 /* By seq (all digits) or event id; every event that has it. ERR_NOT_FOUND when none. */
 int store_show(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
-int store_read_facts(struct store *s, struct store_facts *facts, struct err *e);
+/* cost: of what waits and is dead, and a scan of an index for `events` */
+int store_read_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e);
 /* The figures of each hour that ends after since_ms, the oldest first. */
 int store_counts(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
 

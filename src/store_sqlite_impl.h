@@ -77,7 +77,11 @@ enum { STORE_NAMES_MAX = 2 * STORE_BATCH_MAX, STORE_NAME_SIZE = 64 /* bytes, wit
                    "WHERE seq=?1 AND token=?2 AND state=0")                                                       \
     X(SQL_EXTEND, "UPDATE inbox SET due_ms=?3 WHERE seq=?1 AND token=?2 AND state=0")                             \
     X(SQL_FACTS, "SELECT (SELECT count(*) FROM inbox WHERE state=0),(SELECT count(*) FROM inbox WHERE state=2),"  \
-                 "(SELECT count(*) FROM quarantine),(SELECT count(*) FROM event_log)")
+                 "(SELECT count(*) FROM quarantine),(SELECT count(*) FROM event_log),"                             \
+                 "(SELECT count(token) FROM inbox WHERE state=0 AND due_ms>?1),"                                   \
+                 "(SELECT count(*)-count(token) FROM inbox WHERE state=0 AND due_ms>?1),"                          \
+                 "(SELECT received_ms FROM event_log WHERE seq=(SELECT min(seq) FROM inbox WHERE state=0))")       \
+    X(SQL_RECEIVED, "SELECT received_ms FROM event_log WHERE seq=?1")
 
 /* What a struct store_filter asks for, newest first. */
 #define STORE_SQL_FILTER                                                                                          \
@@ -186,7 +190,7 @@ void store_sqlite_sweep(struct store *s);
 int store_sqlite_files_floor(struct store *s, struct err *e);
 int store_sqlite_files_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx,
                             struct err *e);
-int store_sqlite_files_facts(struct store *s, struct store_facts *facts, struct err *e);
+int store_sqlite_files_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e);
 /* Fill in what the table does not know of an event: state, attempts, when it is due. */
 int store_sqlite_files_state(struct store *s, struct store_event *v, struct err *e);
 int store_sqlite_files_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each,
@@ -198,7 +202,7 @@ int store_sqlite_files_settle(struct store *s, struct store_lease *lease, enum s
 int store_sqlite_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e);
 int store_sqlite_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
 int store_sqlite_show(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
-int store_sqlite_facts(struct store *s, struct store_facts *facts, struct err *e);
+int store_sqlite_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e);
 int store_sqlite_ready(struct store *s, struct err *e);
 int store_sqlite_counts(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
 int store_sqlite_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each,

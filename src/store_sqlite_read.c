@@ -144,7 +144,7 @@ static int read_pragma(struct store *s, const char *sql, char *text, size_t size
     return found ? 0 : store_sqlite_error(s, sql, e);
 }
 
-int store_sqlite_facts(struct store *s, struct store_facts *facts, struct err *e)
+int store_sqlite_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e)
 {
     char schema[16];
     *facts = (struct store_facts){.schema = 0};
@@ -155,15 +155,15 @@ int store_sqlite_facts(struct store *s, struct store_facts *facts, struct err *e
     sqlite3_stmt *q = store_sqlite_prepare(s, SQL_FACTS, e);
     if (!q)
         return -1;
-    if (sqlite3_step(q) == SQLITE_ROW) {
-        facts->waiting = sqlite3_column_int64(q, 0);
-        facts->dead = sqlite3_column_int64(q, 1);
-        facts->quarantined = sqlite3_column_int64(q, 2);
-        facts->events = sqlite3_column_int64(q, 3);
-    }
+    int64_t *const numbers[] = {&facts->waiting, &facts->dead,    &facts->quarantined, &facts->events,
+                                &facts->leased,  &facts->delayed, &facts->oldest_ms};
+    sqlite3_bind_int64(q, 1, now_ms);
+    if (sqlite3_step(q) == SQLITE_ROW)
+        for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+            *numbers[i] = sqlite3_column_int64(q, (int)i);
     if (sqlite3_reset(q) != SQLITE_OK)
         return store_sqlite_error(s, "counting", e);
-    return s->directory ? store_sqlite_files_facts(s, facts, e) : 0;
+    return s->directory ? store_sqlite_files_facts(s, now_ms, facts, e) : 0;
 }
 
 int store_sqlite_counts(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e)
