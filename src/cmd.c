@@ -4,9 +4,11 @@
 
 #include "receiver.h"
 
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 static struct config *load(const struct cmd *cmd, bool without_secrets, struct err *e)
 {
@@ -77,6 +79,84 @@ struct store_filter cmd_filter(const struct cmd *cmd)
                                  .since_ms = cmd->since_ms,
                                  .before_ms = cmd->before_ms,
                                  .limit = cmd->limit};
+}
+
+struct store_actor cmd_actor(const struct cmd *cmd, struct cmd_who *who)
+{
+    const struct passwd *user = getpwuid(geteuid());
+    if (user)
+        snprintf(who->user, sizeof who->user, "%s", user->pw_name);
+    else
+        snprintf(who->user, sizeof who->user, "%u", (unsigned)geteuid());
+    if (gethostname(who->host, sizeof who->host) != 0)
+        snprintf(who->host, sizeof who->host, "unknown");
+    who->host[sizeof who->host - 1] = '\0';
+    return (struct store_actor){who->user, cmd->sudo_user, who->host, cmd->reason};
+}
+
+bool cmd_selects(const struct cmd *cmd)
+{
+    return cmd->state >= 0 || cmd->ignored || cmd->n_types || cmd->endpoint || cmd->resource_id || cmd->client_id ||
+           cmd->since_ms || cmd->before_ms;
+}
+
+struct named {
+    int64_t *seqs;
+    int64_t n, cap;
+    bool out_of_memory;
+};
+
+static void add_seq(void *ctx, const struct store_event *v)
+{
+    struct named *all = ctx;
+    if (all->n == all->cap) {
+        int64_t cap = all->cap ? 2 * all->cap : 64, *seqs = realloc(all->seqs, (size_t)cap * sizeof *seqs);
+        all->out_of_memory |= !seqs;
+        if (!seqs)
+            return;
+        all->seqs = seqs;
+        all->cap = cap;
+    }
+    all->seqs[all->n++] = v->seq;
+}
+
+static int by_seq(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Each once, the oldest first. */
+static int64_t sort_seqs(int64_t *seqs, int64_t n)
+{
+    int64_t kept = 0;
+    if (n)
+        qsort(seqs, (size_t)n, sizeof *seqs, by_seq);
+    for (int64_t i = 0; i < n; i++)
+        if (kept == 0 || seqs[i] != seqs[kept - 1])
+            seqs[kept++] = seqs[i];
+    return kept;
+}
+
+int64_t cmd_select(const struct cmd *cmd, struct store *s, const struct store_filter *f, int64_t **seqs,
+                   struct err *e)
+{
+    struct named all = {0};
+    if (!cmd->operand)
+        return store_select(s, f, seqs, e);
+    for (char *const *key = cmd->operands; *key; key++)
+        if (store_show(s, span_of(*key), add_seq, &all, e) != 0) {
+            free(all.seqs);
+            return -1;
+        }
+    *seqs = all.seqs;
+    return all.out_of_memory ? err_set(e, ERR_MEMORY, "choosing events: out of memory") : sort_seqs(all.seqs, all.n);
+}
+
+void cmd_pause(int64_t took_ms)
+{
+    struct timespec t = {took_ms / 1000, took_ms % 1000 * 1000000 + 500000};
+    nanosleep(&t, NULL);
 }
 
 static const char *const states[] = {"waiting", "done", "dead", "ignored"};

@@ -30,6 +30,9 @@ struct cmd {
     const char *file; /* --file, or NULL */
     int64_t count;
     bool live, list_types;
+    const char *reason; /* --reason, or NULL */
+    bool ignored, dry_run;
+    const char *sudo_user;    /* who became this user by sudo, or NULL */
     const char *operand;      /* the first argument, or NULL */
     char *const *operands;    /* it and those behind it, up to a NULL; of a program its own arguments too */
     char *const *environment; /* of the process */
@@ -47,6 +50,9 @@ int cmd_forward(const struct cmd *cmd, struct err *e);
 int cmd_send(const struct cmd *cmd, struct err *e);
 int cmd_secrets(const struct cmd *cmd, struct err *e);
 int cmd_config_show(const struct cmd *cmd, struct err *e);
+int cmd_requeue(const struct cmd *cmd, struct err *e);
+int cmd_ack(const struct cmd *cmd, struct err *e);
+int cmd_dead(const struct cmd *cmd, struct err *e);
 
 /* The configuration, good or not at all: to be freed, or NULL and *e. */
 struct config *cmd_config(const struct cmd *cmd, struct err *e);
@@ -68,6 +74,26 @@ int64_t cmd_parse_time(const char *text, int64_t now_ms);
 
 /* Which events the command line asks for. */
 struct store_filter cmd_filter(const struct cmd *cmd);
+
+/* Who runs this command, for the history; borrowed from `who`, which is filled in. */
+struct cmd_who {
+    char user[64], host[80];
+};
+struct store_actor cmd_actor(const struct cmd *cmd, struct cmd_who *who);
+
+/* Does the command line say which events are meant, but for its arguments? */
+bool cmd_selects(const struct cmd *cmd);
+
+/*
+ * The numbers of the events that the command line means: of its arguments, each a number or an id, or else those that a
+ * filter asks for, the oldest first.
+ * out:    how many, with *seqs to be freed; or -1 and *e, ERR_NOT_FOUND for an argument that is no event
+ */
+int64_t cmd_select(const struct cmd *cmd, struct store *s, const struct store_filter *f, int64_t **seqs,
+                   struct err *e);
+
+/* Between two short transactions of a long change: leave the store to others for as long as the last one took. */
+void cmd_pause(int64_t took_ms);
 
 /* The word of an inbox state, and back (-2: no such word). */
 const char *cmd_state_word(int state);

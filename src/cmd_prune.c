@@ -8,7 +8,8 @@
 static int prune(const struct cmd *cmd, const struct config *c, struct err *e)
 {
     if (!c->files)
-        return err_set(e, ERR_CONFIG, "inbox = \"table\" has no files of done events; prune is for the directory form");
+        return err_set(e, ERR_CONFIG,
+                       "inbox = \"table\" has no files of done events; prune is for the directory form");
     if (!c->retain_ms)
         return err_set(e, ERR_CONFIG, "retain is empty, so all is kept; write retain = \"90d\"");
     struct store *s = cmd_store(c, false, e);

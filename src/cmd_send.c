@@ -5,18 +5,17 @@
 #include "example.h"
 #include "hex.h"
 #include "http.h"
+#include "progress.h"
 #include "signals.h"
 #include "web.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum {
     TIMEOUT_S = 15, /* ComplyCube waits no longer for an answer */
     FILE_MAX = 64 << 20 /* bytes */,
-    DRAW_MS = 200,
-    BAR = 30 /* columns */
+    LOOK_MS = 200
 };
 
 struct answer {
@@ -40,10 +39,9 @@ struct send {
     struct slot slot[HTTP_SLOTS_MAX];
     struct answer *answers;
     size_t n_answers;
-    int64_t begun, ended, good, took_ms, drawn_ms;
+    int64_t begun, ended, good, took_ms;
     int64_t none[HTTP_ENDS];  /* how many ended so, without an answer */
     char why[HTTP_ENDS][200]; /* the latest reason of each */
-    bool terminal;
 };
 
 /* ---- whose secret ---- */
@@ -154,34 +152,22 @@ static void look(struct send *s, int slot)
     }
 }
 
-/* ---- how it goes on, on a terminal ---- */
-
-static void draw(struct send *s, bool last)
-{
-    int64_t now_ms = web_clock_ms();
-    if (!s->terminal || (now_ms < s->drawn_ms + DRAW_MS && !last))
-        return;
-    s->drawn_ms = now_ms;
-    if (last) {
-        fputs("\r\033[K", stderr);
-        return;
-    }
-    int filled = (int)(s->ended * BAR / s->cmd->count);
-    fprintf(stderr, "\r\033[K[%.*s%*s] %lld of %lld, %lld failed", filled, "##############################",
-            BAR - filled, "", (long long)s->ended, (long long)s->cmd->count, (long long)(s->ended - s->good));
-}
+/* ---- how it goes on ---- */
 
 /* The first signal lets what runs end, the second ends it. */
 static int run(struct send *s, struct err *e)
 {
     int result = 0, slots = (int)s->cmd->workers;
     int64_t start_ms = web_clock_ms();
+    struct progress progress = progress_begin(s->cmd->count);
+    char failed[40];
     while (s->ended < s->begun || (s->begun < s->cmd->count && !s->signals.told && result == 0)) {
         for (int i = 0; i < slots && result == 0 && s->begun < s->cmd->count && !s->signals.told; i++)
             if (!s->slot[i].busy)
                 result = start(s, i, e);
-        draw(s, false);
-        http_wait(s->http, s->signals.fd, DRAW_MS);
+        snprintf(failed, sizeof failed, ", %lld failed", (long long)(s->ended - s->good));
+        progress_draw(&progress, s->ended, failed);
+        http_wait(s->http, s->signals.fd, LOOK_MS);
         signals_take(&s->signals);
         for (int i = 0; i < slots; i++) {
             if (s->signals.told > 1)
@@ -190,7 +176,7 @@ static int run(struct send *s, struct err *e)
         }
     }
     s->took_ms = web_clock_ms() - start_ms;
-    draw(s, true);
+    progress_end(&progress);
     return result;
 }
 
@@ -344,7 +330,6 @@ int cmd_send(const struct cmd *cmd, struct err *e)
     int result = s ? -1 : err_set(e, ERR_MEMORY, "starting: out of memory");
     if (c) {
         s->cmd = cmd;
-        s->terminal = isatty(STDERR_FILENO) == 1;
         if (choose(s, c, e) == 0 && prepare(s, e) == 0 && http_open(&s->http, cmd->operand, TIMEOUT_S, e) == 0)
             result = send_all(s, e);
         http_close(s->http);

@@ -20,7 +20,7 @@ enum { DIRECTORY_NAME_SIZE = 192 /* bytes, with the NUL */ };
 /* What a name tells: "CREATED.SEQ.json", in cur/ with ",a=N,l=MS" and, where it is claimed, ",w=OWNER". */
 struct directory_name {
     int64_t created_ms, seq, attempts, until_ms;
-    bool fresh, claimed; /* fresh: it stands in new/ */
+    bool fresh, claimed, dead; /* fresh: it stands in new/; dead: in dead/ */
     char text[DIRECTORY_NAME_SIZE];
 };
 
@@ -108,6 +108,15 @@ int directory_done(const struct directory *d, const char *endpoint, const struct
                    struct err *e);
 int directory_dead(const struct directory *d, const char *endpoint, const struct directory_name *name,
                    const char *why, struct err *e);
+
+/*
+ * Before an event's file is shown again: no other of it may be left in dead/ or done/. What cannot be removed stays.
+ * cost: a look at each day of done/
+ */
+void directory_forget(const struct directory *d, const char *endpoint, const struct directory_name *name);
+
+/* The name of an event's file as it is in new/. */
+void directory_name(int64_t created_ms, int64_t seq, struct directory_name *name);
 
 /* Before work begins: could it be told done? Makes the folder of the day. */
 int directory_ready_done(const struct directory *d, const char *endpoint, int64_t now_ms, struct err *e);

@@ -65,9 +65,11 @@ static int list_one(const char *path, const char *endpoint, directory_each *each
     struct directory_name name;
     size_t len = strlen(path);
     bool fresh = len > 4 && strcmp(path + len - 4, "/new") == 0;
+    bool dead = len > 5 && strcmp(path + len - 5, "/dead") == 0;
     for (struct dirent *p; !failed && (p = readdir(folder));)
         if (directory_parse(p->d_name, &name)) {
             name.fresh = fresh;
+            name.dead = dead;
             failed = each(ctx, endpoint, &name, e);
         }
     closedir(folder);
@@ -117,7 +119,11 @@ static int move(const struct directory *d, const char *endpoint, const struct di
                 struct err *e)
 {
     char from[PATH_MAX], target[PATH_MAX];
-    if (directory_path(d, from, e, "%s/%s/%s", endpoint, name->fresh ? "new" : "cur", name->text) != 0 ||
+    if (directory_path(d, from, e, "%s/%s/%s", endpoint,
+                       name->fresh  ? "new"
+                       : name->dead ? "dead"
+                                    : "cur",
+                       name->text) != 0 ||
         directory_path(d, target, e, "%s/%s", endpoint, to) != 0)
         return -1;
     if (rename(from, target) == 0)
@@ -159,6 +165,14 @@ int directory_later(const struct directory *d, const char *endpoint, struct dire
                     int64_t until_ms, struct err *e)
 {
     return move_in_cur(d, endpoint, name, attempts, until_ms, NULL, e);
+}
+
+static void remove_below(const struct directory *d, const char *endpoint, const char *folder, const char *name,
+                         const char *suffix)
+{
+    char path[PATH_MAX];
+    if (directory_path(d, path, NULL, "%s/%s%s%s", endpoint, folder, name, suffix) == 0)
+        unlink(path);
 }
 
 /* "done/YYYYMMDD" of a time, made where it is missing. */
@@ -205,7 +219,10 @@ int directory_done(const struct directory *d, const char *endpoint, const struct
     if (make_day(d, endpoint, now_ms, day, sizeof day, e) != 0)
         return -1;
     snprintf(to, sizeof to, "%s/%s", day, plain(name, base));
-    return move(d, endpoint, name, to, e);
+    int moved = move(d, endpoint, name, to, e);
+    if (moved == 1 && name->dead)
+        remove_below(d, endpoint, "dead/", base, ".txt");
+    return moved;
 }
 
 int directory_dead(const struct directory *d, const char *endpoint, const struct directory_name *name,
@@ -293,4 +310,26 @@ int64_t directory_prune(const struct directory *d, int64_t before_ms, struct err
         n += more;
     }
     return n;
+}
+
+/* ---- what is done again ---- */
+
+void directory_name(int64_t created_ms, int64_t seq, struct directory_name *name)
+{
+    *name = (struct directory_name){.created_ms = created_ms, .seq = seq, .fresh = true};
+    snprintf(name->text, sizeof name->text, "%013lld.%012lld.json", (long long)created_ms, (long long)seq);
+}
+
+void directory_forget(const struct directory *d, const char *endpoint, const struct directory_name *name)
+{
+    char path[PATH_MAX], base[PLAIN_SIZE];
+    plain(name, base);
+    remove_below(d, endpoint, "dead/", base, "");
+    remove_below(d, endpoint, "dead/", base, ".txt");
+    DIR *days = directory_path(d, path, NULL, "%s/done", endpoint) == 0 ? open_real(AT_FDCWD, path) : NULL;
+    for (struct dirent *p; days && (p = readdir(days));)
+        if (end_of_day(p->d_name) && snprintf(path, sizeof path, "%s/%s", p->d_name, base) < (int)sizeof path)
+            unlinkat(dirfd(days), path, 0);
+    if (days)
+        closedir(days);
 }

@@ -38,6 +38,11 @@ static const struct subcommand subcommands[] = {
     {"doctor", cmd_doctor, "j", NULL, "check configuration, permissions, journal and schema"},
     {"send", cmd_send, "jekwtfNlL", "[URL]", "sign example events and post them to a webhook's URL"},
     {"sign", cmd_sign, "ek", NULL, "print the signature of standard input"},
+    {.help = "Change by hand, on record"},
+    {"requeue", cmd_requeue, "jestrCabidR", "[SEQ|EVENT_ID ...]",
+     "let events that are dead, done or ignored wait again"},
+    {"ack", cmd_ack, "jestrCabidR", "[SEQ|EVENT_ID ...]", "let events that wait, are dead or ignored be done"},
+    {"dead", cmd_dead, "jestrCabidR", "[SEQ|EVENT_ID ...]", "give events up that wait or are ignored"},
     {.help = "Keep, give out and forget"},
     {"prune", cmd_prune, "j", NULL, "remove the files of done events that are older than retain"},
 };
@@ -79,6 +84,9 @@ static const struct {
     {{"file", required_argument, NULL, 'f'}, "FILE", "send this as it is, no example; - is standard input",
      TEXT, AT(file), 0},
     {{"count", required_argument, NULL, 'N'}, "N", "so many, 1 unless given", NUMBER, AT(count), COUNT_MAX},
+    {{"ignored", no_argument, NULL, 'i'}, "", "those of types that are left out: as --state ignored", FLAG, AT(ignored), 0},
+    {{"reason", required_argument, NULL, 'R'}, "TEXT", "why, for the history", TEXT, AT(reason), 0},
+    {{"dry-run", no_argument, NULL, 'd'}, "", "say what would be changed, and change nothing", FLAG, AT(dry_run), 0},
     {{"live", no_argument, NULL, 'l'}, "", "also to the endpoint live, whose applications act on it",
      FLAG, AT(live), 0},
     {{"list-types", no_argument, NULL, 'L'}, "", "print the types there are examples of, and end",
@@ -228,6 +236,7 @@ int main(int argc, char **argv)
     struct config_env env = find_config(folder);
     struct cmd cmd = {.env = &env, .state = -1, .limit = LIMIT, .workers = 1, .count = 1, .now_ms = web_time_ms()};
     cmd.environment = environ;
+    cmd.sudo_user = getenv("SUDO_USER");
     bool below_work = getenv("COMPLYCUBE_INBOX_SEQ") != NULL; /* no request can set this one */
     if (!below_work && (getenv("GATEWAY_INTERFACE") || getenv("REQUEST_METHOD"))) {
         fputs("complycube-inbox: this is no program for a web server; move it out of cgi-bin\n", stderr);

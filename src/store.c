@@ -29,6 +29,12 @@ int store_list(struct store *s, const struct store_filter *f, store_each *each, 
     return s->ops->list(s, f, each, ctx, e);
 }
 
+int64_t store_select(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e)
+{
+    *seqs = NULL;
+    return s->ops->select(s, f, seqs, e);
+}
+
 int store_show(struct store *s, struct span key, store_each *each, void *ctx, struct err *e)
 {
     return s->ops->show(s, key, each, ctx, e);
@@ -54,6 +60,12 @@ int store_settle(struct store *s, struct store_lease *lease, enum store_verb ver
                  int64_t now_ms, struct err *e)
 {
     return s->ops->settle(s, lease, verb, why, ms, now_ms, e);
+}
+
+int64_t store_change(struct store *s, enum store_change what, const int64_t *seqs, int64_t n,
+                     const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx, struct err *e)
+{
+    return s->ops->change(s, what, seqs, n, by, now_ms, each, ctx, e);
 }
 
 int64_t store_prune(struct store *s, int64_t before_ms, struct err *e) { return s->ops->prune(s, before_ms, e); }

@@ -91,6 +91,27 @@ enum store_verb {
     STORE_EXTEND   /* the lease is longer */
 };
 
+/* Who changes something by hand, and why, for the table history; borrowed, and each may be NULL. */
+struct store_actor {
+    const char *user, *sudo_user, *host, *reason;
+};
+
+/* What is done to an event by hand. */
+enum store_change {
+    STORE_REQUEUE,    /* it waits again, as if it were new */
+    STORE_CHANGE_ACK, /* what waits, is dead or ignored is done */
+    STORE_CHANGE_DEAD /* what waits or is ignored is given up */
+};
+
+/* What became of it. */
+enum store_changed {
+    STORE_CHANGED,
+    STORE_UNCHANGED, /* its state is not one that this changes */
+    STORE_ERASED,    /* what was in it is gone, so nothing can be done with it */
+    STORE_MISSING    /* there is no such event */
+};
+typedef void store_each_changed(void *ctx, int64_t seq, enum store_changed result);
+
 /* The state of a store, for a person. */
 struct store_facts {
     char journal[16];
@@ -118,6 +139,7 @@ struct store_ops {
     int (*leave)(struct store *s, struct err *e);
     int (*ready)(struct store *s, struct err *e);
     int (*list)(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
+    int64_t (*select)(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e);
     int (*show)(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
     int (*facts)(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e);
     int (*counts)(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
@@ -125,6 +147,9 @@ struct store_ops {
                  struct err *e);
     int (*settle)(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
                   int64_t now_ms, struct err *e);
+    int64_t (*change)(struct store *s, enum store_change what, const int64_t *seqs, int64_t n,
+                      const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx,
+                      struct err *e);
     int64_t (*prune)(struct store *s, int64_t before_ms, struct err *e);
     void (*close)(struct store *s);
 };
@@ -174,6 +199,8 @@ int store_probe(const struct store_options *o, struct err *e);
 
 /* Newest first. */
 int store_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
+/* Their numbers only, the oldest first, of the newest f->limit: how many, with *seqs to be freed; or -1 and *e. */
+int64_t store_select(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e);
 /* By seq (all digits) or event id; every event that has it. ERR_NOT_FOUND when none. */
 int store_show(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
 /* cost: of what waits and is dead, and a scan of an index for `events` */
@@ -202,6 +229,19 @@ int store_claim(struct store *s, const struct store_want *w, int n, int64_t now_
  */
 int store_settle(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
                  int64_t now_ms, struct err *e);
+
+/*
+ * Change events by hand. A worker that holds one has lost its lease.
+ * in:      seqs   n of them, n >= 1
+ * out:     how many of them, from the first on, were dealt with, at least 1: each() was told of those; or -1 and *e:
+ *          then nothing was changed
+ * errors:  ERR_SCHEMA  the database has no table history: complycube-inbox migrate;  ERR_BUSY, ERR_FULL, ERR_READONLY
+ * durable: on return, with a row of history for each that was changed
+ * cost:    one transaction of at most 500 events. Whoever has more pauses in between, so that a receiver gets its turn.
+ */
+int64_t store_change(struct store *s, enum store_change what, const int64_t *seqs, int64_t n,
+                     const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx,
+                     struct err *e);
 
 /*
  * Remove the files of done events older than this from the directory form: how many, or -1 and *e. Events of the table

@@ -379,11 +379,13 @@ static const struct store_ops ops = {
     .leave = leave,
     .ready = store_sqlite_ready,
     .list = store_sqlite_list,
+    .select = store_sqlite_select,
     .show = store_sqlite_show,
     .facts = store_sqlite_facts,
     .counts = store_sqlite_counts,
     .claim = store_sqlite_claim,
     .settle = store_sqlite_settle,
+    .change = store_sqlite_change,
     .prune = prune,
     .close = close_sqlite,
 };

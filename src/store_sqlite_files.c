@@ -97,7 +97,7 @@ int store_sqlite_files_state(struct store *s, struct store_event *v, struct err 
 {
     static char why[400]; /* until the next one is shown */
     struct store_sqlite_names all = {0};
-    struct directory_name name = {.created_ms = v->created_ms, .seq = v->seq};
+    struct directory_name name;
     char endpoint[64];
     int failed = store_sqlite_files_names(s, NULL, true, &all, e);
     if (!failed)
@@ -105,7 +105,7 @@ int store_sqlite_files_state(struct store *s, struct store_event *v, struct err 
     free(all.list);
     if (failed || v->state != 2 || v->error.at)
         return failed;
-    snprintf(name.text, sizeof name.text, "%013lld.%012lld.json", (long long)v->created_ms, (long long)v->seq);
+    directory_name(v->created_ms, v->seq, &name);
     snprintf(endpoint, sizeof endpoint, "%.*s", (int)v->endpoint.len, v->endpoint.at);
     directory_why(s->directory, endpoint, &name, why, sizeof why);
     if (*why)

@@ -41,6 +41,10 @@ enum { STORE_NAMES_MAX = 2 * STORE_BATCH_MAX, STORE_NAME_SIZE = 64 /* bytes, wit
     X(SQL_LIST, STORE_SQL_EVENT " WHERE " STORE_SQL_FILTER)                                                       \
     X(SQL_LIST_STATE, STORE_SQL_EVENT " WHERE seq IN (SELECT seq FROM inbox WHERE state=?1) AND " STORE_SQL_FILTER) \
     X(SQL_LIST_RESOURCE, STORE_SQL_EVENT " WHERE resource_id=?4 AND " STORE_SQL_FILTER)                           \
+    X(SQL_SELECT, "SELECT seq FROM events WHERE " STORE_SQL_FILTER)                                               \
+    X(SQL_SELECT_STATE, "SELECT seq FROM events WHERE seq IN (SELECT seq FROM inbox WHERE state=?1) AND "         \
+                        STORE_SQL_FILTER)                                                                         \
+    X(SQL_SELECT_RESOURCE, "SELECT seq FROM events WHERE resource_id=?4 AND " STORE_SQL_FILTER)                   \
     X(SQL_SHOW_SEQ, STORE_SQL_EVENT " WHERE seq=?1")                                                              \
     X(SQL_SHOW_ID, STORE_SQL_EVENT " WHERE event_id=?1 ORDER BY seq")                                             \
     X(SQL_COUNTS, "SELECT c.hour_ms,c.n,c.last_ms,n.name,s.name,c.outcome FROM counter c "                        \
@@ -81,7 +85,15 @@ enum { STORE_NAMES_MAX = 2 * STORE_BATCH_MAX, STORE_NAME_SIZE = 64 /* bytes, wit
                  "(SELECT count(token) FROM inbox WHERE state=0 AND due_ms>?1),"                                   \
                  "(SELECT count(*)-count(token) FROM inbox WHERE state=0 AND due_ms>?1),"                          \
                  "(SELECT received_ms FROM event_log WHERE seq=(SELECT min(seq) FROM inbox WHERE state=0))")       \
-    X(SQL_RECEIVED, "SELECT received_ms FROM event_log WHERE seq=?1")
+    X(SQL_RECEIVED, "SELECT received_ms FROM event_log WHERE seq=?1")                                             \
+    X(SQL_STANDING, "SELECT i.state,n.id,n.name,e.created_ms,e.erased_ms IS NOT NULL,e.body FROM event_log e "       \
+                    "JOIN endpoint n ON n.id=e.endpoint LEFT JOIN inbox i ON i.seq=e.seq WHERE e.seq=?1")          \
+    X(SQL_REQUEUE, "UPDATE inbox SET state=0,attempts=0,token=NULL,done_ms=NULL,due_ms=?2 WHERE seq=?1")          \
+    X(SQL_CHANGE_ACK, "UPDATE inbox SET state=1,token=NULL,done_ms=?2 WHERE seq=?1")                              \
+    X(SQL_CHANGE_DEAD, "UPDATE inbox SET state=2,token=NULL,due_ms=?2 WHERE seq=?1")                              \
+    X(SQL_INBOX_UNDO, "DELETE FROM inbox WHERE seq=?1")                                                           \
+    X(SQL_HISTORY, "INSERT INTO history(at_ms,action,seq,from_state,to_state,n,os_user,sudo_user,host,reason,"      \
+                   "detail) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)")
 
 /* What a struct store_filter asks for, newest first. */
 #define STORE_SQL_FILTER                                                                                          \
@@ -198,9 +210,29 @@ int store_sqlite_files_claim(struct store *s, const struct store_want *w, int n,
 int store_sqlite_files_settle(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why,
                               int64_t ms, int64_t now_ms, struct err *e);
 
+/* ---- changes by hand: store_sqlite_change.c ---- */
+
+/* A row of history; no seq: 0, no state: -1. */
+struct store_sqlite_note {
+    const char *action, *detail;
+    int64_t seq, n; /* n 0: 1 */
+    int from, to;
+};
+int store_sqlite_history(struct store *s, const struct store_sqlite_note *note, const struct store_actor *by,
+                         int64_t now_ms, struct err *e);
+
+/*
+ * Begin and end a transaction of changes by hand, under the writers' lock and with no trigger at work, since these
+ * speak for plain SQL. End it whatever came of it; -1 and *e when it failed or could not be committed.
+ */
+int store_sqlite_begin(struct store *s, struct err *e);
+int store_sqlite_commit(struct store *s, bool failed, struct err *e); /* and keep the lock, which is to be released */
+int store_sqlite_end(struct store *s, bool failed, struct err *e);
+
 /* The other parts, for the ops. */
 int store_sqlite_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e);
 int store_sqlite_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
+int64_t store_sqlite_select(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e);
 int store_sqlite_show(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
 int store_sqlite_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e);
 int store_sqlite_ready(struct store *s, struct err *e);
@@ -209,5 +241,9 @@ int store_sqlite_claim(struct store *s, const struct store_want *w, int n, int64
                        void *ctx, struct err *e);
 int store_sqlite_settle(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
                         int64_t now_ms, struct err *e);
+
+int64_t store_sqlite_change(struct store *s, enum store_change what, const int64_t *seqs, int64_t n,
+                            const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx,
+                            struct err *e);
 
 #endif

@@ -71,11 +71,12 @@ sqlite3_stmt *store_sqlite_by_seq(struct store *s, int64_t seq, struct err *e)
     return q;
 }
 
-/* By the index that serves best. Most events are done: they are read in their order. */
-sqlite3_stmt *store_sqlite_filtered(struct store *s, const struct store_filter *f, int state, int64_t limit,
-                                    struct err *e)
+/* By the index that serves best: `plain` or one of the two behind it. Most events are done: they are read in order. */
+static sqlite3_stmt *filtered(struct store *s, enum store_sql plain, const struct store_filter *f, int state,
+                              int64_t limit, struct err *e)
 {
-    enum store_sql which = f->resource_id ? SQL_LIST_RESOURCE : state >= 0 && state != 1 ? SQL_LIST_STATE : SQL_LIST;
+    _Static_assert(SQL_LIST_RESOURCE == SQL_LIST + 2 && SQL_SELECT_RESOURCE == SQL_SELECT + 2, "their order");
+    enum store_sql which = plain + (f->resource_id ? 2 : state >= 0 && state != 1 ? 1 : 0);
     const char *const texts[] = {f->endpoint, f->type, f->resource_id, f->client_id};
     sqlite3_stmt *q = store_sqlite_prepare(s, which, e);
     if (!q)
@@ -89,6 +90,12 @@ sqlite3_stmt *store_sqlite_filtered(struct store *s, const struct store_filter *
     return q;
 }
 
+sqlite3_stmt *store_sqlite_filtered(struct store *s, const struct store_filter *f, int state, int64_t limit,
+                                    struct err *e)
+{
+    return filtered(s, SQL_LIST, f, state, limit, e);
+}
+
 int store_sqlite_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e)
 {
     if (s->directory)
@@ -97,6 +104,55 @@ int store_sqlite_list(struct store *s, const struct store_filter *f, store_each 
     if (!q)
         return -1;
     return store_sqlite_each(s, q, each, ctx, e) < 0 ? -1 : 0;
+}
+
+struct numbers {
+    int64_t *list;
+    size_t n, cap;
+    bool out_of_memory;
+};
+
+static void add_number(struct numbers *all, int64_t seq)
+{
+    if (all->n == all->cap) {
+        size_t cap = all->cap ? 2 * all->cap : 1024;
+        int64_t *list = realloc(all->list, cap * sizeof *list);
+        all->out_of_memory |= !list;
+        if (!list)
+            return;
+        all->list = list;
+        all->cap = cap;
+    }
+    all->list[all->n++] = seq;
+}
+
+static void add_event(void *ctx, const struct store_event *v) { add_number(ctx, v->seq); }
+
+static int read_numbers(struct store *s, sqlite3_stmt *q, struct numbers *all, struct err *e)
+{
+    while (sqlite3_step(q) == SQLITE_ROW)
+        add_number(all, sqlite3_column_int64(q, 0));
+    return sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "reading events", e);
+}
+
+int64_t store_sqlite_select(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e)
+{
+    struct numbers all = {0};
+    sqlite3_stmt *q = s->directory ? NULL : filtered(s, SQL_SELECT, f, f->state, f->limit, e);
+    int failed = s->directory ? store_sqlite_files_list(s, f, add_event, &all, e) : !q || read_numbers(s, q, &all, e);
+    if (!failed && all.out_of_memory)
+        failed = err_set(e, ERR_MEMORY, "choosing events: out of memory");
+    if (failed) {
+        free(all.list);
+        return -1;
+    }
+    for (size_t i = 0; i < all.n / 2; i++) { /* they came newest first */
+        int64_t one = all.list[i];
+        all.list[i] = all.list[all.n - 1 - i];
+        all.list[all.n - 1 - i] = one;
+    }
+    *seqs = all.list;
+    return (int64_t)all.n;
 }
 
 /* In the directory form the state stands in the file's name. */
