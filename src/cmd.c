@@ -4,11 +4,14 @@
 
 #include "receiver.h"
 
+#include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { FILE_MAX = 64 << 20 /* bytes */ };
 
 static struct config *load(const struct cmd *cmd, bool without_secrets, struct err *e)
 {
@@ -159,6 +162,20 @@ void cmd_pause(int64_t took_ms)
     nanosleep(&t, NULL);
 }
 
+int cmd_read_file(const char *path, struct buf *out, struct err *e)
+{
+    FILE *from = strcmp(path, "-") == 0 ? stdin : fopen(path, "rbe");
+    size_t room = 0, n = 0;
+    if (!from)
+        return err_set(e, ERR_NOT_FOUND, "%.200s cannot be opened: %s", path, strerror(errno));
+    while ((room = buf_room(out, 65536, FILE_MAX)) && (n = fread(out->at + out->len, 1, room, from)) > 0)
+        out->len += n;
+    bool bad = room == 0 || ferror(from);
+    if (from != stdin)
+        fclose(from);
+    return bad ? err_set(e, ERR_SYSTEM, "reading %.200s: longer than 64 MB, or it failed", path) : 0;
+}
+
 static const char *const states[] = {"waiting", "done", "dead", "ignored"};
 
 const char *cmd_state_word(int state) { return state >= 0 && state < 4 ? states[state] : "unknown"; }
@@ -205,3 +222,20 @@ void cmd_write_text(FILE *to, struct span text, int width)
 }
 
 void cmd_print_text(struct span text, int width) { cmd_write_text(stdout, text, width); }
+
+void cmd_print_wrapped(struct span text, int indent)
+{
+    size_t room = (size_t)(80 - indent);
+    while (text.len > room) {
+        size_t n = room;
+        while (n > 1 && text.at[n] != ' ')
+            n--;
+        if (n == 1) /* one long word */
+            n = room;
+        cmd_print_text((struct span){text.at, n}, 0);
+        printf("\n%*s", indent, "");
+        n += text.at[n] == ' ';
+        text = (struct span){text.at + n, text.len - n};
+    }
+    cmd_print_text(text, 0);
+}

@@ -31,7 +31,7 @@ struct cmd {
     int64_t count;
     bool live, list_types;
     const char *reason; /* --reason, or NULL */
-    bool ignored, dry_run;
+    bool ignored, dry_run, stored;
     const char *sudo_user;    /* who became this user by sudo, or NULL */
     const char *operand;      /* the first argument, or NULL */
     char *const *operands;    /* it and those behind it, up to a NULL; of a program its own arguments too */
@@ -53,6 +53,10 @@ int cmd_config_show(const struct cmd *cmd, struct err *e);
 int cmd_requeue(const struct cmd *cmd, struct err *e);
 int cmd_ack(const struct cmd *cmd, struct err *e);
 int cmd_dead(const struct cmd *cmd, struct err *e);
+int cmd_quarantine(const struct cmd *cmd, struct err *e);
+int cmd_history(const struct cmd *cmd, struct err *e);
+int cmd_verify(const struct cmd *cmd,
+               struct err *e); /* -1 with ERR_NOT_FOUND's exit code when something does not match */
 
 /* The configuration, good or not at all: to be freed, or NULL and *e. */
 struct config *cmd_config(const struct cmd *cmd, struct err *e);
@@ -95,6 +99,9 @@ int64_t cmd_select(const struct cmd *cmd, struct store *s, const struct store_fi
 /* Between two short transactions of a long change: leave the store to others for as long as the last one took. */
 void cmd_pause(int64_t took_ms);
 
+/* Read a file whole, "-" for standard input, into `out`, which is to be released. ERR_NOT_FOUND, ERR_SYSTEM */
+int cmd_read_file(const char *path, struct buf *out, struct err *e);
+
 /* The word of an inbox state, and back (-2: no such word). */
 const char *cmd_state_word(int state);
 int cmd_state(const char *word);
@@ -102,5 +109,8 @@ int cmd_state(const char *word);
 /* Print bytes from outside so that a terminal is safe, at most `width` columns; padded to it when positive. */
 void cmd_write_text(FILE *to, struct span text, int width);
 void cmd_print_text(struct span text, int width);
+
+/* The same as a paragraph of 80 columns that begins at column `indent`, where the line at hand has come to. */
+void cmd_print_wrapped(struct span text, int indent);
 
 #endif

@@ -9,12 +9,10 @@
 #include "signals.h"
 #include "web.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 enum {
     TIMEOUT_S = 15, /* ComplyCube waits no longer for an answer */
-    FILE_MAX = 64 << 20 /* bytes */,
     LOOK_MS = 200
 };
 
@@ -86,21 +84,6 @@ static int choose(struct send *s, const struct config *c, struct err *e)
 
 /* ---- what is sent ---- */
 
-static int read_file(struct send *s, const char *path, struct err *e)
-{
-    FILE *from = strcmp(path, "-") == 0 ? stdin : fopen(path, "rbe");
-    struct buf *b = &s->file;
-    size_t room = 0, n = 0;
-    if (!from)
-        return err_set(e, ERR_NOT_FOUND, "%.200s cannot be opened: %s", path, strerror(errno));
-    while ((room = buf_room(b, 65536, FILE_MAX)) && (n = fread(b->at + b->len, 1, room, from)) > 0)
-        b->len += n;
-    bool bad = room == 0 || ferror(from);
-    if (from != stdin)
-        fclose(from);
-    return bad ? err_set(e, ERR_SYSTEM, "reading %.200s: longer than 64 MB, or it failed", path) : 0;
-}
-
 static int prepare(struct send *s, struct err *e)
 {
     const struct cmd *cmd = s->cmd;
@@ -111,7 +94,7 @@ static int prepare(struct send *s, struct err *e)
             return err_set(e, ERR_USAGE,
                            "there is no example of the type %.64s; send --list-types tells those there are",
                            cmd->types[i]);
-    return cmd->file ? read_file(s, cmd->file, e) : example_open(&s->example, e);
+    return cmd->file ? cmd_read_file(cmd->file, &s->file, e) : example_open(&s->example, e);
 }
 
 static int start(struct send *s, int slot, struct err *e)

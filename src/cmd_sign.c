@@ -5,8 +5,6 @@
 
 #include <stdio.h>
 
-enum { INPUT_MAX = 64 << 20 /* bytes */ };
-
 static bool named(const char *wanted, const char *name) { return !wanted || strcmp(wanted, name) == 0; }
 
 /* The first secret in force that the command line allows; its value is borrowed from the configuration. */
@@ -23,14 +21,6 @@ static int choose(const struct cmd *cmd, const struct config *c, struct verify_s
     return err_set(e, ERR_NOT_FOUND, "no secret in force has this name; complycube-webhook -n lists them");
 }
 
-static int read_input(struct buf *in, struct err *e)
-{
-    size_t room, n;
-    while ((room = buf_room(in, 65536, INPUT_MAX)) && (n = fread(in->at + in->len, 1, room, stdin)) > 0)
-        in->len += n;
-    return room == 0 || ferror(stdin) ? err_set(e, ERR_SYSTEM, "reading standard input: too long, or it failed") : 0;
-}
-
 static int sign(const struct verify_secret *secret, struct err *e)
 {
     struct verifier *v;
@@ -39,7 +29,7 @@ static int sign(const struct verify_secret *secret, struct err *e)
     char text[2 * VERIFY_DIGEST + 1];
     if (verify_open(&v, secret, 1, e) != 0)
         return -1;
-    int result = read_input(&in, e);
+    int result = cmd_read_file("-", &in, e);
     if (result == 0) {
         verify_sign(v, 0, (struct span){in.at ? in.at : "", in.len}, digest);
         hex_encode(digest, sizeof digest, text);

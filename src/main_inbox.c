@@ -43,6 +43,10 @@ static const struct subcommand subcommands[] = {
      "let events that are dead, done or ignored wait again"},
     {"ack", cmd_ack, "jestrCabidR", "[SEQ|EVENT_ID ...]", "let events that wait, are dead or ignored be done"},
     {"dead", cmd_dead, "jestrCabidR", "[SEQ|EVENT_ID ...]", "give events up that wait or are ignored"},
+    {"quarantine", cmd_quarantine, "jeR", "[show|accept|drop ID ...]",
+     "list what was put aside; show it, make an event of it, or drop it"},
+    {"history", cmd_history, "jnab", "[SEQ|EVENT_ID]", "tell who changed what by hand, when and why"},
+    {"verify", cmd_verify, "jD", "[SIGNATURE]", "check the signature of standard input, or of all that is stored"},
     {.help = "Keep, give out and forget"},
     {"prune", cmd_prune, "j", NULL, "remove the files of done events that are older than retain"},
 };
@@ -87,6 +91,7 @@ static const struct {
     {{"ignored", no_argument, NULL, 'i'}, "", "those of types that are left out: as --state ignored", FLAG, AT(ignored), 0},
     {{"reason", required_argument, NULL, 'R'}, "TEXT", "why, for the history", TEXT, AT(reason), 0},
     {{"dry-run", no_argument, NULL, 'd'}, "", "say what would be changed, and change nothing", FLAG, AT(dry_run), 0},
+    {{"stored", no_argument, NULL, 'D'}, "", "all events that are stored", FLAG, AT(stored), 0},
     {{"live", no_argument, NULL, 'l'}, "", "also to the endpoint live, whose applications act on it",
      FLAG, AT(live), 0},
     {{"list-types", no_argument, NULL, 'L'}, "", "print the types there are examples of, and end",

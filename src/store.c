@@ -29,6 +29,11 @@ int store_list(struct store *s, const struct store_filter *f, store_each *each, 
     return s->ops->list(s, f, each, ctx, e);
 }
 
+int64_t store_scan(struct store *s, int64_t after, int64_t n, store_each *each, void *ctx, struct err *e)
+{
+    return s->ops->scan(s, after, n, each, ctx, e);
+}
+
 int64_t store_select(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e)
 {
     *seqs = NULL;
@@ -66,6 +71,29 @@ int64_t store_change(struct store *s, enum store_change what, const int64_t *seq
                      const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx, struct err *e)
 {
     return s->ops->change(s, what, seqs, n, by, now_ms, each, ctx, e);
+}
+
+int store_quarantine(struct store *s, int64_t id, const char *endpoint, store_each_quarantined *each, void *ctx,
+                     struct err *e)
+{
+    return s->ops->quarantine(s, id, endpoint, each, ctx, e);
+}
+
+int store_accept(struct store *s, int64_t id, struct record *r, const struct store_actor *by, int64_t now_ms,
+                 int64_t *seq, struct err *e)
+{
+    return s->ops->accept(s, id, r, by, now_ms, seq, e);
+}
+
+int store_drop(struct store *s, int64_t id, const struct store_actor *by, int64_t now_ms, struct err *e)
+{
+    return s->ops->drop(s, id, by, now_ms, e);
+}
+
+int store_history(struct store *s, int64_t seq, int64_t since_ms, int64_t before_ms, int64_t limit,
+                  store_each_past *each, void *ctx, struct err *e)
+{
+    return s->ops->history(s, seq, since_ms, before_ms, limit, each, ctx, e);
 }
 
 int64_t store_prune(struct store *s, int64_t before_ms, struct err *e) { return s->ops->prune(s, before_ms, e); }

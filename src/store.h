@@ -43,6 +43,7 @@ struct record {
     const struct event *event;  /* where it could not be decoded, only its id is used */
     const char *reason;         /* NULL, or why it goes to quarantine */
     bool ignored;               /* its type is outside the endpoint's list */
+    int64_t received_ms;        /* when it came; 0: now */
     enum store_outcome outcome; /* out */
     struct err err;             /* out, of STORE_REFUSED, and the reason of a conflict */
 };
@@ -112,6 +113,22 @@ enum store_changed {
 };
 typedef void store_each_changed(void *ctx, int64_t seq, enum store_changed result);
 
+/* What is in quarantine; spans are borrowed for the time of the call. */
+struct store_quarantined {
+    int64_t id, first_ms, last_ms, times;
+    struct span endpoint, secret, reason, event_id, signature, body; /* signature: VERIFY_DIGEST bytes */
+};
+typedef void store_each_quarantined(void *ctx, const struct store_quarantined *row);
+
+/* A line of the history; absent spans and -1 where it does not say. */
+struct store_past {
+    int64_t id, at_ms, seq, n;
+    int from, to;
+    struct span action, user, sudo_user, host, reason, detail, endpoint, event_id,
+        type; /* the last three of the event */
+};
+typedef void store_each_past(void *ctx, const struct store_past *past);
+
 /* The state of a store, for a person. */
 struct store_facts {
     char journal[16];
@@ -139,6 +156,7 @@ struct store_ops {
     int (*leave)(struct store *s, struct err *e);
     int (*ready)(struct store *s, struct err *e);
     int (*list)(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
+    int64_t (*scan)(struct store *s, int64_t after, int64_t n, store_each *each, void *ctx, struct err *e);
     int64_t (*select)(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e);
     int (*show)(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
     int (*facts)(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e);
@@ -150,6 +168,13 @@ struct store_ops {
     int64_t (*change)(struct store *s, enum store_change what, const int64_t *seqs, int64_t n,
                       const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx,
                       struct err *e);
+    int (*quarantine)(struct store *s, int64_t id, const char *endpoint, store_each_quarantined *each, void *ctx,
+                      struct err *e);
+    int (*accept)(struct store *s, int64_t id, struct record *r, const struct store_actor *by, int64_t now_ms,
+                  int64_t *seq, struct err *e);
+    int (*drop)(struct store *s, int64_t id, const struct store_actor *by, int64_t now_ms, struct err *e);
+    int (*history)(struct store *s, int64_t seq, int64_t since_ms, int64_t before_ms, int64_t limit,
+                   store_each_past *each, void *ctx, struct err *e);
     int64_t (*prune)(struct store *s, int64_t before_ms, struct err *e);
     void (*close)(struct store *s);
 };
@@ -199,6 +224,8 @@ int store_probe(const struct store_options *o, struct err *e);
 
 /* Newest first. */
 int store_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
+/* All events in the order of their numbers, behind one number, n at most: how many, or -1 and *e. States are the table's. */
+int64_t store_scan(struct store *s, int64_t after, int64_t n, store_each *each, void *ctx, struct err *e);
 /* Their numbers only, the oldest first, of the newest f->limit: how many, with *seqs to be freed; or -1 and *e. */
 int64_t store_select(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e);
 /* By seq (all digits) or event id; every event that has it. ERR_NOT_FOUND when none. */
@@ -242,6 +269,27 @@ int store_settle(struct store *s, struct store_lease *lease, enum store_verb ver
 int64_t store_change(struct store *s, enum store_change what, const int64_t *seqs, int64_t n,
                      const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx,
                      struct err *e);
+
+/* What is in quarantine, the newest first: all of an endpoint (NULL: of any), or, by its id (0: any), one. */
+int store_quarantine(struct store *s, int64_t id, const char *endpoint, store_each_quarantined *each, void *ctx,
+                     struct err *e);
+
+/*
+ * Take one out of quarantine as an event, which waits then. Where another is known by its id and type, they change
+ * places: that one goes into quarantine in its stead, so that nothing is lost.
+ * in:      r    of its very body
+ * out:     0 and *seq, its number
+ * errors:  ERR_NOT_FOUND  nothing has this id;  ERR_CONFLICT  the event known by its id and type was erased;  ERR_SCHEMA
+ */
+int store_accept(struct store *s, int64_t id, struct record *r, const struct store_actor *by, int64_t now_ms,
+                 int64_t *seq, struct err *e);
+
+/* Remove one from quarantine for good. ERR_NOT_FOUND */
+int store_drop(struct store *s, int64_t id, const struct store_actor *by, int64_t now_ms, struct err *e);
+
+/* The history, the newest first, limit at most: of an event (0: any), of a time (before_ms 0: until now). ERR_SCHEMA: none */
+int store_history(struct store *s, int64_t seq, int64_t since_ms, int64_t before_ms, int64_t limit,
+                  store_each_past *each, void *ctx, struct err *e);
 
 /*
  * Remove the files of done events older than this from the directory form: how many, or -1 and *e. Events of the table

@@ -19,12 +19,17 @@ static const struct rule {
 
 /* ---- the transaction, and its history ---- */
 
+int store_sqlite_has_history(struct store *s, struct err *e)
+{
+    if (store_sqlite_prepare(s, SQL_HISTORY, NULL))
+        return 0;
+    return err_set(e, ERR_SCHEMA, "%s has no table history; run complycube-inbox migrate", s->path);
+}
+
 int store_sqlite_begin(struct store *s, struct err *e)
 {
     sqlite3_stmt *begin = store_sqlite_prepare(s, SQL_BEGIN, e);
-    if (!begin || !store_sqlite_prepare(s, SQL_HISTORY, NULL))
-        return begin ? err_set(e, ERR_SCHEMA, "%s has no table history; run complycube-inbox migrate", s->path) : -1;
-    if (store_sqlite_lock(s, e) != 0)
+    if (!begin || store_sqlite_has_history(s, e) != 0 || store_sqlite_lock(s, e) != 0)
         return -1;
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
     if (store_sqlite_run(begin) == SQLITE_OK)
@@ -92,8 +97,7 @@ int store_sqlite_change_run(struct store *s, enum store_sql which, int64_t seq, 
     return store_sqlite_run(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "changing an event", e);
 }
 
-/* A row of its own for an event that has none, since it was recorded when the inbox was files. */
-static int make_row(struct store *s, int64_t endpoint, int64_t seq, int64_t now_ms, struct err *e)
+int store_sqlite_change_make_row(struct store *s, int64_t endpoint, int64_t seq, int64_t now_ms, struct err *e)
 {
     sqlite3_stmt *q = store_sqlite_prepare(s, SQL_INBOX, e);
     if (!q)
@@ -126,7 +130,7 @@ static int change_one(struct store_sqlite_change *c, sqlite3_stmt *q, int64_t se
     int result = STORE_CHANGED;
     if (c->s->directory && (!v.has_row || (v.state == IGNORED && v.to == 0)))
         result = store_sqlite_files_change(c, &v, e);
-    else if ((!v.has_row && make_row(c->s, sqlite3_column_int64(q, 1), seq, c->now_ms, e) != 0) ||
+    else if ((!v.has_row && store_sqlite_change_make_row(c->s, sqlite3_column_int64(q, 1), seq, c->now_ms, e) != 0) ||
              store_sqlite_change_run(c->s, rule->sql, seq, c->now_ms, e) != 0)
         result = -1;
     struct store_sqlite_note note = {.action = rule->action, .seq = seq, .from = v.state, .to = v.to};

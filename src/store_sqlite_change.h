@@ -31,6 +31,9 @@ struct store_sqlite_standing {
 /* Run one statement of an event's number and, where it wants it, the time. */
 int store_sqlite_change_run(struct store *s, enum store_sql which, int64_t seq, int64_t now_ms, struct err *e);
 
+/* Make a row of inbox for an event that has none, since it was recorded when the inbox was files. */
+int store_sqlite_change_make_row(struct store *s, int64_t endpoint, int64_t seq, int64_t now_ms, struct err *e);
+
 /* ---- the directory form: store_sqlite_files_change.c ---- */
 
 /* Under the lock: show what a crash has left, and read the names. */
@@ -41,6 +44,9 @@ int store_sqlite_files_stands(const struct store_sqlite_change *c, const struct 
 
 /* Bring its file to where it is to stand: STORE_CHANGED, STORE_UNCHANGED when another was first, or -1 and *e. */
 int store_sqlite_files_change(struct store_sqlite_change *c, const struct store_sqlite_standing *v, struct err *e);
+
+/* The same for an event whose body is another one now, and which waits then, wherever its file stood. */
+int store_sqlite_files_replace(struct store_sqlite_change *c, const struct store_sqlite_standing *v, struct err *e);
 
 /* No more files may be written in this transaction. */
 bool store_sqlite_files_full(const struct store_sqlite_change *c);

@@ -88,6 +88,16 @@ int store_sqlite_files_change(struct store_sqlite_change *c, const struct store_
     return v->to == 0 ? write_again(c, v, e) : move_or_look_again(c, v, e);
 }
 
+int store_sqlite_files_replace(struct store_sqlite_change *c, const struct store_sqlite_standing *v, struct err *e)
+{
+    struct store_sqlite_standing done = *v;
+    done.to = 1;
+    if (v->state == 0 && !v->has_row &&
+        move_or_look_again(c, &done, e) < 0) /* or a worker would go on with the other */
+        return -1;
+    return write_again(c, v, e);
+}
+
 void store_sqlite_files_end(struct store_sqlite_change *c, bool failed)
 {
     for (size_t i = 0; i < c->n_again && !failed; i++)

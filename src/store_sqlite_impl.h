@@ -41,6 +41,7 @@ enum { STORE_NAMES_MAX = 2 * STORE_BATCH_MAX, STORE_NAME_SIZE = 64 /* bytes, wit
     X(SQL_LIST, STORE_SQL_EVENT " WHERE " STORE_SQL_FILTER)                                                       \
     X(SQL_LIST_STATE, STORE_SQL_EVENT " WHERE seq IN (SELECT seq FROM inbox WHERE state=?1) AND " STORE_SQL_FILTER) \
     X(SQL_LIST_RESOURCE, STORE_SQL_EVENT " WHERE resource_id=?4 AND " STORE_SQL_FILTER)                           \
+    X(SQL_SCAN, STORE_SQL_EVENT " WHERE seq>?1 ORDER BY seq LIMIT ?2")                                            \
     X(SQL_SELECT, "SELECT seq FROM events WHERE " STORE_SQL_FILTER)                                               \
     X(SQL_SELECT_STATE, "SELECT seq FROM events WHERE seq IN (SELECT seq FROM inbox WHERE state=?1) AND "         \
                         STORE_SQL_FILTER)                                                                         \
@@ -92,6 +93,24 @@ enum { STORE_NAMES_MAX = 2 * STORE_BATCH_MAX, STORE_NAME_SIZE = 64 /* bytes, wit
     X(SQL_CHANGE_ACK, "UPDATE inbox SET state=1,token=NULL,done_ms=?2 WHERE seq=?1")                              \
     X(SQL_CHANGE_DEAD, "UPDATE inbox SET state=2,token=NULL,due_ms=?2 WHERE seq=?1")                              \
     X(SQL_INBOX_UNDO, "DELETE FROM inbox WHERE seq=?1")                                                           \
+    X(SQL_EVENT_REPLACE, "UPDATE event_log SET endpoint=?1,event_id=?2,type=?3,resource_type=?4,resource_id=?5,"  \
+                         "client_id=?6,status=?7,outcome=?8,created_ms=?9,received_ms=?10,secret=?11,signature=?12," \
+                         "payload_at=?13,payload_len=?14,body=?15 WHERE seq=?16")                                 \
+    X(SQL_ACCEPTED, "UPDATE event_log SET source='accepted' WHERE seq=?1")                                        \
+    X(SQL_TWIN, "SELECT seq,erased_ms IS NOT NULL FROM event_log WHERE event_id=?1 AND type=?2 AND endpoint=?3")  \
+    X(SQL_SWAP, "INSERT OR IGNORE INTO quarantine(id,first_ms,last_ms,endpoint,secret,signature,reason,event_id," \
+                "body) SELECT ?1,received_ms,?3,endpoint,secret,coalesce(signature,randomblob(32)),?4,event_id,"  \
+                "body FROM event_log WHERE seq=?2")                                                               \
+    X(SQL_DROP, "DELETE FROM quarantine WHERE id=?1")                                                             \
+    X(SQL_READ_QUARANTINE, "SELECT q.id,q.first_ms,q.last_ms,q.times,n.name,s.name,q.reason,q.event_id,"          \
+                           "q.signature,q.body FROM quarantine q JOIN endpoint n ON n.id=q.endpoint "             \
+                           "LEFT JOIN secret s ON s.id=q.secret WHERE (?1=0 OR q.id=?1) AND "                     \
+                           "(?2 IS NULL OR n.name=?2) ORDER BY q.id DESC")                                        \
+    X(SQL_READ_HISTORY, "SELECT h.id,h.at_ms,h.seq,h.n,h.from_state,h.to_state,h.action,h.os_user,h.sudo_user,"   \
+                        "h.host,h.reason,h.detail,n.name,e.event_id,e.type FROM history h "                       \
+                        "LEFT JOIN event_log e ON e.seq=h.seq LEFT JOIN endpoint n ON n.id=e.endpoint "           \
+                        "WHERE (?1=0 OR h.seq=?1) AND h.at_ms>=?2 AND (?3=0 OR h.at_ms<?3) "               \
+                        "ORDER BY h.id DESC LIMIT ?4")                                                            \
     X(SQL_HISTORY, "INSERT INTO history(at_ms,action,seq,from_state,to_state,n,os_user,sudo_user,host,reason,"      \
                    "detail) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)")
 
@@ -172,6 +191,9 @@ int64_t store_sqlite_last(struct store *s, struct err *e);
 /* The row at hand, in the order of STORE_SQL_EVENT; its spans live until the statement moves on. */
 void store_sqlite_event(sqlite3_stmt *q, struct store_event *v);
 
+/* A column's bytes, until the statement moves on; the absent span for NULL. */
+struct span store_sqlite_text(sqlite3_stmt *q, int column);
+
 /* Run a bound query of STORE_SQL_EVENT to its end; the number of rows, or -1. */
 int64_t store_sqlite_each(struct store *s, sqlite3_stmt *q, store_each *each, void *ctx, struct err *e);
 
@@ -210,7 +232,22 @@ int store_sqlite_files_claim(struct store *s, const struct store_want *w, int n,
 int store_sqlite_files_settle(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why,
                               int64_t ms, int64_t now_ms, struct err *e);
 
+/* ---- recording: store_sqlite_record.c ---- */
+
+/* The rows of a record's names, made when they are new; *n counts the known names. NULL and *e. */
+const struct name *store_sqlite_names(struct store *s, const struct verified *v, size_t *n, struct err *e);
+
+/* Bind SQL_EVENT or SQL_EVENT_REPLACE. seq 0: the next one. */
+void store_sqlite_bind_event(sqlite3_stmt *q, const struct record *r, const struct name *name, int64_t seq,
+                             int64_t now_ms);
+
+/* Bring an event that was just inserted into the log into the inbox, in either form: r->outcome. */
+int store_sqlite_put_inbox(struct store *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e);
+
 /* ---- changes by hand: store_sqlite_change.c ---- */
+
+/* Is there a table history? ERR_SCHEMA */
+int store_sqlite_has_history(struct store *s, struct err *e);
 
 /* A row of history; no seq: 0, no state: -1. */
 struct store_sqlite_note {
@@ -232,6 +269,7 @@ int store_sqlite_end(struct store *s, bool failed, struct err *e);
 /* The other parts, for the ops. */
 int store_sqlite_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e);
 int store_sqlite_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
+int64_t store_sqlite_scan(struct store *s, int64_t after, int64_t n, store_each *each, void *ctx, struct err *e);
 int64_t store_sqlite_select(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e);
 int store_sqlite_show(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
 int store_sqlite_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e);
@@ -245,5 +283,13 @@ int store_sqlite_settle(struct store *s, struct store_lease *lease, enum store_v
 int64_t store_sqlite_change(struct store *s, enum store_change what, const int64_t *seqs, int64_t n,
                             const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx,
                             struct err *e);
+
+int store_sqlite_quarantine(struct store *s, int64_t id, const char *endpoint, store_each_quarantined *each,
+                            void *ctx, struct err *e);
+int store_sqlite_accept(struct store *s, int64_t id, struct record *r, const struct store_actor *by, int64_t now_ms,
+                        int64_t *seq, struct err *e);
+int store_sqlite_drop(struct store *s, int64_t id, const struct store_actor *by, int64_t now_ms, struct err *e);
+int store_sqlite_read_history(struct store *s, int64_t seq, int64_t since_ms, int64_t before_ms, int64_t limit,
+                              store_each_past *each, void *ctx, struct err *e);
 
 #endif

@@ -13,7 +13,7 @@
 
 enum { SPACE_MIN = 16 << 20 /* bytes */ };
 
-static struct span text_at(sqlite3_stmt *q, int column)
+struct span store_sqlite_text(sqlite3_stmt *q, int column)
 {
     const char *at = sqlite3_column_blob(q, column);
     int type = sqlite3_column_type(q, column);
@@ -35,7 +35,7 @@ void store_sqlite_event(sqlite3_stmt *q, struct store_event *v)
     column++;
     v->superseded = sqlite3_column_int(q, column++) != 0;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        *texts[i] = text_at(q, column++);
+        *texts[i] = store_sqlite_text(q, column++);
 }
 
 int64_t store_sqlite_each(struct store *s, sqlite3_stmt *q, store_each *each, void *ctx, struct err *e)
@@ -104,6 +104,16 @@ int store_sqlite_list(struct store *s, const struct store_filter *f, store_each 
     if (!q)
         return -1;
     return store_sqlite_each(s, q, each, ctx, e) < 0 ? -1 : 0;
+}
+
+int64_t store_sqlite_scan(struct store *s, int64_t after, int64_t n, store_each *each, void *ctx, struct err *e)
+{
+    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_SCAN, e);
+    if (!q)
+        return -1;
+    sqlite3_bind_int64(q, 1, after);
+    sqlite3_bind_int64(q, 2, n);
+    return store_sqlite_each(s, q, each, ctx, e);
 }
 
 struct numbers {
@@ -229,12 +239,8 @@ int store_sqlite_counts(struct store *s, int64_t since_ms, store_each_count *eac
         return -1;
     sqlite3_bind_int64(q, 1, since_ms - 3600000);
     while (sqlite3_step(q) == SQLITE_ROW) {
-        struct store_count c = {sqlite3_column_int64(q, 0),
-                                sqlite3_column_int64(q, 1),
-                                sqlite3_column_int64(q, 2),
-                                text_at(q, 3),
-                                text_at(q, 4),
-                                text_at(q, 5)};
+        struct store_count c = {sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1), sqlite3_column_int64(q, 2),
+                                store_sqlite_text(q, 3),    store_sqlite_text(q, 4),    store_sqlite_text(q, 5)};
         each(ctx, &c);
     }
     return sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "reading the figures", e);

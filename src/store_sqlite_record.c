@@ -51,7 +51,7 @@ static int64_t name_id(struct store *s, enum store_sql find, enum store_sql make
 }
 
 /* *n counts the known names; those beyond s->names are not committed yet. */
-static const struct name *names_of(struct store *s, const struct verified *v, size_t *n, struct err *e)
+const struct name *store_sqlite_names(struct store *s, const struct verified *v, size_t *n, struct err *e)
 {
     const char *endpoint = verified_endpoint(v), *secret = verified_secret(v);
     for (size_t i = 0; i < *n; i++)
@@ -134,7 +134,8 @@ static int known(struct store *s, struct record *r, const struct name *name, int
     return quarantine(s, r, r->err.msg, name, now_ms, e);
 }
 
-static void bind_event(sqlite3_stmt *q, const struct record *r, const struct name *name, int64_t seq, int64_t now_ms)
+void store_sqlite_bind_event(sqlite3_stmt *q, const struct record *r, const struct name *name, int64_t seq,
+                             int64_t now_ms)
 {
     const struct event *v = r->event;
     const struct span texts[] = {v->id,        v->type,   v->resource_type, v->resource_id,
@@ -143,8 +144,9 @@ static void bind_event(sqlite3_stmt *q, const struct record *r, const struct nam
     sqlite3_bind_int64(q, at++, name->endpoint_id);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         bind_span(q, at++, texts[i]);
-    sqlite3_bind_int64(q, at++, v->created_ms >= 0 ? v->created_ms : now_ms);
-    sqlite3_bind_int64(q, at++, now_ms);
+    int64_t received_ms = r->received_ms ? r->received_ms : now_ms;
+    sqlite3_bind_int64(q, at++, v->created_ms >= 0 ? v->created_ms : received_ms);
+    sqlite3_bind_int64(q, at++, received_ms);
     sqlite3_bind_int64(q, at++, name->secret_id);
     bind_blob(q, at++, signature_of(r->verified));
     if (v->payload.at) {
@@ -174,7 +176,7 @@ static int refuse_one(struct store *s, struct record *r, int64_t seq, struct err
 
 static bool refuses_one(int rc) { return (rc & 0xff) == SQLITE_CONSTRAINT || (rc & 0xff) == SQLITE_TOOBIG; }
 
-static int put_inbox(struct store *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e)
+int store_sqlite_put_inbox(struct store *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e)
 {
     int64_t seq = sqlite3_last_insert_rowid(s->db), created_ms = r->event->created_ms;
     if (s->directory && !r->ignored) {
@@ -209,10 +211,10 @@ static int put_event(struct store *s, struct record *r, const struct name *name,
     int64_t last = s->floor ? store_sqlite_last(s, e) : 0;
     if (last < 0)
         return -1;
-    bind_event(q, r, name, last < s->floor ? s->floor + 1 : 0, now_ms);
+    store_sqlite_bind_event(q, r, name, last < s->floor ? s->floor + 1 : 0, now_ms);
     int rc = store_sqlite_run(q);
     if (rc == SQLITE_OK)
-        return put_inbox(s, r, name, now_ms, e);
+        return store_sqlite_put_inbox(s, r, name, now_ms, e);
     if (sqlite3_extended_errcode(s->db) == SQLITE_CONSTRAINT_UNIQUE)
         return known(s, r, name, now_ms, e);
     store_sqlite_error(s, "writing an event", &r->err);
@@ -265,7 +267,7 @@ static int record_inside(struct store *s, struct record *const batch[], size_t n
     const struct name *names[STORE_BATCH_MAX];
     for (size_t i = 0; i < n; i++) {
         struct record *r = batch[i];
-        if (!(names[i] = names_of(s, r->verified, &known_names, e)))
+        if (!(names[i] = store_sqlite_names(s, r->verified, &known_names, e)))
             return -1;
         int failed =
             r->reason ? quarantine(s, r, r->reason, names[i], now_ms, e) : put_event(s, r, names[i], now_ms, e);

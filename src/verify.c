@@ -117,6 +117,18 @@ const struct verified *verify_body(struct verifier *v, size_t slot, struct span 
     return good;
 }
 
+struct verified *verify_trusted(const char *endpoint, const char *secret, const uint8_t *signature, struct span body)
+{
+    struct verified *b = malloc(sizeof *b);
+    if (!b)
+        return NULL;
+    *b = (struct verified){.body = body, .endpoint = endpoint, .secret = secret};
+    memcpy(b->signature, signature, VERIFY_DIGEST);
+    return b;
+}
+
+void verify_trusted_free(struct verified *b) { free(b); }
+
 struct span verified_body(const struct verified *b) { return b->body; }
 const char *verified_endpoint(const struct verified *b) { return b->endpoint; }
 const char *verified_secret(const struct verified *b) { return b->secret; }

@@ -12,7 +12,7 @@ use Event;
 use Fixture;
 use Proc qw(wait_until);
 use Exporter 'import';
-our @EXPORT = qw(with_handler record settled change tool begin said rows_of server resource_event);
+our @EXPORT = qw(with_handler record settled change tool tool_out begin said rows_of server resource_event);
 
 # Events by their texts, through the receiver, one after the other.
 sub record {
@@ -56,6 +56,15 @@ sub tool {
     my ($code, $out, $err) = $f->run(@cmd, $o);
     $f->{cgi_log} .= $err;
     return ($code, $err);
+}
+
+# The same, with what it printed: exit code, standard output, standard error.
+sub tool_out {
+    my ($f, @args) = @_;
+    my ($o, @cmd) = _arguments($f, @args);
+    my ($code, $out, $err) = $f->run(@cmd, $o);
+    $f->{cgi_log} .= $err;
+    return ($code, $out, $err);
 }
 
 # Start it, and go on; said() is what it has told so far.

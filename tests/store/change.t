@@ -13,17 +13,9 @@ use Tool;
 
 my @STATES = qw(waiting done dead ignored);
 
-sub said_by {
-    my ($f, @args) = @_;
-    my ($o, @cmd) = Tool::_arguments($f, @args);
-    my ($code, $out, $err) = $f->run(@cmd, $o);
-    $f->{cgi_log} .= $err;
-    return ($code, $out, $err);
-}
-
 sub states {
     my ($f) = @_;
-    my (undef, $out) = said_by($f, 'list', '--json', '--limit', 1000);
+    my (undef, $out) = tool_out($f, 'list', '--json', '--limit', 1000);
     return join ' ', map { decode_json($_)->{state} } reverse split /\n/, $out;
 }
 
@@ -49,7 +41,7 @@ for my $form (qw(table directory)) {
     is $answer->{status}, 200, "$form: an event of a type that is left out";
     is states($f), 'waiting waiting waiting waiting ignored', 'as they came';
 
-    my ($code, $out, $err) = said_by($f, 'ack', 'e1', '2', '--reason', 'handled on paper');
+    my ($code, $out, $err) = tool_out($f, 'ack', 'e1', '2', '--reason', 'handled on paper');
     is $code, 0, 'ack of an id and a number' or diag $err;
     is $out, "2 are done\n", 'says how many';
     is states($f), 'done done waiting waiting ignored', 'they are done';
@@ -60,29 +52,29 @@ for my $form (qw(table directory)) {
     like $row->[1], qr/^\S+$/, 'on which machine';
     is $row->[2], 'handled on paper', 'and why';
 
-    ($code, $out) = said_by($f, 'dead', 'e3', '--json');
+    ($code, $out) = tool_out($f, 'dead', 'e3', '--json');
     is_deeply decode_json($out), { schema => 1, seq => 3, result => 'changed' }, 'dead, for a program';
     is states($f), 'done done dead waiting ignored', 'it is dead';
-    ($code, $out) = said_by($f, 'dead', 'e1');
+    ($code, $out) = tool_out($f, 'dead', 'e1');
     is $code, 1, 'what is done cannot be given up';
     like $out, qr/^ +1  does not wait\n0 are dead, 1 stay as they were\n$/, 'and it says so';
 
-    ($code, $out, $err) = said_by($f, 'requeue');
+    ($code, $out, $err) = tool_out($f, 'requeue');
     is $code, 2, 'requeue of nothing in particular is refused';
     like $err, qr/--state dead/, 'with what to say';
-    is +(said_by($f, 'requeue', 'e1', '--state', 'dead'))[0], 2, 'as are a name and an option at once';
-    is +(said_by($f, 'requeue', 'e1', 'nonsense'))[0], 1, 'a name that is none changes nothing';
+    is +(tool_out($f, 'requeue', 'e1', '--state', 'dead'))[0], 2, 'as are a name and an option at once';
+    is +(tool_out($f, 'requeue', 'e1', 'nonsense'))[0], 1, 'a name that is none changes nothing';
     is states($f), 'done done dead waiting ignored', 'of the others either';
 
     my $before = () = history($f);
-    ($code, $out) = said_by($f, 'requeue', '--endpoint', 'live', '--dry-run');
+    ($code, $out) = tool_out($f, 'requeue', '--endpoint', 'live', '--dry-run');
     is $out, "     3  would wait again\n1 chosen; nothing was changed\n", 'a dry run takes the dead ones where nothing else is said';
     is scalar(() = history($f)), $before, 'and changes nothing';
-    ($code, $out) = said_by($f, 'requeue', '--endpoint', 'live');
+    ($code, $out) = tool_out($f, 'requeue', '--endpoint', 'live');
     is $out, "1 wait again\n", 'and then for real';
-    ($code, $out) = said_by($f, 'requeue', '--ignored', '--json');
+    ($code, $out) = tool_out($f, 'requeue', '--ignored', '--json');
     is_deeply decode_json($out), { schema => 1, seq => 5, result => 'changed' }, 'so do the ignored ones, when asked for';
-    ($code, $out) = said_by($f, 'requeue', '1', '1');
+    ($code, $out) = tool_out($f, 'requeue', '1', '1');
     is $out, "1 wait again\n", 'a done one, and what is named twice changes once';
     is states($f), 'waiting done waiting waiting waiting', 'all but one wait';
 
@@ -92,7 +84,7 @@ for my $form (qw(table directory)) {
     is $code, 0, 'a worker takes them' or diag $err;
     is join("\n", sort split /\n/, Fixture::slurp($f->path('run/got'))), join("\n", sort @bodies[0, 2, 3]), 'whole, each once';
     is states($f), 'done done done done waiting', 'and they are done';
-    ($code) = said_by($f, 'requeue', '--state', 'done', '--endpoint', 'live');
+    ($code) = tool_out($f, 'requeue', '--state', 'done', '--endpoint', 'live');
     is states($f), 'waiting waiting waiting waiting waiting', 'what is done waits again by its state';
     if ($form eq 'directory') {
         my $folder = $f->path('home/private/inbox.d/live');
@@ -108,7 +100,7 @@ record($f, map { resource_event("m$_", "r$_", 1) } 1 .. 3);
 change($f, q(WITH RECURSIVE n(i) AS (SELECT 4 UNION ALL SELECT i + 1 FROM n WHERE i < 1203)
     INSERT INTO event_log(seq, endpoint, event_id, type, created_ms, received_ms, body) SELECT i, 1, 'm' || i, 'check.pending', i, i, '{}' FROM n),
     'INSERT INTO inbox(seq, endpoint, due_ms) SELECT seq, endpoint, 0 FROM event_log WHERE seq > 3');
-my ($code, $out) = said_by($f, 'dead', '--type', 'check.pending', '--reason', 'x');
+my ($code, $out) = tool_out($f, 'dead', '--type', 'check.pending', '--reason', 'x');
 is $out, "1203 are dead\n", 'more events than one transaction takes';
 is $f->value('SELECT count(*) FROM history'), 1203, 'have a line of history each';
 is $f->value('SELECT count(DISTINCT at_ms) > 1 FROM history'), 1, 'by several transactions';
@@ -126,8 +118,8 @@ for my $sql ('DELETE FROM history', q(UPDATE history SET reason = 'none')) {
     ok !eval { local $SIG{__WARN__} = sub { }; change($f, $sql); 1 }, "the history refuses: $sql";
 }
 change($f, 'DROP TABLE history');
-is +(said_by($f, 'ack', '4'))[0], 6, 'without a history nothing is changed by hand';
-like +(said_by($f, 'ack', '4'))[2], qr/complycube-inbox migrate/, 'and it says what to do';
+is +(tool_out($f, 'ack', '4'))[0], 6, 'without a history nothing is changed by hand';
+like +(tool_out($f, 'ack', '4'))[2], qr/complycube-inbox migrate/, 'and it says what to do';
 record($f, resource_event('after', 'r', 1));
 is $f->value(q(SELECT count(*) FROM event_log WHERE event_id = 'after')), 1, 'but the receiver goes on';
 $f->finish;
