@@ -27,6 +27,7 @@ struct check {
     const struct config *config;
     struct verifier *verifier;
     int64_t n[FINDINGS], last, missing; /* missing: numbers that no event has */
+    int64_t end;                        /* the newest when it began: what comes meanwhile is not waited for */
 };
 
 /* All secrets, retired ones too: what they signed stays signed. */
@@ -137,14 +138,17 @@ static void print_sum(const struct check *k)
         printf("%10lld  numbers that no event has: removed, or passed over by a restore\n", (long long)k->missing);
 }
 
+static void note_end(void *ctx, const struct store_event *v) { ((struct check *)ctx)->end = v->seq; }
+
 static int check_stored(struct check *k, struct store *s, struct err *e)
 {
-    struct progress progress = progress_begin(0);
-    int64_t n;
-    do {
+    const struct store_filter newest = {.state = -1, .limit = 1};
+    int64_t n = store_list(s, &newest, note_end, k, e) == 0 ? 0 : -1;
+    struct progress progress = progress_begin(k->end);
+    for (bool more = n == 0; more; more = n > 0 && k->last < k->end) {
         n = store_scan(s, k->last, CHUNK, check_one, k, e);
-        progress_draw(&progress, k->last, " looked at");
-    } while (n == CHUNK);
+        progress_draw(&progress, k->last, NULL);
+    }
     progress_end(&progress);
     if (n < 0)
         return -1;

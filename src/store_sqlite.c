@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char schema[] = {
@@ -40,6 +41,23 @@ int store_sqlite_error(struct store *s, const char *doing, struct err *e)
     return err_set(e, code, "%s, %s: %s%s%s; %s", s->path, doing, s->db ? sqlite3_errmsg(s->db) : "out of memory",
                    os ? ": " : "", os ? strerror(os) : "", cure);
 }
+
+/*
+ * SQLite's own handler sleeps up to 100 ms between two looks, and a reader beside a busy writer with a rollback journal
+ * may never see the lock free then.
+ */
+static int look_again(void *ctx, int n)
+{
+    enum { LOOK_MS = 2 };
+    const struct store *s = ctx;
+    struct timespec t = {0, LOOK_MS * 1000000L};
+    if (n >= s->busy_ms / LOOK_MS)
+        return 0;
+    nanosleep(&t, NULL);
+    return 1;
+}
+
+void store_sqlite_wait(struct store *s, int ms) { s->busy_ms = ms; }
 
 sqlite3_stmt *store_sqlite_prepare(struct store *s, enum store_sql which, struct err *e)
 {
@@ -234,7 +252,8 @@ static int open_file(struct store *s, const struct store_options *o, struct err 
     s->ino = st.st_ino;
     if (sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
         return store_sqlite_error(s, "opening it", e);
-    sqlite3_busy_timeout(s->db, o->wait_ms);
+    sqlite3_busy_handler(s->db, look_again, s);
+    store_sqlite_wait(s, o->wait_ms);
     if (sqlite3_db_readonly(s->db, "main") == 1)
         return err_set(e, ERR_READONLY, "%s is not writable for this user", s->path);
     return 0;

@@ -14,7 +14,7 @@ int store_sqlite_lock(struct store *s, struct err *e)
     int left_ms = store_lock_take(&s->lock, s->wait_ms, e);
     if (left_ms < 0)
         return -1;
-    sqlite3_busy_timeout(s->db, left_ms);
+    store_sqlite_wait(s, left_ms);
     if (store_sqlite_in_place(s))
         return 0;
     store_lock_release(&s->lock);

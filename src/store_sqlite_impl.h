@@ -148,7 +148,7 @@ struct store {
     struct directory *directory; /* NULL: the inbox is the table */
     int64_t floor;               /* of a new database beside files of an older one: the highest number of these */
     char directory_path[PATH_MAX];
-    int wait_ms;
+    int wait_ms, busy_ms; /* the latter now: what is left of the former */
     char path[PATH_MAX];
     dev_t dev;
     ino_t ino, log_ino;          /* of the file, and of the log beside it; 0: it has none */
@@ -163,6 +163,9 @@ struct store {
 
 /* Say what SQLite says, in our codes; always -1. */
 int store_sqlite_error(struct store *s, const char *doing, struct err *e);
+
+/* From now on wait so long for SQLite's lock. */
+void store_sqlite_wait(struct store *s, int ms);
 
 /* A statement ready to be bound and run, or NULL and *e. */
 sqlite3_stmt *store_sqlite_prepare(struct store *s, enum store_sql which, struct err *e);

@@ -274,13 +274,13 @@ int store_sqlite_ready(struct store *s, struct err *e)
     sqlite3_stmt *q = store_sqlite_prepare(s, SQL_READABLE, e);
     if (!q)
         return -1;
-    sqlite3_busy_timeout(s->db, 0); /* whoever asks is told at once; a database at work is a sound one */
+    store_sqlite_wait(s, 0); /* whoever asks is told at once; a database at work is a sound one */
     int rc = sqlite3_step(q);
     bool good = rc == SQLITE_ROW || (rc & 0xff) == SQLITE_BUSY;
     if (!good)
         store_sqlite_error(s, "reading the settings", e);
     sqlite3_reset(q);
-    sqlite3_busy_timeout(s->db, s->wait_ms);
+    store_sqlite_wait(s, s->wait_ms);
     return good ? 0 : -1;
 }
 

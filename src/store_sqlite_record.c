@@ -312,7 +312,7 @@ int store_sqlite_record(struct store *s, struct record *const batch[], size_t n,
 {
     int failed = -1, left_ms = store_lock_take(&s->lock, s->hurried ? HURRY_MS : s->wait_ms, e);
     if (left_ms >= 0) {
-        sqlite3_busy_timeout(s->db, left_ms); /* one deadline for both locks */
+        store_sqlite_wait(s, left_ms); /* one deadline for both locks */
         failed = record_locked(s, batch, n, now_ms, e);
         store_lock_release(&s->lock);
     }
