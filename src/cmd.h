@@ -33,6 +33,7 @@ struct cmd {
     const char *reason; /* --reason, or NULL */
     bool ignored, dry_run, stored;
     const char *sudo_user;    /* who became this user by sudo, or NULL */
+    const char *as, *url, *server; /* of doctor */
     const char *operand;      /* the first argument, or NULL */
     char *const *operands;    /* it and those behind it, up to a NULL; of a program its own arguments too */
     char *const *environment; /* of the process */

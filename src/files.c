@@ -9,6 +9,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 static int64_t nanoseconds(struct timespec t) { return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec; }
@@ -73,6 +74,33 @@ int files_read_text(const char *path, struct buf *out, struct stat *st, struct e
 out:
     close(fd);
     return result;
+}
+
+/* source: linux/magic.h; sqlite.org/wal.html: "WAL does not work over a network filesystem" */
+enum files_system files_system(const char *path)
+{
+    static const struct {
+        unsigned magic;
+        enum files_system is;
+    } known[] = {{0x6969, FILES_NETWORK} /* NFS */,
+                 {0xff534d42, FILES_NETWORK} /* CIFS */,
+                 {0xfe534d42, FILES_NETWORK} /* SMB2 */,
+                 {0x517b, FILES_NETWORK} /* SMB */,
+                 {0x01021997, FILES_NETWORK} /* 9P */,
+                 {0x5346414f, FILES_NETWORK} /* AFS */,
+                 {0x00c36400, FILES_NETWORK} /* CEPH */,
+                 {0x65735546, FILES_NETWORK} /* FUSE */,
+                 {0x01021994, FILES_MEMORY} /* tmpfs */,
+                 {0x858458f6, FILES_MEMORY} /* ramfs */,
+                 {0x794c7630, FILES_OVERLAY}};
+    char folder[PATH_MAX];
+    struct statfs fs;
+    if (statfs(path, &fs) != 0 && (files_folder(path, folder, sizeof folder) != 0 || statfs(folder, &fs) != 0))
+        return FILES_DISK;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if ((unsigned)fs.f_type == known[i].magic)
+            return known[i].is;
+    return FILES_DISK;
 }
 
 int files_folder(const char *path, char *folder, size_t size)

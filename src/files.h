@@ -46,6 +46,15 @@ int files_make_dir(const char *path, mode_t mode, gid_t group, bool *made, struc
  */
 int files_fit(const char *path, mode_t mode, gid_t group, bool *changed, struct err *e);
 
+/* What a file lies on, as far as it matters to a database; the file need not exist, if its folder does. */
+enum files_system {
+    FILES_DISK,    /* or not known */
+    FILES_NETWORK, /* shared memory and locks end at the host */
+    FILES_MEMORY,  /* gone after a reboot */
+    FILES_OVERLAY  /* a container's layer: gone with the container */
+};
+enum files_system files_system(const char *path);
+
 /* The folder part of a path, at most size - 1 bytes, "." when there is none; 0, or -1 when it is too long. */
 int files_folder(const char *path, char *folder, size_t size);
 

@@ -245,3 +245,142 @@ void http_close(struct http *h)
         curl_multi_cleanup(h->multi);
     free(h);
 }
+
+/* ---- one request, looked at closely ---- */
+
+static size_t keep_body(char *at, size_t size, size_t n, void *ctx)
+{
+    struct http_seen *seen = ctx;
+    size_t have = strlen(seen->body), room = sizeof seen->body - 1 - have, len = size * n < room ? size * n : room;
+    for (size_t i = 0; i < len; i++)
+        seen->body[have + i] = at[i] ? at[i] : '?';
+    seen->body[have + len] = '\0';
+    return size * n;
+}
+
+static size_t keep_header(char *at, size_t size, size_t n, void *ctx)
+{
+    struct http_seen *seen = ctx;
+    size_t len = size * n;
+    char text[128];
+    snprintf(text, sizeof text, "%.*s", (int)(len < 120 ? len : 120), at);
+    text[strcspn(text, "\r\n")] = '\0';
+    if (strncasecmp(text, "Date:", 5) == 0)
+        seen->date_ms = (int64_t)curl_getdate(text + 5, NULL) * 1000;
+    else if (strncasecmp(text, "Server:", 7) == 0)
+        snprintf(seen->server, sizeof seen->server, "%.60s", text + 7 + strspn(text + 7, " "));
+    return len;
+}
+
+/* The first certificate is the server's own. Gives how many were sent. */
+static int read_certificate(CURL *easy, struct http_seen *seen)
+{
+    struct curl_certinfo *info = NULL;
+    if (curl_easy_getinfo(easy, CURLINFO_CERTINFO, &info) != CURLE_OK || !info || info->num_of_certs < 1)
+        return 0;
+    for (const struct curl_slist *l = info->certinfo[0]; l; l = l->next)
+        if (strncmp(l->data, "Subject:", 8) == 0)
+            snprintf(seen->subject, sizeof seen->subject, "%.190s", l->data + 8);
+        else if (strncmp(l->data, "Issuer:", 7) == 0)
+            snprintf(seen->issuer, sizeof seen->issuer, "%.190s", l->data + 7);
+        else if (strncmp(l->data, "Expire date:", 12) == 0)
+            seen->expires_ms = (int64_t)curl_getdate(l->data + 12, NULL) * 1000;
+    if (seen->expires_ms < 0)
+        seen->expires_ms = 0;
+    return info->num_of_certs;
+}
+
+/* source: openssl's x509_vfy.h, X509_V_ERR_*; another TLS library gives no such number */
+static enum http_tls judge_tls(CURLcode code, long verdict, int sent, const struct http_seen *seen)
+{
+    bool self = *seen->subject && strcmp(seen->subject, seen->issuer) == 0;
+    if (code == CURLE_SSL_CACERT_BADFILE)
+        return HTTP_TLS_NO_LIST;
+    if (verdict == 10 || strstr(seen->why, "expired"))
+        return HTTP_TLS_EXPIRED;
+    if (verdict == 9)
+        return HTTP_TLS_EARLY;
+    if (verdict == 18 || (self && code == CURLE_PEER_FAILED_VERIFICATION && verdict != 0))
+        return HTTP_TLS_SELF_SIGNED;
+    if (verdict == 20 || verdict == 21 || verdict == 2)
+        return sent == 1 ? HTTP_TLS_CHAIN : HTTP_TLS_ISSUER;
+    if (verdict == 19)
+        return HTTP_TLS_ISSUER;
+    return verdict == 62 || strstr(seen->why, "name") ? HTTP_TLS_NAME : HTTP_TLS_OTHER;
+}
+
+/* Once more without judging, to see what was sent: nothing but the handshake. */
+static int look_at_certificate(CURL *easy, struct http_seen *seen)
+{
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
+    return curl_easy_perform(easy) == CURLE_OK ? read_certificate(easy, seen) : 0;
+}
+
+static void judge_seen(CURL *easy, CURLcode code, const char *error, struct http_seen *seen)
+{
+    long verdict = 0, status = 0;
+    double took_s = 0;
+    char *to = NULL;
+    curl_easy_getinfo(easy, CURLINFO_TOTAL_TIME, &took_s);
+    seen->took_ms = (int64_t)(took_s * 1000);
+    snprintf(seen->why, sizeof seen->why, "%.199s", *error ? error : curl_easy_strerror(code));
+    switch (code) {
+    case CURLE_OK:
+        curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+        curl_easy_getinfo(easy, CURLINFO_REDIRECT_URL, &to);
+        seen->status = (int)status;
+        snprintf(seen->redirect, sizeof seen->redirect, "%s", to ? to : "");
+        read_certificate(easy, seen);
+        return;
+    case CURLE_COULDNT_RESOLVE_HOST: seen->trouble = HTTP_NO_NAME; return;
+    case CURLE_COULDNT_CONNECT: seen->trouble = HTTP_NOBODY; return;
+    case CURLE_OPERATION_TIMEDOUT: seen->trouble = HTTP_SLOW; return;
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CONNECT_ERROR:
+        seen->trouble = HTTP_BAD_TLS;
+        curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
+        seen->tls = judge_tls(code, verdict, look_at_certificate(easy, seen), seen);
+        return;
+    default: seen->trouble = HTTP_TORN; return;
+    }
+}
+
+int http_see(const struct http_ask *ask, struct http_seen *seen, struct err *e)
+{
+    struct transfer t = {.headers = NULL};
+    struct http h = {.url = ask->url, .timeout_s = ask->timeout_s};
+    char header[128];
+    *seen = (struct http_seen){.trouble = HTTP_FINE};
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || check_url(ask->url, e) != 0)
+        return -1;
+    snprintf(header, sizeof header, "ComplyCube-Signature: %.*s", (int)ask->signature.len,
+             ask->signature.len ? ask->signature.at : "");
+    CURL *easy = t.easy = make_handle(&h, &t);
+    if (!easy || (ask->post && (!add_header(&t, "Content-Type: application/json") || !add_header(&t, header) ||
+                                !add_header(&t, "Expect:")))) {
+        curl_slist_free_all(t.headers);
+        curl_easy_cleanup(easy);
+        return err_set(e, ERR_MEMORY, "trying the URL: out of memory");
+    }
+    if (ask->post) {
+        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t.headers);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)ask->body.len);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, ask->body.at);
+    } else {
+        curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    }
+    if (ask->ca_file)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, ask->ca_file);
+    curl_easy_setopt(easy, CURLOPT_CERTINFO, 1L);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, keep_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, seen);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, keep_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, seen);
+    judge_seen(easy, curl_easy_perform(easy), t.error, seen);
+    curl_slist_free_all(t.headers);
+    curl_easy_cleanup(easy);
+    return 0;
+}

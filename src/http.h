@@ -5,7 +5,8 @@
  *
  * A request has the exact body, its ComplyCube-Signature, a Content-Type and a User-Agent. Redirects are not followed, a
  * certificate must be valid, connections are kept, the proxy variables count as for curl(1). Nothing of an answer but
- * its status, its Retry-After and where it redirects to is kept. One thread; nothing here blocks but http_wait.
+ * its status, its Retry-After and where it redirects to is kept. One thread; nothing here blocks but http_wait, and
+ * http_see, which asks once and keeps more of what it saw.
  */
 #ifndef HTTP_H
 #define HTTP_H
@@ -58,5 +59,51 @@ void http_cancel(struct http *h, int slot);
 
 /* Until something may have ended since the last call, fd is readable, or so many ms are over. */
 void http_wait(struct http *h, int fd, int ms);
+
+/* ---- one request, looked at closely ---- */
+
+enum http_trouble {
+    HTTP_FINE,    /* answered, with a status */
+    HTTP_NO_NAME, /* no such host */
+    HTTP_NOBODY,  /* nobody listens there */
+    HTTP_BAD_TLS, /* see tls */
+    HTTP_SLOW,    /* no whole answer within the time */
+    HTTP_TORN     /* it broke off, or another fault: see why */
+};
+enum http_tls {
+    HTTP_TLS_GOOD,
+    HTTP_TLS_EXPIRED,
+    HTTP_TLS_EARLY,       /* not valid yet */
+    HTTP_TLS_SELF_SIGNED, /* by nobody else */
+    HTTP_TLS_CHAIN,       /* only the server's own certificate was sent, and its issuer is not known here */
+    HTTP_TLS_ISSUER,      /* the chain ends at one who is not known here */
+    HTTP_TLS_NAME,        /* it is of another host */
+    HTTP_TLS_NO_LIST,     /* this host has no list of authorities */
+    HTTP_TLS_OTHER
+};
+
+struct http_ask {
+    const char *url;
+    const char *ca_file; /* the authorities that are trusted; NULL: the system's */
+    bool post;           /* with signature and body; else a GET */
+    struct span signature, body;
+    int timeout_s;
+};
+
+struct http_seen {
+    enum http_trouble trouble;
+    enum http_tls tls;
+    char why[200]; /* in libcurl's words, where there is trouble */
+    int status;
+    char server[64]; /* the header, cut */
+    char body[512];  /* its beginning, with a NUL; may hold foreign bytes */
+    char redirect[1024];
+    int64_t took_ms, date_ms,
+        expires_ms;                 /* 0: not said; of the certificate: where it could be read, also a bad one */
+    char subject[200], issuer[200]; /* of the certificate */
+};
+
+/* Ask, and wait for the answer. -1 and *e only for what is none of http:// and https://, or when memory is out. */
+int http_see(const struct http_ask *ask, struct http_seen *seen, struct err *e);
 
 #endif

@@ -35,7 +35,7 @@ static const struct subcommand subcommands[] = {
     {"forward", cmd_forward, "ewtSomT", "URL", "post each event to an application's own endpoint"},
     {.help = "Set up, test and mend"},
     {"init", cmd_init, "j", NULL, "make the database and its folder, and say what was made"},
-    {"doctor", cmd_doctor, "j", NULL, "check configuration, permissions, journal and schema"},
+    {"doctor", cmd_doctor, "jAuv", NULL, "say what is wrong, why it matters, and the line or command that mends it"},
     {"send", cmd_send, "jekwtfNlL", "[URL]", "sign example events and post them to a webhook's URL"},
     {"sign", cmd_sign, "ek", NULL, "print the signature of standard input"},
     {.help = "Change by hand, on record"},
@@ -96,6 +96,10 @@ static const struct {
      FLAG, AT(live), 0},
     {{"list-types", no_argument, NULL, 'L'}, "", "print the types there are examples of, and end",
      FLAG, AT(list_types), 0},
+    {{"as", required_argument, NULL, 'A'}, "USER", "judge a consumer's rights too, as this user", TEXT, AT(as), 0},
+    {{"url", required_argument, NULL, 'u'}, "URL", "try the webhook by its public URL", TEXT, AT(url), 0},
+    {{"server", required_argument, NULL, 'v'}, "FILE", "the web server's configuration, not in the usual places",
+     TEXT, AT(server), 0},
     {{"help", no_argument, NULL, 'h'}, "", "print this", OTHER, 0, 0},
 #undef AT
 };

@@ -55,6 +55,16 @@ int store_counts(struct store *s, int64_t since_ms, store_each_count *each, void
     return s->ops->counts(s, since_ms, each, ctx, e);
 }
 
+int store_ignored(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e)
+{
+    return s->ops->ignored(s, since_ms, each, ctx, e);
+}
+
+int store_missing(struct store *s, char *names, size_t size, struct err *e)
+{
+    return s->ops->missing(s, names, size, e);
+}
+
 int store_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each, void *ctx,
                 struct err *e)
 {

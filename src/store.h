@@ -161,6 +161,8 @@ struct store_ops {
     int (*show)(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
     int (*facts)(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e);
     int (*counts)(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
+    int (*ignored)(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
+    int (*missing)(struct store *s, char *names, size_t size, struct err *e);
     int (*claim)(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each, void *ctx,
                  struct err *e);
     int (*settle)(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
@@ -234,6 +236,17 @@ int store_show(struct store *s, struct span key, store_each *each, void *ctx, st
 int store_read_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e);
 /* The figures of each hour that ends after since_ms, the oldest first. */
 int store_counts(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
+
+/*
+ * The types that were ignored since then, the most frequent first, STORE_IGNORED_MAX at most: each with its endpoint, its
+ * type as the outcome, and n.
+ * cost: of the ignored events since then
+ */
+enum { STORE_IGNORED_MAX = 20 };
+int store_ignored(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
+
+/* What of the schema is not there, since the database was made before it: names with blanks between, "" when all is. */
+int store_missing(struct store *s, char *names, size_t size, struct err *e);
 
 /*
  * Claim up to n waiting events: no other worker gets them until their leases end. each() gets them, the oldest first.

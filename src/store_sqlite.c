@@ -8,11 +8,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
-static const char schema[] = {
+const char store_sqlite_schema[] = {
 #include "schema.inc"
     , '\0'};
 
@@ -114,21 +113,6 @@ static int check_schema(struct store *s, bool *fresh, struct err *e)
     return *fresh ? 0 : store_sqlite_check_version(s->path, (uint32_t)application, (uint32_t)version, e);
 }
 
-/* source: linux/magic.h; sqlite.org/wal.html: "WAL does not work over a network filesystem" */
-static bool on_network(const char *path)
-{
-    static const long magic[] = {
-        0x6969 /* NFS */,    0xff534d42 /* CIFS */, 0xfe534d42 /* SMB2 */, 0x517b /* SMB */,
-        0x01021997 /* 9P */, 0x5346414f /* AFS */,  0x00c36400 /* CEPH */, 0x65735546 /* FUSE */};
-    struct statfs fs;
-    if (statfs(path, &fs) != 0)
-        return false;
-    for (size_t i = 0; i < sizeof magic / sizeof *magic; i++)
-        if ((long)fs.f_type == magic[i])
-            return true;
-    return false;
-}
-
 static int read_journal(struct store *s, const char *text, bool *wal, struct err *e)
 {
     sqlite3_stmt *q = NULL;
@@ -145,7 +129,7 @@ static int read_journal(struct store *s, const char *text, bool *wal, struct err
  */
 static int set_journal(struct store *s, const struct store_options *o, struct err *e)
 {
-    bool wal, want = strcmp(o->journal, "auto") == 0 ? !on_network(s->path) : strcmp(o->journal, "wal") == 0;
+    bool wal, want = strcmp(o->journal, "auto") == 0 ? files_system(s->path) != FILES_NETWORK : strcmp(o->journal, "wal") == 0;
     if (read_journal(s, "PRAGMA journal_mode", &wal, e) != 0)
         return -1;
     if (wal != want) {
@@ -170,7 +154,7 @@ static int make_schema(struct store *s, struct err *e)
     if (exec(s, "BEGIN IMMEDIATE", e) != 0)
         return -1;
     snprintf(text, sizeof text, "PRAGMA application_id=%d; PRAGMA user_version=%d", STORE_APPLICATION, STORE_SCHEMA);
-    if (check_schema(s, &fresh, e) != 0 || (fresh && (exec(s, schema, e) != 0 || exec(s, text, e) != 0)) ||
+    if (check_schema(s, &fresh, e) != 0 || (fresh && (exec(s, store_sqlite_schema, e) != 0 || exec(s, text, e) != 0)) ||
         exec(s, "COMMIT", e) != 0) {
         sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
         return -1;
@@ -403,6 +387,8 @@ static const struct store_ops ops = {
     .show = store_sqlite_show,
     .facts = store_sqlite_facts,
     .counts = store_sqlite_counts,
+    .ignored = store_sqlite_ignored,
+    .missing = store_sqlite_missing,
     .claim = store_sqlite_claim,
     .settle = store_sqlite_settle,
     .change = store_sqlite_change,

@@ -51,6 +51,10 @@ enum { STORE_NAMES_MAX = 2 * STORE_BATCH_MAX, STORE_NAME_SIZE = 64 /* bytes, wit
     X(SQL_COUNTS, "SELECT c.hour_ms,c.n,c.last_ms,n.name,s.name,c.outcome FROM counter c "                        \
                   "LEFT JOIN endpoint n ON n.id=c.endpoint LEFT JOIN secret s ON s.id=c.secret "                  \
                   "WHERE c.hour_ms>?1 ORDER BY c.hour_ms,c.endpoint,c.secret,c.outcome")                          \
+    X(SQL_IGNORED, "SELECT n.name,e.type,count(*) FROM endpoint n "                                               \
+                   "CROSS JOIN inbox i ON i.state=3 AND i.endpoint=n.id AND i.due_ms>=?1 "                        \
+                   "CROSS JOIN event_log e ON e.seq=i.seq GROUP BY n.name,e.type ORDER BY 3 DESC,1,2 LIMIT ?2")   \
+    X(SQL_OBJECT, "SELECT 1 FROM sqlite_master WHERE name=?1")                                                    \
     X(SQL_ENDPOINTS, "SELECT id,name FROM endpoint ORDER BY name")                                               \
     X(SQL_LAST, "SELECT coalesce(max(seq),0) FROM event_log")                                                     \
     X(SQL_SETTING, "SELECT max_attempts,lease_ms,backoff_ms FROM setting")                                        \
@@ -160,6 +164,8 @@ struct store {
         int64_t endpoint_id, secret_id;
     } name[STORE_NAMES_MAX];
 };
+
+extern const char store_sqlite_schema[]; /* schema.sql, and a NUL */
 
 /* Say what SQLite says, in our codes; always -1. */
 int store_sqlite_error(struct store *s, const char *doing, struct err *e);
@@ -278,6 +284,8 @@ int store_sqlite_show(struct store *s, struct span key, store_each *each, void *
 int store_sqlite_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e);
 int store_sqlite_ready(struct store *s, struct err *e);
 int store_sqlite_counts(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
+int store_sqlite_ignored(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
+int store_sqlite_missing(struct store *s, char *names, size_t size, struct err *e);
 int store_sqlite_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each,
                        void *ctx, struct err *e);
 int store_sqlite_settle(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT
+ * doctor_config: the configuration and the secrets in their files. Names of secrets only. */
+#include "doctor.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static const char refuses_all[] = "without it the receiver answers 500 to every event, and after ten tries "
+                                  "ComplyCube disables the webhook";
+
+static struct config *load(const struct doctor *d, bool without_secrets)
+{
+    struct config_env env = *d->cmd->env;
+    env.without_secrets = without_secrets;
+    if (d->cmd->config_file)
+        env.config = d->cmd->config_file;
+    return config_load(&env, d->cmd->now_ms);
+}
+
+/* ---- a configuration that cannot be used ---- */
+
+/* A key whose value is the trouble goes back to its default. */
+static bool step_default(struct doctor *d, const struct config *c)
+{
+    char is[64], value[160];
+    for (size_t i = 0; i < config_n_keys; i++) {
+        snprintf(is, sizeof is, ": %s ", config_keys[i].name);
+        const char *at = strstr(c->error.msg, is);
+        if (!at || c->line[i] == 0 || strcmp(config_keys[i].name, "database") == 0)
+            continue;
+        at += strlen(is);
+        if (*at != '=' && strncmp(at, "is no", 5) != 0)
+            continue;
+        snprintf(value, sizeof value, "\"%s\"", config_keys[i].standard);
+        d->config = c;
+        doctor_step_key(d, config_keys[i].name, value, c->line[i]);
+        d->config = NULL;
+        return true;
+    }
+    return false;
+}
+
+/* The parser names a line: ", line N: ". An option that is unknown is made a comment. */
+static bool step_line(struct doctor *d, const struct config *c)
+{
+    char text[1024];
+    const char *at = strstr(c->error.msg, ", line ");
+    long line = at ? strtol(at + 7, NULL, 10) : 0;
+    if (line < 1 || line > 100000 || doctor_line(c->path, (int)line, text, sizeof text) != 0)
+        return false;
+    if (strstr(c->error.msg, "no such option"))
+        doctor_step(d, "in %s:%d write: # %s", c->path, (int)line, text);
+    else
+        doctor_step(d, "by hand: mend line %d of %s; complycube-webhook.conf(5) has every key", (int)line, c->path);
+    return true;
+}
+
+static void tell_broken(struct doctor *d, const struct config *c)
+{
+    struct stat st;
+    bool there = *c->path && stat(c->path, &st) == 0;
+    if (!*c->path)
+        doctor_step(d, "by hand: copy complycube-webhook.conf.sample beside the receiver, as "
+                       "complycube-webhook.conf, or name a file with -c");
+    else if (!there && errno == ENOENT)
+        doctor_step(d, "by hand: copy complycube-webhook.conf.sample to %s, and change its paths", c->path);
+    else if (access(c->path, R_OK) != 0)
+        doctor_step(d, "chmod a+r %q", c->path);
+    else if (there && (st.st_mode & S_IWOTH))
+        doctor_step(d, "chmod o-w %q", c->path);
+    else if (!step_default(d, c) && !step_line(d, c))
+        doctor_step(d, "by hand: change it in %s as it says; complycube-webhook.conf(5) has every key", c->path);
+    doctor_find(d, DOCTOR_WRONG, err_word(c->error.code), refuses_all, "%s", c->error.msg);
+}
+
+/* ---- secrets ---- */
+
+/* Steps that make an empty file which the receiver's user alone may read. */
+static void step_new_file(struct doctor *d, const char *path)
+{
+    char name[40];
+    if (d->user)
+        doctor_step(d, "install -m 600 -o %s /dev/null %q", doctor_owner(d->user->pw_uid, name), path);
+    else
+        doctor_step(d, "install -m 600 /dev/null %q", path);
+}
+
+static void step_secret(struct doctor *d, const char *path)
+{
+    doctor_step(d,
+                "by hand: in %s add: main SECRET (SECRET: what ComplyCube showed once when the webhook was made; "
+                "lost: make another webhook)",
+                path);
+}
+
+/* How the receiver's user gets at a file that it cannot read. */
+static void step_readable(struct doctor *d, const char *path, const struct stat *st)
+{
+    char name[40];
+    uid_t uid = d->user ? d->user->pw_uid : geteuid();
+    if (st->st_uid != uid)
+        doctor_step(d, "chown %s %q", doctor_owner(uid, name), path);
+    if (st->st_uid != uid || (st->st_mode & 0400) == 0)
+        doctor_step(d, "chmod 600 %q", path);
+    else
+        doctor_step(d, "by hand: open the folders above %s for this user: chmod o+x", path);
+}
+
+/* A file that is not there, or cannot be opened: true when it was told. */
+static bool tell_unopened(struct doctor *d, const struct config_endpoint *p)
+{
+    struct doctor_path try = {.mode = R_OK};
+    struct err e = {0};
+    struct stat st = {0};
+    char owner[40];
+    snprintf(try.path, sizeof try.path, "%s", p->secret_file);
+    if (doctor_try(d->user, &try, 1, &e) != 0 || try.error == 0)
+        return false;
+    if (try.error == ENOENT) {
+        step_new_file(d, p->secret_file);
+        step_secret(d, p->secret_file);
+    } else {
+        bool seen = stat(p->secret_file, &st) == 0;
+        if (seen)
+            step_readable(d, p->secret_file, &st);
+        else
+            doctor_step(d, "by hand: open the folders above %s for this user: chmod o+x", p->secret_file);
+    }
+    doctor_find(d, DOCTOR_WRONG, "secrets", refuses_all, "endpoint %s: %s: %s%s%s", p->name, p->secret_file,
+                strerror(try.error), st.st_mode ? "; it belongs to " : "",
+                st.st_mode ? doctor_owner(st.st_uid, owner) : "");
+    return true;
+}
+
+static void tell_unread(struct doctor *d, const struct config_endpoint *p, const struct err *e)
+{
+    struct stat st;
+    const char *why = refuses_all;
+    char text[1024];
+    const char *at = strstr(e->msg, ", line ");
+    if (stat(p->secret_file, &st) == 0 && (st.st_mode & S_IWOTH)) {
+        doctor_step(d, "chmod 600 %q", p->secret_file);
+        why =
+            "whoever writes a secret of his own there signs events of his own: look whether the file is still yours";
+    } else if (stat(p->secret_file, &st) == 0 && (st.st_mode & (S_IROTH | S_IWGRP))) {
+        step_readable(d, p->secret_file, &st);
+    } else if (strstr(e->msg, "the manual's example") && at) {
+        doctor_step(d, "by hand: in line %d of %s, put the webhook's secret in place of PASTE_THE_SECRET_HERE",
+                    (int)strtol(at + 7, NULL, 10), p->secret_file);
+    } else if (at) {
+        doctor_step(d, "by hand: mend line %d of %s", (int)strtol(at + 7, NULL, 10), p->secret_file);
+    } else {
+        step_secret(d, p->secret_file);
+    }
+    snprintf(text, sizeof text, "endpoint %s: %s", p->name, e->msg);
+    doctor_find(d, DOCTOR_WRONG, "secrets", why, "%s", text);
+}
+
+/* Each file by itself, so that all that is wrong is told at once. False: something is. */
+static bool check_files(struct doctor *d, const struct config *c)
+{
+    bool good = true;
+    for (size_t i = 0; i < c->n_endpoints; i++) {
+        const struct config_endpoint *p = &c->endpoint[i];
+        struct secrets s = {.n = 0};
+        struct files_print print;
+        struct err e = {0};
+        bool narrowed = false;
+        if (!p->secret_file)
+            continue;
+        if (tell_unopened(d, p)) {
+            good = false;
+            continue;
+        }
+        if (secrets_read(&s, p->secret_file, &print, &narrowed, &e) == 0 && s.n == 0)
+            err_set(&e, ERR_SECRETS, "%s holds no secret", p->secret_file);
+        secrets_release(&s);
+        if (narrowed) {
+            doctor_step(d, "by hand: upload it with mode 0600 from now on");
+            doctor_find(d, DOCTOR_WARNING, "secret file", "whoever could read the secret can sign events: renew it",
+                        "%s could be read by others; it is 0600 now", p->secret_file);
+        }
+        if (e.code != ERR_NONE) {
+            tell_unread(d, p, &e);
+            good = false;
+        }
+    }
+    return good;
+}
+
+static void tell_secrets(struct doctor *d, const struct config_endpoint *p)
+{
+    size_t usable = 0;
+    for (size_t k = 0; k < p->secrets.n; k++)
+        usable += !p->secrets.list[k].retired;
+    if (usable == 0) {
+        if (p->secret_file)
+            step_secret(d, p->secret_file);
+        doctor_find(d, DOCTOR_WARNING, "secrets", "no event of this endpoint is accepted",
+                    "endpoint %s: all %zu are retired", p->name, p->secrets.n);
+        return;
+    }
+    doctor_find(d, DOCTOR_OK, "secrets", "", "endpoint %s: %zu in force, %zu retired", p->name, usable,
+                p->secrets.n - usable);
+    for (size_t k = 0; k < p->secrets.n; k++)
+        if (!p->secrets.list[k].retired && p->secrets.list[k].value.len < 16) {
+            doctor_step(d, "by hand: compare it with what ComplyCube showed; a webhook's has 32 characters");
+            doctor_find(d, DOCTOR_WARNING, "secrets",
+                        "one that is short is easy to guess, and perhaps only half of it",
+                        "endpoint %s: the secret %s is short", p->name, p->secrets.list[k].name);
+        }
+}
+
+void doctor_config(struct doctor *d, struct config **out)
+{
+    struct config *c = load(d, true);
+    *out = c;
+    if (!c || c->error.code != ERR_NONE) {
+        if (c)
+            tell_broken(d, c);
+        return;
+    }
+    d->config = c;
+    doctor_find(d, DOCTOR_OK, "configuration", "", "%s", *c->path ? c->path : "the environment");
+    d->database = strncmp(c->database, "sqlite:", 7) == 0 ? c->database + 7 : c->database;
+}
+
+void doctor_secrets(struct doctor *d, struct config **out)
+{
+    bool good = check_files(d, d->config);
+    struct config *whole = load(d, false);
+    if (!good || !whole || whole->error.code != ERR_NONE) {
+        if (good && whole) {
+            doctor_step(d, "by hand: put the webhook's own secret into the file of each endpoint");
+            doctor_find(d, DOCTOR_WRONG, err_word(whole->error.code), refuses_all, "%s", whole->error.msg);
+        }
+        config_free(whole);
+        return;
+    }
+    config_free(*out);
+    *out = whole;
+    d->config = whole;
+    d->sound = true;
+    d->database = strncmp(whole->database, "sqlite:", 7) == 0 ? whole->database + 7 : whole->database;
+    for (size_t i = 0; i < whole->n_endpoints; i++)
+        tell_secrets(d, &whole->endpoint[i]);
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT
+ * doctor_store: what stands in the store, and what it stands on. */
+#include "doctor.h"
+#include "receiver.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+
+#define WEEK_MS (7 * INT64_C(86400000))
+enum { LAG_MS = 3600000, SPACE_LOW = 256 << 20 /* bytes */, INODES_LOW = 1000, TYPES_SIZE = 2048 };
+
+static int line_of(const struct config *c, const char *key)
+{
+    for (size_t i = 0; i < config_n_keys; i++)
+        if (strcmp(config_keys[i].name, key) == 0)
+            return c->line[i];
+    return 0;
+}
+
+/* ---- what does not open ---- */
+
+/* A file that is another program's stays; ours gets a name that is free. */
+static void step_other_name(struct doctor *d)
+{
+    char folder[PATH_MAX], value[PATH_MAX + 48];
+    struct stat st;
+    if (files_folder(d->database, folder, sizeof folder) != 0)
+        return;
+    for (int i = 1; i < 100; i++) {
+        snprintf(value, sizeof value, "%s/complycube-inbox%.0d.db", folder, i > 1 ? i : 0);
+        if (stat(value, &st) != 0)
+            break;
+    }
+    char quoted[PATH_MAX + 50];
+    snprintf(quoted, sizeof quoted, "\"%s\"", value);
+    doctor_step_key(d, "database", quoted, line_of(d->config, "database"));
+    doctor_step_tool(d, "init");
+}
+
+/* Away, with its log: a log beside another database would be replayed into it. */
+static void step_damaged(struct doctor *d)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
+    char path[PATH_MAX + 16];
+    struct stat st;
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        snprintf(path, sizeof path, "%s%s", d->database, suffixes[i]);
+        if (stat(path, &st) == 0)
+            doctor_step(d, "mv %q %q.damaged", path, path);
+    }
+    doctor_step(d, "by hand: if there is a copy of it, put that in its place; else go on with an empty one");
+    doctor_step_tool(d, "init");
+}
+
+static void tell_unopened(struct doctor *d, const struct err *e)
+{
+    const char *why =
+        "every event is answered 503 while it is so, and after ten tries ComplyCube disables the webhook";
+    struct stat st;
+    if (e->code == ERR_SCHEMA && strstr(e->msg, "another program"))
+        step_other_name(d);
+    else if (e->code == ERR_SCHEMA)
+        doctor_step(d, "by hand: install the newer version of complycube-inbox and complycube-webhook");
+    else if (e->code == ERR_NOT_FOUND ||
+             (e->code == ERR_DATABASE && stat(d->database, &st) != 0 && strstr(e->msg, "the folder")))
+        doctor_step_tool(d, "init");
+    else if (e->code == ERR_DATABASE && strstr(e->msg, "-wal holds events"))
+        doctor_step(d, "by hand: put the file back beside its log, or restore a copy");
+    else if (e->code == ERR_DATABASE)
+        step_damaged(d);
+    else if (e->code == ERR_FULL)
+        doctor_step(d, "by hand: make room on the file system of %s", d->database);
+    else if (e->code == ERR_BUSY)
+        doctor_step(d, "by hand: find the program that keeps a transaction open: fuser -v %s", d->database);
+    else
+        doctor_step_tool(d, "init");
+    if (e->code == ERR_NOT_FOUND) /* the receiver makes it with the first event */
+        why = "consumers cannot open what the receiver makes only with the first event";
+    doctor_find(d, DOCTOR_WRONG, err_word(e->code), why, "%s", e->msg);
+}
+
+/* ---- what it stands on ---- */
+
+static void check_journal(struct doctor *d, const struct store_facts *facts)
+{
+    bool wal = strcmp(facts->journal, "wal") == 0;
+    enum files_system system = files_system(d->database);
+    if (wal && system == FILES_NETWORK) {
+        doctor_step_key(d, "journal", "\"auto\"", line_of(d->config, "journal"));
+        if (strcmp(d->config->journal, "auto") == 0)
+            doctor_step(d, "by hand: stop what has it open, receivers and consumers, and start it again");
+        doctor_find(d, DOCTOR_WRONG, "journal",
+                    "WAL needs memory that all its users share: another host's user of the "
+                    "file would damage it",
+                    "wal, but %s lies on a network file system (or FUSE)", d->database);
+    } else if (!wal && strcmp(d->config->journal, "wal") == 0) {
+        doctor_step_key(d, "journal", "\"auto\"", line_of(d->config, "journal"));
+        doctor_find(d, DOCTOR_WARNING, "journal", "a commit costs more, and readers wait for writers",
+                    "wal was asked for, but its file system gives %s", facts->journal);
+    } else {
+        doctor_find(d, DOCTOR_OK, "journal", "", "%s", facts->journal);
+    }
+}
+
+static void check_system(struct doctor *d)
+{
+    char folder[PATH_MAX];
+    struct statvfs fs;
+    enum files_system system = files_system(d->database);
+    if (system == FILES_MEMORY || system == FILES_OVERLAY) {
+        doctor_step(d,
+                    "by hand: keep it on a disk (in a container: a volume), and name it there: database = \"...\"");
+        doctor_find(d, DOCTOR_WARNING, "file system", "an event that was acknowledged is never sent again",
+                    "%s lies on %s", d->database,
+                    system == FILES_MEMORY ? "a tmpfs: it is gone after a reboot"
+                                           : "an overlay: in a container it is gone with the container");
+    }
+    if (files_folder(d->database, folder, sizeof folder) != 0 || statvfs(folder, &fs) != 0)
+        return;
+    int64_t left = (int64_t)((uint64_t)fs.f_bavail * fs.f_frsize);
+    bool low = left < SPACE_LOW || (fs.f_files && fs.f_favail < INODES_LOW);
+    if (low)
+        doctor_step(d, "by hand: make room on the file system of %s", folder);
+    doctor_find(d, low ? DOCTOR_WARNING : DOCTOR_OK, "space", "below 16 MB or 16 inodes nothing is recorded any more",
+                "%lld MB free, %lld inodes", (long long)(left >> 20), (long long)(fs.f_files ? fs.f_favail : 0));
+}
+
+static void check_schema(struct doctor *d, struct store *s, const struct store_facts *facts)
+{
+    char missing[400];
+    struct err e = {0};
+    if (store_missing(s, missing, sizeof missing, &e) != 0) {
+        doctor_find(d, DOCTOR_WRONG, err_word(e.code), "", "%s", e.msg);
+    } else if (*missing) {
+        doctor_step_tool(d, "migrate");
+        doctor_find(d, DOCTOR_WARNING, "schema",
+                    "the database was made by an older version: what these record is lost", "version %d, without %s",
+                    facts->schema, missing);
+    } else {
+        doctor_find(d, DOCTOR_OK, "schema", "", "version %d", facts->schema);
+    }
+}
+
+/* ---- what stands in it ---- */
+
+static void check_inbox(struct doctor *d, const struct store_facts *f)
+{
+    char time[32] = "";
+    bool late = f->oldest_ms && f->oldest_ms < d->cmd->now_ms - LAG_MS;
+    if (f->dead)
+        doctor_step_tool(d, "list --state dead");
+    doctor_find(d, f->dead ? DOCTOR_WARNING : DOCTOR_OK, "inbox",
+                "a dead event failed too often, and waits for a person",
+                "%lld waiting, %lld dead, %lld events in all", (long long)f->waiting, (long long)f->dead,
+                (long long)f->events);
+    if (late)
+        doctor_step(d, "by hand: look whether your workers run, and what they print");
+    if (f->waiting)
+        doctor_find(d, late ? DOCTOR_WARNING : DOCTOR_OK, "lag", "nobody works off what waits, or not fast enough",
+                    "%lld leased, %lld to be tried again, the oldest came %s", (long long)f->leased,
+                    (long long)f->delayed, cmd_time(f->oldest_ms, time));
+    if (f->orphaned) {
+        doctor_step(d,
+                    "by hand: put the database back that has them, or let a library of consumers/ read the folder");
+        doctor_find(d, DOCTOR_WARNING, "inbox", "the database was replaced, and what it knew of them is gone",
+                    "%lld files are of events that the log does not know", (long long)f->orphaned);
+    }
+    if (f->stranded) {
+        doctor_step(d, "by hand: write inbox = \"table\", let the consumers work them off, and change back");
+        doctor_find(d, DOCTOR_WARNING, "inbox", "no consumer of the folder sees them",
+                    "%lld wait in the table, from before inbox = \"directory\"", (long long)f->stranded);
+    }
+    if (f->quarantined)
+        doctor_step(d, "by hand: look at the table quarantine: each row has its reason");
+    doctor_find(d, f->quarantined ? DOCTOR_WARNING : DOCTOR_OK, "quarantine",
+                "signed, but no event, or a known one with another payload: no consumer sees it", "%lld",
+                (long long)f->quarantined);
+}
+
+/* What was ignored, by endpoint: the line to write has what is asked for already too. */
+struct ignored {
+    struct doctor *d;
+    char types[CONFIG_ENDPOINTS_MAX][TYPES_SIZE]; /* "a", "b" */
+    int64_t n[CONFIG_ENDPOINTS_MAX];
+};
+
+/* A type that is written into the configuration must need no quoting. */
+static bool is_plain(struct span type)
+{
+    for (size_t i = 0; i < type.len; i++) {
+        char c = type.at[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("._-:", c)) || !c)
+            return false;
+    }
+    return type.len > 0 && type.len < 100;
+}
+
+static void take_ignored(void *ctx, const struct store_count *count)
+{
+    struct ignored *g = ctx;
+    const struct config *c = g->d->config;
+    for (size_t i = 0; i < c->n_endpoints; i++) {
+        if (!span_equal(count->endpoint, span_of(c->names[i])) || config_wants(c, c->names[i], count->outcome))
+            continue;
+        size_t len = strlen(g->types[i]);
+        g->n[i] += count->n;
+        if (is_plain(count->outcome) && len + count->outcome.len + 8 < TYPES_SIZE)
+            snprintf(g->types[i] + len, TYPES_SIZE - len, "%s\"%.*s\"", len ? ", " : "", (int)count->outcome.len,
+                     count->outcome.at);
+    }
+}
+
+static void tell_ignored(struct doctor *d, const struct config_endpoint *p, const char *types, int64_t n)
+{
+    char *value = NULL;
+    size_t len = 0;
+    FILE *to = open_memstream(&value, &len);
+    if (!to)
+        return;
+    fprintf(to, "{");
+    for (size_t i = 0; i < p->n_events; i++)
+        fprintf(to, "\"%s\", ", p->events[i]);
+    fprintf(to, "%s}", types);
+    fclose(to);
+    if (p->events_line && *types)
+        doctor_step_key(d, "events", value, p->events_line);
+    doctor_find(d, DOCTOR_WARNING, "ignored",
+                "they are kept, but no consumer sees them: extend events, or ask ComplyCube "
+                "for fewer",
+                "endpoint %s: %lld events of the last 7 days, of the types %s", p->name, (long long)n,
+                *types ? types : "(odd names)");
+    free(value);
+}
+
+static void check_ignored(struct doctor *d, struct store *s)
+{
+    struct err e = {0};
+    struct ignored *g = calloc(1, sizeof *g);
+    if (!g)
+        return;
+    g->d = d;
+    if (store_ignored(s, d->cmd->now_ms - WEEK_MS, take_ignored, g, &e) != 0)
+        doctor_find(d, DOCTOR_WRONG, err_word(e.code), "", "%s", e.msg);
+    for (size_t i = 0; i < d->config->n_endpoints; i++)
+        if (g->n[i])
+            tell_ignored(d, &d->config->endpoint[i], g->types[i], g->n[i]);
+    free(g);
+}
+
+/* ---- secrets and what came ---- */
+
+struct matches {
+    const struct config *c;
+    bool matched[CONFIG_ENDPOINTS_MAX][SECRETS_MAX];
+    int64_t refused, any;
+};
+
+static void take_match(void *ctx, const struct store_count *count)
+{
+    struct matches *m = ctx;
+    if (span_equal(count->outcome, span_of("refused")))
+        return;
+    m->any += count->n;
+    for (size_t i = 0; i < m->c->n_endpoints; i++)
+        for (size_t k = 0; k < m->c->endpoint[i].secrets.n; k++)
+            m->matched[i][k] |= span_equal(count->endpoint, span_of(m->c->names[i])) &&
+                                span_equal(count->secret, span_of(m->c->endpoint[i].secrets.list[k].name));
+}
+
+/* How many requests were refused in the last 7 days: here, and only here, is told where that stands. */
+static void take_refused(void *ctx, const struct store_count *count)
+{
+    if (span_equal(count->outcome, span_of("refused")))
+        *(int64_t *)ctx += count->n;
+}
+
+static int64_t count_refused(struct doctor *d, struct store *s)
+{
+    int64_t n = 0;
+    return store_counts(s, d->cmd->now_ms - WEEK_MS, take_refused, &n, NULL) == 0 ? n : 0;
+}
+
+static void tell_unmatched(struct doctor *d, const struct matches *m, const struct config_endpoint *p,
+                           const char *secret)
+{
+    const char *file = p->secret_file ? p->secret_file : "the environment";
+    if (m->refused) {
+        doctor_step(d,
+                    "by hand: in %s, compare the line %s with the secret that ComplyCube showed for this very "
+                    "webhook, and write that one",
+                    file, secret);
+        doctor_find(d, DOCTOR_WARNING, "secrets",
+                    "a wrong secret is no attack: it is probably that of another webhook, "
+                    "and every event is refused",
+                    "endpoint %s: the secret %s has never matched, and %lld requests were refused", p->name, secret,
+                    (long long)m->refused);
+    } else {
+        doctor_find(d, DOCTOR_OK, "secrets", "", "endpoint %s: the secret %s has not matched yet%s", p->name, secret,
+                    m->any ? "" : ": nothing has come at all");
+    }
+}
+
+static void check_matches(struct doctor *d, struct store *s)
+{
+    struct err e = {0};
+    struct matches *m = calloc(1, sizeof *m);
+    if (!m || !d->sound) {
+        free(m);
+        return;
+    }
+    m->c = d->config;
+    m->refused = count_refused(d, s);
+    if (store_counts(s, 0, take_match, m, &e) != 0)
+        doctor_find(d, DOCTOR_WRONG, err_word(e.code), "", "%s", e.msg);
+    for (size_t i = 0; i < m->c->n_endpoints; i++)
+        for (size_t k = 0; k < m->c->endpoint[i].secrets.n; k++)
+            if (!m->matched[i][k] && !m->c->endpoint[i].secrets.list[k].retired)
+                tell_unmatched(d, m, &m->c->endpoint[i], m->c->endpoint[i].secrets.list[k].name);
+    free(m);
+}
+
+void doctor_store(struct doctor *d)
+{
+    struct err e = {0};
+    struct store_options o;
+    struct store_facts facts;
+    if (receiver_store_options(d->config, true, &o, &e) != 0 || store_probe(&o, &e) != 0) {
+        tell_unopened(d, &e);
+        return;
+    }
+    doctor_find(d, DOCTOR_OK, "database", "", "%s", d->config->database);
+    check_system(d);
+    struct store *s = cmd_store(d->config, false, &e);
+    if (!s || store_read_facts(s, d->cmd->now_ms, &facts, &e) != 0) {
+        tell_unopened(d, &e);
+        store_close(s);
+        return;
+    }
+    check_journal(d, &facts);
+    check_schema(d, s, &facts);
+    check_inbox(d, &facts);
+    check_ignored(d, s);
+    check_matches(d, s);
+    store_close(s);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT
+ * doctor_user: for whom the report speaks, and what a user may do, tried by a process that becomes that user. */
+#include "doctor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int become(const struct passwd *who)
+{
+    return initgroups(who->pw_name, who->pw_gid) == 0 && setgid(who->pw_gid) == 0 && setuid(who->pw_uid) == 0 ? 0
+                                                                                                              : -1;
+}
+
+static void try_all(struct doctor_path *paths, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        paths[i].error = faccessat(AT_FDCWD, paths[i].path, paths[i].mode, AT_EACCESS) == 0 ? 0 : errno;
+}
+
+static void answer(const struct passwd *who, struct doctor_path *paths, size_t n, int to)
+{
+    if (become(who) != 0)
+        _exit(1);
+    try_all(paths, n);
+    for (size_t i = 0; i < n; i++)
+        if (write(to, &paths[i].error, sizeof paths[i].error) != (ssize_t)sizeof paths[i].error)
+            _exit(1);
+    _exit(0);
+}
+
+/* Fewer answers than paths: the process ended before. */
+static size_t hear(struct doctor_path *paths, size_t n, int from)
+{
+    size_t heard = 0;
+    while (heard < n) {
+        ssize_t got = read(from, &paths[heard].error, sizeof paths[heard].error);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got != (ssize_t)sizeof paths[heard].error) /* as few bytes come at once or not at all */
+            break;
+        heard++;
+    }
+    return heard;
+}
+
+int doctor_try(const struct passwd *who, struct doctor_path *paths, size_t n, struct err *e)
+{
+    int ends[2];
+    if (!who || who->pw_uid == geteuid()) {
+        try_all(paths, n);
+        return 0;
+    }
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return err_set(e, ERR_SYSTEM, "trying rights: %s", strerror(errno));
+    fflush(stdout); /* or the child has it too */
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(ends[0]);
+        answer(who, paths, n, ends[1]);
+    }
+    close(ends[1]);
+    size_t heard = pid > 0 ? hear(paths, n, ends[0]) : 0;
+    close(ends[0]);
+    if (pid > 0)
+        waitpid(pid, NULL, 0);
+    return heard == n ? 0 : err_set(e, ERR_SYSTEM, "no process could become the user %s", who->pw_name);
+}
+
+bool doctor_member(const struct passwd *who, gid_t group)
+{
+    gid_t list[256];
+    int n = sizeof list / sizeof *list;
+    if (getgrouplist(who->pw_name, who->pw_gid, list, &n) < 0)
+        n = sizeof list / sizeof *list; /* of more than these the rest is not known */
+    for (int i = 0; i < n; i++)
+        if (list[i] == group)
+            return true;
+    return false;
+}
+
+/* Root may do anything, so for root it is the owner of the folder that is judged: the receiver makes its files there. */
+static void for_root(struct doctor *d)
+{
+    char folder[PATH_MAX];
+    struct stat st;
+    bool found = files_folder(d->database, folder, sizeof folder) == 0 && stat(folder, &st) == 0;
+    const struct passwd *p = found && st.st_uid != 0 ? getpwuid(st.st_uid) : NULL;
+    if (p && strlen(p->pw_name) < sizeof d->user_name) { /* what getpwuid gives is overwritten by the next call */
+        memcpy(d->user_name, p->pw_name, strlen(p->pw_name) + 1);
+        d->user_is = (struct passwd){.pw_name = d->user_name, .pw_uid = p->pw_uid, .pw_gid = p->pw_gid};
+        d->user = &d->user_is;
+        doctor_find(d, DOCTOR_OK, "user", "", "rights are judged for %s, the owner of %s, since root may do anything",
+                    d->user_name, folder);
+        return;
+    }
+    doctor_step(d,
+                "by hand: run it as the web server's user: su -s /bin/sh www-data -c '...', or sudo -u www-data ...");
+    doctor_find(d, DOCTOR_WARNING, "user", "root may do anything, so this tells nothing about the receiver's user",
+                "rights are judged for root, and %s belongs to root too", found ? folder : d->database);
+}
+
+int doctor_user(struct doctor *d, struct err *e)
+{
+    char name[40];
+    const char *as = d->cmd->as;
+    if (as && !getpwnam(as))
+        return err_set(e, ERR_USAGE, "--as %s: there is no such user", as);
+    if (as && geteuid() != 0 && getpwnam(as)->pw_uid != geteuid())
+        return err_set(e, ERR_USAGE, "--as %s: only root can try what another user may do; run this as root", as);
+    if (geteuid() == 0)
+        for_root(d);
+    else
+        doctor_find(d, DOCTOR_OK, "user", "", "rights are judged for %s, who runs this",
+                    doctor_owner(geteuid(), name));
+    return 0;
+}
