@@ -26,7 +26,7 @@ enum doctor_verdict { DOCTOR_OK, DOCTOR_WARNING, DOCTOR_WRONG };
 struct doctor {
     const struct cmd *cmd;
     const struct config *config; /* with its secrets where they are sound, else without; NULL: there is none */
-    const char *database;        /* its path */
+    char database[PATH_MAX];     /* its path, without detours */
     gid_t group;                 /* of the consumers; (gid_t)-1: none */
     const struct passwd *user;   /* for whom rights are judged; NULL: for whoever runs this, without a name */
     struct passwd user_is;       /* what it points to */

@@ -213,6 +213,19 @@ static void tell_secrets(struct doctor *d, const struct config_endpoint *p)
         }
 }
 
+/* As it is named, but for "..": what is told and pasted is to be read. */
+static void set_database(struct doctor *d)
+{
+    char folder[PATH_MAX], real[PATH_MAX];
+    const char *path = d->config->database;
+    path += strncmp(path, "sqlite:", 7) == 0 ? 7 : 0;
+    const char *name = strrchr(path, '/');
+    bool found = files_folder(path, folder, sizeof folder) == 0 && realpath(folder, real);
+    if (!found || !name ||
+        snprintf(d->database, sizeof d->database, "%s%s", strcmp(real, "/") == 0 ? "" : real, name) >= PATH_MAX)
+        snprintf(d->database, sizeof d->database, "%s", path);
+}
+
 void doctor_config(struct doctor *d, struct config **out)
 {
     struct config *c = load(d, true);
@@ -224,7 +237,7 @@ void doctor_config(struct doctor *d, struct config **out)
     }
     d->config = c;
     doctor_find(d, DOCTOR_OK, "configuration", "", "%s", *c->path ? c->path : "the environment");
-    d->database = strncmp(c->database, "sqlite:", 7) == 0 ? c->database + 7 : c->database;
+    set_database(d);
 }
 
 void doctor_secrets(struct doctor *d, struct config **out)
@@ -243,7 +256,6 @@ void doctor_secrets(struct doctor *d, struct config **out)
     *out = whole;
     d->config = whole;
     d->sound = true;
-    d->database = strncmp(whole->database, "sqlite:", 7) == 0 ? whole->database + 7 : whole->database;
     for (size_t i = 0; i < whole->n_endpoints; i++)
         tell_secrets(d, &whole->endpoint[i]);
 }

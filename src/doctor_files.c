@@ -36,7 +36,8 @@ static void add(struct paths *p, int mode, const char *format, ...)
     va_start(ap, format);
     int n = vsnprintf(one->path, sizeof one->path, format, ap);
     va_end(ap);
-    if (n >= 0 && n < (int)sizeof one->path && (stat(one->path, &st) == 0 || errno == EACCES)) {
+    if (n >= 0 && n < (int)sizeof one->path &&
+        (stat(one->path, &st) == 0 ? !(mode & X_OK) || S_ISDIR(st.st_mode) : errno == EACCES)) {
         one->mode = mode;
         p->n++;
     }
@@ -220,7 +221,8 @@ static void check_missing(struct doctor *d)
 
 static void check_modes(struct doctor *d, const struct paths *p, size_t of_database)
 {
-    check_folder(d);
+    if (!d->config->files)
+        check_folder(d);
     for (size_t i = 1; i < of_database; i++) /* the first is the folder */
         check_mode(d, p->list[i].path, "permissions");
     if (d->config->files) {

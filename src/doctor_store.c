@@ -329,7 +329,7 @@ void doctor_store(struct doctor *d)
         tell_unopened(d, &e);
         return;
     }
-    doctor_find(d, DOCTOR_OK, "database", "", "%s", d->config->database);
+    doctor_find(d, DOCTOR_OK, "database", "", "%s", d->database);
     check_system(d);
     struct store *s = cmd_store(d->config, false, &e);
     if (!s || store_read_facts(s, d->cmd->now_ms, &facts, &e) != 0) {

@@ -7,6 +7,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 use Deploy;
+use Doctor;
 use Event;
 use File::Basename qw(basename);
 use Fixture;
@@ -91,7 +92,7 @@ subtest 'a database that was moved away' => sub {
     tool($f, 'work', '-e', 'live', '--once', '--', $handler);
     is Fixture::slurp($f->path('run/seen')), $new, 'work hands on what the log knows, once';
     is_deeply [files($f, 'live/new')], [$names[0]], 'and leaves the other alone';
-    like +(tool($f, 'doctor'))[1], qr/^warning +inbox +1 files are of events that the log does not know/m, 'of which doctor tells';
+    like flat((tool($f, 'doctor'))[1]), qr/^warning +inbox +1 files are of events that the log does not know/m, 'of which doctor tells';
     finished($f);
 };
 
@@ -103,7 +104,7 @@ subtest 'an ack that could not be told' => sub {
     my ($code, undef, $err) = tool($f, 'work', '-e', 'live', '--once', '-m', 1, '--', $handler);
     isnt $code, 0, 'work ends with an error';
     ok !-e $f->path('run/seen'), 'before anything is done';
-    like +(tool($f, 'doctor'))[1], qr{^wrong +directory +\S+/live/done cannot be used by this user}m, 'doctor finds the folder';
+    like flat((tool($f, 'doctor'))[1]), qr{^wrong +directory +\S+/live/done cannot be used by this user}m, 'doctor finds the folder';
     chmod 0700, $f->path('home/private/inbox.d/live/done');
     ($code) = tool($f, 'work', '-e', 'live', '--once', '--', $handler);
     is $code . Fixture::slurp($f->path('run/seen')), "0x\n", 'then it is done';
@@ -117,7 +118,7 @@ subtest 'settings' => sub {
         my ($code, undef, $err) = tool($f, 'work', '-e', 'live', '--once', '--', '/bin/true');
         is $code, 9, 'a damaged file of settings is refused';
     }
-    like +(tool($f, 'doctor'))[1], qr/^wrong +setting/m, 'and doctor tells of it';
+    like flat((tool($f, 'doctor'))[1]), qr/^wrong +setting/m, 'and doctor tells of it';
     finished($f);
 };
 

@@ -1,0 +1,319 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# complycube-inbox doctor: faults of the configuration, the secrets, the files and the database are seeded one by one, and
+# mended by nothing but what it prints, applied literally (tests/lib/Doctor.pm). Servers: tests/e2e/doctor-*.t.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use DBI;
+use File::Temp qw(tempdir);
+use JSON::PP;
+use POSIX ();
+use Test::More;
+use Doctor;
+use Event;
+use Fixture;
+use Proc qw(unprivileged wait_until);
+use Tool;
+
+my $EVENTS = qr/^ *events *=.*$/m;
+
+# The sample's lines with their own values, and events of any type.
+sub fixture {
+    my (%o) = @_;
+    my $f = Fixture->new(%o);
+    $f->write('home/public_html/cgi-bin/complycube-webhook.conf', Fixture::slurp($f->config) =~ s/$EVENTS/    events = {"*"}/mr) if !$o{conf};
+    tool($f, 'init');
+    return $f;
+}
+
+sub config { my ($f, $change) = @_; local $_ = Fixture::slurp($f->config); $change->(); $f->write('home/public_html/cgi-bin/complycube-webhook.conf', $_); return }
+
+sub works {
+    my ($f, $secret) = @_;
+    my $body = event();
+    my ($answer) = $f->cgi({ body => $body, headers => ['ComplyCube-Signature' => sign($body, $secret)] });
+    is $answer->{status}, 200, 'a signed event is stored then' or diag $answer->{log};
+}
+
+sub fault {
+    my ($name, $verdict, $what, $seed, %o) = @_;
+    subtest $name => sub {
+        my $f = fixture(%{ $o{fixture} // {} });
+        my %more = $seed->($f);
+        mended($f, $verdict, $what, %o, %more);
+        works($f, $o{secret});
+        $more{end}->() if $more{end};
+        $f->finish;
+    };
+}
+
+# What a person writes who has the webhook's secret before him.
+sub write_secret {
+    my ($value) = @_;
+    return sub {
+        my ($words) = @_;
+        my ($file, $line) = $words =~ /^in (\S+) add: (main SECRET) / or return fail("it names the file and the line: $words");
+        open my $out, '>>', $file or die "$file: $!";
+        print $out $line =~ s/SECRET/$value/r, "\n";
+    };
+}
+
+# ---- nothing wrong ----
+
+subtest 'a sound set-up' => sub {
+    my $f = fixture();
+    works($f);
+    my ($code, @findings) = doctor($f);
+    is $code, 0, 'nothing is wrong with it';
+    is_deeply [map { $_->{finding} } grep { $_->{verdict} ne 'ok' } @findings], [], 'nor anything to be warned of';
+    my ($seen) = grep { $_->{what} eq 'user' } @findings;
+    my $name = getpwuid((unprivileged())[0] // $>);
+    like $seen->{finding}, qr/judged for \Q$name\E\b/, 'it says for whom it speaks';
+    my ($json) = (tool($f, 'doctor', '--json'))[0];
+    is $json, 0, 'as JSON too';
+    my (undef, $out) = $f->run($f->path('run/complycube-inbox'), '-c', $f->config, 'doctor', '--json');
+    my @rows = map { decode_json($_) } split /\n/, $out;
+    is_deeply [sort keys %{ $rows[0] }], [qw(cure finding schema verdict what why)], 'with these members';
+    is_deeply [map { $_->{what} } @rows], [map { $_->{what} } @findings], 'and the same findings';
+    is $f->counts, '1 1 0', 'it has changed nothing';
+    $f->finish;
+};
+
+subtest 'colour' => sub {
+    my $f = fixture();
+    my ($tool, $conf) = ($f->path('run/complycube-inbox'), $f->config);
+    for my $try (['', 1], ['NO_COLOR=1', 0], ['NO_COLOR=', 1]) {
+        my $out = `script -qec "env -u NO_COLOR $try->[0] $tool -c $conf doctor" /dev/null </dev/null`;
+        like $out, qr/configuration/, 'on a terminal';
+        is $out =~ /\033\[/ ? 1 : 0, $try->[1], "colour only there: $try->[0]";
+    }
+    $f->finish;
+};
+
+# ---- the configuration ----
+
+fault 'a value that is none', wrong => 'config', sub { config($_[0], sub { s/^#?\s*journal.*\n//mg; s/\A/journal = "wall"\n/ }) };
+fault 'max_body is no size', wrong => 'config', sub { config($_[0], sub { s/^#?\s*max_body.*\n//mg; s/\A/max_body = "lots"\n/ }) };
+fault 'an unknown key', wrong => 'config', sub { config($_[0], sub { s/\A/databse = "x"\n/ }) };
+fault 'a configuration that anyone may write', wrong => 'config', sub { chmod 0666, $_[0]->config; () };
+fault 'a group that does not exist', wrong => 'config', sub { config($_[0], sub { s/^#?\s*group.*\n//mg; s/\A/group = "no-such-group"\n/ }) };
+
+# ---- secrets ----
+
+fault 'a missing secret file', wrong => 'secrets', sub { unlink $_[0]->path('home/private/secrets'); () },
+    hand => write_secret($SECRET{live});
+fault 'an empty secret file', wrong => 'secrets', sub { $_[0]->secrets('secrets', ''); () }, hand => write_secret($SECRET{live});
+fault 'a secret file that anyone may write', wrong => 'secrets', sub { chmod 0666, $_[0]->path('home/private/secrets'); () };
+fault 'the secret of the manual', wrong => 'secrets', sub { $_[0]->secrets('secrets', "# mine\nmain PASTE_THE_SECRET_HERE\n"); () },
+    hand => sub {
+        my ($line, $file) = $_[0] =~ /^in line (\d+) of (\S+), put .* in place of PASTE_THE_SECRET_HERE$/ or return fail("it names the line: $_[0]");
+        Doctor::cure({ cures => ["in $file:$line write: main $SECRET{live}"] });
+    };
+
+# ---- files ----
+
+fault 'no database yet', wrong => 'not-found', sub { unlink glob $_[0]->database . '*'; () };
+fault 'no folder', wrong => 'database', sub { my $d = $_[0]->path('home/private'); config($_[0], sub { s/inbox\.db/none\/inbox.db/ }); () };
+fault 'a database that anyone may read', wrong => 'permissions', sub { chmod 0666, $_[0]->database; () };
+fault 'a database that its owner may not write', wrong => 'database', sub { chmod 0400, $_[0]->database; () };
+fault 'no database but a file', wrong => 'database', sub { unlink $_[0]->database; $_[0]->write('home/private/inbox.db', "no database\n" x 100, 0600); () },
+    hand => sub { like $_[0], qr/put that in its place/, 'it speaks of a copy' };
+fault 'a database of another program', wrong => 'schema', sub {
+    my ($f) = @_;
+    unlink glob $f->database . '*';
+    $f->write('home/private/inbox.db', '', 0600);
+    DBI->connect('dbi:SQLite:dbname=' . $f->database, '', '', { RaiseError => 1 })->do('CREATE TABLE theirs(x)');
+    DBI->connect('dbi:SQLite:dbname=' . $f->database, '', '', { RaiseError => 1 })->do('PRAGMA user_version = 7');
+    my $before = Fixture::slurp($f->database);
+    return end => sub { is Fixture::slurp($f->path('home/private/inbox.db')), $before, 'what belongs to the other is left alone' };
+};
+
+subtest 'a database of a newer version' => sub {
+    my $f = fixture();
+    change($f, 'PRAGMA user_version = 3');
+    my ($code, @findings) = doctor($f);
+    is $code, 1, 'is wrong';
+    my ($seen) = only('schema', @findings);
+    like $seen->{cures}[0], qr/^by hand: install the newer version/, 'and it says what helps';
+    change($f, 'PRAGMA user_version = 1');
+    $f->finish;
+};
+
+subtest 'a database of an older version' => sub {
+    my $f = fixture();
+    change($f, 'DROP TRIGGER inbox_state', 'DROP TABLE history');
+    my ($code, @findings) = doctor($f);
+    is $code, 0, 'events are stored all the same';
+    my ($seen) = only('schema', @findings);
+    like $seen->{finding}, qr/without .*\bhistory\b/, 'it names what is not there';
+    like $seen->{cures}[0], qr/complycube-inbox' -c '\S+' migrate$/, 'and the command';
+    if ((tool($f, 'migrate', '--help'))[0] == 0) {    # a version that has the command
+        cure($seen);
+        is_deeply [only('schema', (doctor($f))[1 .. 99])], [], 'which mends it';
+    }
+    works($f);
+    $f->finish;
+};
+
+fault 'a folder of the directory form is gone', wrong => 'directory', sub { system('rm', '-r', $_[0]->path('home/private/inbox.d/live/cur')); () },
+    fixture => { conf => qq(inbox = "directory"\ndirectory = "../../private/inbox.d"\ndatabase = "../../private/inbox.db"\nendpoint live { secret_file = "../../private/secrets" }\n) };
+fault 'a folder of the directory form that cannot be used', wrong => 'directory', sub { chmod 0500, $_[0]->path('home/private/inbox.d/live/new'); () },
+    fixture => { conf => qq(inbox = "directory"\ndirectory = "../../private/inbox.d"\ndatabase = "../../private/inbox.db"\nendpoint live { secret_file = "../../private/secrets" }\n) };
+
+# ---- types ----
+
+subtest 'types that are ignored' => sub {
+    my $f = fixture();
+    config($f, sub { s/events = .*$/events = {"check.completed"}/m });
+    my $body = event(type => 'check.pending');
+    $f->cgi({ body => $body, headers => ['ComplyCube-Signature' => sign($body)] });
+    is $f->value('SELECT state FROM inbox'), 3, 'an event is ignored';
+    mended($f, warning => 'ignored', finding => qr/check\.pending/);
+    like Fixture::slurp($f->config), qr/^events = \{"check.completed", "check.pending"\}$/m, 'the line is in the configuration';
+    $f->finish;
+};
+
+# ---- file systems ----
+
+subtest 'a tmpfs' => sub {
+    my $f = fixture();
+    my $shm = tempdir('cw-XXXXXX', DIR => '/dev/shm', CLEANUP => 1);
+    my @user = unprivileged();
+    chown @user, $shm if @user;
+    config($f, sub { s{^database.*$}{database = "$shm/inbox.db"}m });
+    tool($f, 'init');
+    my ($code, @findings) = doctor($f);
+    is $code, 0, 'works';
+    my ($seen) = only('file system', @findings);
+    like $seen->{finding}, qr/tmpfs: it is gone after a reboot/, 'and is warned of';
+    $f->finish;
+};
+
+# A network file system: bindfs is FUSE, which counts as one and needs root here. Where it cannot be mounted, statfs is
+# made to say NFS by a library of this test; the rest is real.
+my $SHIM = <<'C';
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <string.h>
+#include <sys/vfs.h>
+int statfs(const char *path, struct statfs *out)
+{
+    int (*real)(const char *, struct statfs *) = (int (*)(const char *, struct statfs *))dlsym(RTLD_NEXT, "statfs");
+    int result = real(path, out);
+    if (result == 0 && strstr(path, "/remote"))
+        out->f_type = 0x6969;
+    return result;
+}
+C
+
+sub network {
+    my ($f) = @_;
+    my $mount = $f->folder('remote', 0700);
+    my $backing = $f->folder('backing', 0700);
+    if ($> == 0 && -w '/dev/fuse' && system("bindfs -o suid '$backing' '$mount' 2>/dev/null") == 0) {
+        return (end => sub { system("umount '$mount'") == 0 or diag "umount $mount" });
+    }
+    $f->write('run/shim.c', $SHIM);
+    my $shim = $f->path('run/shim.so');
+    system('gcc', '-shared', '-fPIC', '-o', $shim, $f->path('run/shim.c'), '-ldl') == 0 or die 'gcc';
+    return (env => { LD_PRELOAD => $shim }, end => sub { });
+}
+
+subtest 'WAL on a network file system' => sub {
+    my $f = fixture();
+    my %n = network($f);
+    note $n{env} ? 'statfs says so' : 'bindfs';
+    config($f, sub { s{^database.*$}{database = "../../../remote/inbox.db"}m; s/\A/journal = "wal"\n/ });
+    $ENV{LD_PRELOAD} = $n{env}{LD_PRELOAD} if $n{env};
+    my $run = \&Fixture::run;
+    no warnings 'redefine';
+    local *Fixture::run = sub { my ($self, @cmd) = @_; my %o = ref $cmd[-1] ? %{ pop @cmd } : (); $run->($self, @cmd, { %o, env => { %{ $o{env} // {} }, %{ $n{env} // {} } } }) };
+    local $f->{remote} = 1;
+    tool($f, 'init');
+    delete $ENV{LD_PRELOAD};
+    mended($f, wrong => 'journal', finding => qr/wal, but \S+ lies on a network file system/);
+    like Fixture::slurp($f->config), qr/^journal = "auto"$/m, 'the configuration lets the program choose';
+    my $db = $f->path('remote/inbox.db');
+    is unpack('C', substr Fixture::slurp($db), 18, 1), 1, 'and the file is in its old format, with a rollback journal';
+    works($f) if !$n{env};
+    $n{end}->();
+    $f->finish;
+};
+
+# ---- what needs two users ----
+
+if ($> == 0 && unprivileged()) {
+    my ($user) = getpwuid((unprivileged())[0]);
+    fault 'a database of another owner', wrong => 'database', sub { chown 0, 0, $_[0]->database; () };
+    fault 'a log of another owner', wrong => 'database', sub {
+        my ($f) = @_;
+        my $db = DBI->connect('dbi:SQLite:dbname=' . $f->database, '', '', { RaiseError => 1 });
+        $db->do("UPDATE setting SET lease_ms = lease_ms");
+        chown 0, 0, map { $f->database . $_ } qw(-wal -shm);
+        return end => sub { $db->disconnect };
+    };
+    fault 'a secret file of another owner', wrong => 'secrets', sub { chown 0, 0, $_[0]->path('home/private/secrets'); () };
+    fault 'files of root, as root sees them', wrong => 'database', sub { chown 0, 0, $_[0]->database; () }, root => 1;
+    subtest 'root' => sub {
+        my $f = fixture();
+        my ($code, @findings) = doctor($f, { root => 1 });
+        is $code, 0, 'all is well';
+        my ($seen) = grep { $_->{what} eq 'user' } @findings;
+        like $seen->{finding}, qr/judged for $user, the owner of/, 'as far as the owner of the folder goes';
+        $f->finish;
+    };
+
+    # daemon is a user and a group of any Debian, and no member of the web server's
+    my @daemon = getpwnam 'daemon';
+    my $shared = sub {
+        my ($f) = @_;
+        chown -1, $daemon[3], $f->path('home/private');
+        chmod 02770, $f->path('home/private');
+        config($f, sub { s/\A/group = "daemon"\n/ });
+        chown +(unprivileged())[0], 0, $f->config;
+        my $tool = $f->path('run/complycube-inbox');
+        system("$tool -c @{[$f->config]} init >/dev/null") == 0 or die 'init';
+    };
+    subtest 'a consumer of another user' => sub {
+        my $f = fixture();
+        my ($code, $err) = tool($f, 'doctor', '--as', 'daemon');
+        is $code, 2, '--as needs root';
+        like $err, qr/only root can try/, 'and says so';
+        is +(doctor($f, '--as', 'no-such-user', { root => 1 }))[0], 2, 'there must be such a user';
+        my (undef, @findings) = doctor($f, '--as', 'daemon', { root => 1 });
+        my ($seen) = only('consumer', @findings);
+        like $seen->{finding}, qr/^daemon cannot use \S+: Permission denied/, 'who cannot go there is told so';
+        $shared->($f);
+        ($code, @findings) = doctor($f, '--as', 'daemon', { root => 1 });
+        is $code, 0, 'in the group of the configuration' or diag $f->{said};
+        like join(' ', map { $_->{finding} } grep { $_->{what} eq 'consumer' } @findings), qr/daemon can use the inbox/, 'it can';
+        chmod 0640, $f->database;
+        chmod 0700, $f->path('home/private');
+        mended($f, wrong => 'consumer', args => ['--as', 'daemon'], root => 1);
+        chmod 0700, $f->path('home');
+        mended($f, wrong => 'consumer', args => ['--as', 'daemon'], root => 1, finding => qr{/home: Permission});
+        my $db = DBI->connect('dbi:SQLite:dbname=' . $f->database, '', '', { RaiseError => 1 });
+        $db->do('UPDATE setting SET lease_ms = lease_ms');
+        ok -e $f->database . '-shm', 'side files are there';
+        chmod 0600, map { $f->database . $_ } qw(-wal -shm);
+        mended($f, wrong => 'consumer', args => ['--as', 'daemon'], root => 1, finding => qr{-(?:wal|shm): Permission});
+        $db->disconnect;
+        chown $daemon[2], $daemon[3], $f->path('home/private/secrets');
+        mended($f, warning => 'consumer', args => ['--as', 'daemon'], root => 1, finding => qr{can read the secrets});
+        works($f);
+        $f->finish;
+    };
+    subtest 'no group' => sub {
+        my $f = fixture();
+        chmod 0711, $f->path('home/private');
+        my (undef, @findings) = doctor($f, '--as', 'daemon', { root => 1 });
+        my ($seen) = only('consumer', @findings);
+        is_deeply [map { s/ .*//r } @{ $seen->{cures} }], ['groupadd', 'usermod', 'usermod', 'chgrp', 'in', "'" . $f->path('run/complycube-inbox') . "'"], 'the cure has each step'
+            or diag explain $seen;
+        like $seen->{cures}[4], qr/^in \S+(?: add|:\d+ write): group = "complycube-app"$/, 'and the line';
+        $f->finish;
+    };
+}
+done_testing;
