@@ -42,7 +42,8 @@ static void step(const struct look *k, int at, const char *name, const char *tex
     char raw[4096];
     const struct serverconf_line *hit = &k->s->line[k->hit], *l = at >= 0 ? &k->s->line[at] : NULL;
     if (l && doctor_line(l->file, l->line, raw, sizeof raw) == 0 && strncasecmp(raw, name, strlen(name)) == 0 &&
-        !strchr(raw, '{') && !(k->s->kind == SERVERCONF_NGINX && !strchr(raw, ';')))
+        (k->s->kind == SERVERCONF_APACHE || !strchr(raw, '{')) &&
+        !(k->s->kind == SERVERCONF_NGINX && !strchr(raw, ';')))
         doctor_step(k->d, "in %s:%d write: %s", l->file, l->line, text);
     else if (l)
         doctor_step(k->d, "by hand: in %s, line %d, change it to %s", l->file, l->line, text);
@@ -117,8 +118,10 @@ static void check_fcgid_length(const struct look *k)
                 "Apache: FcgidMaxRequestLen is %lld %s, and max_body %lld", n, where, k->max_body);
 }
 
+/* Of what mod_proxy hands on, Apache 2.4.71 applies no LimitRequestBody; others are said to. */
 static void check_limit(const struct look *k, bool fcgid)
 {
+    bool proxied = !fcgid && strncasecmp(k->s->line[k->hit].name, "ProxyPass", 9) == 0;
     int at = serverconf_effective(k->s, "LimitRequestBody", k->hit);
     long long n = at >= 0 ? size_of(k->s->line[at].value) : 0;
     char text[80];
@@ -127,7 +130,7 @@ static void check_limit(const struct look *k, bool fcgid)
     snprintf(text, sizeof text, "LimitRequestBody %lld", fcgid ? 0 : enough(k));
     step(k, at, "LimitRequestBody", text);
     doctor_find(
-        k->d, DOCTOR_WRONG, "web server",
+        k->d, proxied ? DOCTOR_WARNING : DOCTOR_WRONG, "web server",
         fcgid ? "mod_fcgid then hands on a body that is cut as if it were whole, and it is refused: never use both"
               : long_events,
         "Apache: LimitRequestBody is %lld in %s:%d", n, k->s->line[at].file, k->s->line[at].line);
@@ -171,6 +174,22 @@ static void check_reuse(const struct look *k)
     }
 }
 
+/* A line that takes the signature away, or writes another. */
+static void check_header(const struct look *k)
+{
+    char raw[4096], text[4200];
+    for (size_t i = 0; i < k->s->n; i++) {
+        const struct serverconf_line *l = &k->s->line[i];
+        if (strcasecmp(l->name, "RequestHeader") != 0 || !strcasestr(l->value, "ComplyCube-Signature") ||
+            doctor_line(l->file, l->line, raw, sizeof raw) != 0)
+            continue;
+        snprintf(text, sizeof text, "# %s", raw);
+        step(k, (int)i, "RequestHeader", text);
+        doctor_find(k->d, DOCTOR_WRONG, "web server", "without its own signature every event is refused",
+                    "Apache: RequestHeader changes ComplyCube-Signature in %s:%d", l->file, l->line);
+    }
+}
+
 static void check_apache(const struct look *k)
 {
     bool alone = strstr(k->s->line[k->hit].file, ".htaccess") != NULL && k->s->n_files == 1;
@@ -181,6 +200,7 @@ static void check_apache(const struct look *k)
         check_mutex(k);
     check_limit(k, fcgid);
     check_reuse(k);
+    check_header(k);
 }
 
 /* ---- lighttpd ---- */

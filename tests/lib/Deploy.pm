@@ -8,7 +8,7 @@ use Fixture;
 use Http;
 use IO::Socket::INET;
 use Exporter 'import';
-our @EXPORT = qw(deploy backend);
+our @EXPORT = qw(deploy backend again);
 
 # front: server and its configuration; backend: who starts the receiver, where the front does not;
 # via: how requests are sent (http, curl, fcgi)
@@ -88,6 +88,17 @@ sub _front {
         $d->{server} = $f->start($server, $ready, cmd => [$FRONT{$server}->($folder, $file)]) and return;
     }
     die "$server with $file did not start";
+}
+
+# Stop the web server and start it once more, with its files as they are now.
+sub again {
+    my ($f, $d) = @_;
+    my ($server, $file) = @{ $d->{front} };
+    $d->{server}->stop;
+    my $ready = sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $d->{port}) };
+    $d->{server} = $f->start($server, $ready, cmd => [$FRONT{$server}->($f->path('conf'), $file)])
+        // die "$server with $file did not start again";
+    return $d;
 }
 
 # Copy the shipped configurations and those of the tests, with this fixture's values in vars.conf.

@@ -226,13 +226,10 @@ subtest 'WAL on a network file system' => sub {
     my %n = network($f);
     note $n{env} ? 'statfs says so' : 'bindfs';
     config($f, sub { s{^database.*$}{database = "../../../remote/inbox.db"}m; s/\A/journal = "wal"\n/ });
-    $ENV{LD_PRELOAD} = $n{env}{LD_PRELOAD} if $n{env};
     my $run = \&Fixture::run;
     no warnings 'redefine';
     local *Fixture::run = sub { my ($self, @cmd) = @_; my %o = ref $cmd[-1] ? %{ pop @cmd } : (); $run->($self, @cmd, { %o, env => { %{ $o{env} // {} }, %{ $n{env} // {} } } }) };
-    local $f->{remote} = 1;
     tool($f, 'init');
-    delete $ENV{LD_PRELOAD};
     mended($f, wrong => 'journal', finding => qr/wal, but \S+ lies on a network file system/);
     like Fixture::slurp($f->config), qr/^journal = "auto"$/m, 'the configuration lets the program choose';
     my $db = $f->path('remote/inbox.db');
