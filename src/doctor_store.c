@@ -148,8 +148,10 @@ static void check_inbox(struct doctor *d, const struct store_facts *f)
 {
     char time[32] = "";
     bool late = f->oldest_ms && f->oldest_ms < d->cmd->now_ms - LAG_MS;
-    if (f->dead)
+    if (f->dead) {
         doctor_step_tool(d, "list --state dead");
+        doctor_step(d, "by hand: mend what they failed of, and give them out again: complycube-inbox requeue SEQ");
+    }
     doctor_find(d, f->dead ? DOCTOR_WARNING : DOCTOR_OK, "inbox",
                 "a dead event failed too often, and waits for a person",
                 "%lld waiting, %lld dead, %lld events in all", (long long)f->waiting, (long long)f->dead,
@@ -171,8 +173,10 @@ static void check_inbox(struct doctor *d, const struct store_facts *f)
         doctor_find(d, DOCTOR_WARNING, "inbox", "no consumer of the folder sees them",
                     "%lld wait in the table, from before inbox = \"directory\"", (long long)f->stranded);
     }
-    if (f->quarantined)
-        doctor_step(d, "by hand: look at the table quarantine: each row has its reason");
+    if (f->quarantined) {
+        doctor_step_tool(d, "quarantine");
+        doctor_step(d, "by hand: decide of each: complycube-inbox quarantine accept ID, or drop ID");
+    }
     doctor_find(d, f->quarantined ? DOCTOR_WARNING : DOCTOR_OK, "quarantine",
                 "signed, but no event, or a known one with another payload: no consumer sees it", "%lld",
                 (long long)f->quarantined);

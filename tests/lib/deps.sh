@@ -7,7 +7,7 @@ set -eu
 build='gcc make pkg-config libfcgi-dev libcjson-dev libsqlite3-dev libssl-dev libconfuse-dev libcurl4-openssl-dev'
 demo="$build lighttpd curl openssl php-cli php-sqlite3 perl libdbi-perl libdbd-sqlite3-perl"
 check="$demo libcmocka-dev apache2 libapache2-mod-fcgid lighttpd-mod-openssl nginx-light spawn-fcgi multiwatch
-       php-cgi php-fpm php-mysql mariadb-server libdbd-mariadb-perl sqlite3 mandoc clang systemd strace wrk fio"
+       php-cgi php-fpm php-mysql mariadb-server libdbd-mariadb-perl sqlite3 mandoc clang systemd strace wrk fio bindfs"
 bench="$check webhook valgrind"
 
 case ${1-} in
