@@ -18,15 +18,24 @@ static const char *const colors[] = {"\033[32m", "\033[33m", "\033[1;31m"};
 
 /* ---- steps ---- */
 
+/* A step is one line whatever is put into it. */
+static void put_text(FILE *to, const char *text)
+{
+    for (; *text; text++)
+        putc((unsigned char)*text < ' ' && *text != '\t' ? '?' : *text, to);
+}
+
 /* In single quotes, for a shell. */
 static void put_quoted(FILE *to, const char *text)
 {
     putc('\'', to);
-    for (; *text; text++)
-        if (*text == '\'')
-            fputs("'\\''", to);
-        else
-            putc(*text, to);
+    for (const char *end; (end = strchr(text, '\'')) != NULL; text = end + 1) {
+        char *part = strndup(text, (size_t)(end - text));
+        put_text(to, part ? part : "");
+        free(part);
+        fputs("'\\''", to);
+    }
+    put_text(to, text);
     putc('\'', to);
 }
 
@@ -38,7 +47,7 @@ static void put_formatted(FILE *to, const char *format, va_list ap)
             continue;
         }
         switch (*++format) {
-        case 's': fputs(va_arg(ap, const char *), to); break;
+        case 's': put_text(to, va_arg(ap, const char *)); break;
         case 'q': put_quoted(to, va_arg(ap, const char *)); break;
         case 'd': fprintf(to, "%d", va_arg(ap, int)); break;
         default: putc(*format, to);

@@ -78,6 +78,12 @@ struct doctor_path {
 /* Try them as this user (NULL: as this process). -1 and *e where no process could become the user. */
 int doctor_try(const struct passwd *who, struct doctor_path *paths, size_t n, struct err *e);
 
+/* The first folder above a path that this user cannot pass through: true, with its path at `out` of PATH_MAX bytes. */
+bool doctor_blocked(const struct passwd *who, const char *path, char *out);
+
+/* Add the step that lets this user pass through a folder; nobody is let see what is in it. */
+void doctor_step_pass(struct doctor *d, const struct passwd *who, const char *folder);
+
 /* Is the user a member of the group? */
 bool doctor_member(const struct passwd *who, gid_t group);
 

@@ -60,11 +60,14 @@ static bool step_line(struct doctor *d, const struct config *c)
 static void tell_broken(struct doctor *d, const struct config *c)
 {
     struct stat st;
+    char blocked[PATH_MAX];
     bool there = *c->path && stat(c->path, &st) == 0;
     if (!*c->path)
         doctor_step(d, "by hand: copy complycube-webhook.conf.sample beside the receiver, as "
                        "complycube-webhook.conf, or name a file with -c");
-    else if (!there && errno == ENOENT)
+    else if (doctor_blocked(NULL, c->path, blocked))
+        doctor_step_pass(d, NULL, blocked);
+    else if (!there)
         doctor_step(d, "by hand: copy complycube-webhook.conf.sample to %s, and change its paths", c->path);
     else if (access(c->path, R_OK) != 0)
         doctor_step(d, "chmod a+r %q", c->path);
@@ -102,10 +105,10 @@ static void step_readable(struct doctor *d, const char *path, const struct stat 
     uid_t uid = d->user ? d->user->pw_uid : geteuid();
     if (st->st_uid != uid)
         doctor_step(d, "chown %s %q", doctor_owner(uid, name), path);
-    if (st->st_uid != uid || (st->st_mode & 0400) == 0)
+    if (st->st_uid != uid || (st->st_mode & 0777) != 0600)
         doctor_step(d, "chmod 600 %q", path);
-    else
-        doctor_step(d, "by hand: open the folders above %s for this user: chmod o+x", path);
+    else /* its mode is right, so something else than modes forbids it */
+        doctor_step(d, "by hand: look what else keeps this user from %s: an ACL, AppArmor, SELinux", path);
 }
 
 /* A file that is not there, or cannot be opened: true when it was told. */
@@ -114,7 +117,7 @@ static bool tell_unopened(struct doctor *d, const struct config_endpoint *p)
     struct doctor_path try = {.mode = R_OK};
     struct err e = {0};
     struct stat st = {0};
-    char owner[40];
+    char owner[40], blocked[PATH_MAX];
     snprintf(try.path, sizeof try.path, "%s", p->secret_file);
     if (doctor_try(d->user, &try, 1, &e) != 0 || try.error == 0)
         return false;
@@ -122,11 +125,10 @@ static bool tell_unopened(struct doctor *d, const struct config_endpoint *p)
         step_new_file(d, p->secret_file);
         step_secret(d, p->secret_file);
     } else {
-        bool seen = stat(p->secret_file, &st) == 0;
-        if (seen)
+        if (doctor_blocked(d->user, p->secret_file, blocked))
+            doctor_step_pass(d, d->user, blocked);
+        else if (stat(p->secret_file, &st) == 0)
             step_readable(d, p->secret_file, &st);
-        else
-            doctor_step(d, "by hand: open the folders above %s for this user: chmod o+x", p->secret_file);
     }
     doctor_find(d, DOCTOR_WRONG, "secrets", refuses_all, "endpoint %s: %s: %s%s%s", p->name, p->secret_file,
                 strerror(try.error), st.st_mode ? "; it belongs to " : "",

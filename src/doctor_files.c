@@ -95,8 +95,9 @@ static void tell_refused(struct doctor *d, const struct doctor_path *p, bool dat
     uid_t uid = d->user ? d->user->pw_uid : geteuid();
     bool seen = stat(p->path, &st) == 0, folder = seen && S_ISDIR(st.st_mode);
     const char *root = geteuid() != 0 ? "  # as root" : "";
-    if (!seen)
-        doctor_step(d, "by hand: open the folders above %s for this user: chmod o+x", p->path);
+    char blocked[PATH_MAX];
+    if (doctor_blocked(d->user, p->path, blocked))
+        doctor_step_pass(d, d->user, blocked);
     else if (st.st_uid != uid)
         doctor_step(d, "chown %s %q%s", doctor_owner(uid, name), p->path, root);
     else
@@ -109,6 +110,7 @@ static void tell_refused(struct doctor *d, const struct doctor_path *p, bool dat
 static bool check_receiver(struct doctor *d, struct paths *p, size_t of_database)
 {
     struct err e = {0};
+    char blocked[PATH_MAX];
     bool good = true;
     if (doctor_try(d->user, p->list, p->n, &e) != 0) {
         doctor_find(d, DOCTOR_WARNING, "user", "rights could not be tried", "%s", e.msg);
@@ -116,8 +118,10 @@ static bool check_receiver(struct doctor *d, struct paths *p, size_t of_database
     }
     for (size_t i = 0; i < p->n; i++)
         if (p->list[i].error) {
-            tell_refused(d, &p->list[i], i < of_database);
             good = false;
+            tell_refused(d, &p->list[i], i < of_database);
+            if (doctor_blocked(d->user, p->list[i].path, blocked)) /* the others are behind that too */
+                return false;
         }
     return good;
 }
@@ -239,7 +243,11 @@ static void check_config_file(struct doctor *d)
     snprintf(p.path, sizeof p.path, "%s", d->config->path);
     if (!*p.path || doctor_try(d->user, &p, 1, &e) != 0 || p.error == 0)
         return;
-    doctor_step(d, "chmod a+r %q", p.path);
+    char blocked[PATH_MAX];
+    if (doctor_blocked(d->user, p.path, blocked))
+        doctor_step_pass(d, d->user, blocked);
+    else
+        doctor_step(d, "chmod a+r %q", p.path);
     doctor_find(d, DOCTOR_WRONG, "configuration", "the receiver answers 500 to every event while it cannot read it",
                 "%s cannot be read by %s: %s", p.path, d->user ? d->user->pw_name : "this user", strerror(p.error));
 }
@@ -271,7 +279,7 @@ static void step_consumer(struct doctor *d, const struct passwd *who, const stru
 {
     struct stat st;
     if (p->mode == X_OK)
-        doctor_step(d, "chmod o+x %q", p->path);
+        doctor_step_pass(d, who, p->path);
     else if (!doctor_member(who, d->group))
         doctor_step(d, "usermod -aG %s %s", d->config->group, who->pw_name);
     else if (stat(p->path, &st) == 0 && S_ISDIR(st.st_mode) && strncmp(d->database, p->path, strlen(p->path)) == 0)

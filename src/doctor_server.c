@@ -47,10 +47,12 @@ static void step(const struct look *k, int at, const char *name, const char *tex
         doctor_step(k->d, "in %s:%d write: %s", l->file, l->line, text);
     else if (l)
         doctor_step(k->d, "by hand: in %s, line %d, change it to %s", l->file, l->line, text);
-    else if (k->s->kind == SERVERCONF_NGINX && hit->section)
+    else if (k->s->kind != SERVERCONF_NGINX) /* .htaccess may not have it */
+        doctor_step(k->d, "in %s add: %s", strstr(hit->file, ".htaccess") ? k->s->files[0] : hit->file, text);
+    else if (doctor_line(hit->file, hit->line, raw, sizeof raw) == 0 && strpbrk(raw, "{;"))
         doctor_step(k->d, "in %s:%d add: %s", hit->file, hit->line, text);
     else
-        doctor_step(k->d, "in %s add: %s", hit->file, text);
+        doctor_step(k->d, "by hand: in %s, in the section of line %d, write %s", hit->file, hit->line, text);
     restart(k);
 }
 

@@ -70,6 +70,25 @@ int doctor_try(const struct passwd *who, struct doctor_path *paths, size_t n, st
     return heard == n ? 0 : err_set(e, ERR_SYSTEM, "no process could become the user %s", who->pw_name);
 }
 
+bool doctor_blocked(const struct passwd *who, const char *path, char *out)
+{
+    struct err e = {0};
+    for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+        struct doctor_path p = {.mode = X_OK};
+        size_t len = slash == path ? 1 : (size_t)(slash - path);
+        if (len >= PATH_MAX)
+            return false;
+        memcpy(p.path, path, len); /* the rest is zero */
+        if (doctor_try(who, &p, 1, &e) != 0)
+            return false;
+        if (p.error == EACCES) {
+            memcpy(out, p.path, len + 1);
+            return true;
+        }
+    }
+    return false;
+}
+
 bool doctor_member(const struct passwd *who, gid_t group)
 {
     gid_t list[256];
@@ -80,6 +99,20 @@ bool doctor_member(const struct passwd *who, gid_t group)
         if (list[i] == group)
             return true;
     return false;
+}
+
+void doctor_step_pass(struct doctor *d, const struct passwd *who, const char *folder)
+{
+    struct stat st;
+    uid_t uid = who ? who->pw_uid : geteuid();
+    bool seen = stat(folder, &st) == 0;
+    bool member = seen && (who ? doctor_member(who, st.st_gid) : st.st_gid == getegid() || group_member(st.st_gid));
+    bool may = geteuid() == 0 || (seen && st.st_uid == geteuid());
+    doctor_step(d, "chmod %s %q%s",
+                seen && st.st_uid == uid ? "u+x"
+                : member                 ? "g+x"
+                                         : "o+x",
+                folder, may ? "" : "  # as root");
 }
 
 /* Root may do anything, so for root it is the owner of the folder that is judged: the receiver makes its files there. */

@@ -7,6 +7,7 @@ use FastCgi;
 use Fixture;
 use Http;
 use IO::Socket::INET;
+use Proc qw(wait_until);
 use Exporter 'import';
 our @EXPORT = qw(deploy backend again);
 
@@ -96,6 +97,7 @@ sub again {
     my ($server, $file) = @{ $d->{front} };
     $d->{server}->stop;
     my $ready = sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $d->{port}) };
+    wait_until(sub { !$ready->() }, 5);    # a child may listen for a moment more
     $d->{server} = $f->start($server, $ready, cmd => [$FRONT{$server}->($f->path('conf'), $file)])
         // die "$server with $file did not start again";
     return $d;

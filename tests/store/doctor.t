@@ -162,6 +162,31 @@ fault 'a folder of the directory form is gone', wrong => 'directory', sub { syst
 fault 'a folder of the directory form that cannot be used', wrong => 'directory', sub { chmod 0500, $_[0]->path('home/private/inbox.d/live/new'); () },
     fixture => { conf => qq(inbox = "directory"\ndirectory = "../../private/inbox.d"\ndatabase = "../../private/inbox.db"\nendpoint live { secret_file = "../../private/secrets" }\n) };
 
+fault 'a configuration below a folder that cannot be passed', wrong => 'config', sub { chmod 0000, $_[0]->path('home/public_html'); () };
+fault 'a secret below a folder that cannot be passed', wrong => 'secrets', sub {
+    my ($f) = @_;
+    $f->folder('home/private/deep');
+    $f->secrets('deep/secrets', "main $SECRET{live}\n");
+    config($f, sub { s{private/secrets"}{private/deep/secrets"} });
+    chmod 0000, $f->path('home/private/deep');
+    return;
+};
+fault 'a database below a folder that cannot be passed', wrong => 'database', sub {
+    my ($f) = @_;
+    $f->folder('home/private/deep');
+    $f->folder('home/private/deep/er', 0700);
+    config($f, sub { s{private/inbox.db"}{private/deep/er/inbox.db"} });
+    tool($f, 'init');
+    chmod 0600, $f->path('home/private/deep');
+    return;
+};
+fault 'a path with an odd name', wrong => 'not-found', sub {
+    my ($f) = @_;
+    $f->folder(q(home/private/it's; $HOME `x`), 0700);
+    config($f, sub { s{private/inbox.db"}{private/it's; \$HOME `x`/inbox.db"} });
+    return;
+};
+
 # ---- types ----
 
 subtest 'types that are ignored' => sub {
@@ -191,9 +216,21 @@ subtest 'a tmpfs' => sub {
     $f->finish;
 };
 
+subtest 'an overlay' => sub {    # statfs is made to say so: see below
+    my $f = fixture();
+    $f->folder('overlay', 0700);
+    config($f, sub { s{^database.*$}{database = "../../../overlay/inbox.db"}m });
+    tool($f, 'init');
+    my ($code, @findings) = doctor($f, { env => shim($f) });
+    is $code, 0, 'works';
+    my ($seen) = only('file system', @findings);
+    like $seen->{finding}, qr/overlay: in a container it is gone with the container/, 'and is warned of' or diag $f->{said};
+    $f->finish;
+};
+
 # A network file system: bindfs is FUSE, which counts as one and needs root here. Where it cannot be mounted, statfs is
 # made to say NFS by a library of this test; the rest is real.
-my $SHIM = <<'C';
+use constant SHIM => <<'C';
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <string.h>
@@ -204,6 +241,8 @@ int statfs(const char *path, struct statfs *out)
     int result = real(path, out);
     if (result == 0 && strstr(path, "/remote"))
         out->f_type = 0x6969;
+    if (result == 0 && strstr(path, "/overlay"))
+        out->f_type = 0x794c7630;
     return result;
 }
 C
@@ -215,10 +254,17 @@ sub network {
     if ($> == 0 && -w '/dev/fuse' && system("bindfs -o suid '$backing' '$mount' 2>/dev/null") == 0) {
         return (end => sub { system("umount '$mount'") == 0 or diag "umount $mount" });
     }
-    $f->write('run/shim.c', $SHIM);
+    return (env => shim($f), end => sub { });
+}
+
+# A sanitizer's library must come first.
+sub shim {
+    my ($f) = @_;
+    $f->write('run/shim.c', SHIM);
     my $shim = $f->path('run/shim.so');
     system('gcc', '-shared', '-fPIC', '-o', $shim, $f->path('run/shim.c'), '-ldl') == 0 or die 'gcc';
-    return (env => { LD_PRELOAD => $shim }, end => sub { });
+    chomp(my $asan = Fixture::sanitized() ? `gcc -print-file-name=libasan.so` : '');
+    return { LD_PRELOAD => join ' ', length $asan ? $asan : (), $shim };
 }
 
 subtest 'WAL on a network file system' => sub {
