@@ -54,7 +54,7 @@ static int make_writable(const char *path, bool *changed, struct err *e)
 /* A group that was configured after the files were made is theirs from now on. */
 static int fit_group(const struct cmd *cmd, const char *path, bool made, gid_t group, struct err *e)
 {
-    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
+    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock", ".refused"};
     char name[PATH_MAX + 8];
     for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
         bool changed = false;

@@ -159,12 +159,12 @@ void receive_batch(struct receiver *r, struct exchange *const batch[], size_t n,
     for (size_t i = 0; i < n; i++)
         if (take(r, batch[i], i, now_ms))
             waiting[waiting_n++] = batch[i];
-        else if (batch[i]->code != ERR_NONE && !batch[i]->state && r->store)
-            store_refused(r->store, now_ms);
     if (waiting_n)
         record(r, waiting, waiting_n, now_ms);
     for (size_t i = 0; i < n; i++) {
         batch[i]->reply = answer(batch[i]);
         describe(batch[i], &r->log, now_ms);
+        if (!batch[i]->state)
+            refusals_add(&r->refusals, batch[i]->code);
     }
 }

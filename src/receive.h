@@ -35,7 +35,8 @@ struct exchange {
 
 /*
  * Answer n requests, 1 to RECEIVE_BATCH_MAX.
- * out:  each exchange's reply and line; never fails as a whole
+ * out:  each exchange's reply and line; never fails as a whole. What was refused is counted in r->refusals, for
+ *       receiver_count.
  * cost: at most one transaction
  */
 void receive_batch(struct receiver *r, struct exchange *const batch[], size_t n, int64_t now_ms);

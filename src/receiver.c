@@ -6,6 +6,7 @@
 #include <grp.h>
 
 enum { LOOK_MS = 1000, CARRY_MS = 60000, CUT_MS = 60000, WAIT_MS = 4000 };
+enum { COUNT_AGAIN_MS = 1000, COUNT_TRIES = 5, COUNT_TRIES_BRIEF = 50 /* nobody else will write what it counted */ };
 enum { CHECKPOINT_PAGES_BRIEF = 1000, CHECKPOINT_PAGES = 500 /* of 4 KiB */ };
 
 static void say(struct receiver *r, int64_t now_ms, const struct err *e)
@@ -215,6 +216,7 @@ void receiver_refresh(struct receiver *r, int64_t now_ms, bool at_once)
 int receiver_open(struct receiver *r, const struct config_env *env, bool brief, int64_t now_ms, struct err *e)
 {
     *r = (struct receiver){.env = *env, .brief = brief, .log = {.fd = -1}, .looked_ms = now_ms};
+    r->refusals.fd = -1;
     r->config = config_load(env, now_ms);
     if (!r->config)
         return err_set(e, ERR_MEMORY, "reading the configuration: out of memory");
@@ -230,8 +232,36 @@ int receiver_open(struct receiver *r, const struct config_env *env, bool brief, 
     return 0;
 }
 
+/* ---- what was refused ---- */
+
+static int write_refusals(struct receiver *r, int64_t now_ms, struct err *e)
+{
+    struct store_options o;
+    const char *database = r->config->database;
+    if (!refusals_in_place(&r->refusals, database) && (receiver_store_options(r->config, r->brief, &o, e) != 0 ||
+                                                       refusals_open(&r->refusals, database, o.group, e) != 0))
+        return -1;
+    return refusals_write(&r->refusals, now_ms, r->brief ? COUNT_TRIES_BRIEF : COUNT_TRIES, e);
+}
+
+void receiver_count(struct receiver *r, int64_t now_ms)
+{
+    struct err e;
+    int64_t since = now_ms - r->count_ms;
+    if (!r->refusals.any || !*r->config->database || (r->count_ms && since >= 0 && since < COUNT_AGAIN_MS))
+        return;
+    r->count_ms = write_refusals(r, now_ms, &e) == 0 ? 0 : now_ms;
+    if (r->count_ms && e.code != ERR_BUSY && !r->brief && !r->count_said) {
+        say(r, now_ms, &e);
+        r->count_said = true;
+    } else if (!r->count_ms) {
+        r->count_said = false;
+    }
+}
+
 void receiver_close(struct receiver *r)
 {
+    refusals_close(&r->refusals);
     store_close(r->store);
     verify_close(r->verifier);
     config_free(r->outgoing);

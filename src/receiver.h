@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "log.h"
+#include "refusals.h"
 #include "store.h"
 #include "verify.h"
 
@@ -20,6 +21,9 @@ struct receiver {
     struct verifier *verifier; /* NULL: no usable configuration */
     struct store *store;       /* NULL: not open, see receiver_store */
     struct log log;
+    struct refusals refusals; /* counted in a file of their own */
+    int64_t count_ms;         /* when their writing failed, and is to be tried again later; 0: it did not */
+    bool count_said;
     bool brief; /* answers one request and ends: a CGI */
     int64_t looked_ms;
     struct err
@@ -44,6 +48,12 @@ void receiver_refresh(struct receiver *r, int64_t now_ms, bool at_once);
 
 /* The open store, opened now where need be and reopened where its file was replaced; NULL and *e. */
 struct store *receiver_store(struct receiver *r, struct err *e);
+
+/*
+ * Write what receiver->refusals has counted, if anything. Never fails: what cannot be written now stays for the next
+ * call, at most once a second, and is said once.
+ */
+void receiver_count(struct receiver *r, int64_t now_ms);
 
 /* Would an event be recorded now? For GET: takes no lock and writes nothing. ERR_NONE, or what is wrong. */
 enum err_code receiver_state(struct receiver *r, int64_t now_ms, struct err *e);

@@ -71,12 +71,12 @@ CREATE TABLE quarantine (
   UNIQUE (endpoint, signature)
 );
 
--- Figures per hour. endpoint and secret are 0 where no secret matched.
+-- Figures per hour of what came rightly signed. What was refused is counted in a file beside this one.
 CREATE TABLE counter (
   hour_ms   INTEGER NOT NULL,          -- start of the hour
   endpoint  INTEGER NOT NULL,
   secret    INTEGER NOT NULL,
-  outcome   TEXT NOT NULL,             -- stored, duplicate, ignored, quarantined, refused, ...
+  outcome   TEXT NOT NULL,             -- stored, duplicate, ignored, quarantined; refused: by the store, for a constraint
   n         INTEGER NOT NULL,
   last_ms   INTEGER NOT NULL,
   UNIQUE (hour_ms, endpoint, secret, outcome)

@@ -19,7 +19,6 @@ int store_record(struct store *s, struct record *const batch[], size_t n, int64_
     return s->ops->record(s, batch, n, now_ms, e);
 }
 
-void store_refused(struct store *s, int64_t now_ms) { s->ops->refused(s, now_ms); }
 bool store_in_place(struct store *s) { return s->ops->in_place(s); }
 int store_leave(struct store *s, struct err *e) { return s->ops->leave(s, e); }
 int store_ready(struct store *s, struct err *e) { return s->ops->ready(s, e); }

@@ -151,7 +151,6 @@ struct store; /* begins with its ops; the rest is the backend's */
 
 struct store_ops {
     int (*record)(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e);
-    void (*refused)(struct store *s, int64_t now_ms);
     bool (*in_place)(struct store *s);
     int (*leave)(struct store *s, struct err *e);
     int (*ready)(struct store *s, struct err *e);
@@ -204,9 +203,6 @@ void store_close(struct store *s); /* NULL is legal; writes a log of its own bac
  * source:  sqlite.org/wal.html and pragma.html, "synchronous"
  */
 int store_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e);
-
-/* Count a refused request in memory; it is written with the next batch. */
-void store_refused(struct store *s, int64_t now_ms);
 
 /* Is what is open still what stands at the URL, or was it moved, removed or replaced? Two stats. */
 bool store_in_place(struct store *s);

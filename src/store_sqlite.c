@@ -369,15 +369,8 @@ static int64_t prune(struct store *s, int64_t before_ms, struct err *e)
     return s->directory ? directory_prune(s->directory, before_ms, e) : 0;
 }
 
-static void refused(struct store *s, int64_t now_ms)
-{
-    s->refused++;
-    s->refused_ms = now_ms;
-}
-
 static const struct store_ops ops = {
     .record = store_sqlite_record,
-    .refused = refused,
     .in_place = store_sqlite_in_place,
     .leave = leave,
     .ready = store_sqlite_ready,

@@ -157,7 +157,6 @@ struct store {
     dev_t dev;
     ino_t ino, log_ino;          /* of the file, and of the log beside it; 0: it has none */
     bool hurried;                /* the latest batch waited in vain for a lock */
-    int64_t refused, refused_ms; /* not written yet, and the latest */
     size_t names;                /* known in committed rows */
     struct name {
         char endpoint[STORE_NAME_SIZE], secret[STORE_NAME_SIZE];

@@ -256,7 +256,7 @@ static int count_batch(struct store *s, struct record *const batch[], const stru
         if (count(s, names[i]->endpoint_id, names[i]->secret_id, words[batch[i]->outcome], same, now_ms, e) != 0)
             return -1;
     }
-    return count(s, 0, 0, "refused", s->refused, s->refused_ms, e);
+    return 0;
 }
 
 static int record_inside(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
@@ -284,7 +284,6 @@ static int record_inside(struct store *s, struct record *const batch[], size_t n
     if (s->directory)
         directory_publish(s->directory);
     s->names = known_names;
-    s->refused = 0;
     return 0;
 }
 

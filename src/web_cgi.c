@@ -86,6 +86,7 @@ int web_cgi(struct receiver *r)
     size_t len = reply_write(&x.reply, span_equal(q->method, span_of("HEAD")), out);
     const struct log_line *lines[] = {&x.line};
     log_write(&r->log, lines, 1);
+    receiver_count(r, web_time_ms());
     store_close(r->store); /* the log is written back before the answer: nothing is left to do after it */
     r->store = NULL;
     int failed = write_all(out, len);

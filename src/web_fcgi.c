@@ -198,10 +198,11 @@ static void accept_waiting(struct server *s)
     }
 }
 
-/* Cut what is late, and help on what does not move. */
+/* Cut what is late, help on what does not move, and write what was refused: at a time, however many there are. */
 static void tick(struct server *s)
 {
     s->tick_ms = s->now_ms + TICK_MS;
+    receiver_count(s->r, web_time_ms());
     for (size_t i = 0; i < CONNECTIONS; i++) {
         struct connection *c = &s->connection[i];
         bool late = s->now_ms >= c->end_ms || (s->stopping && s->now_ms - s->stop_ms >= GRACE_MS);
@@ -328,7 +329,8 @@ static void loop(struct server *s)
 {
     struct epoll_event events[RECEIVE_BATCH_MAX];
     while (!s->stopping || !s->swept || s->open) {
-        int wait_ms = s->n_ready ? 0 : s->stopping ? 20 : s->open || !s->accepting ? TICK_MS : -1;
+        bool ticks = s->open || !s->accepting || s->r->refusals.any;
+        int wait_ms = s->n_ready ? 0 : s->stopping ? 20 : ticks ? TICK_MS : -1;
         int n = epoll_wait(s->epoll_fd, events, RECEIVE_BATCH_MAX, wait_ms);
         s->now_ms = web_clock_ms();
         for (int i = 0; i < n; i++)
@@ -410,6 +412,7 @@ int web_fcgi(struct receiver *r, int listen_fd)
         if (r->verifier && !receiver_store(r, &e)) /* said now, not at the first event; it is tried again */
             say(r, &e);
         loop(s);
+        receiver_count(r, web_time_ms());
     }
     clean_up(s);
     return code;

@@ -174,7 +174,53 @@ static void one_bad_member_never_fails_its_neighbours(void **state)
     assert_string_equal(exchanges[35].reply.body, "{\"received\":true}");
     assert_string_equal(exchanges[36].reply.body, "{\"received\":true,\"duplicate\":true}");
     assert_int_equal(query("SELECT count(*) FROM inbox JOIN event_log USING(seq) WHERE event_id LIKE 'b%'"), 32);
-    assert_int_equal(query("SELECT n>0 FROM counter WHERE outcome='refused' AND endpoint=0 AND secret=0"), 1);
+}
+
+static void what_is_refused_is_counted_beside_the_database(void **state)
+{
+    struct err e;
+    int64_t counted[REFUSALS_KINDS];
+    (void)state;
+    receiver_count(&receiver, NOW_MS);
+    for (int k = 0; k < REFUSALS_KINDS; k++)
+        counted[k] = refusals_since(database, k, 0, &e);
+    posted(0, TEXT("{}"))->request.method = TEXT("PUT");
+    posted(1, TEXT(""))->request.method = TEXT("GET");
+    posted(2, TEXT("{}"))->request.end = REQUEST_TOO_LARGE;
+    posted(3, TEXT("{}"))->request.signature = TEXT("0");
+    posted(4, TEXT("{}"))->request.signature = (struct span){0};
+    posted(5, TEXT("{\"id\":\"p\",\"type\":\"complycube-inbox.probe\"}"));
+    posted(6, TEXT("{\"id\":\"c1\",\"type\":\"t\"}"));
+    posted(7, TEXT("{\"id\":\"c2\",\"type\":\"t\"}"))->request.end = REQUEST_CUT;
+    exchanges[7].request.body.len--;
+    receive(8);
+    receiver_count(&receiver, NOW_MS);
+    const int more[REFUSALS_KINDS] = {[REFUSALS_SIGNATURE] = 2,
+                                      [REFUSALS_INCOMPLETE] = 1,
+                                      [REFUSALS_TOO_LARGE] = 1,
+                                      [REFUSALS_METHOD] = 1};
+    for (int k = 0; k < REFUSALS_KINDS; k++)
+        assert_int_equal(refusals_since(database, k, 0, &e), counted[k] + more[k]);
+    assert_int_equal(query("SELECT count(*) FROM counter WHERE outcome='refused' OR endpoint=0"), 0);
+}
+
+static void answers_of_5xx_are_counted_too_and_without_a_database(void **state)
+{
+    struct receiver r, before = receiver;
+    struct err e = {0};
+    char path[100];
+    (void)state;
+    snprintf(path, sizeof path, "%s/no.db", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    struct config_env env = {.secret = "a-secret-of-the-tests", .database = path};
+    assert_int_equal(receiver_open(&r, &env, false, NOW_MS, &e), 0);
+    receiver = r;
+    assert_int_equal(receive_one(TEXT("{\"id\":\"n1\",\"type\":\"t\"}"))->status, 503);
+    receiver_count(&receiver, NOW_MS);
+    receiver_close(&receiver);
+    receiver = before;
+    assert_int_equal(refusals_since(path, REFUSALS_FAILED, 0, &e), 1);
+    assert_int_equal(refusals_since(path, REFUSALS_SIGNATURE, 0, &e), 0);
 }
 
 /* A constraint that the application put there, as a trigger. */
@@ -253,8 +299,8 @@ static void a_database_of_another_program_is_left_alone(void **state)
 static void files_have_their_modes_whatever_the_umask(void **state)
 {
     (void)state;
-    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
-    for (size_t i = 0; i < 4; i++) {
+    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock", ".refused"};
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
         char path[120];
         struct stat st;
         snprintf(path, sizeof path, "%s%s", database, suffixes[i]);
@@ -273,6 +319,8 @@ int main(void)
         cmocka_unit_test(the_length_only_words_the_error),
         cmocka_unit_test(other_requests_get_their_answers),
         cmocka_unit_test(one_bad_member_never_fails_its_neighbours),
+        cmocka_unit_test(what_is_refused_is_counted_beside_the_database),
+        cmocka_unit_test(answers_of_5xx_are_counted_too_and_without_a_database),
         cmocka_unit_test(a_member_that_the_store_refuses_leaves_nothing_and_its_neighbours_stay),
         cmocka_unit_test(a_replay_of_an_erased_event_stays_a_duplicate),
         cmocka_unit_test(files_have_their_modes_whatever_the_umask),
