@@ -54,15 +54,34 @@ const char *cmd_time(int64_t ms, char *out)
     return out;
 }
 
+int64_t cmd_parse_age(const char *text)
+{
+    char *end;
+    long long n = strtoll(text, &end, 10);
+    int64_t unit_ms = *end == 's' ? 1000 : *end == 'm' ? 60000 : *end == 'h' ? 3600000 : *end == 'd' ? 86400000 : 0;
+    return end != text && unit_ms && end[1] == '\0' && n >= 0 && n < 100000000 ? n * unit_ms : -1;
+}
+
+const char *cmd_age(int64_t ms, char *out)
+{
+    static const struct {
+        int64_t unit_ms;
+        char letter;
+    } units[] = {{1000, 's'}, {60000, 'm'}, {3600000, 'h'}, {86400000, 'd'}};
+    size_t i = 0;
+    while (i < 3 && ms >= 100 * units[i].unit_ms)
+        i++;
+    snprintf(out, 24, "%lld%c", (long long)(ms / units[i].unit_ms), units[i].letter);
+    return out;
+}
+
 int64_t cmd_parse_time(const char *text, int64_t now_ms)
 {
     static const char *const forms[] = {"%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M",
                                         "%Y-%m-%dT%H:%M:%S"};
-    char *end;
-    long long n = strtoll(text, &end, 10);
-    int64_t unit_ms = *end == 'm' ? 60000 : *end == 'h' ? 3600000 : *end == 'd' ? 86400000 : 0;
-    if (end != text && unit_ms && end[1] == '\0')
-        return n >= 0 && n < 100000000 && n * unit_ms <= now_ms ? now_ms - n * unit_ms : -1;
+    int64_t age_ms = cmd_parse_age(text);
+    if (age_ms >= 0)
+        return age_ms <= now_ms ? now_ms - age_ms : -1;
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         struct tm tm = {.tm_isdst = -1};
         const char *rest = strptime(text, forms[i], &tm);

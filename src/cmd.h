@@ -32,9 +32,11 @@ struct cmd {
     bool live, list_types;
     const char *reason; /* --reason, or NULL */
     bool ignored, dry_run, stored;
-    const char *sudo_user;    /* who became this user by sudo, or NULL */
-    const char *as, *url, *server; /* of doctor */
-    const char *operand;      /* the first argument, or NULL */
+    bool wide;
+    int64_t oldest_ms, silence_ms, within_ms, refused_max, failed_max; /* what is too much; silence_ms 0: not said */
+    const char *sudo_user;                                             /* who became this user by sudo, or NULL */
+    const char *as, *url, *server;                                     /* of doctor */
+    const char *operand;                                               /* the first argument, or NULL */
     char *const *operands;    /* it and those behind it, up to a NULL; of a program its own arguments too */
     char *const *environment; /* of the process */
     int64_t now_ms;
@@ -51,6 +53,9 @@ int cmd_forward(const struct cmd *cmd, struct err *e);
 int cmd_send(const struct cmd *cmd, struct err *e);
 int cmd_secrets(const struct cmd *cmd, struct err *e);
 int cmd_config_show(const struct cmd *cmd, struct err *e);
+int cmd_stats(const struct cmd *cmd, struct err *e);
+int cmd_follow(const struct cmd *cmd, struct err *e);
+int cmd_watch(const struct cmd *cmd, struct err *e); /* likewise */
 int cmd_requeue(const struct cmd *cmd, struct err *e);
 int cmd_ack(const struct cmd *cmd, struct err *e);
 int cmd_dead(const struct cmd *cmd, struct err *e);
@@ -73,9 +78,15 @@ const char *cmd_time(int64_t ms, char *out);
 
 /*
  * A time on the command line in ms since the Epoch: "2026-01-29", "2026-01-29 20:32" or with seconds, local or with a
- * Z behind; or so long before now: "90m", "12h", "7d". -1 when it is none.
+ * Z behind; or so long before now: "90s", "90m", "12h", "7d". -1 when it is none.
  */
 int64_t cmd_parse_time(const char *text, int64_t now_ms);
+
+/* How long, in ms: "90s", "15m", "12h", "7d"; -1 when it is no such thing. */
+int64_t cmd_parse_age(const char *text);
+
+/* The same for a person, of at most 5 columns: "95s", "8m", "15h", "30d"; at least 24 bytes at `out`, which is returned. */
+const char *cmd_age(int64_t ms, char *out);
 
 /* Which events the command line asks for. */
 struct store_filter cmd_filter(const struct cmd *cmd);

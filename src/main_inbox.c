@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 enum { LIMIT = 20, LIMIT_MAX = 1000000, COUNT_MAX = 1000000, WORKERS_MAX = 64, SECONDS_MAX = 86400 };
+enum { OLDEST_MS = 900000, WITHIN_MS = 600000, REFUSED = 20, FAILED = 10 /* of cmd_watch */ };
 
 struct subcommand {
     const char *name;
@@ -26,7 +27,10 @@ struct subcommand {
 /* In the order of the manual; a row without a function is a heading. */
 static const struct subcommand subcommands[] = {
     {.help = "Look"},
-    {"list", cmd_list, "jnestrCab", NULL, "show the newest events: ids and types, no payloads"},
+    {"list", cmd_list, "jnestrCabW", NULL, "show the newest events: ids and types, no payloads"},
+    {"follow", cmd_follow, "jestrCaW", NULL, "show events as they are recorded, until it is stopped"},
+    {"stats", cmd_stats, "jeab", NULL, "count: by state, type, hour and secret, and what was refused"},
+    {"watch", cmd_watch, "jeOQIGX", NULL, "for cron: silent while all is well, else a line of what is wrong"},
     {"show", cmd_show, "j", "SEQ|EVENT_ID", "show one event whole"},
     {"secrets", cmd_secrets, "j", NULL, "tell of each secret when it last matched, and whether it may go"},
     {"config", cmd_config_show, "j", NULL, "print the configuration in force, and where each value comes from"},
@@ -52,7 +56,7 @@ static const struct subcommand subcommands[] = {
 };
 
 /* What an option's value is, and where in struct cmd it goes. */
-enum kind { FLAG, TEXT, NUMBER /* from 1 to most */, TIME, STATE, TYPES, OTHER /* not of a command */ };
+enum kind { FLAG, TEXT, NUMBER /* from 1 to most */, TIME, AGE /* above none */, STATE, TYPES, OTHER /* not of a command */ };
 
 static const struct {
     struct option option;
@@ -92,6 +96,16 @@ static const struct {
     {{"reason", required_argument, NULL, 'R'}, "TEXT", "why, for the history", TEXT, AT(reason), 0},
     {{"dry-run", no_argument, NULL, 'd'}, "", "say what would be changed, and change nothing", FLAG, AT(dry_run), 0},
     {{"stored", no_argument, NULL, 'D'}, "", "all events that are stored", FLAG, AT(stored), 0},
+    {{"wide", no_argument, NULL, 'W'}, "", "times in full, and ids of events and resources", FLAG, AT(wide), 0},
+    {{"oldest", required_argument, NULL, 'O'}, "AGE", "wrong: an event waits for longer; 15m unless given",
+     AGE, AT(oldest_ms), 0},
+    {{"silence", required_argument, NULL, 'Q'}, "AGE", "wrong: nothing came for longer, 12h say", AGE, AT(silence_ms), 0},
+    {{"within", required_argument, NULL, 'I'}, "AGE", "the time that the next two look back, 10m unless given",
+     AGE, AT(within_ms), 0},
+    {{"refused", required_argument, NULL, 'G'}, "N", "wrong: so many signatures refused; 20 unless given",
+     NUMBER, AT(refused_max), LIMIT_MAX},
+    {{"failed", required_argument, NULL, 'X'}, "N", "wrong: so many answers of 5xx; 10 unless given",
+     NUMBER, AT(failed_max), LIMIT_MAX},
     {{"live", no_argument, NULL, 'l'}, "", "also to the endpoint live, whose applications act on it",
      FLAG, AT(live), 0},
     {{"list-types", no_argument, NULL, 'L'}, "", "print the types there are examples of, and end",
@@ -157,6 +171,12 @@ static int use_time(const char *name, const char *value, int64_t now_ms, int64_t
                : err_set(e, ERR_USAGE, "--%s takes a time: 2026-01-29, \"2026-01-29 20:32\", 12h or 7d", name);
 }
 
+static int use_age(const char *name, const char *value, int64_t *age_ms, struct err *e)
+{
+    *age_ms = cmd_parse_age(value);
+    return *age_ms > 0 ? 0 : err_set(e, ERR_USAGE, "--%s takes how long: 90s, 15m, 12h or 7d", name);
+}
+
 static int use_option(struct cmd *cmd, size_t i, const char *value, struct err *e)
 {
     const char *name = options[i].option.name;
@@ -166,6 +186,7 @@ static int use_option(struct cmd *cmd, size_t i, const char *value, struct err *
     case TEXT: *(const char **)field = value; return 0;
     case NUMBER: return use_number(name, value, options[i].most, field, e);
     case TIME: return use_time(name, value, cmd->now_ms, field, e);
+    case AGE: return use_age(name, value, field, e);
     case STATE:
         cmd->state = cmd_state(value);
         return cmd->state >= 0 ? 0 : err_set(e, ERR_USAGE, "--state takes waiting, done, dead or ignored");
@@ -244,6 +265,10 @@ int main(int argc, char **argv)
     find_folder(argv[0], folder, sizeof folder);
     struct config_env env = find_config(folder);
     struct cmd cmd = {.env = &env, .state = -1, .limit = LIMIT, .workers = 1, .count = 1, .now_ms = web_time_ms()};
+    cmd.oldest_ms = OLDEST_MS;
+    cmd.within_ms = WITHIN_MS;
+    cmd.refused_max = REFUSED;
+    cmd.failed_max = FAILED;
     cmd.environment = environ;
     cmd.sudo_user = getenv("SUDO_USER");
     bool below_work = getenv("COMPLYCUBE_INBOX_SEQ") != NULL; /* no request can set this one */

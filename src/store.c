@@ -64,6 +64,20 @@ int store_missing(struct store *s, char *names, size_t size, struct err *e)
     return s->ops->missing(s, names, size, e);
 }
 
+int store_tally(struct store *s, const struct store_filter *f, bool whole, store_each_tally *each, void *ctx,
+                struct err *e)
+{
+    return s->ops->tally(s, f, whole, each, ctx, e);
+}
+
+int64_t store_newest(struct store *s, struct err *e) { return s->ops->newest(s, e); }
+
+int store_follow(struct store *s, const struct store_filter *f, int64_t *after, store_each *each, void *ctx,
+                 struct err *e)
+{
+    return s->ops->follow(s, f, after, each, ctx, e);
+}
+
 int store_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each, void *ctx,
                 struct err *e)
 {

@@ -140,7 +140,16 @@ struct store_facts {
     int64_t orphaned;        /* files that the log does not know */
 };
 
-/* A row of figures: what came in an hour. Spans are borrowed for the time of the call; absent where no secret matched. */
+/* A row of a tally: how many events there are in a state or, where a type is named, of a type. Spans are borrowed. */
+enum { STORE_STATE_QUARANTINED = 4 /* as if it were one of the inbox */, STORE_STATES };
+struct store_tally {
+    struct span endpoint, type; /* type: absent where it is of a state */
+    int state;                  /* -1: it is of a type */
+    int64_t n, oldest_ms;       /* oldest_ms: of those that wait, when the oldest was received; else 0 */
+};
+typedef void store_each_tally(void *ctx, const struct store_tally *tally);
+
+/* A row of figures: what came in an hour. Spans are borrowed for the time of the call. */
 struct store_count {
     int64_t hour_ms, n, last_ms; /* last_ms: the latest of them */
     struct span endpoint, secret, outcome;
@@ -162,6 +171,11 @@ struct store_ops {
     int (*counts)(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
     int (*ignored)(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
     int (*missing)(struct store *s, char *names, size_t size, struct err *e);
+    int (*tally)(struct store *s, const struct store_filter *f, bool whole, store_each_tally *each, void *ctx,
+                 struct err *e);
+    int64_t (*newest)(struct store *s, struct err *e);
+    int (*follow)(struct store *s, const struct store_filter *f, int64_t *after, store_each *each, void *ctx,
+                  struct err *e);
     int (*claim)(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each, void *ctx,
                  struct err *e);
     int (*settle)(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
@@ -243,6 +257,27 @@ int store_ignored(struct store *s, int64_t since_ms, store_each_count *each, voi
 
 /* What of the schema is not there, since the database was made before it: names with blanks between, "" when all is. */
 int store_missing(struct store *s, char *names, size_t size, struct err *e);
+
+/*
+ * How many events there are, of each endpoint by name: in each state, then of each type, the most frequent first.
+ * in:   f      of it endpoint, since_ms and before_ms count
+ *       whole  false: not those that are done, and no types
+ * cost: of what is not done; when whole, and no time is asked for, also a scan of two indexes, no body is read (a third of
+ *       a second for a million); with a time, one of the log
+ */
+int store_tally(struct store *s, const struct store_filter *f, bool whole, store_each_tally *each, void *ctx,
+                struct err *e);
+
+/* The highest number of an event, 0: there is none; -1 and *e. cost: a look at an index */
+int64_t store_newest(struct store *s, struct err *e);
+
+/*
+ * The next events above a number, the oldest first, of those a filter asks for; its limit does not count. *after moves
+ * on to the last one that was looked at.
+ * out: 0: there was none above; 1: there was, and there may be more; -1 and *e
+ */
+int store_follow(struct store *s, const struct store_filter *f, int64_t *after, store_each *each, void *ctx,
+                 struct err *e);
 
 /*
  * Claim up to n waiting events: no other worker gets them until their leases end. each() gets them, the oldest first.

@@ -129,7 +129,8 @@ static int read_journal(struct store *s, const char *text, bool *wal, struct err
  */
 static int set_journal(struct store *s, const struct store_options *o, struct err *e)
 {
-    bool wal, want = strcmp(o->journal, "auto") == 0 ? files_system(s->path) != FILES_NETWORK : strcmp(o->journal, "wal") == 0;
+    bool wal, want = strcmp(o->journal, "auto") == 0 ? files_system(s->path) != FILES_NETWORK
+                                                     : strcmp(o->journal, "wal") == 0;
     if (read_journal(s, "PRAGMA journal_mode", &wal, e) != 0)
         return -1;
     if (wal != want) {
@@ -154,8 +155,8 @@ static int make_schema(struct store *s, struct err *e)
     if (exec(s, "BEGIN IMMEDIATE", e) != 0)
         return -1;
     snprintf(text, sizeof text, "PRAGMA application_id=%d; PRAGMA user_version=%d", STORE_APPLICATION, STORE_SCHEMA);
-    if (check_schema(s, &fresh, e) != 0 || (fresh && (exec(s, store_sqlite_schema, e) != 0 || exec(s, text, e) != 0)) ||
-        exec(s, "COMMIT", e) != 0) {
+    if (check_schema(s, &fresh, e) != 0 ||
+        (fresh && (exec(s, store_sqlite_schema, e) != 0 || exec(s, text, e) != 0)) || exec(s, "COMMIT", e) != 0) {
         sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
         return -1;
     }
@@ -382,6 +383,9 @@ static const struct store_ops ops = {
     .counts = store_sqlite_counts,
     .ignored = store_sqlite_ignored,
     .missing = store_sqlite_missing,
+    .tally = store_sqlite_tally,
+    .newest = store_sqlite_last,
+    .follow = store_sqlite_follow,
     .claim = store_sqlite_claim,
     .settle = store_sqlite_settle,
     .change = store_sqlite_change,

@@ -176,6 +176,17 @@ int store_sqlite_files_list(struct store *s, const struct store_filter *f, store
     return failed ? -1 : 0;
 }
 
+int64_t store_sqlite_files_each(struct store *s, const struct store_filter *f, sqlite3_stmt *q, store_each *each,
+                                void *ctx, struct err *e)
+{
+    struct store_sqlite_names all = {0};
+    struct listing l = {f, &all, each, ctx, INT64_MAX};
+    int64_t rows =
+        store_sqlite_files_names(s, NULL, true, &all, e) == 0 ? store_sqlite_each(s, q, list_one, &l, e) : -1;
+    free(all.list);
+    return rows;
+}
+
 static int64_t received_ms(struct store *s, int64_t seq)
 {
     sqlite3_stmt *q = store_sqlite_prepare(s, SQL_RECEIVED, NULL);

@@ -90,6 +90,16 @@ enum { STORE_NAMES_MAX = 2 * STORE_BATCH_MAX, STORE_NAME_SIZE = 64 /* bytes, wit
                  "(SELECT count(token) FROM inbox WHERE state=0 AND due_ms>?1),"                                   \
                  "(SELECT count(*)-count(token) FROM inbox WHERE state=0 AND due_ms>?1),"                          \
                  "(SELECT received_ms FROM event_log WHERE seq=(SELECT min(seq) FROM inbox WHERE state=0))")       \
+    X(SQL_FOLLOW_END, "SELECT max(seq) FROM (SELECT seq FROM event_log WHERE seq>?1 ORDER BY seq LIMIT 500)")      \
+    X(SQL_FOLLOW, STORE_SQL_EVENT " WHERE seq>?9 AND seq<=?10 AND " STORE_SQL_MATCH " ORDER BY seq LIMIT ?8")     \
+    X(SQL_TALLY_TYPE, "SELECT type,endpoint FROM event_log") /* of an index, without the bodies */                \
+    X(SQL_TALLY_STATE, "SELECT count(*) FROM inbox WHERE state=?1 AND endpoint=?2")                               \
+    X(SQL_TALLY_OLDEST, "SELECT e.received_ms FROM event_log e "                                                  \
+                        "WHERE e.seq=(SELECT min(seq) FROM inbox WHERE state=0 AND endpoint=?1)")                 \
+    X(SQL_TALLY_QUARANTINE, "SELECT endpoint,count(*) FROM quarantine "                                           \
+                            "WHERE last_ms>=?1 AND (?2=0 OR last_ms<?2) GROUP BY endpoint")                       \
+    X(SQL_TALLY_TIME, "SELECT e.type,e.endpoint,i.state,e.seq,e.received_ms FROM event_log e "                    \
+                      "LEFT JOIN inbox i ON i.seq=e.seq WHERE e.received_ms>=?1 AND (?2=0 OR e.received_ms<?2)")  \
     X(SQL_RECEIVED, "SELECT received_ms FROM event_log WHERE seq=?1")                                             \
     X(SQL_STANDING, "SELECT i.state,n.id,n.name,e.created_ms,e.erased_ms IS NOT NULL,e.body FROM event_log e "       \
                     "JOIN endpoint n ON n.id=e.endpoint LEFT JOIN inbox i ON i.seq=e.seq WHERE e.seq=?1")          \
@@ -118,11 +128,12 @@ enum { STORE_NAMES_MAX = 2 * STORE_BATCH_MAX, STORE_NAME_SIZE = 64 /* bytes, wit
     X(SQL_HISTORY, "INSERT INTO history(at_ms,action,seq,from_state,to_state,n,os_user,sudo_user,host,reason,"      \
                    "detail) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)")
 
-/* What a struct store_filter asks for, newest first. */
-#define STORE_SQL_FILTER                                                                                          \
+/* What a struct store_filter asks for; newest first. */
+#define STORE_SQL_FILTER STORE_SQL_MATCH " ORDER BY seq DESC LIMIT ?8"
+#define STORE_SQL_MATCH                                                                                           \
     "(?1<0 OR state=?1) AND (?2 IS NULL OR endpoint=?2) AND (?3 IS NULL OR type=?3) AND "                         \
     "(?4 IS NULL OR resource_id=?4) AND (?5 IS NULL OR client_id=?5) AND received_ms>=?6 AND "                    \
-    "(?7=0 OR received_ms<?7) ORDER BY seq DESC LIMIT ?8"
+    "(?7=0 OR received_ms<?7)"
 
 /* Is an event superseded by one that is worked on: of types ?7, and neither dead nor ignored? */
 #define STORE_SQL_OVER(seq)                                                                                       \
@@ -155,9 +166,9 @@ struct store {
     int wait_ms, busy_ms; /* the latter now: what is left of the former */
     char path[PATH_MAX];
     dev_t dev;
-    ino_t ino, log_ino;          /* of the file, and of the log beside it; 0: it has none */
-    bool hurried;                /* the latest batch waited in vain for a lock */
-    size_t names;                /* known in committed rows */
+    ino_t ino, log_ino; /* of the file, and of the log beside it; 0: it has none */
+    bool hurried;       /* the latest batch waited in vain for a lock */
+    size_t names;       /* known in committed rows */
     struct name {
         char endpoint[STORE_NAME_SIZE], secret[STORE_NAME_SIZE];
         int64_t endpoint_id, secret_id;
@@ -232,6 +243,9 @@ void store_sqlite_sweep(struct store *s);
 int store_sqlite_files_floor(struct store *s, struct err *e);
 int store_sqlite_files_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx,
                             struct err *e);
+/* As store_sqlite_each, with what the files tell, and only those that the filter asks for. */
+int64_t store_sqlite_files_each(struct store *s, const struct store_filter *f, sqlite3_stmt *q, store_each *each,
+                                void *ctx, struct err *e);
 int store_sqlite_files_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e);
 /* Fill in what the table does not know of an event: state, attempts, when it is due. */
 int store_sqlite_files_state(struct store *s, struct store_event *v, struct err *e);
@@ -285,6 +299,10 @@ int store_sqlite_ready(struct store *s, struct err *e);
 int store_sqlite_counts(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
 int store_sqlite_ignored(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
 int store_sqlite_missing(struct store *s, char *names, size_t size, struct err *e);
+int store_sqlite_tally(struct store *s, const struct store_filter *f, bool whole, store_each_tally *each, void *ctx,
+                       struct err *e);
+int store_sqlite_follow(struct store *s, const struct store_filter *f, int64_t *after, store_each *each, void *ctx,
+                        struct err *e);
 int store_sqlite_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each,
                        void *ctx, struct err *e);
 int store_sqlite_settle(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,

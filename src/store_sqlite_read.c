@@ -71,12 +71,10 @@ sqlite3_stmt *store_sqlite_by_seq(struct store *s, int64_t seq, struct err *e)
     return q;
 }
 
-/* By the index that serves best: `plain` or one of the two behind it. Most events are done: they are read in order. */
-static sqlite3_stmt *filtered(struct store *s, enum store_sql plain, const struct store_filter *f, int state,
+/* Any of the statements that end in STORE_SQL_MATCH, with a limit. */
+static sqlite3_stmt *matching(struct store *s, enum store_sql which, const struct store_filter *f, int state,
                               int64_t limit, struct err *e)
 {
-    _Static_assert(SQL_LIST_RESOURCE == SQL_LIST + 2 && SQL_SELECT_RESOURCE == SQL_SELECT + 2, "their order");
-    enum store_sql which = plain + (f->resource_id ? 2 : state >= 0 && state != 1 ? 1 : 0);
     const char *const texts[] = {f->endpoint, f->type, f->resource_id, f->client_id};
     sqlite3_stmt *q = store_sqlite_prepare(s, which, e);
     if (!q)
@@ -88,6 +86,14 @@ static sqlite3_stmt *filtered(struct store *s, enum store_sql plain, const struc
     sqlite3_bind_int64(q, 7, f->before_ms);
     sqlite3_bind_int64(q, 8, limit);
     return q;
+}
+
+/* By the index that serves best: `plain` or one of the two behind it. Most events are done: they are read in order. */
+static sqlite3_stmt *filtered(struct store *s, enum store_sql plain, const struct store_filter *f, int state,
+                              int64_t limit, struct err *e)
+{
+    _Static_assert(SQL_LIST_RESOURCE == SQL_LIST + 2 && SQL_SELECT_RESOURCE == SQL_SELECT + 2, "their order");
+    return matching(s, plain + (f->resource_id ? 2 : state >= 0 && state != 1 ? 1 : 0), f, state, limit, e);
 }
 
 sqlite3_stmt *store_sqlite_filtered(struct store *s, const struct store_filter *f, int state, int64_t limit,
@@ -114,6 +120,27 @@ int64_t store_sqlite_scan(struct store *s, int64_t after, int64_t n, store_each 
     sqlite3_bind_int64(q, 1, after);
     sqlite3_bind_int64(q, 2, n);
     return store_sqlite_each(s, q, each, ctx, e);
+}
+
+int store_sqlite_follow(struct store *s, const struct store_filter *f, int64_t *after, store_each *each, void *ctx,
+                        struct err *e)
+{
+    sqlite3_stmt *find = store_sqlite_prepare(s, SQL_FOLLOW_END, e);
+    if (!find)
+        return -1;
+    sqlite3_bind_int64(find, 1, *after);
+    int64_t end = sqlite3_step(find) == SQLITE_ROW ? sqlite3_column_int64(find, 0) : 0;
+    if (sqlite3_reset(find) != SQLITE_OK)
+        return store_sqlite_error(s, "reading the log", e);
+    sqlite3_stmt *q = end > *after ? matching(s, SQL_FOLLOW, f, s->directory ? -1 : f->state, -1, e) : NULL;
+    if (!q)
+        return end > *after ? -1 : 0;
+    sqlite3_bind_int64(q, 9, *after);
+    sqlite3_bind_int64(q, 10, end);
+    if ((s->directory ? store_sqlite_files_each(s, f, q, each, ctx, e) : store_sqlite_each(s, q, each, ctx, e)) < 0)
+        return -1;
+    *after = end;
+    return 1;
 }
 
 struct numbers {

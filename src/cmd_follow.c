@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT
+ * cmd_follow: events as they are recorded, from now on or from a time, until it is told to end. */
+#include "cmd.h"
+#include "cmd_row.h"
+#include "signals.h"
+#include "web.h"
+
+#include <errno.h>
+#include <poll.h>
+
+enum {
+    LOOK_MS = 500,
+    LATE_MS = 5000 /* between when an event was received and when it is recorded there may be so much */
+};
+
+struct follow {
+    const struct config *config;
+    struct store_filter filter;
+    struct cmd_row row;
+    struct store *store; /* NULL: not open */
+    int64_t after;       /* the number of the last event that was looked at */
+    int64_t looked_ms;   /* and when */
+    bool told;           /* that it cannot be opened */
+};
+
+/* What stands there now may be another database. One with lower numbers has others than those we know. */
+static int reopen(struct follow *f, struct err *e)
+{
+    if (f->store && store_leave(f->store, e) != 0)
+        return -1;
+    store_close(f->store);
+    f->store = cmd_store(f->config, false, e);
+    int64_t newest = f->store ? store_newest(f->store, e) : -1;
+    if (newest < 0)
+        return -1;
+    if (newest < f->after) {
+        f->after = 0;
+        if (f->filter.since_ms < f->looked_ms - LATE_MS)
+            f->filter.since_ms = f->looked_ms - LATE_MS;
+    }
+    f->told = false;
+    return 0;
+}
+
+static int look(struct follow *f, struct err *e)
+{
+    int more = 1;
+    f->row.now_ms = web_time_ms();
+    if ((!f->store || !store_in_place(f->store)) && reopen(f, e) != 0)
+        return -1;
+    while (more > 0 && !ferror(stdout))
+        more = store_follow(f->store, &f->filter, &f->after, cmd_row_print, &f->row, e);
+    f->looked_ms = f->row.now_ms;
+    return more;
+}
+
+/* A file that is not there, or is busy, may be in its place at the next look. */
+static void complain(struct follow *f, const struct err *e)
+{
+    if (!f->told)
+        fprintf(stderr, "complycube-inbox: %s; going on as soon as it can be read\n", e->msg);
+    f->told = true;
+}
+
+static int follow(struct follow *f, struct err *e)
+{
+    struct signals signals = {0};
+    if (signals_open(&signals, e) != 0)
+        return -1;
+    while (!signals.told && !ferror(stdout)) {
+        struct pollfd p = {signals.fd, POLLIN, 0};
+        if (look(f, e) < 0)
+            complain(f, e);
+        poll(&p, 1, LOOK_MS);
+        signals_take(&signals);
+    }
+    signals_close(&signals);
+    if (!ferror(stdout) || errno == EPIPE) /* whoever read it has seen enough */
+        return 0;
+    return err_set(e, ERR_SYSTEM, "writing to standard output: %s", strerror(errno));
+}
+
+static int begin(struct follow *f, const struct cmd *cmd, struct err *e)
+{
+    f->filter = cmd_filter(cmd);
+    f->row = (struct cmd_row){cmd->json, cmd->wide, cmd->now_ms, 0};
+    f->looked_ms = cmd->now_ms;
+    f->store = cmd_store(f->config, false, e);
+    f->after = !f->store ? -1 : cmd->since_ms ? 0 : store_newest(f->store, e);
+    return f->after < 0 ? -1 : 0;
+}
+
+int cmd_follow(const struct cmd *cmd, struct err *e)
+{
+    struct follow f = {0};
+    struct config *c = NULL;
+    int result = -1;
+    if (cmd->n_types > 1)
+        err_set(e, ERR_USAGE, "follow takes one --type");
+    else if ((c = cmd_config_public(cmd, e)) && cmd->endpoint && !cmd_row_knows(c, cmd->endpoint))
+        err_set(e, ERR_NOT_FOUND, "there is no endpoint %s", cmd->endpoint);
+    else if ((f.config = c) && begin(&f, cmd, e) == 0) {
+        setvbuf(stdout, NULL, _IOLBF, 0);
+        result = follow(&f, e);
+    }
+    store_close(f.store);
+    config_free(c);
+    return result;
+}

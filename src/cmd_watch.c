@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT
+ * cmd_watch: the alarm for cron: nothing to say while all is well, else one line of all that is wrong. */
+#include "cmd.h"
+#include "cmd_json.h"
+#include "cmd_row.h"
+#include "refusals.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+enum { WRONG_MAX = 8, WAITING = 0, DEAD = 2, QUARANTINED = STORE_STATE_QUARANTINED };
+
+struct watch {
+    const struct cmd *cmd;
+    int64_t n[STORE_STATES], oldest_ms; /* of the inbox: when the oldest that waits was received, 0: none waits */
+    int64_t latest_ms;                  /* when something came last, 0: nothing did within --silence */
+    int64_t refused[REFUSALS_KINDS];    /* within --within */
+    size_t n_wrong;
+    char wrong[WRONG_MAX][400];
+};
+
+static void find(struct watch *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void find(struct watch *w, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    if (w->n_wrong < WRONG_MAX)
+        vsnprintf(w->wrong[w->n_wrong++], sizeof w->wrong[0], format, ap);
+    va_end(ap);
+}
+
+/* ---- the figures ---- */
+
+static void take_state(void *ctx, const struct store_tally *t)
+{
+    struct watch *w = ctx;
+    w->n[t->state] += t->n;
+    if (t->oldest_ms && (!w->oldest_ms || t->oldest_ms < w->oldest_ms))
+        w->oldest_ms = t->oldest_ms;
+}
+
+static void take_count(void *ctx, const struct store_count *c)
+{
+    struct watch *w = ctx;
+    bool mine = !w->cmd->endpoint || span_equal(c->endpoint, span_of(w->cmd->endpoint));
+    if (mine && c->last_ms > w->latest_ms)
+        w->latest_ms = c->last_ms;
+}
+
+static int read_store(struct watch *w, const struct config *c, struct err *e)
+{
+    const struct cmd *cmd = w->cmd;
+    struct store_filter filter = {.endpoint = cmd->endpoint, .state = -1};
+    struct store *s = cmd_store(c, false, e);
+    int failed = !s || store_ready(s, e) != 0 || store_tally(s, &filter, false, take_state, w, e) != 0 ||
+                 (cmd->silence_ms && store_counts(s, cmd->now_ms - cmd->silence_ms, take_count, w, e) != 0);
+    store_close(s);
+    return failed ? -1 : 0;
+}
+
+/* One minute of the file may have begun before: it counts as a whole. */
+static int read_refusals(struct watch *w, const struct config *c, struct err *e)
+{
+    struct refusals_log *log = malloc(sizeof *log);
+    if (!log)
+        return err_set(e, ERR_MEMORY, "reading the count of refusals: out of memory");
+    int failed = refusals_read(c->database, log, e);
+    for (enum refusals_kind k = 0; k < REFUSALS_KINDS && !failed; k++)
+        w->refused[k] = refusals_sum(log, k, w->cmd->now_ms - w->cmd->within_ms, w->cmd->now_ms + 1);
+    free(log);
+    return failed;
+}
+
+/* ---- what they mean ---- */
+
+static void judge_inbox(struct watch *w)
+{
+    const struct cmd *cmd = w->cmd;
+    char age[24];
+    if (w->oldest_ms && cmd->now_ms - w->oldest_ms > cmd->oldest_ms)
+        find(w, "%lld wait, the oldest for %s", (long long)w->n[WAITING], cmd_age(cmd->now_ms - w->oldest_ms, age));
+    if (w->n[DEAD])
+        find(w, "%lld dead (list --state dead)", (long long)w->n[DEAD]);
+    if (w->n[QUARANTINED])
+        find(w, "%lld in quarantine", (long long)w->n[QUARANTINED]);
+    if (cmd->silence_ms && w->latest_ms < cmd->now_ms - cmd->silence_ms)
+        find(w, "nothing came for %s", cmd_age(cmd->silence_ms, age));
+}
+
+static void judge_refusals(struct watch *w)
+{
+    char age[24];
+    int64_t refused = w->refused[REFUSALS_SIGNATURE], failed = w->refused[REFUSALS_FAILED];
+    cmd_age(w->cmd->within_ms, age);
+    if (refused >= w->cmd->refused_max)
+        find(w, "%lld signatures refused within %s", (long long)refused, age);
+    if (failed >= w->cmd->failed_max)
+        find(w, "%lld answers of 5xx within %s (see the receiver's log)", (long long)failed, age);
+}
+
+static void put_time(struct cmd_json *j, const char *name, int64_t ms)
+{
+    if (ms)
+        cmd_json_number(j, name, ms);
+    else
+        cmd_json_raw(j, name, (struct span){0});
+}
+
+static void print_json(const struct watch *w, bool looked, const char *wrong)
+{
+    struct cmd_json *j = cmd_json_new();
+    cmd_json_number(j, "schema", 1);
+    cmd_json_bool(j, "ok", w->n_wrong == 0);
+    cmd_json_text(j, "wrong", w->n_wrong ? span_of(wrong) : (struct span){0});
+    if (looked) {
+        cmd_json_number(j, "waiting", w->n[WAITING]);
+        put_time(j, "oldest_ms", w->oldest_ms);
+        cmd_json_number(j, "dead", w->n[DEAD]);
+        cmd_json_number(j, "quarantined", w->n[QUARANTINED]);
+        if (w->cmd->silence_ms)
+            put_time(j, "latest_ms", w->latest_ms);
+    }
+    for (enum refusals_kind k = 0; k < REFUSALS_KINDS; k++) {
+        char name[32];
+        snprintf(name, sizeof name, "refused_%s", refusals_word(k));
+        cmd_json_number(j, k == REFUSALS_FAILED ? "answered_5xx" : name, w->refused[k]);
+    }
+    cmd_json_end(j);
+}
+
+/* What keeps events from being recorded comes first, and gives the exit code; else it is that of ERR_NOT_FOUND. */
+static int tell(const struct watch *w, bool looked, enum err_code code, struct err *e)
+{
+    char line[sizeof e->msg] = "";
+    for (size_t i = 0, used = 0; i < w->n_wrong && used < sizeof line; i++, used = strlen(line))
+        snprintf(line + used, sizeof line - used, "%s%s", i ? "; " : "", w->wrong[i]);
+    if (w->cmd->json)
+        print_json(w, looked, line);
+    return w->n_wrong ? err_set(e, code, "%s", line) : 0;
+}
+
+int cmd_watch(const struct cmd *cmd, struct err *e)
+{
+    struct watch *w = calloc(1, sizeof *w);
+    struct err other = {0};
+    if (!w)
+        return err_set(e, ERR_MEMORY, "looking: out of memory");
+    w->cmd = cmd;
+    struct config *c = cmd_config_public(cmd, e);
+    bool known = c && (!cmd->endpoint || cmd_row_knows(c, cmd->endpoint) ||
+                       err_set(e, ERR_NOT_FOUND, "there is no endpoint %s", cmd->endpoint) == 0);
+    bool looked = known && read_store(w, c, e) == 0;
+    if (looked)
+        judge_inbox(w);
+    else
+        find(w, "%s", e->msg);
+    if (c && read_refusals(w, c, &other) != 0)
+        find(w, "%s", other.msg);
+    judge_refusals(w);
+    int result = tell(w, looked, looked ? ERR_NOT_FOUND : e->code, e);
+    config_free(c);
+    free(w);
+    return result;
+}
