@@ -49,6 +49,27 @@ for my $form ('table', 'directory') {
         my ($name, $expected, @args) = @$case;
         is $listed->(@args), $expected, "$form: list $name";
     }
+    # For a person, within 80 columns; with --wide all of it.
+    my $now = int(time * 1000);
+    if ($form eq 'table') {
+        $db->do("UPDATE inbox SET attempts = 3, due_ms = $now + 500000 WHERE seq = 2");
+    } else {
+        my ($name) = glob $f->path('home/private/inbox.d/live') . '/new/*';
+        rename $name, $name =~ s{/new/(.*)}{sprintf '/cur/%s,a=3,l=%013d', $1, $now + 500000}er or die "$name: $!";
+    }
+    $db->do('UPDATE event_log SET type = ? WHERE seq = 1', undef, 'check.completed.attention');
+    my $shown = sub { my ($code, $out, $err) = $f->run($tool, '-c', $f->config, 'list', @_); return $out . $err };
+    my $table = $shown->();
+    like $table, qr/^ *SEQ  RECEIVED     STATE    TRIES  DUE     ENDPOINT  TYPE$/m, "$form: a heading";
+    like $table, qr/^ +4  \d\d-\d\d \d\d:\d\d  waiting      0  now     sandbox   check\.pending$/m, "$form: what is due now";
+    like $table, qr/^ +2  \S+ ?\S*  waiting      3  in 8m   live      check\.completed$/m, "$form: what is to be tried again, and when";
+    like $table, qr/^ +3  .*  dead         \d  -       live      check\.pending$/m, "$form: what is dead";
+    is_deeply [grep { length > 80 } split /\n/, $table], [], "$form: within 80 columns";
+    like $shown->('--wide'), qr/^ +2  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d [-+]\d{4}  waiting      3  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d [-+]\d{4}  live      check\.completed +e2 +r1$/m,
+        "$form: wide it has ids too";
+    my %row = map { my $r = decode_json($_); ($r->{event_id} => $r) } split /\n/, $shown->('--json');
+    is_deeply [map { $_ // 'null' } $row{e2}{due_ms}, $row{e2}{attempts}, $row{e3}{due_ms}], [$now + 500000, 3, 'null'], "$form: JSON tells the same";
+    ok abs($row{e4}{due_ms} - $now) < 60000, "$form: as a time";
     like $listed->('-a', 'yesterday'), qr/^exit 2: .*takes a time/, "$form: what is no time is refused";
     like $listed->('-a', '2026-13-01'), qr/^exit 2: /, "$form: so is a month that is not there";
     like $listed->('-t', 'a', '-t', 'b'), qr/^exit 2: .*one --type/, "$form: and a second type";

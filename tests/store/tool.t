@@ -68,8 +68,8 @@ my @rows = map { decode_json($_) } split /\n/, $out;
 is_deeply([map { "$_->{endpoint} $_->{event_id} $_->{state}" } @rows], ['sandbox e2 waiting', 'live e1 waiting'],
     'list shows the newest first');
 unlike($out, qr/12345678901234567890/, 'and no payload');
-($code, $out) = tool('', 'list', '--endpoint', 'live');
-like($out, qr/check\.completed +e1$/m, 'it can show one endpoint');
+($code, $out) = tool('', 'list', '--wide', '--endpoint', 'live');
+like($out, qr/check\.completed +e1 +c1$/m, 'it can show one endpoint');
 unlike($out, qr/e2/, 'and leave the other out');
 ($code, $out) = tool('', 'list', '--state', 'done');
 is($out, "no events\n", 'and one state');
@@ -134,7 +134,7 @@ $change->('PRAGMA user_version = 3');
 is((tool('', 'list'))[0], 6, 'one further is refused');
 $change->('PRAGMA user_version = 1');
 is(post(qq({"id":"x\xc2\x9b31m\xe2\x80\xaey","type":"t"}), $secret), 200, 'an id with characters that a terminal obeys');
-like((tool('', 'list'))[1], qr/x\?31m\?y$/m, 'is listed without them');
+like((tool('', 'list', '--wide'))[1], qr/ x\?31m\?y +-$/m, 'is listed without them');
 
 spew("$dir/secrets", "\n");
 ($code, $out) = tool('', 'doctor', '--json');

@@ -1,0 +1,107 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# complycube-inbox watch: silent while all is well, else one line of all that is wrong, and an exit code.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use Event;
+use Fixture;
+use JSON::PP;
+use Test::More;
+use Tool qw(change record resource_event);
+
+my $sample = Fixture::slurp("$Fixture::ROOT/cgi-bin/complycube-webhook.conf.sample");
+
+# Exit code, and all that it printed, wherever.
+sub ran {
+    my ($f, @args) = @_;
+    my ($code, $out, $err) = $f->run($f->install('run/complycube-inbox', 'complycube-inbox'), '-c', $f->config, 'watch', @args);
+    $f->{cgi_log} .= $err;
+    return ($code, "$out$err");
+}
+
+sub says {
+    my ($f, $code, $line, $name, @args) = @_;
+    my ($is, $said) = ran($f, @args);
+    is($is, $code, $name);
+    like($said, $line, "$name: its line");
+    is(scalar(() = $said =~ /\n/g), length $said ? 1 : 0, "$name: one line at most") or diag $said;
+}
+
+sub forge { my ($f, $n) = @_; $f->cgi(map { { body => event(), headers => ['ComplyCube-Signature' => 'f' x 64] } } 1 .. $n) }
+
+for my $form ('table', 'directory') {
+    my $f = Fixture->new(conf => ($form eq 'table' ? '' : qq(inbox = "directory"\ndirectory = "../../private/inbox.d"\n)) . $sample
+        . qq(endpoint sandbox { secret_file = "../../private/secrets.sandbox" }\n));
+    says($f, 1, qr/complycube-inbox init$/, "$form: no database is wrong");
+    record($f, map { resource_event("e$_", "r$_", $_) } 1 .. 3);
+    says($f, 0, qr/^$/, "$form: all is well");
+    says($f, 0, qr/^$/, "$form: something has come", '--silence', '1h');
+
+    change($f, 'UPDATE event_log SET received_ms = received_ms - 3600000 WHERE seq = 1');
+    says($f, 1, qr/^complycube-inbox: 3 wait, the oldest for 60m$/, "$form: the oldest has waited for long");
+    says($f, 0, qr/^$/, "$form: not too long, where it may", '--oldest', '2h');
+    says($f, 0, qr/^$/, "$form: nor of another endpoint", '--endpoint', 'sandbox');
+    says($f, 1, qr/there is no endpoint nowhere$/, "$form: one that is not there is wrong", '-e', 'nowhere');
+
+    my $box = $f->path('home/private/inbox.d/live');
+    if ($form eq 'table') {
+        change($f, 'UPDATE inbox SET state = 2 WHERE seq = 1');
+    } else {
+        my ($first) = map { s{.*/}{}r } (sort glob "$box/new/*")[0];
+        rename "$box/new/$first", "$box/dead/$first" or die;
+    }
+    says($f, 1, qr/^complycube-inbox: 1 dead \(list --state dead\)$/, "$form: one is dead");
+    $f->cgi({ body => '{', headers => ['ComplyCube-Signature' => sign('{', $SECRET{sandbox})] });
+    says($f, 1, qr/^complycube-inbox: 1 dead \(list --state dead\); 1 in quarantine$/, "$form: and one put aside: both in a line");
+    says($f, 1, qr/^complycube-inbox: 1 in quarantine$/, "$form: of its endpoint", '-e', 'sandbox');
+    change($f, 'DELETE FROM quarantine', $form eq 'table' ? 'UPDATE inbox SET state = 1' : ());
+    if ($form eq 'directory') { unlink glob "$box/dead/*" }
+    says($f, 0, qr/^$/, "$form: all is well again");
+
+    forge($f, 19);
+    says($f, 0, qr/^$/, "$form: some forgeries are nothing");
+    forge($f, 1);
+    says($f, 1, qr/^complycube-inbox: 20 signatures refused within 10m$/, "$form: twenty are");
+    says($f, 0, qr/^$/, "$form: unless more are allowed", '--refused', 21);
+    my ($code, $out) = ran($f, '--json', '--refused', 5, '--silence', '1h');
+    my ($json) = map { decode_json($_) } grep { /^\{/ } split /\n/, $out;
+    is($code, 1, "$form: with --json the exit code is the same");
+    ok(!$json->{ok} && $json->{latest_ms}, "$form: it tells so");
+    is_deeply([@$json{qw(schema wrong dead quarantined refused_signature refused_method answered_5xx)}],
+        [1, '20 signatures refused within 10m', 0, 0, 20, 0, 0], "$form: with the figures");
+
+    change($f, 'UPDATE counter SET last_ms = last_ms - 7200000, hour_ms = hour_ms - 7200000');
+    says($f, 1, qr/^complycube-inbox: nothing came for 60m; 20 signatures refused within 10m$/, "$form: silence", '-Q', '1h');
+    says($f, 0, qr/^$/, "$form: that is short enough", '-Q', '3h', '-G', 100);
+
+    # Answers of 5xx, since the database is another program's.
+    rename $f->database, $f->database . '.aside';
+    unlink map { $f->database . $_ } qw(-wal -shm);
+    $f->write('home/private/inbox.db', 'not a database at all' x 100);
+    record_fails($f) for 1 .. 10;
+    says($f, 7, qr/^complycube-inbox: .*not a database.*; 20 signatures refused within 10m; 10 answers of 5xx within 10m/, "$form: a database that cannot be opened");
+    ($code, $out) = ran($f, '-j');
+    ($json) = map { decode_json($_) } grep { /^\{/ } split /\n/, $out;
+    ok(!$json->{ok} && $json->{wrong} =~ /not a database/ && $json->{answered_5xx} == 10 && !exists $json->{waiting}, "$form: in JSON as well");
+    unlink $f->database;
+    rename $f->database . '.aside', $f->database;
+    says($f, 1, qr/^complycube-inbox: 10 answers of 5xx within 10m \(see the receiver's log\)$/, "$form: back again", '-G', 100);
+    says($f, 0, qr/^$/, "$form: unless more are allowed", '-G', 100, '--failed', 11);
+
+    chmod 0, $f->path('home/private/secrets');
+    says($f, 0, qr/^$/, "$form: it needs no secret", '-G', 100, '--failed', 11);
+    says($f, 2, qr/takes how long: 90s, 15m, 12h or 7d$/, "$form: what is no time is refused", '--oldest', 'long');
+    $f->write('home/public_html/cgi-bin/complycube-webhook.conf', 'database = 7 7');
+    says($f, 9, qr/complycube-webhook\.conf/, "$form: a broken configuration is wrong");
+    $f->finish;
+}
+done_testing;
+
+sub record_fails {
+    my ($f) = @_;
+    my $body = event();
+    my ($answer) = $f->cgi({ body => $body, headers => ['ComplyCube-Signature' => sign($body)] });
+    $answer->{status} == 503 or die "not 503: $answer->{status}";
+}
