@@ -152,10 +152,13 @@ static int list_all(struct store *s, struct listing *l, struct err *e)
         if (q && store_sqlite_each(s, q, list_one, l, e) < 0)
             return -1;
     }
-    sqlite3_stmt *q =
-        by_file ? NULL : store_sqlite_filtered(s, l->filter, -1, l->filter->state < 0 ? l->left : -1, e);
+    if (by_file)
+        return 0;
+    if (l->filter->state < 0)
+        return store_sqlite_newest(s, l->filter, -1, l->left, list_one, l, e) < 0 ? -1 : 0;
+    sqlite3_stmt *q = store_sqlite_filtered(s, l->filter, -1, -1, e);
     if (!q)
-        return by_file ? 0 : -1;
+        return -1;
     int rc = SQLITE_DONE;
     while (l->left && (rc = sqlite3_step(q)) == SQLITE_ROW) {
         struct store_event v;

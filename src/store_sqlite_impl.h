@@ -90,6 +90,8 @@ enum { STORE_NAMES_MAX = 2 * STORE_BATCH_MAX, STORE_NAME_SIZE = 64 /* bytes, wit
                  "(SELECT count(token) FROM inbox WHERE state=0 AND due_ms>?1),"                                   \
                  "(SELECT count(*)-count(token) FROM inbox WHERE state=0 AND due_ms>?1),"                          \
                  "(SELECT received_ms FROM event_log WHERE seq=(SELECT min(seq) FROM inbox WHERE state=0))")       \
+    X(SQL_LIST_RECENT, STORE_SQL_EVENT " WHERE seq>?9 AND " STORE_SQL_FILTER)                                     \
+    X(SQL_SELECT_OLDER, "SELECT seq FROM events WHERE seq<=?9 AND " STORE_SQL_MATCH " ORDER BY seq LIMIT ?8")     \
     X(SQL_FOLLOW_END, "SELECT max(seq) FROM (SELECT seq FROM event_log WHERE seq>?1 ORDER BY seq LIMIT 500)")      \
     X(SQL_FOLLOW, STORE_SQL_EVENT " WHERE seq>?9 AND seq<=?10 AND " STORE_SQL_MATCH " ORDER BY seq LIMIT ?8")     \
     X(SQL_TALLY_TYPE, "SELECT type,endpoint FROM event_log") /* of an index, without the bodies */                \
@@ -219,6 +221,10 @@ int64_t store_sqlite_each(struct store *s, sqlite3_stmt *q, store_each *each, vo
 /* The rows that a filter asks for, but for its state and limit, for store_sqlite_each; NULL and *e. */
 sqlite3_stmt *store_sqlite_filtered(struct store *s, const struct store_filter *f, int state, int64_t limit,
                                     struct err *e);
+
+/* The same, run to its end: the number of rows, or -1. */
+int64_t store_sqlite_newest(struct store *s, const struct store_filter *f, int state, int64_t limit, store_each *each,
+                            void *ctx, struct err *e);
 
 /* The row of an event by its number, for store_sqlite_each; NULL and *e. */
 sqlite3_stmt *store_sqlite_by_seq(struct store *s, int64_t seq, struct err *e);

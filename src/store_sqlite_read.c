@@ -11,7 +11,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { SPACE_MIN = 16 << 20 /* bytes */ };
+enum { SPACE_MIN = 16 << 20 /* bytes */, RECENT = 20000 /* events; those before are read forwards */ };
 
 struct span store_sqlite_text(sqlite3_stmt *q, int column)
 {
@@ -102,14 +102,69 @@ sqlite3_stmt *store_sqlite_filtered(struct store *s, const struct store_filter *
     return filtered(s, SQL_LIST, f, state, limit, e);
 }
 
+/* The numbers of the last n rows that a query gives, in a ring. */
+struct ring {
+    int64_t *seq;
+    size_t n, rows;
+};
+
+static int fill_ring(struct store *s, sqlite3_stmt *q, struct ring *r, struct err *e)
+{
+    while (sqlite3_step(q) == SQLITE_ROW)
+        r->seq[r->rows++ % r->n] = sqlite3_column_int64(q, 0);
+    return sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "looking for events", e);
+}
+
+/* Those up to a number: read forwards, since no disk reads ahead backwards, and given from the end. */
+static int64_t older(struct store *s, const struct store_filter *f, int state, int64_t limit, int64_t up_to,
+                     store_each *each, void *ctx, struct err *e)
+{
+    struct ring r = {.n = (size_t)limit};
+    int64_t rows = 0;
+    sqlite3_stmt *q = matching(s, SQL_SELECT_OLDER, f, state, -1, e);
+    if (!q)
+        return -1;
+    r.seq = malloc(r.n * sizeof *r.seq);
+    if (!r.seq)
+        return err_set(e, ERR_MEMORY, "looking for events: out of memory");
+    sqlite3_bind_int64(q, 9, up_to);
+    if (fill_ring(s, q, &r, e) != 0)
+        rows = -1;
+    for (size_t i = 0; rows >= 0 && i < r.rows && i < r.n; i++) {
+        q = store_sqlite_by_seq(s, r.seq[(r.rows - 1 - i) % r.n], e);
+        int64_t one = q ? store_sqlite_each(s, q, each, ctx, e) : -1;
+        rows = one < 0 ? -1 : rows + one;
+    }
+    free(r.seq);
+    return rows;
+}
+
+int64_t store_sqlite_newest(struct store *s, const struct store_filter *f, int state, int64_t limit, store_each *each,
+                            void *ctx, struct err *e)
+{
+    bool rare = f->endpoint || f->type || f->client_id || f->since_ms || f->before_ms;
+    bool indexed = f->resource_id || (state >= 0 && state != 1);
+    int64_t last = rare && !indexed && limit >= 0 ? store_sqlite_last(s, e) : 0, up_to = last - RECENT;
+    if (last < 0)
+        return -1;
+    sqlite3_stmt *q =
+        up_to > 0 ? matching(s, SQL_LIST_RECENT, f, state, limit, e) : store_sqlite_filtered(s, f, state, limit, e);
+    if (!q)
+        return -1;
+    if (up_to > 0)
+        sqlite3_bind_int64(q, 9, up_to);
+    int64_t rows = store_sqlite_each(s, q, each, ctx, e);
+    if (up_to <= 0 || rows < 0 || rows >= limit)
+        return rows;
+    int64_t more = older(s, f, state, limit - rows, up_to, each, ctx, e);
+    return more < 0 ? -1 : rows + more;
+}
+
 int store_sqlite_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e)
 {
     if (s->directory)
         return store_sqlite_files_list(s, f, each, ctx, e);
-    sqlite3_stmt *q = store_sqlite_filtered(s, f, f->state, f->limit, e);
-    if (!q)
-        return -1;
-    return store_sqlite_each(s, q, each, ctx, e) < 0 ? -1 : 0;
+    return store_sqlite_newest(s, f, f->state, f->limit, each, ctx, e) < 0 ? -1 : 0;
 }
 
 int64_t store_sqlite_scan(struct store *s, int64_t after, int64_t n, store_each *each, void *ctx, struct err *e)

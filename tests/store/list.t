@@ -73,6 +73,20 @@ for my $form ('table', 'directory') {
     like $listed->('-a', 'yesterday'), qr/^exit 2: .*takes a time/, "$form: what is no time is refused";
     like $listed->('-a', '2026-13-01'), qr/^exit 2: /, "$form: so is a month that is not there";
     like $listed->('-t', 'a', '-t', 'b'), qr/^exit 2: .*one --type/, "$form: and a second type";
+
+    # What is rare among many is found however old it is.
+    $db->do(q(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000)
+        INSERT INTO event_log (seq, endpoint, event_id, type, client_id, created_ms, received_ms)
+        SELECT 100 + i, 1, 'many-' || i, CASE WHEN i IN (7, 8, 9, 29000, 49999) THEN 'rare' ELSE 'usual' END, 'c' || (i % 2), 1, 1 FROM n));
+    $db->do('INSERT INTO inbox (seq, endpoint, state, due_ms) SELECT seq, endpoint, 1, 1 FROM event_log WHERE seq > 100') if $form eq 'table';
+    is $listed->('-t', 'rare'), 'many-49999 many-29000 many-9 many-8 many-7', "$form: all of a rare type, the newest first";
+    is $listed->('-t', 'rare', '-n', 3), 'many-49999 many-29000 many-9', "$form: the newest of them";
+    is $listed->('-t', 'rare', '-n', 1), 'many-49999', "$form: the very newest";
+    is $listed->('-t', 'rare', '-s', 'done', '-n', 4), 'many-49999 many-29000 many-9 many-8', "$form: in a state";
+    is $listed->('-t', 'rare', '-C', 'c1', '-n', 2), 'many-49999 many-9', "$form: of a client";
+    is $listed->('-t', 'none'), '', "$form: none";
+    is $listed->('-C', 'c0', '-n', 3), 'many-50000 many-49998 many-49996', "$form: what is frequent";
+    is scalar(split / /, $listed->('-C', 'c0', '-n', 24000)), 24000, "$form: and many of it";
     $f->finish;
 }
 done_testing;
