@@ -46,7 +46,7 @@ static void add(struct paths *p, int mode, const char *format, ...)
 /* The folder that holds the database, and all of the database's files. */
 static void add_database(struct paths *p, const struct doctor *d)
 {
-    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal", ".lock"};
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal", ".lock", ".refused"};
     char folder[PATH_MAX];
     if (files_folder(d->database, folder, sizeof folder) == 0)
         add(p, R_OK | W_OK | X_OK, "%s", folder);

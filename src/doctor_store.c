@@ -2,6 +2,7 @@
  * doctor_store: what stands in the store, and what it stands on. */
 #include "doctor.h"
 #include "receiver.h"
+#include "refusals.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -263,7 +264,7 @@ struct matches {
 static void take_match(void *ctx, const struct store_count *count)
 {
     struct matches *m = ctx;
-    if (span_equal(count->outcome, span_of("refused")))
+    if (!count->secret.at)
         return;
     m->any += count->n;
     for (size_t i = 0; i < m->c->n_endpoints; i++)
@@ -272,24 +273,11 @@ static void take_match(void *ctx, const struct store_count *count)
                                 span_equal(count->secret, span_of(m->c->endpoint[i].secrets.list[k].name));
 }
 
-/* How many requests were refused in the last 7 days: here, and only here, is told where that stands. */
-static void take_refused(void *ctx, const struct store_count *count)
-{
-    if (span_equal(count->outcome, span_of("refused")))
-        *(int64_t *)ctx += count->n;
-}
-
-static int64_t count_refused(struct doctor *d, struct store *s)
-{
-    int64_t n = 0;
-    return store_counts(s, d->cmd->now_ms - WEEK_MS, take_refused, &n, NULL) == 0 ? n : 0;
-}
-
 static void tell_unmatched(struct doctor *d, const struct matches *m, const struct config_endpoint *p,
                            const char *secret)
 {
     const char *file = p->secret_file ? p->secret_file : "the environment";
-    if (m->refused) {
+    if (m->refused > 0) {
         doctor_step(d,
                     "by hand: in %s, compare the line %s with the secret that ComplyCube showed for this very "
                     "webhook, and write that one",
@@ -297,7 +285,7 @@ static void tell_unmatched(struct doctor *d, const struct matches *m, const stru
         doctor_find(d, DOCTOR_WARNING, "secrets",
                     "a wrong secret is no attack: it is probably that of another webhook, "
                     "and every event is refused",
-                    "endpoint %s: the secret %s has never matched, and %lld requests were refused", p->name, secret,
+                    "endpoint %s: the secret %s has never matched, and %lld requests were refused for their signature in 7 days", p->name, secret,
                     (long long)m->refused);
     } else {
         doctor_find(d, DOCTOR_OK, "secrets", "", "endpoint %s: the secret %s has not matched yet%s", p->name, secret,
@@ -314,7 +302,7 @@ static void check_matches(struct doctor *d, struct store *s)
         return;
     }
     m->c = d->config;
-    m->refused = count_refused(d, s);
+    m->refused = refusals_since(d->database, REFUSALS_SIGNATURE, d->cmd->now_ms - WEEK_MS, &e);
     if (store_counts(s, 0, take_match, m, &e) != 0)
         doctor_find(d, DOCTOR_WRONG, err_word(e.code), "", "%s", e.msg);
     for (size_t i = 0; i < m->c->n_endpoints; i++)
