@@ -1,10 +1,10 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
-# How fast, beside what: bench.pl [--rounds N] [--seconds N] [--only REGEX] [--parts REGEX] [--out FILE] [--smoke]
+# How fast, beside what: bench.pl [--rounds N] [--seconds N] [--only REGEX] [--parts REGEX] [--out FILE] [--update FILE] [--smoke]
 #
 # Real servers on the loopback; each round measures everything once, so that a machine that slows down slows all of it.
 # Medians over the rounds; a ratio is the median of the ratios of each round. --smoke: some seconds, correctness only. --parts takes some
-# of: load trickle grown start poll.
+# of: load trickle grown start poll look. --update writes the sections of poll and look alone into a file that has others.
 use strict;
 use warnings;
 use FindBin;
@@ -18,8 +18,8 @@ use Measure;
 use Report;
 
 my %o = (rounds => 5, seconds => 3, only => '.', parts => '.');
-GetOptions(\%o, 'rounds=i', 'seconds=i', 'only=s', 'parts=s', 'out=s', 'smoke') && !@ARGV
-    or die "usage: bench.pl [--rounds N] [--seconds N] [--only REGEX] [--parts REGEX] [--out FILE] [--smoke]\n";
+GetOptions(\%o, 'rounds=i', 'seconds=i', 'only=s', 'parts=s', 'out=s', 'update=s', 'smoke') && !@ARGV
+    or die "usage: bench.pl [--rounds N] [--seconds N] [--only REGEX] [--parts REGEX] [--out FILE] [--update FILE] [--smoke]\n";
 @o{qw(rounds seconds)} = (1, 1) if $o{smoke};
 
 my @CONNECTIONS = $o{smoke} ? (16) : (1, 16, 64, 256);
@@ -29,7 +29,7 @@ my $STARTS = $o{smoke} ? 10 : 100;    # processes a round
 my $REQUESTS = $o{smoke} ? 20_000 : 250_000;
 
 my $STRANDED = $o{smoke} ? 3_000 : 300_000;
-my %part = map { $_ => scalar($_ =~ $o{parts}) } qw(load trickle grown start poll);
+my %part = map { $_ => scalar($_ =~ $o{parts}) } qw(load trickle grown start poll look);
 
 my @contenders = grep { /$o{only}/ && Contender::possible($_) } Contender::names();
 my $work = Fixture->new;
@@ -74,6 +74,11 @@ if ($part{poll}) {
     Measure::fill($polled{processed}, $GROWN[1]);
     Measure::strand($polled{stranded}, $STRANDED);
 }
+my $looked = Fixture->new;
+if ($part{look}) {
+    progress("preparing a database of $GROWN[1] events to look at");
+    Measure::fill_for_looks($looked, $GROWN[1]);
+}
 system 'sync';    # or the disk is still busy with it when the first are measured
 
 for my $round (1 .. $o{rounds}) {
@@ -105,6 +110,10 @@ for my $round (1 .. $o{rounds}) {
         $at->('polling');
         my %us = Measure::polls($o{smoke} ? 5 : 200, %polled);
         $report->add('poll', $_, $us{$_}) for keys %us;
+    }
+    if ($part{look}) {
+        $at->('looking');
+        $report->add('look', 0, Measure::looks($looked, $o{smoke} ? 1 : 5));
     }
 }
 progress('counting instructions') if !$o{smoke} && $part{load};

@@ -86,9 +86,9 @@ sub trickle {
     }
 }
 
-# Put n processed events into the database of a fixture.
+# Put n processed events into the database of a fixture, of one type, or of so many in turn.
 sub fill {
-    my ($f, $n) = @_;
+    my ($f, $n, $types) = @_;
     my ($code, undef, $err) = $f->run($f->install('run/complycube-inbox', 'complycube-inbox'), '-c', $f->config, 'init');
     die "init: $err" if ($code // 1) != 0;
     my $db = DBI->connect('dbi:SQLite:dbname=' . $f->database, '', '', { RaiseError => 1 });
@@ -96,16 +96,51 @@ sub fill {
     $db->do(q(INSERT OR IGNORE INTO endpoint (id, name) VALUES (1, 'live')));
     $db->do(q(INSERT INTO secret (id, endpoint, name) VALUES (1, 1, 'main')));
     $db->begin_work;
-    $db->do(<<'SQL', undef, $n, $Load::BODY);
+    $db->do(<<'SQL', undef, $n, $Load::BODY, $types // 0);
 WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 - 1)
 INSERT INTO event_log (endpoint, event_id, type, resource_type, resource_id, client_id, status, outcome, created_ms,
                        received_ms, secret, signature, payload_at, payload_len, body)
-SELECT 1, printf('66%022x', i), 'check.completed.clear', 'check', printf('67%022x', i), printf('68%022x', i),
+SELECT 1, printf('66%022x', i), CASE WHEN ?3 + 0 THEN 'check.completed.' || (i % ?3) ELSE 'check.completed.clear' END, 'check', printf('67%022x', i), printf('68%022x', i),
        'complete', 'clear', 1769718742004, 1769718742004 + i, 1, randomblob(32), 90, 600, randomblob(?2) FROM n WHERE i < ?1 + 0
 SQL
     $db->do('INSERT INTO inbox (seq, endpoint, state, due_ms, attempts, done_ms)
              SELECT seq, 1, 1, received_ms, 1, received_ms FROM event_log');
     $db->commit;
+}
+
+# A fixture for looks(): n events of 40 types, of which some wait or are dead, and two years of figures.
+sub fill_for_looks {
+    my ($f, $n) = @_;
+    fill($f, $n, 40);
+    my $db = DBI->connect('dbi:SQLite:dbname=' . $f->database, '', '', { RaiseError => 1 });
+    $db->begin_work;
+    $db->do('UPDATE inbox SET state = CASE WHEN seq % 50 THEN 0 ELSE 2 END, done_ms = NULL WHERE seq > ?', undef, $n - 1000);
+    $db->do(q(INSERT INTO counter (hour_ms, endpoint, secret, outcome, n, last_ms)
+        WITH RECURSIVE h(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM h WHERE i < 17520)
+        SELECT (? - i) * 3600000, 1, 1, o.column1, 57, (? - i) * 3600000 + 1
+        FROM h, (VALUES ('stored'), ('duplicate')) o), undef, (int(time / 3600)) x 2);
+    $db->commit;
+}
+
+# Median ms of the tool from start to exit, and those of processor time in it (NAME_cpu), after one that is not counted.
+sub looks {
+    my ($f, $times) = @_;
+    my %args = (list => [qw(list --limit 100)], stats => ['stats'], type => [qw(list --type check.completed.7 --limit 100)],
+        rare => [qw(list --type check.created)], client => [qw(list --client 680000000000000000000007)],
+        since => [qw(stats --since 2020-01-01)], watch => [qw(watch --oldest 99999d)]);
+    my $script = 'open my $said, ">&", \*STDERR; open STDOUT, ">", "/dev/null"; open STDERR, ">", "/dev/null";'
+        . 'for (0 .. shift) { my ($t, $c) = (time, (times)[2] + (times)[3]); system @ARGV;'
+        . 'printf $said "%f %f\n", (time - $t) * 1000, ((times)[2] + (times)[3] - $c) * 1000 if $_ }';
+    my %ms;
+    for my $what (keys %args) {
+        my ($code, undef, $err) = $f->run('perl', '-MTime::HiRes=time', '-e', $script, $times, $f->path('run/complycube-inbox'),
+            '-c', $f->config, @{ $args{$what} }, { limit => 300 });
+        my @ms = map { [split] } split /\n/, $err;
+        die "$what: $err" if ($code // 1) != 0 || @ms != $times;
+        $ms{$what} = median(map { $_->[0] } @ms);
+        $ms{"${what}_cpu"} = median(map { $_->[1] } @ms);
+    }
+    return \%ms;
 }
 
 sub rows { my ($f) = @_; return $f->value('SELECT max(seq) FROM event_log') // 0 }

@@ -112,6 +112,28 @@ sub _bar {
             qw(processed stranded) } qw(idle claim pending)),
         ['acknowledged events missing after any run', '<=', 0, $missing],
     );
+    return _bars(@bar, $self->_look_bar);
+}
+
+# What a person or cron asks of a million events.
+my %LOOK = (list => 'list --limit 100', stats => 'stats', type => 'list --limit 100 of one type of 40',
+    rare => 'list of a type that is not there', client => 'list of a client of one event, the seventh of all',
+    since => 'stats --since 2020-01-01', watch => 'watch');
+
+sub _look_bar {
+    my ($self) = @_;
+    return map { ["$LOOK{$_}, a million events, ms", '<=', 500, $self->figure('look', 0, $_)] } qw(list stats);
+}
+
+sub _look_section {
+    my ($self) = @_;
+    my @what = grep { defined $self->figure('look', 0, $_) } qw(list stats type rare client since watch);
+    return "The tool from start to exit, warm, over a million events of 40 types, of which 980 wait, with two years of figures; medians:\n\n"
+        . table(['', 'ms', 'CPU ms'], map { [$LOOK{$_}, _n('%.0f', $self->figure('look', 0, $_)), _n('%.0f', $self->figure('look', 0, "${_}_cpu"))] } @what);
+}
+
+sub _bars {
+    my (@bar) = @_;
     return table(['', 'bound', 'measured', ''], map {
         my ($words, $sign, $bound, $is) = @$_;
         my $holds = defined $is && ($sign eq '>=' ? $is >= $bound : $is <= $bound);
@@ -169,7 +191,33 @@ sub _text {
     $text .= "\n## What was aimed at\n\n" . $self->_bar if !$self->{smoke};
     $text .= "\n## $_ connection" . ($_ == 1 ? '' : 's') . "\n\n" . $self->_load_table($_) for sort { $a <=> $b } keys %connections;
     $text .= "\n## Beside\n\n" . $self->_other_table;
-    return $text . ($self->{sample}{poll} ? "\n## What a consumer pays\n\n" . $self->_poll_table : '');
+    $text .= "\n## $_->[0]\n\n" . $_->[1]->() for $self->_own_sections;
+    return $text;
+}
+
+# Those that stand for themselves, where they were measured: heading, text.
+sub _own_sections {
+    my ($self) = @_;
+    return (
+        defined $self->figure('poll', 'none', 'idle') ? ['What a consumer pays', sub { $self->_poll_table }] : (),
+        defined $self->figure('look', 0, 'list') ? ['What a look costs', sub { $self->_look_section }] : (),
+    );
+}
+
+# Put them into a file in the place of those it has, or behind all; whatever else is in it stays.
+sub _update {
+    my ($self, $file) = @_;
+    my $all = -e $file ? Fixture::slurp($file) : "# Benchmarks\n";
+    for my $section ($self->_own_sections) {
+        my ($heading, $text) = ($section->[0], $section->[1]->());
+        $text .= "\nMeasured alone (`tests/bench/bench.pl --parts '$self->{parts}' --rounds $self->{rounds}`, "
+            . strftime('%Y-%m-%d', gmtime) . "):\n\n" . _bars($self->_look_bar) if $heading eq 'What a look costs';
+        $all =~ s/^## \Q$heading\E\n.*?(?=^## |\z)//ms;
+        $all =~ s/\n*\z/\n\n## $heading\n\n$text/;
+    }
+    open my $out, '>', $file or die "$file: $!";
+    print $out $all;
+    close $out or die "$file: $!";
 }
 
 sub finish {
@@ -178,6 +226,7 @@ sub finish {
     my $text = $self->_text($seconds);
     print $text;
     print "\nWRONG: $_\n" for @{ $self->{wrong} };
+    $self->_update($self->{update}) if $self->{update};
     return if !$self->{out};
     open my $out, '>', $self->{out} or die "$self->{out}: $!";
     print $out $text;
