@@ -92,6 +92,23 @@ fault 'client_max_body_size too small', wrong => 'nginx', qr/client_max_body_siz
 fault 'fastcgi_keep_conn', warning => 'nginx keep-alive', qr/fastcgi_keep_conn is on/, sub { };
 fault 'fastcgi_request_buffering', warning => 'nginx unbuffered', qr/fastcgi_request_buffering is off/, sub { };
 
+subtest 'the value that counts' => sub {
+    my $f = Fixture->new;
+    tool($f, 'init');
+    my $d = deploy($f, 'nginx');
+    edit($f, 'conf/nginx.conf', sub { s/^(http \{)/$1\n    client_max_body_size 64k;/m; s/^( *)client_max_body_size 2m;//m; s/(location \S+ \{)/$1 client_max_body_size 2m;/ });
+    again($f, $d);
+    is post($d, event(size => 100000)), 200, 'a long event is stored';
+    my (undef, @findings) = doctor($f, '--server', $f->path('conf/nginx.conf'));
+    is_deeply [map { $_->{finding} } only('web server', @findings)], [], 'since the inner one counts';
+    edit($f, 'conf/nginx.conf', sub { s/(location \S+ \{) client_max_body_size 2m;/location \/other { client_max_body_size 2m; }\n$1/ });
+    again($f, $d);
+    is post($d, event(size => 100000)), 413, 'a long event is refused';
+    (undef, @findings) = doctor($f, '--server', $f->path('conf/nginx.conf'));
+    like join(' ', map { $_->{finding} } only('web server', @findings)), qr/client_max_body_size is 65536 in/, 'and the one of another place does not';
+    $f->finish;
+};
+
 subtest 'nginx by default, and a larger max_body' => sub {
     my $f = Fixture->new;
     edit($f, 'home/public_html/cgi-bin/complycube-webhook.conf', sub { s/^#?\s*max_body.*\n//mg; s/\A/max_body = "3M"\n/ });

@@ -180,10 +180,14 @@ fault 'a database below a folder that cannot be passed', wrong => 'database', su
     chmod 0600, $f->path('home/private/deep');
     return;
 };
-fault 'a path with an odd name', wrong => 'not-found', sub {
+fault 'a path with an odd name', wrong => 'permissions', sub {
     my ($f) = @_;
-    $f->folder(q(home/private/it's; $HOME `x`), 0700);
-    config($f, sub { s{private/inbox.db"}{private/it's; \$HOME `x`/inbox.db"} });
+    my $odd = q(it's; `x` $HOME);
+    $f->folder("home/private/$odd", 0700);
+    config($f, sub { s{private/inbox.db"}{private/it's; `x` \\\$HOME/inbox.db"} });
+    tool($f, 'init');
+    ok -e $f->path("home/private/$odd/inbox.db"), 'the database is there';
+    chmod 0666, $f->path("home/private/$odd/inbox.db");
     return;
 };
 
