@@ -42,14 +42,13 @@ static int reopen(struct follow *f, struct err *e)
     return 0;
 }
 
+/* 1: there may be more; 0: nothing new; or -1 and *e. */
 static int look(struct follow *f, struct err *e)
 {
-    int more = 1;
     f->row.now_ms = web_time_ms();
     if ((!f->store || !store_in_place(f->store)) && reopen(f, e) != 0)
         return -1;
-    while (more > 0 && !ferror(stdout))
-        more = store_follow(f->store, &f->filter, &f->after, cmd_row_print, &f->row, e);
+    int more = store_follow(f->store, &f->filter, &f->after, cmd_row_print, &f->row, e);
     f->looked_ms = f->row.now_ms;
     return more;
 }
@@ -69,9 +68,10 @@ static int follow(struct follow *f, struct err *e)
         return -1;
     while (!signals.told && !ferror(stdout)) {
         struct pollfd p = {signals.fd, POLLIN, 0};
-        if (look(f, e) < 0)
+        int more = look(f, e);
+        if (more < 0)
             complain(f, e);
-        poll(&p, 1, LOOK_MS);
+        poll(&p, 1, more > 0 ? 0 : LOOK_MS); /* under load there is always more */
         signals_take(&signals);
     }
     signals_close(&signals);

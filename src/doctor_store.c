@@ -282,11 +282,12 @@ static void tell_unmatched(struct doctor *d, const struct matches *m, const stru
                     "by hand: in %s, compare the line %s with the secret that ComplyCube showed for this very "
                     "webhook, and write that one",
                     file, secret);
-        doctor_find(d, DOCTOR_WARNING, "secrets",
-                    "a wrong secret is no attack: it is probably that of another webhook, "
-                    "and every event is refused",
-                    "endpoint %s: the secret %s has never matched, and %lld requests were refused for their signature in 7 days", p->name, secret,
-                    (long long)m->refused);
+        doctor_find(
+            d, DOCTOR_WARNING, "secrets",
+            "a wrong secret is no attack: it is probably that of another webhook, "
+            "and every event is refused",
+            "endpoint %s: the secret %s has never matched, and %lld requests were refused for their signature in 7 days",
+            p->name, secret, (long long)m->refused);
     } else {
         doctor_find(d, DOCTOR_OK, "secrets", "", "endpoint %s: the secret %s has not matched yet%s", p->name, secret,
                     m->any ? "" : ": nothing has come at all");

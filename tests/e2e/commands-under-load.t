@@ -17,6 +17,9 @@ use Tool;
 # What each is called with, and whether it may find something wrong; '...' in a list begins another call.
 my %CALLS = (
     list       => [['--limit', 100], ['--state', 'done', '--json'], ['--client', 'nobody']],
+    follow     => [[], { until_told => 1 }],
+    stats      => [[], ['--json', '--since', '1h']],
+    watch      => [['--oldest', '9d'], { may_fail => 1 }],
     show       => [[1]],
     secrets    => [[]],
     config     => [[]],
@@ -53,6 +56,16 @@ sub answers {
     return decode_json($line // '{}');
 }
 
+# One that goes on: it prints what comes, and ends when it is told to.
+sub told_to_end {
+    my ($f, @args) = @_;
+    my $p = begin($f, @args);
+    wait_until(sub { said($p) =~ /\n.*\n.*\n/ }, 10);
+    $p->signal('TERM');
+    $p->ended(10) or $p->stop;
+    return ($p->exit_code, said($p) =~ /\n.*\n.*\n/ ? ('', '') : ('nothing came', ''));
+}
+
 for my $form (sort keys %conf) {
     my $f = Fixture->new(conf => $conf{$form});
     my $d = deploy($f, 'lighttpd mod_fastcgi');
@@ -68,7 +81,7 @@ for my $form (sort keys %conf) {
     is $code, 0, '2000 events are there' or diag $err;
 
     my $load = begin($f, 'send', '--json', '-e', 'live', '-l', '-N', 1_000_000, '-w', 8, $url);
-    my $count = sub { $f->value('SELECT max(seq) FROM event_log') };
+    my $count = sub { wait_until(sub { eval { $f->value('SELECT max(seq) FROM event_log') } }, 20) };
     ok wait_until(sub { $count->() > 2100 }, 10), 'more come all the time';
     for my $command (grep { !$NOT_UNDER_LOAD{$_} } @commands) {
         my @calls = @{ $CALLS{$command} // [] };
@@ -79,8 +92,8 @@ for my $form (sort keys %conf) {
             my %given = map { %$_ } grep { ref } @$call;
             $given{stdin} = $f->path("run/$given{stdin}") if $given{stdin};
             my ($before, $begun) = ($count->(), time);
-            my ($exit, $out, $said) = tool_out($f, $command, @args, \%given);
-            ok $o->{may_fail} || $exit == 0, join ' ', $command, @args or diag "$exit: $out$said";
+            my ($exit, $out, $said) = $o->{until_told} ? told_to_end($f, $command, @args) : tool_out($f, $command, @args, \%given);
+            ok $o->{may_fail} ? defined $exit : ($exit // -1) == 0, join ' ', $command, @args or diag "$exit: $out$said";
             note sprintf '%.2f s, %d events meanwhile', time - $begun, $count->() - $before;
         }
     }
