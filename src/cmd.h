@@ -32,6 +32,7 @@ struct cmd {
     bool live, list_types;
     const char *reason; /* --reason, or NULL */
     bool ignored, dry_run, stored;
+    bool quarantine, unverified, done; /* of export; of import */
     bool wide;
     int64_t oldest_ms, silence_ms, within_ms, refused_max, failed_max; /* what is too much; silence_ms 0: not said */
     const char *sudo_user;                                             /* who became this user by sudo, or NULL */
@@ -63,6 +64,9 @@ int cmd_quarantine(const struct cmd *cmd, struct err *e);
 int cmd_history(const struct cmd *cmd, struct err *e);
 int cmd_verify(const struct cmd *cmd,
                struct err *e); /* -1 with ERR_NOT_FOUND's exit code when something does not match */
+int cmd_erase(const struct cmd *cmd, struct err *e);
+int cmd_export(const struct cmd *cmd, struct err *e);
+int cmd_import(const struct cmd *cmd, struct err *e);
 
 /* The configuration, good or not at all: to be freed, or NULL and *e. */
 struct config *cmd_config(const struct cmd *cmd, struct err *e);

@@ -12,7 +12,6 @@
 
 static void put_all(const struct store_quarantined *q, bool whole)
 {
-    char signature[2 * VERIFY_DIGEST + 1] = "";
     struct cmd_json *j = cmd_json_new();
     cmd_json_number(j, "schema", 1);
     cmd_json_number(j, "id", q->id);
@@ -23,9 +22,7 @@ static void put_all(const struct store_quarantined *q, bool whole)
     cmd_json_number(j, "first_ms", q->first_ms);
     cmd_json_number(j, "last_ms", q->last_ms);
     cmd_json_number(j, "times", q->times);
-    if (q->signature.len == VERIFY_DIGEST)
-        hex_encode((const uint8_t *)q->signature.at, VERIFY_DIGEST, signature);
-    cmd_json_text(j, "signature", span_of(signature));
+    cmd_json_text(j, "signature", q->signature);
     if (whole)
         cmd_json_text(j, "body", q->body);
     cmd_json_end(j);
@@ -87,7 +84,7 @@ struct kept {
     size_t len;
     int64_t first_ms;
     uint8_t signature[VERIFY_DIGEST];
-    bool out_of_memory;
+    bool has_signature, out_of_memory;
 };
 
 static void keep(void *ctx, const struct store_quarantined *q)
@@ -99,8 +96,7 @@ static void keep(void *ctx, const struct store_quarantined *q)
     if (k->out_of_memory)
         return;
     memcpy(k->body, q->body.at, k->len);
-    if (q->signature.len == VERIFY_DIGEST)
-        memcpy(k->signature, q->signature.at, VERIFY_DIGEST);
+    k->has_signature = hex_decode(q->signature, k->signature, VERIFY_DIGEST) == 0;
     snprintf(k->endpoint, sizeof k->endpoint, "%.*s", (int)q->endpoint.len, q->endpoint.at);
     snprintf(k->secret, sizeof k->secret, "%.*s", (int)q->secret.len, q->secret.at ? q->secret.at : "");
     k->first_ms = q->first_ms;
@@ -112,16 +108,19 @@ static int accept_kept(const struct cmd *cmd, struct store *s, int64_t id, const
     struct store_actor by = cmd_actor(cmd, &who);
     struct event event;
     int64_t seq = 0;
-    struct verified *v = verify_trusted(k->endpoint, k->secret, k->signature, (struct span){k->body, k->len});
-    if (!v)
-        return err_set(e, ERR_MEMORY, "accepting an event: out of memory");
-    struct record r = {.verified = v, .event = &event, .received_ms = k->first_ms};
+    struct verifier *keyless = NULL;
+    if (verify_open_keyless(&keyless, e) != 0)
+        return -1;
+    const struct verified *v = verify_trusted(keyless, 0, k->endpoint, k->secret,
+                                              k->has_signature ? k->signature : NULL, (struct span){k->body, k->len});
+    const struct record_past past = {.received_ms = k->first_ms, .state = -1};
+    struct record r = {.verified = v, .event = &event, .past = &past};
     int result = decode_event(v, &event, e);
     if (result != 0)
         err_prefix(e, "number %lld is no event and cannot become one", (long long)id);
     else
         result = store_accept(s, id, &r, &by, web_time_ms(), &seq, e);
-    verify_trusted_free(v);
+    verify_close(keyless);
     if (result == 0 && cmd->json) {
         struct cmd_json *j = cmd_json_new();
         cmd_json_number(j, "schema", 1);

@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { CHUNK = 500, TOLD_MAX = 20 };
+enum { TOLD_MAX = 20 };
 
 /* What an event turns out to be. */
 enum finding { GOOD, ERASED, UNSIGNED, UNKNOWN, ALTERED, FINDINGS };
@@ -27,7 +27,6 @@ struct check {
     const struct config *config;
     struct verifier *verifier;
     int64_t n[FINDINGS], last, missing; /* missing: numbers that no event has */
-    int64_t end;                        /* the newest when it began: what comes meanwhile is not waited for */
 };
 
 /* All secrets, retired ones too: what they signed stays signed. */
@@ -138,19 +137,17 @@ static void print_sum(const struct check *k)
         printf("%10lld  numbers that no event has: removed, or passed over by a restore\n", (long long)k->missing);
 }
 
-static void note_end(void *ctx, const struct store_event *v) { ((struct check *)ctx)->end = v->seq; }
-
 static int check_stored(struct check *k, struct store *s, struct err *e)
 {
-    const struct store_filter newest = {.state = -1, .limit = 1};
-    int64_t n = store_list(s, &newest, note_end, k, e) == 0 ? 0 : -1;
-    struct progress progress = progress_begin(k->end);
-    for (bool more = n == 0; more; more = n > 0 && k->last < k->end) {
-        n = store_scan(s, k->last, CHUNK, check_one, k, e);
-        progress_draw(&progress, k->last, NULL);
+    const struct store_filter all = {.state = -1};
+    int64_t end = store_newest(s, e), after = end < 0 ? -1 : 0; /* what comes meanwhile is not waited for */
+    struct progress progress = progress_begin(end);
+    while (after >= 0 && after < end) {
+        after = store_walk(s, &all, after, end, check_one, k, e);
+        progress_draw(&progress, after, NULL);
     }
     progress_end(&progress);
-    if (n < 0)
+    if (after < 0)
         return -1;
     print_sum(k);
     if (k->n[ALTERED])

@@ -115,6 +115,24 @@ int directory_dead(const struct directory *d, const char *endpoint, const struct
  */
 void directory_forget(const struct directory *d, const char *endpoint, const struct directory_name *name);
 
+/* Remove this very file: 1; 0 when it has another name by now; or -1 and *e. */
+int directory_remove(const struct directory *d, const char *endpoint, const struct directory_name *name,
+                     struct err *e);
+
+/*
+ * Remove every file of an event but those in cur/ that say more than its name: nothing of it may be left.
+ * errors: ERR_READONLY and the like, with the file that stays
+ * cost:   as directory_forget; durable after directory_flush
+ */
+int directory_erase(const struct directory *d, const char *endpoint, const struct directory_name *name,
+                    struct err *e);
+
+/* What was removed stays so after a power cut. cost: a flush of the file system */
+int directory_flush(const struct directory *d, struct err *e);
+
+/* The names in the days of done/ that end after a time, of all endpoints that are known. */
+int directory_list_done(const struct directory *d, int64_t since_ms, directory_each *each, void *ctx, struct err *e);
+
 /* The name of an event's file as it is in new/. */
 void directory_name(int64_t created_ms, int64_t seq, struct directory_name *name);
 

@@ -115,15 +115,16 @@ int directory_read_setting(const struct directory *d, struct directory_setting *
 
 /* ---- what can become of a name ---- */
 
+static const char *folder_of(const struct directory_name *name)
+{
+    return name->fresh ? "new" : name->dead ? "dead" : "cur";
+}
+
 static int move(const struct directory *d, const char *endpoint, const struct directory_name *name, const char *to,
                 struct err *e)
 {
     char from[PATH_MAX], target[PATH_MAX];
-    if (directory_path(d, from, e, "%s/%s/%s", endpoint,
-                       name->fresh  ? "new"
-                       : name->dead ? "dead"
-                                    : "cur",
-                       name->text) != 0 ||
+    if (directory_path(d, from, e, "%s/%s/%s", endpoint, folder_of(name), name->text) != 0 ||
         directory_path(d, target, e, "%s/%s", endpoint, to) != 0)
         return -1;
     if (rename(from, target) == 0)
@@ -312,12 +313,64 @@ int64_t directory_prune(const struct directory *d, int64_t before_ms, struct err
     return n;
 }
 
-/* ---- what is done again ---- */
+int directory_list_done(const struct directory *d, int64_t since_ms, directory_each *each, void *ctx, struct err *e)
+{
+    char path[PATH_MAX];
+    int failed = 0;
+    for (size_t i = 0; i < d->n_endpoints && !failed; i++) {
+        DIR *days = directory_path(d, path, e, "%s/done", d->endpoint[i]) == 0 ? open_real(AT_FDCWD, path) : NULL;
+        for (struct dirent *p; days && !failed && (p = readdir(days));)
+            if (end_of_day(p->d_name) > since_ms)
+                failed = directory_path(d, path, e, "%s/done/%s", d->endpoint[i], p->d_name) != 0 ||
+                         list_one(path, d->endpoint[i], each, ctx, e) != 0;
+        if (days)
+            closedir(days);
+    }
+    return failed ? -1 : 0;
+}
+
+/* ---- what is erased, or done again ---- */
+
+int directory_remove(const struct directory *d, const char *endpoint, const struct directory_name *name,
+                     struct err *e)
+{
+    char path[PATH_MAX];
+    if (directory_path(d, path, e, "%s/%s/%s", endpoint, folder_of(name), name->text) != 0)
+        return -1;
+    return unlink(path) == 0 ? 1 : errno == ENOENT ? 0 : directory_error("removing", path, e);
+}
+
+int directory_flush(const struct directory *d, struct err *e)
+{
+    int fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int failed = fd < 0 || syncfs(fd) != 0 ? directory_error("flushing", d->path, e) : 0;
+    if (fd >= 0)
+        close(fd);
+    return failed;
+}
 
 void directory_name(int64_t created_ms, int64_t seq, struct directory_name *name)
 {
     *name = (struct directory_name){.created_ms = created_ms, .seq = seq, .fresh = true};
     snprintf(name->text, sizeof name->text, "%013lld.%012lld.json", (long long)created_ms, (long long)seq);
+}
+
+/* Remove a file of this name from each day; false when one is left, whose path is at `path` then. */
+static bool remove_from_days(const struct directory *d, const char *endpoint, const char *base, char *path)
+{
+    char part[PATH_MAX];
+    bool gone = true;
+    DIR *days = directory_path(d, path, NULL, "%s/done", endpoint) == 0 ? open_real(AT_FDCWD, path) : NULL;
+    for (struct dirent *p; days && gone && (p = readdir(days));) {
+        if (!end_of_day(p->d_name) || snprintf(part, sizeof part, "%s/%s", p->d_name, base) >= (int)sizeof part)
+            continue;
+        gone = unlinkat(dirfd(days), part, 0) == 0 || errno == ENOENT || errno == ENOTDIR;
+        if (!gone)
+            directory_path(d, path, NULL, "%s/done/%s", endpoint, part);
+    }
+    if (days)
+        closedir(days);
+    return gone;
 }
 
 void directory_forget(const struct directory *d, const char *endpoint, const struct directory_name *name)
@@ -326,10 +379,22 @@ void directory_forget(const struct directory *d, const char *endpoint, const str
     plain(name, base);
     remove_below(d, endpoint, "dead/", base, "");
     remove_below(d, endpoint, "dead/", base, ".txt");
-    DIR *days = directory_path(d, path, NULL, "%s/done", endpoint) == 0 ? open_real(AT_FDCWD, path) : NULL;
-    for (struct dirent *p; days && (p = readdir(days));)
-        if (end_of_day(p->d_name) && snprintf(path, sizeof path, "%s/%s", p->d_name, base) < (int)sizeof path)
-            unlinkat(dirfd(days), path, 0);
-    if (days)
-        closedir(days);
+    remove_from_days(d, endpoint, base, path);
+}
+
+int directory_erase(const struct directory *d, const char *endpoint, const struct directory_name *name, struct err *e)
+{
+    static const char *const parts[][2] = {
+        {"tmp/", ""}, {"new/", ""}, {"cur/", ""}, {"dead/", ""}, {"dead/", ".txt"}};
+    char path[PATH_MAX], base[PLAIN_SIZE];
+    plain(name, base);
+    bool gone = true;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts && gone; i++)
+        if (directory_path(d, path, e, "%s/%s%s%s", endpoint, parts[i][0], base, parts[i][1]) != 0)
+            return -1;
+        else
+            gone = unlink(path) == 0 || errno == ENOENT || errno == ENOTDIR;
+    if (gone && remove_from_days(d, endpoint, base, path))
+        return 0;
+    return directory_error("removing", path, e);
 }

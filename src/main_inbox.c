@@ -52,7 +52,10 @@ static const struct subcommand subcommands[] = {
     {"history", cmd_history, "jnab", "[SEQ|EVENT_ID]", "tell who changed what by hand, when and why"},
     {"verify", cmd_verify, "jD", "[SIGNATURE]", "check the signature of standard input, or of all that is stored"},
     {.help = "Keep, give out and forget"},
-    {"prune", cmd_prune, "j", NULL, "remove the files of done events that are older than retain"},
+    {"prune", cmd_prune, "jd", NULL, "empty what is done and older than retain, and remove its files"},
+    {"erase", cmd_erase, "jerCabRd", "[SEQ|EVENT_ID ...]", "empty the events of a person, in every file"},
+    {"export", cmd_export, "estrCabfq", "[SEQ|EVENT_ID ...]", "write events whole, as JSON Lines"},
+    {"import", cmd_import, "jeRUx", "FILE|DIRECTORY ...", "take saved events in, with their signatures"},
 };
 
 /* What an option's value is, and where in struct cmd it goes. */
@@ -89,7 +92,7 @@ static const struct {
     {{"max-time", required_argument, NULL, 'm'}, "SECONDS", "end after so long", NUMBER, AT(max_time_s), SECONDS_MAX},
     {{"timeout", required_argument, NULL, 'T'}, "SECONDS", "for one event, 60 unless given",
      NUMBER, AT(timeout_s), SECONDS_MAX},
-    {{"file", required_argument, NULL, 'f'}, "FILE", "send this as it is, no example; - is standard input",
+    {{"file", required_argument, NULL, 'f'}, "FILE", "send: this as it is, - is standard input; export: into this, a new one",
      TEXT, AT(file), 0},
     {{"count", required_argument, NULL, 'N'}, "N", "so many, 1 unless given", NUMBER, AT(count), COUNT_MAX},
     {{"ignored", no_argument, NULL, 'i'}, "", "those of types that are left out: as --state ignored", FLAG, AT(ignored), 0},
@@ -106,6 +109,9 @@ static const struct {
      NUMBER, AT(refused_max), LIMIT_MAX},
     {{"failed", required_argument, NULL, 'X'}, "N", "wrong: so many answers of 5xx; 10 unless given",
      NUMBER, AT(failed_max), LIMIT_MAX},
+    {{"quarantine", no_argument, NULL, 'q'}, "", "what is in quarantine, too", FLAG, AT(quarantine), 0},
+    {{"unverified", no_argument, NULL, 'U'}, "", "without a look at the signatures", FLAG, AT(unverified), 0},
+    {{"done", no_argument, NULL, 'x'}, "", "what would wait is done: no application gets it", FLAG, AT(done), 0},
     {{"live", no_argument, NULL, 'l'}, "", "also to the endpoint live, whose applications act on it",
      FLAG, AT(live), 0},
     {{"list-types", no_argument, NULL, 'L'}, "", "print the types there are examples of, and end",

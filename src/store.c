@@ -28,11 +28,6 @@ int store_list(struct store *s, const struct store_filter *f, store_each *each, 
     return s->ops->list(s, f, each, ctx, e);
 }
 
-int64_t store_scan(struct store *s, int64_t after, int64_t n, store_each *each, void *ctx, struct err *e)
-{
-    return s->ops->scan(s, after, n, each, ctx, e);
-}
-
 int64_t store_select(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e)
 {
     *seqs = NULL;
@@ -119,7 +114,55 @@ int store_history(struct store *s, int64_t seq, int64_t since_ms, int64_t before
     return s->ops->history(s, seq, since_ms, before_ms, limit, each, ctx, e);
 }
 
-int64_t store_prune(struct store *s, int64_t before_ms, struct err *e) { return s->ops->prune(s, before_ms, e); }
+int64_t store_erase(struct store *s, enum store_erase how, const int64_t *seqs, int64_t n,
+                    const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx, struct err *e)
+{
+    return s->ops->erase(s, how, seqs, n, by, now_ms, each, ctx, e);
+}
+
+int64_t store_erase_quarantined(struct store *s, const int64_t *ids, int64_t n, const struct store_actor *by,
+                                int64_t now_ms, struct err *e)
+{
+    return s->ops->erase_quarantined(s, ids, n, by, now_ms, e);
+}
+
+int store_flush(struct store *s, struct err *e) { return s->ops->flush(s, e); }
+int store_scrub(struct store *s, int64_t *at, struct err *e) { return s->ops->scrub(s, at, e); }
+
+int64_t store_person(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e)
+{
+    *seqs = NULL;
+    return s->ops->person(s, f, seqs, e);
+}
+
+int64_t store_prunable(struct store *s, int64_t before_ms, int64_t **seqs, struct err *e)
+{
+    *seqs = NULL;
+    return s->ops->prunable(s, before_ms, seqs, e);
+}
+
+int64_t store_prune_files(struct store *s, int64_t before_ms, struct err *e)
+{
+    return s->ops->prune_files(s, before_ms, e);
+}
+
+int store_note(struct store *s, const char *action, int64_t n, const char *detail, const struct store_actor *by,
+               int64_t now_ms, struct err *e)
+{
+    return s->ops->note(s, action, n, detail, by, now_ms, e);
+}
+
+int64_t store_walk(struct store *s, const struct store_filter *f, int64_t after, int64_t to, store_each *each,
+                   void *ctx, struct err *e)
+{
+    return s->ops->walk(s, f, after, to, each, ctx, e);
+}
+
+int64_t store_quarantined(struct store *s, int64_t after, int64_t erased_ms, store_each_quarantined *each, void *ctx,
+                          struct err *e)
+{
+    return s->ops->quarantined(s, after, erased_ms, each, ctx, e);
+}
 
 /* The path of a "sqlite:" URL or of a plain path; NULL and *e for another scheme. */
 static const char *sqlite_path(const char *url, struct err *e)

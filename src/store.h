@@ -37,15 +37,27 @@ enum store_outcome {
     STORE_OUTCOMES
 };
 
+/* What an imported event has behind it; spans are borrowed. */
+struct record_past {
+    int64_t received_ms;
+    int state;                 /* -1: new */
+    int64_t attempts, done_ms; /* done_ms 0: none */
+    struct span error;
+    int64_t erased_ms;          /* 0, or it was erased: there is no body, ... */
+    struct span payload_sha256; /* ... and this is the digest of its payload */
+    int64_t last_ms, times;     /* of one in quarantine */
+};
+
 /* One verified body to record. */
 struct record {
     const struct verified *verified;
-    const struct event *event;  /* where it could not be decoded, only its id is used */
-    const char *reason;         /* NULL, or why it goes to quarantine */
-    bool ignored;               /* its type is outside the endpoint's list */
-    int64_t received_ms;        /* when it came; 0: now */
-    enum store_outcome outcome; /* out */
-    struct err err;             /* out, of STORE_REFUSED, and the reason of a conflict */
+    const struct event *event;      /* where it could not be decoded, only its id is used */
+    const char *reason;             /* NULL, or why it goes to quarantine */
+    bool ignored;                   /* its type is outside the endpoint's list */
+    const struct record_past *past; /* NULL: it has just come; else it is marked as imported, and not counted */
+    int64_t seq;                    /* out, of STORE_NEW */
+    enum store_outcome outcome;     /* out */
+    struct err err;                 /* out, of STORE_REFUSED, and the reason of a conflict */
 };
 
 /* A recorded event as read again; all spans are borrowed for the time of the call. */
@@ -55,6 +67,8 @@ struct store_event {
     bool superseded;
     struct span endpoint, id, type, resource_type, resource_id, client_id, status, outcome, source, secret, signature,
         created_at, owner, error, payload, body;
+    int64_t erased_ms;          /* of store_walk only, as is ... */
+    struct span payload_sha256; /* ... the digest of the payload, where it was erased */
 };
 typedef void store_each(void *ctx, const struct store_event *event);
 
@@ -113,10 +127,17 @@ enum store_changed {
 };
 typedef void store_each_changed(void *ctx, int64_t seq, enum store_changed result);
 
-/* What is in quarantine; spans are borrowed for the time of the call. */
+/* How events are emptied. */
+enum store_erase {
+    STORE_ERASE, /* whatever their state, each with a row of history; what waited is done */
+    STORE_PRUNE  /* what is done or ignored, and still is; no history: that is the caller's, for all of them */
+};
+
+/* A row of quarantine; spans are borrowed for the time of the call. */
 struct store_quarantined {
     int64_t id, first_ms, last_ms, times;
-    struct span endpoint, secret, reason, event_id, signature, body; /* signature: VERIFY_DIGEST bytes */
+    struct span endpoint, secret, signature /* in hex */, reason, event_id, body;
+    bool erased; /* it is another payload of an event that was erased at the time that was asked about */
 };
 typedef void store_each_quarantined(void *ctx, const struct store_quarantined *row);
 
@@ -164,7 +185,6 @@ struct store_ops {
     int (*leave)(struct store *s, struct err *e);
     int (*ready)(struct store *s, struct err *e);
     int (*list)(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
-    int64_t (*scan)(struct store *s, int64_t after, int64_t n, store_each *each, void *ctx, struct err *e);
     int64_t (*select)(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e);
     int (*show)(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
     int (*facts)(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e);
@@ -190,7 +210,22 @@ struct store_ops {
     int (*drop)(struct store *s, int64_t id, const struct store_actor *by, int64_t now_ms, struct err *e);
     int (*history)(struct store *s, int64_t seq, int64_t since_ms, int64_t before_ms, int64_t limit,
                    store_each_past *each, void *ctx, struct err *e);
-    int64_t (*prune)(struct store *s, int64_t before_ms, struct err *e);
+    int64_t (*erase)(struct store *s, enum store_erase how, const int64_t *seqs, int64_t n,
+                     const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx,
+                     struct err *e);
+    int64_t (*erase_quarantined)(struct store *s, const int64_t *ids, int64_t n, const struct store_actor *by,
+                                 int64_t now_ms, struct err *e);
+    int (*flush)(struct store *s, struct err *e);
+    int (*scrub)(struct store *s, int64_t *at, struct err *e);
+    int64_t (*person)(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e);
+    int64_t (*prunable)(struct store *s, int64_t before_ms, int64_t **seqs, struct err *e);
+    int64_t (*prune_files)(struct store *s, int64_t before_ms, struct err *e);
+    int (*note)(struct store *s, const char *action, int64_t n, const char *detail, const struct store_actor *by,
+                int64_t now_ms, struct err *e);
+    int64_t (*walk)(struct store *s, const struct store_filter *f, int64_t after, int64_t to, store_each *each,
+                    void *ctx, struct err *e);
+    int64_t (*quarantined)(struct store *s, int64_t after, int64_t erased_ms, store_each_quarantined *each, void *ctx,
+                           struct err *e);
     void (*close)(struct store *s);
 };
 
@@ -236,8 +271,6 @@ int store_probe(const struct store_options *o, struct err *e);
 
 /* Newest first. */
 int store_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
-/* All events in the order of their numbers, behind one number, n at most: how many, or -1 and *e. States are the table's. */
-int64_t store_scan(struct store *s, int64_t after, int64_t n, store_each *each, void *ctx, struct err *e);
 /* Their numbers only, the oldest first, of the newest f->limit: how many, with *seqs to be freed; or -1 and *e. */
 int64_t store_select(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e);
 /* By seq (all digits) or event id; every event that has it. ERR_NOT_FOUND when none. */
@@ -336,9 +369,67 @@ int store_history(struct store *s, int64_t seq, int64_t since_ms, int64_t before
                   store_each_past *each, void *ctx, struct err *e);
 
 /*
- * Remove the files of done events older than this from the directory form: how many, or -1 and *e. Events of the table
- * and the log stay.
+ * Empty events: body, signature, resource_id, client_id, status and outcome, what a nack said and who claimed it, and
+ * every file of theirs. The digest of the payload stays, so that a replay is a duplicate. A worker that holds one has
+ * lost its lease. Files go first, so that whatever breaks off may be done again.
+ * in, out, errors: as of store_change; of those that are empty already each() hears STORE_ERASED
+ * cost:    one transaction of at most 500 events or about 4 MB of bodies; one flush of the directory's file system
+ * note:    until store_flush the log of the database still holds what was there
  */
-int64_t store_prune(struct store *s, int64_t before_ms, struct err *e);
+int64_t store_erase(struct store *s, enum store_erase how, const int64_t *seqs, int64_t n,
+                    const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx, struct err *e);
+
+/* The same for rows of quarantine; what stays of one knows the delivery when it comes again. How many were dealt with. */
+int64_t store_erase_quarantined(struct store *s, const int64_t *ids, int64_t n, const struct store_actor *by,
+                                int64_t now_ms, struct err *e);
+
+/*
+ * Write the log of the database back and empty it, so that no file holds what was erased.
+ * errors: ERR_BUSY  a program reads; try again
+ */
+int store_flush(struct store *s, struct err *e);
+
+/*
+ * Overwrite what is left of older content in the unused parts of the database's file, a stretch at a time: the copies
+ * that it makes when it moves rows about, and what programs have deleted without overwriting it. With it store_flush.
+ * in, out: *at  0 for the first call, then as it was left
+ * out:     1 while there is more, 0 at the end; or -1 and *e
+ * errors:  ERR_BUSY  a program reads; try again
+ * cost:    reads 2000 pages under the writers' lock
+ */
+int store_scrub(struct store *s, int64_t *at, struct err *e);
+
+/*
+ * The events of the client f->client_id: those that name it, and all others of resources that one of these is of, as a
+ * document's update, which names no client. Of f: its endpoint, resource_id and times too. How many, the oldest first.
+ * cost: a scan of the log
+ */
+int64_t store_person(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e);
+
+/*
+ * Which events may be pruned: done (or ignored) before a time, not empty yet, and no older event of their resource stays:
+ * else that would look like the newest. How many, with *seqs to be freed; or -1 and *e.
+ * cost: of those, and of what was done in the week after that time; in the directory form a scan of the log
+ */
+int64_t store_prunable(struct store *s, int64_t before_ms, int64_t **seqs, struct err *e);
+
+/* Remove the files of events done before this from the directory form: how many, or -1 and *e. */
+int64_t store_prune_files(struct store *s, int64_t before_ms, struct err *e);
+
+/* A row of history that stands for n events. */
+int store_note(struct store *s, const char *action, int64_t n, const char *detail, const struct store_actor *by,
+               int64_t now_ms, struct err *e);
+
+/*
+ * Events in the order of their numbers, from the one after `after` to `to`; f->limit does not count.
+ * out:    the number up to which it has come, `to` at the end: the next call's `after`; or -1 and *e
+ * cost:   one read of at most 500 events, 4 MB of bodies or 20000 numbers, so that it never holds up a checkpoint for long
+ */
+int64_t store_walk(struct store *s, const struct store_filter *f, int64_t after, int64_t to, store_each *each,
+                   void *ctx, struct err *e);
+
+/* The same for quarantine; INT64_MAX at the end. erased_ms: see struct store_quarantined. */
+int64_t store_quarantined(struct store *s, int64_t after, int64_t erased_ms, store_each_quarantined *each, void *ctx,
+                          struct err *e);
 
 #endif

@@ -141,8 +141,10 @@ static int set_journal(struct store *s, const struct store_options *o, struct er
         if (failed && (!e || e->code != ERR_BUSY)) /* while others have it open the mode stays, and is as durable */
             return -1;
     }
-    char text[160];
-    snprintf(text, sizeof text, "PRAGMA synchronous=%s; PRAGMA cache_size=-8000; PRAGMA wal_autocheckpoint=%d",
+    char text[200];
+    /* secure_delete in whoever writes: a page that is split keeps copies of cells, which no later erasure finds */
+    snprintf(text, sizeof text,
+             "PRAGMA secure_delete=ON; PRAGMA synchronous=%s; PRAGMA cache_size=-8000; PRAGMA wal_autocheckpoint=%d",
              wal ? "FULL" : "EXTRA", o->checkpoint_pages);
     return exec(s, text, e);
 }
@@ -365,7 +367,7 @@ fail:
     return -1;
 }
 
-static int64_t prune(struct store *s, int64_t before_ms, struct err *e)
+static int64_t prune_files(struct store *s, int64_t before_ms, struct err *e)
 {
     return s->directory ? directory_prune(s->directory, before_ms, e) : 0;
 }
@@ -376,7 +378,6 @@ static const struct store_ops ops = {
     .leave = leave,
     .ready = store_sqlite_ready,
     .list = store_sqlite_list,
-    .scan = store_sqlite_scan,
     .select = store_sqlite_select,
     .show = store_sqlite_show,
     .facts = store_sqlite_facts,
@@ -393,6 +394,15 @@ static const struct store_ops ops = {
     .accept = store_sqlite_accept,
     .drop = store_sqlite_drop,
     .history = store_sqlite_read_history,
-    .prune = prune,
+    .erase = store_sqlite_erase,
+    .erase_quarantined = store_sqlite_erase_quarantined,
+    .flush = store_sqlite_flush,
+    .scrub = store_sqlite_scrub,
+    .person = store_sqlite_person,
+    .prunable = store_sqlite_prunable,
+    .prune_files = prune_files,
+    .note = store_sqlite_note,
+    .walk = store_sqlite_walk,
+    .quarantined = store_sqlite_quarantined,
     .close = close_sqlite,
 };

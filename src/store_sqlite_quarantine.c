@@ -16,8 +16,8 @@ int store_sqlite_quarantine(struct store *s, int64_t id, const char *endpoint, s
     for (; sqlite3_step(q) == SQLITE_ROW; rows++) {
         struct store_quarantined row;
         int64_t *const numbers[] = {&row.id, &row.first_ms, &row.last_ms, &row.times};
-        struct span *const texts[] = {&row.endpoint, &row.secret,    &row.reason,
-                                      &row.event_id, &row.signature, &row.body};
+        struct span *const texts[] = {&row.endpoint, &row.secret,   &row.signature,
+                                      &row.reason,   &row.event_id, &row.body};
         for (int i = 0; i < 4; i++)
             *numbers[i] = sqlite3_column_int64(q, i);
         for (int i = 0; i < 6; i++)
@@ -81,7 +81,7 @@ static int write_event(struct store *s, enum store_sql which, const struct recor
     sqlite3_stmt *q = store_sqlite_prepare(s, which, e);
     if (!q)
         return -1;
-    store_sqlite_bind_event(q, r, name, seq, now_ms);
+    store_sqlite_bind_event(q, r, name, seq, r->past ? r->past->received_ms : now_ms);
     return store_sqlite_run(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "writing the event", e);
 }
 

@@ -29,6 +29,8 @@ void store_sqlite_event(sqlite3_stmt *q, struct store_event *v)
                                   &v->source,      &v->secret,    &v->signature, &v->created_at,
                                   &v->owner,       &v->error,     &v->payload,   &v->body};
     int column = 0;
+    v->erased_ms = 0;
+    v->payload_sha256 = (struct span){0};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         *numbers[i] = sqlite3_column_int64(q, column++);
     v->state = sqlite3_column_type(q, column) == SQLITE_NULL ? -1 : sqlite3_column_int(q, column);
@@ -167,16 +169,6 @@ int store_sqlite_list(struct store *s, const struct store_filter *f, store_each 
     return store_sqlite_newest(s, f, f->state, f->limit, each, ctx, e) < 0 ? -1 : 0;
 }
 
-int64_t store_sqlite_scan(struct store *s, int64_t after, int64_t n, store_each *each, void *ctx, struct err *e)
-{
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_SCAN, e);
-    if (!q)
-        return -1;
-    sqlite3_bind_int64(q, 1, after);
-    sqlite3_bind_int64(q, 2, n);
-    return store_sqlite_each(s, q, each, ctx, e);
-}
-
 int store_sqlite_follow(struct store *s, const struct store_filter *f, int64_t *after, store_each *each, void *ctx,
                         struct err *e)
 {
@@ -230,8 +222,9 @@ static int read_numbers(struct store *s, sqlite3_stmt *q, struct numbers *all, s
 int64_t store_sqlite_select(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e)
 {
     struct numbers all = {0};
-    sqlite3_stmt *q = s->directory ? NULL : filtered(s, SQL_SELECT, f, f->state, f->limit, e);
-    int failed = s->directory ? store_sqlite_files_list(s, f, add_event, &all, e) : !q || read_numbers(s, q, &all, e);
+    bool by_file = s->directory && f->state >= 0;
+    sqlite3_stmt *q = by_file ? NULL : filtered(s, SQL_SELECT, f, f->state, f->limit, e);
+    int failed = by_file ? store_sqlite_files_list(s, f, add_event, &all, e) : !q || read_numbers(s, q, &all, e);
     if (!failed && all.out_of_memory)
         failed = err_set(e, ERR_MEMORY, "choosing events: out of memory");
     if (failed) {

@@ -24,7 +24,17 @@ static void bind_span(sqlite3_stmt *q, int at, struct span text)
 
 static void bind_blob(sqlite3_stmt *q, int at, struct span bytes)
 {
-    sqlite3_bind_blob(q, at, bytes.len ? bytes.at : "", (int)bytes.len, SQLITE_STATIC);
+    if (bytes.at)
+        sqlite3_bind_blob(q, at, bytes.at, (int)bytes.len, SQLITE_STATIC);
+    else
+        sqlite3_bind_null(q, at);
+}
+
+static void bind_body(sqlite3_stmt *q, int at, const struct record *r)
+{
+    struct span body = verified_body(r->verified);
+    bool gone = r->past && r->past->erased_ms;
+    bind_blob(q, at, gone ? (struct span){0} : body.at ? body : span_of(""));
 }
 
 /* The row of a name, made when it is new. */
@@ -60,34 +70,54 @@ const struct name *store_sqlite_names(struct store *s, const struct verified *v,
     struct name *name = &s->name[*n];
     snprintf(name->endpoint, sizeof name->endpoint, "%s", endpoint);
     snprintf(name->secret, sizeof name->secret, "%s", secret);
+    name->secret_id = 0; /* of a body that was imported unverified */
     if ((name->endpoint_id = name_id(s, SQL_ENDPOINT, SQL_ENDPOINT_NEW, 0, endpoint, e)) < 0 ||
-        (name->secret_id = name_id(s, SQL_SECRET, SQL_SECRET_NEW, name->endpoint_id, secret, e)) < 0)
+        (*secret && (name->secret_id = name_id(s, SQL_SECRET, SQL_SECRET_NEW, name->endpoint_id, secret, e)) < 0))
         return NULL;
     (*n)++;
     return name;
 }
 
+/* The absent span of a body that was imported without one. */
 static struct span signature_of(const struct verified *v)
 {
-    return (struct span){(const char *)verified_signature(v), VERIFY_DIGEST};
+    const uint8_t *signature = verified_signature(v);
+    return (struct span){(const char *)signature, signature ? VERIFY_DIGEST : 0};
+}
+
+static void bind_id(sqlite3_stmt *q, int at, int64_t id)
+{
+    if (id)
+        sqlite3_bind_int64(q, at, id);
+    else
+        sqlite3_bind_null(q, at);
 }
 
 static int quarantine(struct store *s, struct record *r, const char *reason, const struct name *name, int64_t now_ms,
                       struct err *e)
 {
     r->outcome = STORE_QUARANTINED;
+    if (!verified_signature(r->verified)) { /* by which it would be known again */
+        char why[sizeof r->err.msg - 60];   /* since the reason may stand in r->err */
+        snprintf(why, sizeof why, "%s", reason);
+        err_set(&r->err, ERR_UNDECODABLE, "%s, and it has no signature to keep it by", why);
+        r->outcome = STORE_REFUSED;
+        return 0;
+    }
     sqlite3_stmt *q = store_sqlite_prepare(s, SQL_QUARANTINE_AGAIN, e);
     if (!q)
         return -1;
     for (int again = 1; again >= 0; again--) {
-        sqlite3_bind_int64(q, 1, now_ms);
+        sqlite3_bind_int64(q, 1, r->past && r->past->last_ms ? r->past->last_ms : now_ms);
         sqlite3_bind_int64(q, 2, name->endpoint_id);
         bind_blob(q, 3, signature_of(r->verified));
         if (!again) {
-            sqlite3_bind_int64(q, 4, name->secret_id);
+            sqlite3_bind_int64(q, 8, now_ms);
+            sqlite3_bind_int64(q, 9, r->past && r->past->times ? r->past->times : 1);
+            bind_id(q, 4, name->secret_id);
             sqlite3_bind_text(q, 5, reason, -1, SQLITE_STATIC);
             bind_span(q, 6, r->event->id);
-            bind_blob(q, 7, verified_body(r->verified));
+            bind_body(q, 7, r);
         }
         if (store_sqlite_run(q) != SQLITE_OK)
             return store_sqlite_error(s, "writing quarantine", e);
@@ -124,7 +154,8 @@ static int known(struct store *s, struct record *r, const struct name *name, int
     bind_span(q, 1, r->event->id);
     bind_span(q, 2, r->event->type);
     sqlite3_bind_int64(q, 3, name->endpoint_id);
-    bool found = sqlite3_step(q) == SQLITE_ROW, same = found && same_payload(q, r->event->payload);
+    bool erased = r->past && r->past->erased_ms; /* with nothing to compare, and nothing to keep */
+    bool found = sqlite3_step(q) == SQLITE_ROW, same = found && (erased || same_payload(q, r->event->payload));
     if (sqlite3_reset(q) != SQLITE_OK || !found)
         return store_sqlite_error(s, "comparing a known event", e);
     r->outcome = STORE_DUPLICATE;
@@ -144,10 +175,9 @@ void store_sqlite_bind_event(sqlite3_stmt *q, const struct record *r, const stru
     sqlite3_bind_int64(q, at++, name->endpoint_id);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         bind_span(q, at++, texts[i]);
-    int64_t received_ms = r->received_ms ? r->received_ms : now_ms;
-    sqlite3_bind_int64(q, at++, v->created_ms >= 0 ? v->created_ms : received_ms);
-    sqlite3_bind_int64(q, at++, received_ms);
-    sqlite3_bind_int64(q, at++, name->secret_id);
+    sqlite3_bind_int64(q, at++, v->created_ms >= 0 ? v->created_ms : now_ms);
+    sqlite3_bind_int64(q, at++, now_ms);
+    bind_id(q, at++, name->secret_id);
     bind_blob(q, at++, signature_of(r->verified));
     if (v->payload.at) {
         sqlite3_bind_int64(q, at++, v->payload.at - verified_body(r->verified).at);
@@ -156,11 +186,11 @@ void store_sqlite_bind_event(sqlite3_stmt *q, const struct record *r, const stru
         sqlite3_bind_null(q, at++);
         sqlite3_bind_null(q, at++);
     }
-    bind_blob(q, at++, verified_body(r->verified));
-    if (seq)
-        sqlite3_bind_int64(q, at, seq);
-    else
-        sqlite3_bind_null(q, at); /* the next one */
+    bind_body(q, at++, r);
+    bind_id(q, at++, seq); /* 0: the next one */
+    sqlite3_bind_text(q, at++, r->past ? "imported" : NULL, -1, SQLITE_STATIC);
+    bind_id(q, at++, r->past ? r->past->erased_ms : 0);
+    bind_blob(q, at, r->past ? r->past->payload_sha256 : (struct span){0});
 }
 
 /* The store refuses this one alone, for the reason in r->err: nothing of it stays. */
@@ -176,10 +206,51 @@ static int refuse_one(struct store *s, struct record *r, int64_t seq, struct err
 
 static bool refuses_one(int rc) { return (rc & 0xff) == SQLITE_CONSTRAINT || (rc & 0xff) == SQLITE_TOOBIG; }
 
+/* What an imported event has behind it in the table. */
+static int put_past(struct store *s, const struct record_past *past, int64_t seq, struct err *e)
+{
+    sqlite3_stmt *q =
+        past->attempts || past->done_ms || past->error.at ? store_sqlite_prepare(s, SQL_INBOX_PAST, e) : NULL;
+    if (!q)
+        return past->attempts || past->done_ms || past->error.at ? -1 : 0;
+    sqlite3_bind_int64(q, 1, seq);
+    sqlite3_bind_int64(q, 2, past->attempts);
+    bind_id(q, 3, past->done_ms);
+    bind_span(q, 4, past->error);
+    return store_sqlite_run(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "writing the inbox", e);
+}
+
+/* And in the directory, once its file is shown. */
+static void place_past(struct store *s, const struct record *r, int64_t now_ms)
+{
+    struct directory_name name;
+    char why[400];
+    if (r->outcome != STORE_NEW || !r->past || (r->past->state != 2 && !(r->past->state == 0 && r->past->attempts)))
+        return;
+    const struct record_past *past = r->past;
+    directory_name(r->event->created_ms >= 0 ? r->event->created_ms : past->received_ms, r->seq, &name);
+    snprintf(why, sizeof why, "%.*s", (int)past->error.len, past->error.at ? past->error.at : "");
+    if (past->state == 2)
+        directory_dead(s->directory, verified_endpoint(r->verified), &name, why, NULL);
+    else
+        directory_later(s->directory, verified_endpoint(r->verified), &name, past->attempts, now_ms, NULL);
+}
+
+static int state_of(const struct record *r)
+{
+    return r->past && r->past->state >= 0 ? r->past->state : r->ignored ? 3 : 0;
+}
+
 int store_sqlite_put_inbox(struct store *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e)
 {
     int64_t seq = sqlite3_last_insert_rowid(s->db), created_ms = r->event->created_ms;
-    if (s->directory && !r->ignored) {
+    int state = state_of(r);
+    r->seq = seq;
+    if (s->directory && state == 1) { /* there is no file of it, which says so */
+        r->outcome = STORE_NEW;
+        return 0;
+    }
+    if (s->directory && state != 3) {
         r->outcome = STORE_NEW;
         if (directory_write(s->directory, name->endpoint, created_ms >= 0 ? created_ms : now_ms, seq,
                             verified_body(r->verified), now_ms, &r->err) == 0)
@@ -191,12 +262,12 @@ int store_sqlite_put_inbox(struct store *s, struct record *r, const struct name 
         return -1;
     sqlite3_bind_int64(q, 1, seq);
     sqlite3_bind_int64(q, 2, name->endpoint_id);
-    sqlite3_bind_int(q, 3, r->ignored ? 3 : 0);
-    sqlite3_bind_int64(q, 4, now_ms);
-    r->outcome = r->ignored ? STORE_IGNORED : STORE_NEW;
+    sqlite3_bind_int(q, 3, state);
+    sqlite3_bind_int64(q, 4, r->past && r->past->erased_ms ? 0 : now_ms);
+    r->outcome = state == 3 ? STORE_IGNORED : STORE_NEW;
     int rc = store_sqlite_run(q);
     if (rc == SQLITE_OK)
-        return 0;
+        return r->past ? put_past(s, r->past, seq, e) : 0;
     if (!refuses_one(rc))
         return store_sqlite_error(s, "writing the inbox", e);
     store_sqlite_error(s, "writing an event", &r->err);
@@ -249,7 +320,7 @@ static int count_batch(struct store *s, struct record *const batch[], const stru
     for (size_t i = 0; i < n; i++) {
         int64_t same = 0;
         for (size_t j = i; j < n && !done[i]; j++)
-            if (names[j] == names[i] && batch[j]->outcome == batch[i]->outcome) {
+            if (!batch[i]->past && names[j] == names[i] && batch[j]->outcome == batch[i]->outcome) {
                 same++;
                 done[j] = j > i;
             }
@@ -269,8 +340,9 @@ static int record_inside(struct store *s, struct record *const batch[], size_t n
         struct record *r = batch[i];
         if (!(names[i] = store_sqlite_names(s, r->verified, &known_names, e)))
             return -1;
+        int64_t at_ms = r->past ? r->past->received_ms : now_ms;
         int failed =
-            r->reason ? quarantine(s, r, r->reason, names[i], now_ms, e) : put_event(s, r, names[i], now_ms, e);
+            r->reason ? quarantine(s, r, r->reason, names[i], at_ms, e) : put_event(s, r, names[i], at_ms, e);
         if (failed)
             return -1;
     }
@@ -283,6 +355,8 @@ static int record_inside(struct store *s, struct record *const batch[], size_t n
     }
     if (s->directory)
         directory_publish(s->directory);
+    for (size_t i = 0; i < n && s->directory; i++)
+        place_past(s, batch[i], now_ms);
     s->names = known_names;
     return 0;
 }

@@ -34,6 +34,8 @@ struct verifier;
  * errors: ERR_SECRETS  none, or an empty one;  ERR_MEMORY
  */
 int verify_open(struct verifier **v, const struct verify_secret *secrets, size_t n, struct err *e);
+/* One without keys, which no body passes: for verify_trusted alone. */
+int verify_open_keyless(struct verifier **v, struct err *e);
 void verify_close(struct verifier *v); /* wipes the keys; NULL is legal */
 
 /* A body whose signature matched; it borrows the body, and belongs to the verifier. */
@@ -50,18 +52,19 @@ const struct verified *verify_body(struct verifier *v, size_t slot, struct span 
                                    struct err *e);
 
 /*
- * A body that is ours already, as one that had been verified: kept by the receiver, or vouched for by a person. Only
- * for the tool's commands and the reader of a spool (tests/lint/promises.t): nothing that comes from a request.
- * in:      endpoint, secret, body  borrowed; signature VERIFY_DIGEST bytes, copied
- * out:     to be freed with verify_trusted_free; NULL when memory is out
+ * Take a body for verified that this store has kept, or whose owner vouches for it: never one from outside. Callers are
+ * cmd_* only (tests/lint/promises.t).
+ * in:     slot       as above; endpoint and secret are borrowed as the body is, secret "" where none matched
+ *         signature  VERIFY_DIGEST bytes, copied, or NULL
  */
-struct verified *verify_trusted(const char *endpoint, const char *secret, const uint8_t *signature, struct span body);
-void verify_trusted_free(struct verified *b); /* NULL is legal */
+const struct verified *verify_trusted(struct verifier *v, size_t slot, const char *endpoint, const char *secret,
+                                      const uint8_t *signature, struct span body);
 
 struct span verified_body(const struct verified *b);
 const char *verified_endpoint(const struct verified *b);
 const char *verified_secret(const struct verified *b);
-const uint8_t *verified_signature(const struct verified *b); /* VERIFY_DIGEST bytes */
+const uint8_t *
+verified_signature(const struct verified *b); /* VERIFY_DIGEST bytes; NULL: of a trusted body that has none */
 
 /* Sign a body with the n-th secret given to verify_open. */
 void verify_sign(const struct verifier *v, size_t n, struct span body, uint8_t digest[VERIFY_DIGEST]);

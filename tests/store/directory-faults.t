@@ -67,7 +67,8 @@ subtest 'what is not ours' => sub {
     $f->_own("$box/live/done/20200102", 0700);
     $f->write("home/private/inbox.d/live/done/20200102/$_", '{}') for 'notes.txt', '1769718742004.000000000001.json';
     my ($code, $out, $err) = tool($f, 'prune');
-    is "$code$out", "01 removed from $box\n" =~ s{\Q$box\E}{@{[$f->path('home/public_html/cgi-bin/../../private/inbox.d')]}}r, 'prune removes old events' or diag $err;
+    is $code, 0, "prune goes through" or diag $err;
+    like $out, qr{^0 events emptied, 1 files removed from .*/inbox\.d$}, "and removes old files";
     is scalar(my @left = glob $f->path('home/private/victim/*')), 2, 'but follows no link';
     is_deeply [files($f, 'live/done/20200102')], ['notes.txt'], 'and leaves what is no event';
     my ($name) = files($f, 'live/new');
