@@ -33,7 +33,7 @@ struct cmd {
     const char *reason; /* --reason, or NULL */
     bool ignored, dry_run, stored;
     bool quarantine, unverified, done; /* of export; of import */
-    bool wide;
+    bool wide, requeue, only_backup, no_backup;
     int64_t oldest_ms, silence_ms, within_ms, refused_max, failed_max; /* what is too much; silence_ms 0: not said */
     const char *sudo_user;                                             /* who became this user by sudo, or NULL */
     const char *as, *url, *server;                                     /* of doctor */
@@ -67,6 +67,9 @@ int cmd_verify(const struct cmd *cmd,
 int cmd_erase(const struct cmd *cmd, struct err *e);
 int cmd_export(const struct cmd *cmd, struct err *e);
 int cmd_import(const struct cmd *cmd, struct err *e);
+int cmd_backup(const struct cmd *cmd, struct err *e);
+int cmd_restore(const struct cmd *cmd, struct err *e);
+int cmd_migrate(const struct cmd *cmd, struct err *e);
 
 /* The configuration, good or not at all: to be freed, or NULL and *e. */
 struct config *cmd_config(const struct cmd *cmd, struct err *e);

@@ -3,6 +3,7 @@
 #include "doctor.h"
 #include "receiver.h"
 #include "refusals.h"
+#include "store_keep.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,17 +128,30 @@ static void check_system(struct doctor *d)
                 "%lld MB free, %lld inodes", (long long)(left >> 20), (long long)(fs.f_files ? fs.f_favail : 0));
 }
 
+struct names {
+    size_t len;
+    char text[400];
+};
+
+static void add_missing(void *ctx, const struct store_step *step)
+{
+    struct names *all = ctx;
+    size_t left = sizeof all->text - all->len;
+    int n = snprintf(all->text + all->len, left, "%s%s", all->len ? " " : "", step->name);
+    all->len += n > 0 && (size_t)n < left ? (size_t)n : 0;
+}
+
 static void check_schema(struct doctor *d, struct store *s, const struct store_facts *facts)
 {
-    char missing[400];
+    struct names missing = {.len = 0};
     struct err e = {0};
-    if (store_missing(s, missing, sizeof missing, &e) != 0) {
+    if (store_missing(s, add_missing, &missing, &e) < 0) {
         doctor_find(d, DOCTOR_WRONG, err_word(e.code), "", "%s", e.msg);
-    } else if (*missing) {
+    } else if (missing.len) {
         doctor_step_tool(d, "migrate");
         doctor_find(d, DOCTOR_WARNING, "schema",
                     "the database was made by an older version: what these record is lost", "version %d, without %s",
-                    facts->schema, missing);
+                    facts->schema, missing.text);
     } else {
         doctor_find(d, DOCTOR_OK, "schema", "", "version %d", facts->schema);
     }

@@ -114,7 +114,7 @@ int files_folder(const char *path, char *folder, size_t size)
     return 0;
 }
 
-static int sync_folder(const char *path, struct err *e)
+int files_sync_folder(const char *path, struct err *e)
 {
     char folder[PATH_MAX];
     if (files_folder(path, folder, sizeof folder) != 0)
@@ -183,6 +183,21 @@ static enum err_code code_of(int os)
     return os == ENOENT || os == ENOTDIR ? ERR_DATABASE : ERR_READONLY;
 }
 
+int files_name(const char *from, const char *to, struct err *e)
+{
+    int failed = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+    if (failed && (errno == EINVAL || errno == ENOSYS)) { /* old file systems do not know how */
+        failed = link(from, to);
+        if (!failed)
+            unlink(from);
+    }
+    if (failed && errno == EEXIST)
+        return err_set(e, ERR_USAGE, "%s is there already; name another file", to);
+    if (failed)
+        return err_set(e, code_of(errno), "naming %s: %s", to, strerror(errno));
+    return files_sync_folder(to, e);
+}
+
 int files_make_file(const char *path, mode_t mode, gid_t group, bool *made, struct err *e)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, mode & 0600);
@@ -193,7 +208,7 @@ int files_make_file(const char *path, mode_t mode, gid_t group, bool *made, stru
     if (fd < 0)
         return err_set(e, code_of(errno), "making %s: %s; its folder must exist and be writable for this user", path,
                        strerror(errno));
-    int failed = fit(fd, path, mode, group, e) != 0 || sync_folder(path, e) != 0;
+    int failed = fit(fd, path, mode, group, e) != 0 || files_sync_folder(path, e) != 0;
     struct stat st;
     if (failed && fstat(fd, &st) == 0 && st.st_size == 0) /* the next try must not find it there, and wrong */
         unlink(path);
@@ -219,7 +234,7 @@ int files_make_dir(const char *path, mode_t mode, gid_t group, bool *made, struc
         rmdir(path);
         return -1;
     }
-    failed = fit(fd, path, mode, group, e) != 0 || sync_folder(path, e) != 0;
+    failed = fit(fd, path, mode, group, e) != 0 || files_sync_folder(path, e) != 0;
     close(fd);
     if (failed)
         rmdir(path);

@@ -55,6 +55,15 @@ enum files_system {
 };
 enum files_system files_system(const char *path);
 
+/*
+ * Give a file that is flushed its name, durably, and never another's.
+ * errors: ERR_USAGE  the name is taken;  ERR_READONLY, ERR_FULL
+ */
+int files_name(const char *from, const char *to, struct err *e);
+
+/* What was renamed or removed in the folder of this path is durable on return. errors: ERR_READONLY */
+int files_sync_folder(const char *path, struct err *e);
+
 /* The folder part of a path, at most size - 1 bytes, "." when there is none; 0, or -1 when it is too long. */
 int files_folder(const char *path, char *folder, size_t size);
 

@@ -90,8 +90,13 @@ static void record(struct receiver *r, struct exchange *const waiting[], size_t 
     struct err e = {0};
     for (size_t i = 0; i < n; i++)
         records[i] = &waiting[i]->record;
-    struct store *store = receiver_store(r, &e);
-    int failed = !store || store_record(store, records, n, now_ms, &e) != 0;
+    bool failed = true, again = true;
+    for (int i = 0; i < 2 && failed && again; i++) { /* again where the file was replaced while it waited its turn */
+        e = (struct err){0};
+        struct store *store = receiver_store(r, &e);
+        failed = !store || store_record(store, records, n, now_ms, &e) != 0;
+        again = store && !store_in_place(store);
+    }
     r->trouble = e;
     r->trouble_until_ms = failed ? now_ms + TROUBLE_MS : 0;
     for (size_t i = 0; i < n; i++) {

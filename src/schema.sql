@@ -88,7 +88,8 @@ CREATE TABLE setting (
   max_attempts  INTEGER NOT NULL DEFAULT 10,     -- claims before an event is dead
   lease_ms      INTEGER NOT NULL DEFAULT 300000, -- how long a claim holds
   backoff_ms    INTEGER NOT NULL DEFAULT 60000,  -- first delay after a nack, doubled each time
-  created_ms    INTEGER NOT NULL                 -- when this database was made
+  created_ms    INTEGER NOT NULL,                -- when this database was made
+  seq_floor     INTEGER                          -- after a restore: numbers of events begin above it
 );
 
 -- What was changed by hand: by the tool's verbs, which say who and why, or by plain SQL, of which the triggers tell.

@@ -2,7 +2,10 @@
  * store: the interface over the backends. */
 #include "store.h"
 
+#include "store_keep.h"
 #include "store_sqlite.h"
+
+#include <stdlib.h>
 
 struct store {
     const struct store_ops *ops;
@@ -52,11 +55,6 @@ int store_counts(struct store *s, int64_t since_ms, store_each_count *each, void
 int store_ignored(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e)
 {
     return s->ops->ignored(s, since_ms, each, ctx, e);
-}
-
-int store_missing(struct store *s, char *names, size_t size, struct err *e)
-{
-    return s->ops->missing(s, names, size, e);
 }
 
 int store_tally(struct store *s, const struct store_filter *f, bool whole, store_each_tally *each, void *ctx,
@@ -187,4 +185,41 @@ int store_probe(const struct store_options *o, struct err *e)
 {
     const char *path = sqlite_path(o->url, e);
     return path ? store_sqlite_probe(path, o, e) : -1;
+}
+
+int store_backup(struct store *s, const char *path, const struct store_teller *t, int64_t now_ms,
+                 struct store_backup *made, struct err *e)
+{
+    return s->ops->backup(s, path, t, now_ms, made, e);
+}
+
+int store_restore(const struct store_options *o, const char *file, const struct store_restore *how,
+                  struct store_restored *r, struct err *e)
+{
+    *r = (struct store_restored){.floor = 0};
+    const char *path = sqlite_path(o->url, e);
+    return path ? store_sqlite_restore(path, o, file, how, r, e) : -1;
+}
+
+void store_restored_release(struct store_restored *r)
+{
+    free(r->waiting);
+    free(r->dead);
+    r->waiting = r->dead = NULL;
+}
+
+int64_t store_compare(struct store *s, int64_t *seqs, int64_t n, store_each_name *each, void *ctx, struct err *e)
+{
+    return s->ops->compare(s, seqs, n, each, ctx, e);
+}
+
+int store_missing(struct store *s, store_each_step *each, void *ctx, struct err *e)
+{
+    return s->ops->missing(s, each, ctx, e);
+}
+
+int store_migrate(struct store *s, const struct store_actor *by, int64_t now_ms, struct store_step *step,
+                  struct err *e)
+{
+    return s->ops->migrate(s, by, now_ms, step, e);
 }

@@ -177,6 +177,13 @@ struct store_count {
 };
 typedef void store_each_count(void *ctx, const struct store_count *count);
 
+/* Of store_keep.h. */
+struct store_teller;
+struct store_backup;
+struct store_step;
+typedef void store_each_name(void *ctx, const char *endpoint, const char *name);
+typedef void store_each_step(void *ctx, const struct store_step *step);
+
 struct store; /* begins with its ops; the rest is the backend's */
 
 struct store_ops {
@@ -190,7 +197,6 @@ struct store_ops {
     int (*facts)(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e);
     int (*counts)(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
     int (*ignored)(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
-    int (*missing)(struct store *s, char *names, size_t size, struct err *e);
     int (*tally)(struct store *s, const struct store_filter *f, bool whole, store_each_tally *each, void *ctx,
                  struct err *e);
     int64_t (*newest)(struct store *s, struct err *e);
@@ -226,6 +232,12 @@ struct store_ops {
                     void *ctx, struct err *e);
     int64_t (*quarantined)(struct store *s, int64_t after, int64_t erased_ms, store_each_quarantined *each, void *ctx,
                            struct err *e);
+    int (*backup)(struct store *s, const char *path, const struct store_teller *t, int64_t now_ms,
+                  struct store_backup *made, struct err *e);
+    int64_t (*compare)(struct store *s, int64_t *seqs, int64_t n, store_each_name *each, void *ctx, struct err *e);
+    int (*missing)(struct store *s, store_each_step *each, void *ctx, struct err *e);
+    int (*migrate)(struct store *s, const struct store_actor *by, int64_t now_ms, struct store_step *step,
+                   struct err *e);
     void (*close)(struct store *s);
 };
 
@@ -287,9 +299,6 @@ int store_counts(struct store *s, int64_t since_ms, store_each_count *each, void
  */
 enum { STORE_IGNORED_MAX = 20 };
 int store_ignored(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
-
-/* What of the schema is not there, since the database was made before it: names with blanks between, "" when all is. */
-int store_missing(struct store *s, char *names, size_t size, struct err *e);
 
 /*
  * How many events there are, of each endpoint by name: in each state, then of each type, the most frequent first.

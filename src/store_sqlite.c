@@ -17,7 +17,7 @@ const char store_sqlite_schema[] = {
 
 static const char *const sql[STORE_SQL_COUNT] = {
 #define X(name, text) text,
-    STORE_SQL(X)
+    STORE_SQL(X) STORE_SQL_KEEP(X)
 #undef X
 };
 
@@ -56,7 +56,11 @@ static int look_again(void *ctx, int n)
     return 1;
 }
 
-void store_sqlite_wait(struct store *s, int ms) { s->busy_ms = ms; }
+void store_sqlite_wait(struct store *s, int ms)
+{
+    s->busy_ms = ms;
+    sqlite3_busy_handler(s->db, look_again, s);
+}
 
 sqlite3_stmt *store_sqlite_prepare(struct store *s, enum store_sql which, struct err *e)
 {
@@ -239,7 +243,6 @@ static int open_file(struct store *s, const struct store_options *o, struct err 
     s->ino = st.st_ino;
     if (sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
         return store_sqlite_error(s, "opening it", e);
-    sqlite3_busy_handler(s->db, look_again, s);
     store_sqlite_wait(s, o->wait_ms);
     if (sqlite3_db_readonly(s->db, "main") == 1)
         return err_set(e, ERR_READONLY, "%s is not writable for this user", s->path);
@@ -358,11 +361,14 @@ int store_sqlite_open(struct store **out, const char *path, const struct store_o
     if (open_database(s, path, o, e) != 0)
         goto fail;
     s->log_ino = stat_of(s->path, "-wal").st_ino;
+    s->floor = store_sqlite_floor(s);
     if (add_endpoints(s, o, e) != 0 || (o->directory && open_directory(s, o, e) != 0))
         goto fail;
     *out = s;
     return 0;
 fail:
+    if (s->db && e && e->code == ERR_DATABASE) /* its log is not written back into what is damaged */
+        sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     close_sqlite(s);
     return -1;
 }
@@ -383,7 +389,6 @@ static const struct store_ops ops = {
     .facts = store_sqlite_facts,
     .counts = store_sqlite_counts,
     .ignored = store_sqlite_ignored,
-    .missing = store_sqlite_missing,
     .tally = store_sqlite_tally,
     .newest = store_sqlite_last,
     .follow = store_sqlite_follow,
@@ -404,5 +409,9 @@ static const struct store_ops ops = {
     .note = store_sqlite_note,
     .walk = store_sqlite_walk,
     .quarantined = store_sqlite_quarantined,
+    .backup = store_sqlite_backup,
+    .compare = store_sqlite_compare,
+    .missing = store_sqlite_missing,
+    .migrate = store_sqlite_migrate,
     .close = close_sqlite,
 };

@@ -9,9 +9,11 @@
 #ifndef STORE_SQLITE_H
 #define STORE_SQLITE_H
 
-#include "store.h"
+#include "store_keep.h"
 
 int store_sqlite_open(struct store **s, const char *path, const struct store_options *o, struct err *e);
 int store_sqlite_probe(const char *path, const struct store_options *o, struct err *e);
+int store_sqlite_restore(const char *path, const struct store_options *o, const char *file,
+                         const struct store_restore *how, struct store_restored *r, struct err *e);
 
 #endif

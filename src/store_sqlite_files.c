@@ -74,7 +74,8 @@ int store_sqlite_files_floor(struct store *s, struct err *e)
     struct store_sqlite_names all = {0};
     int64_t last = store_sqlite_last(s, e);
     int failed = last < 0 || (last == 0 && store_sqlite_files_names(s, NULL, true, &all, e) != 0);
-    s->floor = all.n ? all.list[all.n - 1].name.seq : 0;
+    if (all.n && all.list[all.n - 1].name.seq > s->floor)
+        s->floor = all.list[all.n - 1].name.seq;
     free(all.list);
     return failed ? -1 : 0;
 }

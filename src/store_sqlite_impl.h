@@ -8,6 +8,7 @@
 #include "directory.h"
 #include "store.h"
 #include "store_lock.h"
+#include "store_sqlite_keep.h"
 
 #include <limits.h>
 #include <sqlite3.h>
@@ -56,7 +57,6 @@ enum { STORE_NAMES_MAX = 2 * STORE_BATCH_MAX, STORE_NAME_SIZE = 64 /* bytes, wit
     X(SQL_IGNORED, "SELECT n.name,e.type,count(*) FROM endpoint n "                                               \
                    "CROSS JOIN inbox i ON i.state=3 AND i.endpoint=n.id AND i.due_ms>=?1 "                        \
                    "CROSS JOIN event_log e ON e.seq=i.seq GROUP BY n.name,e.type ORDER BY 3 DESC,1,2 LIMIT ?2")   \
-    X(SQL_OBJECT, "SELECT 1 FROM sqlite_master WHERE name=?1")                                                    \
     X(SQL_ENDPOINTS, "SELECT id,name FROM endpoint ORDER BY name")                                                \
     X(SQL_LAST, "SELECT coalesce(max(seq),0) FROM event_log")                                                     \
     X(SQL_SETTING, "SELECT max_attempts,lease_ms,backoff_ms FROM setting")                                        \
@@ -205,7 +205,7 @@ enum { STORE_NAMES_MAX = 2 * STORE_BATCH_MAX, STORE_NAME_SIZE = 64 /* bytes, wit
 
 enum store_sql {
 #define X(name, sql) name,
-    STORE_SQL(X)
+    STORE_SQL(X) STORE_SQL_KEEP(X)
 #undef X
         STORE_SQL_COUNT
 };
@@ -216,7 +216,8 @@ struct store {
     sqlite3_stmt *prepared[STORE_SQL_COUNT]; /* made when first used */
     struct store_lock lock;
     struct directory *directory; /* NULL: the inbox is the table */
-    int64_t floor;               /* of a new database beside files of an older one: the highest number of these */
+    int64_t floor;               /* numbers begin above it: those of files of an older database, or given before a restore */
+    bool floor_met;              /* ... which they do from the open transaction on */
     char directory_path[PATH_MAX];
     int wait_ms, busy_ms; /* the latter now: what is left of the former */
     char path[PATH_MAX];
@@ -318,6 +319,9 @@ int store_sqlite_files_settle(struct store *s, struct store_lease *lease, enum s
 /* The rows of a record's names, made when they are new; *n counts the known names. NULL and *e. */
 const struct name *store_sqlite_names(struct store *s, const struct verified *v, size_t *n, struct err *e);
 
+/* The number of the event that is written next; 0: the one after the last; -1 and *e. */
+int64_t store_sqlite_next(struct store *s, struct err *e);
+
 /* Bind SQL_EVENT or SQL_EVENT_REPLACE. seq 0: the next one. */
 void store_sqlite_bind_event(sqlite3_stmt *q, const struct record *r, const struct name *name, int64_t seq,
                              int64_t now_ms);
@@ -362,6 +366,19 @@ int store_sqlite_files_erase(struct store *s, const struct store_sqlite_held *he
 /* Fill in what the table does not know of a row that was read. */
 void store_sqlite_files_tell(struct store *s, const struct store_sqlite_held *held, struct store_event *v);
 
+/* ---- copies, restores, migrations ---- */
+
+int store_sqlite_backup(struct store *s, const char *path, const struct store_teller *t, int64_t now_ms,
+                        struct store_backup *made, struct err *e);
+int64_t store_sqlite_compare(struct store *s, int64_t *seqs, int64_t n, store_each_name *each, void *ctx,
+                             struct err *e);
+int store_sqlite_missing(struct store *s, store_each_step *each, void *ctx, struct err *e);
+int store_sqlite_migrate(struct store *s, const struct store_actor *by, int64_t now_ms, struct store_step *step,
+                         struct err *e);
+
+/* Numbers that were given before a restore end here; 0: there was none, or the database is older than that column. */
+int64_t store_sqlite_floor(struct store *s);
+
 /* The other parts, for the ops. */
 int64_t store_sqlite_erase(struct store *s, enum store_erase how, const int64_t *seqs, int64_t n,
                            const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx,
@@ -386,7 +403,6 @@ int store_sqlite_facts(struct store *s, int64_t now_ms, struct store_facts *fact
 int store_sqlite_ready(struct store *s, struct err *e);
 int store_sqlite_counts(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
 int store_sqlite_ignored(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
-int store_sqlite_missing(struct store *s, char *names, size_t size, struct err *e);
 int store_sqlite_tally(struct store *s, const struct store_filter *f, bool whole, store_each_tally *each, void *ctx,
                        struct err *e);
 int store_sqlite_follow(struct store *s, const struct store_filter *f, int64_t *after, store_each *each, void *ctx,

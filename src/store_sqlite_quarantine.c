@@ -139,7 +139,8 @@ static int take_place(struct store_sqlite_change *c, int64_t id, struct record *
 static int insert(struct store_sqlite_change *c, struct record *r, const struct name *name, int64_t *seq,
                   struct err *e)
 {
-    if (write_event(c->s, SQL_EVENT, r, name, 0, c->now_ms, e) != 0)
+    int64_t next = store_sqlite_next(c->s, e);
+    if (next < 0 || write_event(c->s, SQL_EVENT, r, name, next, c->now_ms, e) != 0)
         return -1;
     *seq = sqlite3_last_insert_rowid(c->s->db);
     if (store_sqlite_put_inbox(c->s, r, name, c->now_ms, e) != 0)

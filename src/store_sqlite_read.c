@@ -65,6 +65,14 @@ int64_t store_sqlite_last(struct store *s, struct err *e)
     return sqlite3_reset(q) == SQLITE_OK ? last : store_sqlite_error(s, "reading the log", e);
 }
 
+int64_t store_sqlite_floor(struct store *s)
+{
+    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_FLOOR, NULL);
+    int64_t floor = q && sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
+    sqlite3_reset(q);
+    return floor && store_sqlite_last(s, NULL) < floor ? floor : 0;
+}
+
 sqlite3_stmt *store_sqlite_by_seq(struct store *s, int64_t seq, struct err *e)
 {
     sqlite3_stmt *q = store_sqlite_prepare(s, SQL_SHOW_SEQ, e);

@@ -274,15 +274,22 @@ int store_sqlite_put_inbox(struct store *s, struct record *r, const struct name 
     return refuse_one(s, r, seq, e);
 }
 
+int64_t store_sqlite_next(struct store *s, struct err *e)
+{
+    int64_t last = s->floor ? store_sqlite_last(s, e) : 0;
+    s->floor_met |= last >= s->floor;
+    return last < 0 ? -1 : last < s->floor ? s->floor + 1 : 0;
+}
+
 static int put_event(struct store *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e)
 {
     sqlite3_stmt *q = store_sqlite_prepare(s, SQL_EVENT, e);
     if (!q)
         return -1;
-    int64_t last = s->floor ? store_sqlite_last(s, e) : 0;
-    if (last < 0)
+    int64_t seq = store_sqlite_next(s, e);
+    if (seq < 0)
         return -1;
-    store_sqlite_bind_event(q, r, name, last < s->floor ? s->floor + 1 : 0, now_ms);
+    store_sqlite_bind_event(q, r, name, seq, now_ms);
     int rc = store_sqlite_run(q);
     if (rc == SQLITE_OK)
         return store_sqlite_put_inbox(s, r, name, now_ms, e);
@@ -335,6 +342,7 @@ static int record_inside(struct store *s, struct record *const batch[], size_t n
     if (s->names > STORE_NAMES_MAX - n)
         s->names = 0; /* more than fit came and went: look them up again */
     size_t known_names = s->names;
+    s->floor_met = false;
     const struct name *names[STORE_BATCH_MAX];
     for (size_t i = 0; i < n; i++) {
         struct record *r = batch[i];
@@ -357,6 +365,8 @@ static int record_inside(struct store *s, struct record *const batch[], size_t n
         directory_publish(s->directory);
     for (size_t i = 0; i < n && s->directory; i++)
         place_past(s, batch[i], now_ms);
+    if (s->floor_met)
+        s->floor = 0;
     s->names = known_names;
     return 0;
 }

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ * cmd_backup: copy everything into one file, while the receiver runs. */
+#include "cmd.h"
+#include "cmd_json.h"
+#include "cmd_tell.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* The file's absolute name: in a folder one of its own, with the time. */
+static int name_of(const struct cmd *cmd, char *path, struct err *e)
+{
+    struct stat st;
+    char stamp[32], folder[PATH_MAX];
+    bool inside = stat(cmd->operand, &st) == 0 && S_ISDIR(st.st_mode);
+    if (inside ? snprintf(folder, PATH_MAX, "%s", cmd->operand) >= PATH_MAX
+               : files_folder(cmd->operand, folder, PATH_MAX) != 0)
+        return err_set(e, ERR_USAGE, "the path is too long");
+    char *real = realpath(folder, NULL);
+    if (!real)
+        return err_set(e, ERR_USAGE, "the folder %s: %s; name one that is there", folder, strerror(errno));
+    const char *slash = strrchr(cmd->operand, '/');
+    int n = inside ? snprintf(path, PATH_MAX, "%s/inbox-%s.db", real, cmd_tell_stamp(cmd->now_ms, stamp))
+                   : snprintf(path, PATH_MAX, "%s/%s", real, slash ? slash + 1 : cmd->operand);
+    free(real);
+    return n < PATH_MAX ? 0 : err_set(e, ERR_USAGE, "the path is too long");
+}
+
+static void print_json(const char *path, const struct store_backup *b)
+{
+    struct cmd_json *j = cmd_json_new();
+    cmd_json_number(j, "schema", 1);
+    cmd_json_text(j, "file", span_of(path));
+    cmd_json_number(j, "bytes", b->bytes);
+    cmd_json_number(j, "events", b->events);
+    cmd_json_number(j, "last_seq", b->last);
+    cmd_json_number(j, "waiting", b->waiting);
+    cmd_json_number(j, "dead", b->dead);
+    cmd_json_number(j, "quarantined", b->quarantined);
+    cmd_json_number(j, "inbox_without_event", b->stray);
+    cmd_json_end(j);
+}
+
+static void print(const char *path, const struct store_backup *b)
+{
+    char size[32];
+    printf("%s\n%lld events, %lld waiting, %lld dead, %lld in quarantine; %s, checked\n", path, (long long)b->events,
+           (long long)b->waiting, (long long)b->dead, (long long)b->quarantined, cmd_tell_size(b->bytes, size));
+    if (b->stray)
+        printf("%lld rows of inbox are of no event, in the database too: somebody removed them by hand\n",
+               (long long)b->stray);
+}
+
+int cmd_backup(const struct cmd *cmd, struct err *e)
+{
+    char path[PATH_MAX];
+    struct cmd_tell t = {.doing = NULL};
+    struct store_backup made;
+    struct config *c = name_of(cmd, path, e) == 0 ? cmd_config_public(cmd, e) : NULL;
+    struct store *s = c ? cmd_store(c, false, e) : NULL;
+    int result = s ? cmd_tell_begin(&t, e) : -1;
+    if (result == 0) {
+        struct store_teller teller = cmd_tell_teller(&t);
+        result = store_backup(s, path, &teller, cmd->now_ms, &made, e);
+    }
+    cmd_tell_end(&t);
+    if (result == 0)
+        (cmd->json ? print_json : print)(path, &made);
+    store_close(s);
+    config_free(c);
+    return result;
+}
