@@ -35,10 +35,12 @@ my %CALLS = (
     quarantine => [[], ['accept', 1], ['drop', 1, '--reason', 'under load']],
     history    => [[], [1]],
     verify     => [['--stored']],
+    backup     => [['RUN'], ['RUN/saved.db', '--json']],
+    restore    => [['RUN/saved.db', '--requeue']],
     prune      => [['--dry-run'], []],
     erase      => [[1, '--reason', 'under load'], ['--client', 'nobody', '--reason', 'under load']],
-    export     => [['--file', 'OUT', '--state', 'done']],
-    import     => [['OUT']],
+    export     => [['--file', 'RUN/out', '--state', 'done']],
+    import     => [['RUN/out']],
 );
 my %NOT_UNDER_LOAD = (migrate => 'it changes the schema');
 
@@ -91,7 +93,7 @@ for my $form (sort keys %conf) {
         ok scalar @calls, "$command is called by this test" or next;
         my $o = @calls > 1 && ref $calls[-1] eq 'HASH' ? pop @calls : {};
         for my $call (@calls) {
-            my @args = map { $_ eq 'URL' ? $url : $_ eq 'OUT' ? $f->path('run/out') : $_ } grep { !ref } @$call;
+            my @args = map { $_ eq 'URL' ? $url : s/^RUN\b/$f->path('run')/er } grep { !ref } @$call;
             my %given = map { %$_ } grep { ref } @$call;
             $given{stdin} = $f->path("run/$given{stdin}") if $given{stdin};
             my ($before, $begun) = ($count->(), time);
