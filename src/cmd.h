@@ -33,6 +33,7 @@ struct cmd {
     const char *reason; /* --reason, or NULL */
     bool ignored, dry_run, stored;
     bool quarantine, unverified, done; /* of export; of import */
+    const char *database;              /* of export: not the configured one */
     bool wide, requeue, only_backup, no_backup;
     int64_t oldest_ms, silence_ms, within_ms, refused_max, failed_max; /* what is too much; silence_ms 0: not said */
     const char *sudo_user;                                             /* who became this user by sudo, or NULL */

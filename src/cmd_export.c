@@ -163,6 +163,8 @@ static int run(const struct cmd *cmd, struct store *s, struct err *e)
 int cmd_export(const struct cmd *cmd, struct err *e)
 {
     struct config *c = cmd_config_public(cmd, e);
+    if (c && cmd->database)
+        c->database = cmd->database;
     struct store *s = c ? cmd_store(c, false, e) : NULL;
     int result = s ? run(cmd, s, e) : -1;
     store_close(s);

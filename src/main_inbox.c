@@ -57,7 +57,7 @@ static const struct subcommand subcommands[] = {
     {"migrate", cmd_migrate, "jBR", NULL, "bring an older database up to this program's schema"},
     {"prune", cmd_prune, "jd", NULL, "empty what is done and older than retain, and remove its files"},
     {"erase", cmd_erase, "jerCabRd", "[SEQ|EVENT_ID ...]", "empty the events of a person, in every file"},
-    {"export", cmd_export, "estrCabfq", "[SEQ|EVENT_ID ...]", "write events whole, as JSON Lines"},
+    {"export", cmd_export, "estrCabfqy", "[SEQ|EVENT_ID ...]", "write events whole, as JSON Lines"},
     {"import", cmd_import, "jeRUx", "FILE|DIRECTORY ...", "take saved events in, with their signatures"},
 };
 
@@ -113,6 +113,8 @@ static const struct {
     {{"failed", required_argument, NULL, 'X'}, "N", "wrong: so many answers of 5xx; 10 unless given",
      NUMBER, AT(failed_max), LIMIT_MAX},
     {{"quarantine", no_argument, NULL, 'q'}, "", "what is in quarantine, too", FLAG, AT(quarantine), 0},
+    {{"database", required_argument, NULL, 'y'}, "FILE", "from this one, as a restore has left it",
+     TEXT, AT(database), 0},
     {{"unverified", no_argument, NULL, 'U'}, "", "without a look at the signatures", FLAG, AT(unverified), 0},
     {{"done", no_argument, NULL, 'x'}, "", "what would wait is done: no application gets it", FLAG, AT(done), 0},
     {{"requeue", no_argument, NULL, 'g'}, "", "write missing files again, without a question", FLAG, AT(requeue), 0},

@@ -36,8 +36,8 @@ static int bring_one(struct store_sqlite_bring *b, int64_t from, int64_t endpoin
                      struct err *e)
 {
     *(known && erased ? &b->erased : &b->missing) += 1;
-    if (known && erased)
-        return bring(b, from, endpoint, known, e) < 0 ? -1 : 0;
+    if (known && erased) /* nothing is left to hand on */
+        return bring(b, from, endpoint, known, e) < 0 ? -1 : run_with(b->copy, SQL_OLD_ERASED, &known, 1, e);
     if (b->leave)
         return 0;
     int64_t seq = bring(b, from, endpoint, known, e);

@@ -65,6 +65,18 @@ static int look(struct compare *c, struct err *e)
     return directory_list_done(c->s->directory, 0, look_at, c, e);
 }
 
+/* Nothing is left of it to be in a file. */
+static bool is_erased(struct store *s, int64_t seq)
+{
+    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_IS_ERASED, NULL);
+    if (!q)
+        return false;
+    sqlite3_bind_int64(q, 1, seq);
+    bool erased = sqlite3_step(q) == SQLITE_ROW && sqlite3_column_int(q, 0);
+    sqlite3_reset(q);
+    return erased;
+}
+
 int64_t store_sqlite_compare(struct store *s, int64_t *seqs, int64_t n, store_each_name *each, void *ctx,
                              struct err *e)
 {
@@ -76,7 +88,8 @@ int64_t store_sqlite_compare(struct store *s, int64_t *seqs, int64_t n, store_ea
     if (!failed && c.files.n)
         qsort(c.files.list, c.files.n, sizeof *c.files.list, by_number);
     for (int64_t i = 0; !failed && i < n; i++)
-        if (!c.files.n || !bsearch(&seqs[i], c.files.list, c.files.n, sizeof *c.files.list, by_number))
+        if ((!c.files.n || !bsearch(&seqs[i], c.files.list, c.files.n, sizeof *c.files.list, by_number)) &&
+            !is_erased(s, seqs[i]))
             seqs[lacking++] = seqs[i];
     free(c.files.list);
     return failed ? -1 : lacking;

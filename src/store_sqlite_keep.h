@@ -71,6 +71,8 @@
         "o.payload_len,o.body FROM old.event_log o WHERE o.seq=?1")                                               \
     X(SQL_OLD_INBOX, "INSERT OR REPLACE INTO main.inbox(seq,endpoint,state,due_ms,attempts,token,owner,done_ms,error) " \
         "SELECT ?2,?3,state,due_ms,attempts,token,owner,done_ms,error FROM old.inbox WHERE seq=?1")               \
+    X(SQL_OLD_ERASED, "UPDATE main.inbox SET state=1,token=NULL,owner=NULL,error=NULL WHERE seq=?1 AND state<>3") \
+    X(SQL_IS_ERASED, "SELECT erased_ms IS NOT NULL FROM event_log WHERE seq=?1")                                  \
     X(SQL_BROUGHT_TABLE, "CREATE TEMP TABLE brought(seq INTEGER PRIMARY KEY,old_seq INTEGER)")                    \
     X(SQL_BROUGHT, "INSERT INTO temp.brought(seq,old_seq) VALUES(?1,?2)")                                         \
     X(SQL_BROUGHT_SEQS, "SELECT seq FROM temp.brought b WHERE NOT EXISTS(SELECT 1 FROM main.inbox i "             \

@@ -59,17 +59,20 @@ sub saved {
     good($f, 'ack', 'e1', 'e7');
     my ($broken) = $f->cgi(signed('{"id":"broken"'));
     is($broken->{status}, 202, 'something is put aside');
-    change($f, 'PRAGMA recursive_triggers = 0', "UPDATE event_log SET body = NULL, signature = NULL, client_id = NULL, erased_ms = 1 WHERE event_id = 'e4'");
+    good($f, 'erase', 'e4', '--reason', 'a trial');
     my $whole = join ' ', map { $_ // '' } @{ $f->rows("SELECT * FROM event_log WHERE event_id = 'e7'")->[0] };
     my $bytes = Fixture::slurp($file);
     my $out = good($f, 'restore', $file, '--reason', 'a trial');
     like($out, qr/holds the backup: 5 events$/m, 'it says what the backup holds');
     like($out, qr/^3 events came since the backup, and were brought over$/m, 'what came since');
     like($out, qr/^1 events of the backup had been erased since, and are again$/m, 'and what was erased');
-    is(states($f), 'e1:waiting e2:done e3:dead e4:waiting e5:waiting e6:waiting e7:done e8:waiting', 'states are as in the backup, and of what came since, as they were');
+    is(states($f), 'e1:waiting e2:done e3:dead e4:done e5:waiting e6:waiting e7:done e8:waiting', 'states are as in the backup, and of what came since, as they were; what is erased is done');
     is(numbers($f), '1 2 3 4 5 6 7 8', 'with their numbers');
     is(join(' ', map { $_ // '' } @{ $f->rows("SELECT * FROM event_log WHERE event_id = 'e7'")->[0] }), $whole, 'each column of one that was brought over is as it was');
-    is_deeply($f->rows("SELECT body, signature, client_id, erased_ms FROM event_log WHERE event_id = 'e4'"), [[undef, undef, undef, 1]], 'what was erased is erased');
+    is_deeply($f->rows("SELECT body, signature, client_id, erased_ms > 0, length(payload_sha256) FROM event_log WHERE event_id = 'e4'"),
+        [[undef, undef, undef, 1, 32]], 'what was erased is erased');
+    unlike(Fixture::slurp($f->database), qr/"id":"e4"/, 'and not a byte of it is in the file');
+    like($bytes, qr/"id":"e4"/, 'which the backup has');
     is($f->value('SELECT count(*) FROM quarantine'), 1, 'what was put aside is there');
     is($f->value("SELECT count(*) FROM history WHERE action = 'ack'"), 3, 'and the history');
     my $row = $f->rows("SELECT n, os_user, reason, detail FROM history WHERE action = 'restore'")->[0];
@@ -87,9 +90,16 @@ sub saved {
     checks($f, 11);
     like(numbers($f), qr/ 2000011$/, 'a second time again');
 
-    good($f, 'restore', $file, '--only-backup');
-    is(states($f), 'e1:waiting e2:done e3:dead e4:waiting e5:waiting', '--only-backup brings nothing over');
+    $out = good($f, 'restore', $file, '--only-backup');
+    is(states($f), 'e1:waiting e2:done e3:dead e4:done e5:waiting', '--only-backup brings nothing over');
     is($f->value("SELECT body FROM event_log WHERE event_id = 'e4'"), undef, 'but what was erased stays so');
+    my ($line) = $out =~ /^  complycube-inbox (export --database .*)$/m;
+    ok($line, 'and it prints the command that brings the rest over');
+    my ($o, @cmd) = Tool::_arguments($f);
+    my $tool = join ' ', @cmd;
+    my ($code, $said, $err) = $f->run('sh', '-c', "$tool " . ($line =~ s/\| complycube-inbox/| $tool/r));
+    is($code, 0, 'which can be run') or diag "$said$err";
+    like(states($f), qr/\be6:waiting e7:done e8:waiting e9:waiting e10:waiting e11:waiting$/, 'and does it');
     $f->finish;
 }
 
