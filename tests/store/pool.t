@@ -142,11 +142,12 @@ subtest 'the database is moved away while it runs' => sub {
 };
 
 subtest 'a terminal sees how it goes on' => sub {
-    my ($f, $handler) = with_handler('exit $((n == 2))', event(), event(id => "esc\xc2\x9b31m"), event());
+    my $first = 'i=0; while [ $n = 1 ] && [ $i -lt 500 ] && ! grep -q "1 running" typescript; do sleep 0.02; i=$((i + 1)); done';
+    my ($f, $handler) = with_handler("$first\nexit \$((n == 2))", event(), event(id => "esc\xc2\x9b31m"), event());
     tool($f, 'list');
     my $log = $f->path('run/typescript');
     my $command = join ' ', $f->path('run/complycube-inbox'), '-c', $f->config, @WORK, '--once', $handler;
-    my ($code) = $f->run('script', '-qec', $command, $log);
+    my ($code) = $f->run('script', '-qefc', $command, $log);
     my $seen = Fixture::slurp($log);
     is($code, 1, 'the exit code is the same');
     like($seen, qr/\r\e\[K0 done, 0 failed, 1 running, 2 waiting/, 'a line that is rewritten');
