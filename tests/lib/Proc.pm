@@ -27,7 +27,7 @@ sub wait_until {
     }
 }
 
-# cmd => [...], env => {...}, stdin/stdout/stderr => paths, wrap => whether WRAP applies, dir => where it starts
+# cmd => [...], env => {...}, stdin/stdout/stderr => paths (stdin a handle too), wrap => whether WRAP applies, dir => where it starts
 sub start {
     my ($class, %o) = @_;
     my @cmd = @{ $o{cmd} };
@@ -46,7 +46,7 @@ sub _child {
         $) = "$gid $gid";
         POSIX::setuid($uid);
     }
-    open STDIN,  '<',  $o->{stdin}  // '/dev/null' or POSIX::_exit(126);
+    open STDIN, ref $o->{stdin} ? '<&' : '<', $o->{stdin} // '/dev/null' or POSIX::_exit(126);
     open STDOUT, '>>', $o->{stdout} // '/dev/null' or POSIX::_exit(126);
     open STDERR, '>>', $o->{stderr} // '/dev/null' or POSIX::_exit(126);
     chdir $o->{dir} if $o->{dir};
