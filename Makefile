@@ -43,7 +43,7 @@ COMPLETE_BASH := share/bash-completion/completions/complycube-inbox
 COMPLETE_ZSH  := share/zsh/site-functions/_complycube-inbox
 
 .DELETE_ON_ERROR:
-.PHONY: all deps build-deps demo run check bench soak san unit install uninstall clean help force
+.PHONY: all deps build-deps demo run check bench soak soak-receiver san unit install uninstall clean help force
 
 CGI := $(if $(filter release,$(FLAVOUR)),cgi-bin/complycube-webhook.fcgi cgi-bin/complycube-webhook.cgi)
 
@@ -124,6 +124,10 @@ check: deps ## run every test
 soak: deps ## 20 000 events for six workers, of which one is killed each second (10 minutes)
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)KILL_EVENTS=20000 BIN=$(BIN) V=1 tests/lib/run-prove.sh tests/consumers/kill.t
+
+soak-receiver: deps ## 100 000 events while the receiver is killed every 200 ms, and a crash at each single step (10 minutes)
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)LOAD_EVENTS=100000 CRASH=all BIN=$(BIN) V=1 tests/lib/run-prove.sh tests/crash/load.t tests/crash/steps.t
 
 san: ## run every test with sanitizers
 	$(Q)$(MAKE) --no-print-directory check SAN=1
