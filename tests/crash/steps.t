@@ -129,6 +129,7 @@ sub calls {
     return %calls;
 }
 
+Crash::in_memory();
 my $seed = $ENV{SEED} // time;    # of where a stride begins
 
 sub one {
