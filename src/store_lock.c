@@ -60,7 +60,9 @@ int store_lock_take(struct store_lock *lock, int wait_ms, struct err *e)
     timer_t timer;
     struct itimerspec left = {{0}, {0}};
     if (start_timer(&timer, wait_ms) != 0)
-        return err_set(e, ERR_SYSTEM, "setting a timer for the writers' lock: %s", strerror(errno));
+        return err_set(e, ERR_SYSTEM,
+                       "setting a timer for the writers' lock: %s; raise the limit of pending signals (ulimit -i)",
+                       strerror(errno));
     int failed = flock(lock->fd, LOCK_EX), why = errno;
     timer_gettime(timer, &left);
     timer_delete(timer);
@@ -68,7 +70,7 @@ int store_lock_take(struct store_lock *lock, int wait_ms, struct err *e)
         return (int)(left.it_value.tv_sec * 1000 + left.it_value.tv_nsec / 1000000);
     if (why == EINTR)
         return err_set(e, ERR_BUSY, "another process has held the writers' lock for %d ms", wait_ms);
-    return err_set(e, ERR_DATABASE, "taking the writers' lock: %s", strerror(why));
+    return err_set(e, ERR_DATABASE, "taking the writers' lock: %s; see complycube-inbox doctor", strerror(why));
 }
 
 void store_lock_release(struct store_lock *lock) { flock(lock->fd, LOCK_UN); }
