@@ -114,6 +114,32 @@ int files_folder(const char *path, char *folder, size_t size)
     return 0;
 }
 
+/* What a call on a path failed with, and the cure of that. */
+static int refuse(const char *doing, const char *path, struct err *e)
+{
+    static const struct {
+        int os;
+        enum err_code code;
+        const char *cure;
+    } known[] = {
+        {ENOSPC, ERR_FULL, "make room"},
+        {EDQUOT, ERR_FULL, "make room, or have the quota raised"},
+        {ENOENT, ERR_DATABASE, "its folder must exist and be writable for this user"},
+        {ENOTDIR, ERR_DATABASE, "its folder must exist and be writable for this user"},
+        {EMFILE, ERR_SYSTEM, "raise the limit of open files"},
+        {ENFILE, ERR_SYSTEM, "raise the limit of open files"},
+        {ENOMEM, ERR_MEMORY, "the system is out of memory"},
+        {EIO, ERR_DATABASE, "look into the system's log: the disk may be failing"},
+    };
+    enum err_code code = ERR_READONLY;
+    const char *cure = "its folder must exist and be writable for this user";
+    int os = errno;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (known[i].os == os)
+            code = known[i].code, cure = known[i].cure;
+    return err_set(e, code, "%s %s: %s; %s", doing, path, strerror(os), cure);
+}
+
 int files_sync_folder(const char *path, struct err *e)
 {
     char folder[PATH_MAX];
@@ -122,7 +148,7 @@ int files_sync_folder(const char *path, struct err *e)
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int failed = fd < 0 || (fsync(fd) != 0 && errno != EINVAL);
     if (failed)
-        err_set(e, ERR_READONLY, "making %s durable in its folder: %s", path, strerror(errno));
+        refuse("flushing the folder of", path, e);
     if (fd >= 0)
         close(fd);
     return failed ? -1 : 0;
@@ -159,7 +185,7 @@ static int fit(int fd, const char *path, mode_t mode, gid_t group, struct err *e
     if ((group != (gid_t)-1 || owner != (uid_t)-1) && fchown(fd, owner, group) != 0)
         return refuse_group(path, group, e);
     if (fchmod(fd, mode) != 0)
-        return err_set(e, ERR_READONLY, "setting the mode of %s: %s", path, strerror(errno));
+        return refuse("setting the mode of", path, e);
     return 0;
 }
 
@@ -176,13 +202,6 @@ int files_fit(const char *path, mode_t mode, gid_t group, bool *changed, struct 
     return 0;
 }
 
-static enum err_code code_of(int os)
-{
-    if (os == ENOSPC || os == EDQUOT)
-        return ERR_FULL;
-    return os == ENOENT || os == ENOTDIR ? ERR_DATABASE : ERR_READONLY;
-}
-
 int files_name(const char *from, const char *to, struct err *e)
 {
     int failed = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
@@ -194,7 +213,7 @@ int files_name(const char *from, const char *to, struct err *e)
     if (failed && errno == EEXIST)
         return err_set(e, ERR_USAGE, "%s is there already; name another file", to);
     if (failed)
-        return err_set(e, code_of(errno), "naming %s: %s", to, strerror(errno));
+        return refuse("naming", to, e);
     return files_sync_folder(to, e);
 }
 
@@ -206,8 +225,7 @@ int files_make_file(const char *path, mode_t mode, gid_t group, bool *made, stru
     if (fd < 0 && errno == EEXIST)
         return 0;
     if (fd < 0)
-        return err_set(e, code_of(errno), "making %s: %s; its folder must exist and be writable for this user", path,
-                       strerror(errno));
+        return refuse("making", path, e);
     int failed = fit(fd, path, mode, group, e) != 0 || files_sync_folder(path, e) != 0;
     struct stat st;
     if (failed && fstat(fd, &st) == 0 && st.st_size == 0) /* the next try must not find it there, and wrong */
@@ -224,13 +242,11 @@ int files_make_dir(const char *path, mode_t mode, gid_t group, bool *made, struc
     if (failed && errno == EEXIST)
         return 0;
     if (failed)
-        return err_set(e, code_of(errno),
-                       "making the folder %s: %s; its folder must exist and be writable for this user", path,
-                       strerror(errno));
+        return refuse("making the folder", path, e);
     int fd =
         chmod(path, mode & 0700) == 0 ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1; /* whatever the umask */
     if (fd < 0) {
-        err_set(e, ERR_READONLY, "opening the folder %s: %s", path, strerror(errno));
+        refuse("opening the folder", path, e);
         rmdir(path);
         return -1;
     }
