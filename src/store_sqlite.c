@@ -237,8 +237,9 @@ static int open_file(struct store *s, const struct store_options *o, struct err 
         return -1;
     struct stat st;
     if (stat(s->path, &st) != 0)
-        return err_set(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_READONLY, "%s: %s; run complycube-inbox init",
-                       s->path, strerror(errno));
+        return errno == ENOENT
+                   ? err_set(e, ERR_NOT_FOUND, "%s: %s; run complycube-inbox init", s->path, strerror(errno))
+                   : err_set(e, ERR_READONLY, "%s: %s; see complycube-inbox doctor", s->path, strerror(errno));
     s->dev = st.st_dev;
     s->ino = st.st_ino;
     if (sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
