@@ -106,15 +106,15 @@ sub found {
 
 # ---- several tasks ----
 
-my $PROCESSORS = () = Fixture::slurp('/proc/cpuinfo') =~ /^processor\s*:/mg;
+our $AT_ONCE = () = Fixture::slurp('/proc/cpuinfo') =~ /^processor\s*:/mg;
 
-# Call task->(name) for each name in a process of its own, as many at a time as there are processors: name => what it
+# Call task->(name) for each name in a process of its own, as many at a time as there are processors, or AT_ONCE: name => what it
 # returned, a hash. One that dies gives { died => why }.
 sub each_at_once {
     my ($task, @names) = @_;
     my (%pipe, %result);
     while (@names || %pipe) {
-        while (@names && keys %pipe < ($PROCESSORS || 1)) {
+        while (@names && keys %pipe < ($AT_ONCE || 1)) {
             my $name = shift @names;
             defined(my $pid = open my $from, '-|') or die "fork: $!";
             _task($task, $name) if !$pid;
