@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,6 +24,13 @@ static const char *const sql[STORE_SQL_COUNT] = {
 
 static const struct store_ops ops;
 
+/* A journal that cannot be made for want of an inode: SQLite tells of the file that is not there. */
+static bool no_inode_left(const char *path)
+{
+    struct statfs fs;
+    return statfs(path, &fs) == 0 && fs.f_files > 0 && fs.f_ffree == 0;
+}
+
 int store_sqlite_error(struct store *s, const char *doing, struct err *e)
 {
     int rc = s->db ? sqlite3_errcode(s->db) & 0xff : SQLITE_NOMEM;
@@ -31,7 +39,8 @@ int store_sqlite_error(struct store *s, const char *doing, struct err *e)
     const char *cure = "see complycube-inbox doctor";
     if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
         code = ERR_BUSY, cure = "a consumer holds a transaction open";
-    else if (rc == SQLITE_FULL || (rc == SQLITE_IOERR && (os == ENOSPC || os == EDQUOT)))
+    else if (rc == SQLITE_FULL || (rc == SQLITE_IOERR && (os == ENOSPC || os == EDQUOT)) ||
+             (rc == SQLITE_CANTOPEN && no_inode_left(s->path)))
         code = ERR_FULL, cure = "make room";
     else if (rc == SQLITE_READONLY || rc == SQLITE_CANTOPEN || rc == SQLITE_PERM)
         code = ERR_READONLY, cure = "it and its folder must be writable for this user";
