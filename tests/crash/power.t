@@ -100,7 +100,8 @@ sub one {
             my $key = sha256_hex(join "\0", (map { $_, $left->{$_} // '' } sort keys %$left), sort keys %{ $disk->{acked} });
             next if $tried{$key}++ || @wrong > 5 || Fixture::sanitized() && keys(%tried) % 4;
             put($f, $left);
-            push @wrong, map { "point $points, $why, names @$variant[0], writes @$variant[1]: $_" } faults($f, $disk->{acked}, \@bodies);
+            push @wrong, map { "point $points, $why, names @$variant[0], writes @$variant[1]: $_" }
+                eval { faults($f, $disk->{acked}, \@bodies) }, $@ ? $@ : ();
         }
     });
     return { points => $points, states => scalar keys %tried, acked => scalar keys %{ $disk->{acked} }, events => scalar @bodies, wrong => \@wrong };

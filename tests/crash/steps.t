@@ -105,6 +105,7 @@ sub crash_at {
     $wrong->('refused', map { $_->{status} } @second) if grep { !is_good($_) } @second;
     @found = found($f, @bodies);
     $wrong->('in the end', @found) if join(',', @found) ne join ',', map { once($_) } @bodies;
+    $wrong->('left in tmp', $_) for glob $f->path('home/private/inbox.d/live/tmp/*');
     unlink map { glob $f->path("home/private/inbox.d/live/$_/*") } qw(tmp new);
     $seen->{killed} += $first->{killed};
     return $first->{killed};

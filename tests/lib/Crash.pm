@@ -95,7 +95,7 @@ sub found {
     my $db = -s $f->database ? database($f->database) : undef;
     my $many = sub { my ($sql, @v) = @_; return eval { ($db->selectrow_array($sql, undef, @v))[0] } // 0 };
     my %file;
-    $file{ Fixture::slurp($_) }++ for map { glob $f->path("home/private/inbox.d/live/$_/*") } qw(tmp new);
+    $file{ Fixture::slurp($_) }++ for glob $f->path('home/private/inbox.d/live/new/*');
     return map {
         my $id = event_id($_);
         !defined $id ? $many->('SELECT count(*) FROM quarantine WHERE body = CAST(? AS BLOB)', $_)
