@@ -6,7 +6,11 @@
 #include <grp.h>
 
 enum { LOOK_MS = 1000, CARRY_MS = 60000, CUT_MS = 60000, WAIT_MS = 4000 };
-enum { COUNT_AGAIN_MS = 1000, COUNT_TRIES = 5, COUNT_TRIES_BRIEF = 1000 /* nobody else will write what it counted */ };
+enum {
+    COUNT_AGAIN_MS = 1000,
+    COUNT_TRIES = 5,
+    COUNT_TRIES_BRIEF = 1000 /* nobody else will write what it counted */
+};
 enum { CHECKPOINT_PAGES_BRIEF = 1000, CHECKPOINT_PAGES = 500 /* of 4 KiB */ };
 
 static void say(struct receiver *r, int64_t now_ms, const struct err *e)
