@@ -8,8 +8,8 @@ CC         ?= gcc
 V          ?= 0
 Q          := $(if $(filter 0,$(V)),@)
 
-# SAN=1: address and undefined-behaviour sanitizers; COV=1: coverage
-FLAVOUR := $(if $(SAN),san,$(if $(COV),cov,release))
+# SAN=1: address and undefined-behaviour sanitizers; COV=1: coverage; FUZZ=1: for libFuzzer, FUZZ=cover: its coverage
+FLAVOUR := $(if $(SAN),san,$(if $(COV),cov,$(if $(FUZZ),$(if $(filter cover,$(FUZZ)),fuzz-cover,fuzz),release)))
 OUT     := $(if $(filter release,$(FLAVOUR)),build,build/$(FLAVOUR))
 BIN     := $(OUT)/bin
 OBJ     := $(OUT)/obj
@@ -25,6 +25,12 @@ ifdef COV
 HARD := -O0 -g --coverage
 LINK := --coverage
 endif
+ifdef FUZZ
+CC   := clang
+HARD := $(if $(filter cover,$(FUZZ)),-O1 -g -fprofile-instr-generate -fcoverage-mapping,\
+  -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined)
+LINK := $(HARD)
+endif
 
 CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -DSYSCONFDIR='"$(SYSCONFDIR)"' -I$(OBJ) -Isrc $(WARN) $(HARD) $(CFLAGS)
 # Of libcrypto only SHA-256 is used: linked in where it can be, since loading all of it is half the life of a CGI.
@@ -36,14 +42,15 @@ MAINS := $(OBJ)/main_webhook.o $(OBJ)/main_inbox.o
 LIB   := $(OBJ)/libcomplycube.a
 OBJS  := $(filter-out $(MAINS),$(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/*.c)))
 UNITS := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/*.c))
-TESTS  = $(UNITS) $(sort $(wildcard tests/*/*.t tests/*.t))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/target/%,$(filter-out %/replay.c,$(wildcard tests/fuzz/*.c)))
+TESTS  = $(UNITS) $(FUZZERS) $(sort $(wildcard tests/*/*.t tests/*.t))
 BENCH := build/bench/noop build/bench/spawn
 MAN   := $(wildcard src/*.[158])
 COMPLETE_BASH := share/bash-completion/completions/complycube-inbox
 COMPLETE_ZSH  := share/zsh/site-functions/_complycube-inbox
 
 .DELETE_ON_ERROR:
-.PHONY: all deps build-deps demo run check bench soak soak-receiver san unit install uninstall clean help force
+.PHONY: all deps build-deps demo run check bench soak soak-receiver san unit fuzz fuzzers install uninstall clean help force
 
 CGI := $(if $(filter release,$(FLAVOUR)),cgi-bin/complycube-webhook.fcgi cgi-bin/complycube-webhook.cgi)
 
@@ -85,6 +92,12 @@ $(OUT)/unit/%: tests/unit/%.c $(LIB) tests/unit/unit.h
 	@$(if $(filter 0,$(V)),echo "  TEST $<")
 	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -Itests/unit -o $@ $< $(LIB) $(LIBS_INBOX) -lcmocka
 
+# With FUZZ=1 it is libFuzzer that calls a target, else replay.c.
+$(OUT)/target/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIB) tests/fuzz/fuzz.h tests/fuzz/folder.h
+	@mkdir -p $(@D)
+	@$(if $(filter 0,$(V)),echo "  FUZZ $<")
+	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) $(if $(filter 1,$(FUZZ)),-fsanitize=fuzzer,tests/fuzz/replay.c) -o $@ $< $(LIB) $(LIBS_INBOX)
+
 deps: ## install what building, the demo and the tests need (Debian packages)
 	$(Q)tests/lib/deps.sh check
 
@@ -101,7 +114,7 @@ run: ## the demo's server in the foreground, with a curl line to paste
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/demo.sh run
 
-unit: $(UNITS) $(BENCH) ## build the unit tests
+unit: $(UNITS) $(FUZZERS) $(BENCH) ## build the unit tests, and the fuzz targets as programs that replay their seeds
 
 $(BENCH): build/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
@@ -128,6 +141,14 @@ soak: deps ## 20 000 events for six workers, of which one is killed each second 
 soak-receiver: deps ## 100 000 events while the receiver is killed every 200 ms, and a crash at each single step (10 minutes)
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)LOAD_EVENTS=100000 CRASH=all BIN=$(BIN) V=1 tests/lib/run-prove.sh tests/crash/load.t tests/crash/steps.t
+
+FUZZ_SECONDS ?= 60
+fuzz: ## look for what breaks the parsers and the pipeline (FUZZ_SECONDS=60 for each target)
+	$(Q)tests/lib/deps.sh fuzz
+	$(Q)$(MAKE) --no-print-directory fuzzers FUZZ=1
+	$(Q)nice tests/fuzz/fuzz.pl $(FUZZ_SECONDS) $(patsubst $(OUT)/%,build/fuzz/%,$(FUZZERS))
+
+fuzzers: $(FUZZERS)
 
 san: ## run every test with sanitizers
 	$(Q)$(MAKE) --no-print-directory check SAN=1

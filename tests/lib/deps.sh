@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Installs the Debian packages that are missing: tests/lib/deps.sh build|demo|check|bench
+# Installs the Debian packages that are missing: tests/lib/deps.sh build|demo|check|bench|fuzz
 # As root or through sudo; else it prints the command and stops. Silent when nothing is missing.
 set -eu
 
@@ -9,13 +9,15 @@ demo="$build lighttpd curl openssl php-cli php-sqlite3 perl libdbi-perl libdbd-s
 check="$demo libcmocka-dev apache2 libapache2-mod-fcgid lighttpd-mod-openssl nginx-light spawn-fcgi multiwatch
        php-cgi php-fpm php-mysql mariadb-server libdbd-mariadb-perl sqlite3 mandoc clang systemd strace wrk fio bindfs"
 bench="$check webhook valgrind"
+fuzz="$build clang libclang-rt-14-dev llvm-14"
 
 case ${1-} in
 build) wanted=$build ;;
 demo) wanted=$demo ;;
 check) wanted=$check ;;
 bench) wanted=$bench ;;
-*) echo "usage: $0 build|demo|check|bench" >&2; exit 2 ;;
+fuzz) wanted=$fuzz ;;
+*) echo "usage: $0 build|demo|check|bench|fuzz" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then

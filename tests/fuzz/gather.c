@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT
+ * fuzz: a request in pieces over a socket, with little room at times, is gathered to what was sent; too long a body is
+ * drained to a request that is too long still. */
+#include "fcgi_gather.h"
+#include "fuzz.h"
+
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { MAX_BODY = 200, ROOM = 1 << 20 };
+
+static bool complete(enum fcgi_state state) { return state == FCGI_WHOLE || state == FCGI_TRAILED; }
+
+/* The file made of it holds the same bytes, from its beginning. */
+static void check_file(const struct fcgi_gather *g, int memory)
+{
+    char *text = malloc(g->bytes.len + 1);
+    int fd = fcgi_gather_file(g, memory);
+    FUZZ_CHECK(text && fd >= 0);
+    FUZZ_CHECK(read(fd, text, g->bytes.len + 1) == (ssize_t)g->bytes.len);
+    FUZZ_CHECK(memcmp(text, g->bytes.at, g->bytes.len) == 0);
+    close(fd);
+    free(text);
+}
+
+static void check(const struct fcgi_gather *g, struct span sent, int memory)
+{
+    struct fcgi_walk once = {0}, again = {0};
+    fcgi_record_walk(&once, sent);
+    FUZZ_CHECK(g->walk.state == once.state || (complete(g->walk.state) && complete(once.state)));
+    FUZZ_CHECK(g->bytes.cap <= fcgi_gather_limit(MAX_BODY));
+    if (!complete(once.state))
+        return;
+    FUZZ_CHECK(g->walk.body == once.body);
+    fcgi_record_walk(&again, (struct span){g->bytes.at, g->bytes.len});
+    FUZZ_CHECK(again.state == g->walk.state && (again.body > MAX_BODY) == (once.body > MAX_BODY));
+    if (once.body <= MAX_BODY)
+        FUZZ_CHECK(g->walk.at == once.at && g->bytes.len <= sent.len &&
+                   memcmp(g->bytes.at, sent.at, g->bytes.len) == 0);
+    check_file(g, memory);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static int memory = -1;
+    struct span rest = {(const char *)data, size};
+    struct fcgi_gather g = {{0}, {0}};
+    int pair[2], result = 0;
+    if (memory < 0)
+        memory = memfd_create("fuzz", MFD_CLOEXEC);
+    FUZZ_CHECK(memory >= 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+    unsigned step = 1 + fuzz_byte(&rest) * 16, growth = fuzz_byte(&rest);
+    struct span sent = rest;
+    while (rest.len && result == 0 && g.walk.state == FCGI_PARTIAL) {
+        struct span piece = fuzz_take(&rest, step);
+        FUZZ_CHECK(write(pair[1], piece.at, piece.len) == (ssize_t)piece.len);
+        result = fcgi_gather_read(&g, pair[0], MAX_BODY, growth & 1 ? ROOM : 0); /* without room some stays behind */
+        growth = growth >> 1 | (growth & 1) << 7;
+    }
+    FUZZ_CHECK(result == 0);
+    if (g.walk.state == FCGI_PARTIAL) {
+        shutdown(pair[1], SHUT_WR);
+        result = fcgi_gather_read(&g, pair[0], MAX_BODY, ROOM);
+        FUZZ_CHECK((result == 0) == (g.walk.state != FCGI_PARTIAL));
+    }
+    close(pair[0]);
+    close(pair[1]);
+    if (!complete(g.walk.state) || sent.len == (size_t)(rest.at - sent.at)) /* else what came later was never sent */
+        check(&g, (struct span){sent.at, sent.len - rest.len}, memory);
+    fcgi_gather_release(&g);
+    FUZZ_CHECK(!g.bytes.at && g.walk.at == 0);
+    return 0;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ * fuzz: a secret file is accepted only as what it says, no message quotes it, and what was read is read again alike. */
+#include "secrets.h"
+#include "folder.h"
+#include "fuzz.h"
+
+static char path[FOLDER_PATH];
+
+static int read_text(struct secrets *s, struct span text, struct err *e)
+{
+    struct files_print print;
+    bool narrowed = false;
+    folder_write(path, text, 0600);
+    int result = secrets_read(s, path, &print, &narrowed, e);
+    FUZZ_CHECK(!narrowed && print.ino != 0);
+    return result;
+}
+
+static bool blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+/* No word of the file that could be a secret stands in a message. */
+static void check_message(const char *message, struct span text)
+{
+    char word[64];
+    size_t n = 0;
+    for (size_t i = 0; i <= text.len; i++) {
+        if (i < text.len && !blank(text.at[i]) && text.at[i]) {
+            if (n < sizeof word - 1)
+                word[n++] = text.at[i];
+            continue;
+        }
+        word[n] = '\0';
+        FUZZ_CHECK(n < 12 || strstr("PASTE_THE_SECRET_HERE", word) || !strstr(message, word) || strstr(path, word) ||
+                   memchr(word, '/', n));
+        n = 0;
+    }
+}
+
+/* How many lines hold something: that many secrets there are. */
+static size_t count_lines(struct span text)
+{
+    size_t n = 0;
+    bool begins = true, counted = false;
+    for (size_t i = text.len >= 3 && memcmp(text.at, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; i < text.len; i++) {
+        char c = text.at[i];
+        if (c == '\n')
+            begins = true, counted = false;
+        else if (!(c == ' ' || c == '\t' || c == '\r') && begins) {
+            begins = false;
+            counted = c != '#';
+            n += counted;
+        }
+    }
+    return n;
+}
+
+static void check_again(const struct secrets *s)
+{
+    static char text[SECRETS_MAX * 80 + FILES_TEXT_MAX];
+    struct secrets again;
+    struct err e = {0};
+    size_t n = 0;
+    for (size_t i = 0; i < s->n; i++)
+        n += (size_t)sprintf(text + n, "\t%s %.*s %s\r\n", s->list[i].name, (int)s->list[i].value.len,
+                             s->list[i].value.at, s->list[i].retired ? "retired" : "");
+    FUZZ_CHECK(read_text(&again, (struct span){text, n}, &e) == 0 && again.n == s->n && !again.unterminated);
+    for (size_t i = 0; i < s->n; i++)
+        FUZZ_CHECK(strcmp(s->list[i].name, again.list[i].name) == 0 &&
+                   span_equal(s->list[i].value, again.list[i].value) && s->list[i].retired == again.list[i].retired);
+    secrets_release(&again);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct span text = {(const char *)data, size};
+    struct secrets s;
+    struct err e = {0};
+    if (!*path)
+        folder_path(path, "secrets");
+    if (read_text(&s, text, &e) != 0) {
+        FUZZ_CHECK(e.code == ERR_SECRETS && s.n == 0 && !s.text.at);
+        check_message(e.msg, text);
+        return 0;
+    }
+    FUZZ_CHECK(s.n == count_lines(text));
+    for (size_t i = 0; i < s.n; i++) {
+        FUZZ_CHECK(s.list[i].value.len > 0 && secrets_is_name(span_of(s.list[i].name)));
+        for (size_t k = 0; k < s.list[i].value.len; k++)
+            FUZZ_CHECK(s.list[i].value.at[k] > ' ' && s.list[i].value.at[k] <= '~');
+        for (size_t k = 0; k < i; k++)
+            FUZZ_CHECK(!span_equal(s.list[i].value, s.list[k].value) && strcmp(s.list[i].name, s.list[k].name) != 0);
+    }
+    check_again(&s);
+    secrets_release(&s);
+    return 0;
+}

