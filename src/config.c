@@ -86,11 +86,10 @@ static char *trimmed(char *path)
 static char *absolute(const struct config *c, const char *path)
 {
     char folder[PATH_MAX], *out = NULL;
-    if (*path == '/' || *path == '\0' || !*c->path || strncmp(path, "sqlite:/", 8) == 0 ||
-        files_folder(c->path, folder, sizeof folder) != 0)
-        return trimmed(strdup(path));
     if (strncmp(path, "sqlite:", 7) == 0)
         path += 7;
+    if (*path == '/' || *path == '\0' || !*c->path || files_folder(c->path, folder, sizeof folder) != 0)
+        return trimmed(strdup(path));
     return asprintf(&out, "%s/%s", folder, path) < 0 ? NULL : trimmed(out);
 }
 
