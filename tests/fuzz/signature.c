@@ -18,6 +18,8 @@ static const struct verify_secret secrets[] = {
 };
 enum { SECRETS = sizeof secrets / sizeof *secrets };
 
+static struct verifier *verifier;
+
 /* The header: as given, or made from the right one, so that most of it is right. */
 static size_t make_header(struct span *rest, unsigned mode, const char right[65], char header[256])
 {
@@ -58,13 +60,37 @@ static bool is_right(const char *header, size_t n, const uint8_t digest[VERIFY_D
     return true;
 }
 
+/* Promise 7: without a secret, or with an empty one, there is nothing to verify with. */
+static void start(void)
+{
+    struct err e;
+    const struct verify_secret empty[] = {secrets[0], {"live", "empty", {"", 0}}};
+    FUZZ_CHECK(verify_open(&verifier, secrets, 0, &e) != 0 && !verifier && e.code == ERR_SECRETS);
+    FUZZ_CHECK(verify_open(&verifier, empty, 2, &e) != 0 && !verifier && e.code == ERR_SECRETS);
+    FUZZ_CHECK(verify_open(&verifier, secrets, SECRETS, &e) == 0);
+}
+
+/* What is ours already is as what was verified. */
+static void check_trusted(const struct verified *v)
+{
+    static struct verifier *keyless;
+    struct err e;
+    if (!keyless)
+        FUZZ_CHECK(verify_open_keyless(&keyless, &e) == 0);
+    const struct verified *trusted =
+        verify_trusted(keyless, 0, verified_endpoint(v), verified_secret(v), verified_signature(v), verified_body(v));
+    FUZZ_CHECK(trusted && span_equal(verified_body(trusted), verified_body(v)));
+    FUZZ_CHECK(memcmp(verified_signature(trusted), verified_signature(v), VERIFY_DIGEST) == 0);
+    FUZZ_CHECK(verified_secret(trusted) == verified_secret(v) && verified_endpoint(trusted) == verified_endpoint(v));
+    FUZZ_CHECK(!verify_body(keyless, 0, (struct span){0}, verified_body(v), &e));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct verifier *verifier;
     struct span rest = {(const char *)data, size};
     struct err e = {0};
     if (!verifier)
-        FUZZ_CHECK(verify_open(&verifier, secrets, SECRETS, &e) == 0);
+        start();
     unsigned mode = fuzz_byte(&rest), which = (mode & 7) > 0 && (mode & 7) <= SECRETS ? (mode & 7) - 1 : 0;
     char header[256], right[65];
     struct span given = rest;
@@ -91,6 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                    strcmp(verified_endpoint(v), match->endpoint) == 0);
         FUZZ_CHECK(memcmp(verified_signature(v), digests[match - secrets], VERIFY_DIGEST) == 0);
         FUZZ_CHECK(verified_body(v).at == rest.at && verified_body(v).len == rest.len);
+        check_trusted(v);
     } else
         FUZZ_CHECK(e.code == ERR_SIGNATURE);
     free(exact);

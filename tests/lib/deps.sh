@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Installs the Debian packages that are missing: tests/lib/deps.sh build|demo|check|bench|fuzz
+# Installs the Debian packages that are missing: tests/lib/deps.sh build|demo|check|bench|fuzz|cover
 # As root or through sudo; else it prints the command and stops. Silent when nothing is missing.
 set -eu
 
@@ -10,6 +10,7 @@ check="$demo libcmocka-dev apache2 libapache2-mod-fcgid lighttpd-mod-openssl ngi
        php-cgi php-fpm php-mysql mariadb-server libdbd-mariadb-perl sqlite3 mandoc clang systemd strace wrk fio bindfs"
 bench="$check webhook valgrind"
 fuzz="$build clang libclang-rt-14-dev llvm-14"
+cover="$check libclang-rt-14-dev llvm-14 gcovr"
 
 case ${1-} in
 build) wanted=$build ;;
@@ -17,7 +18,8 @@ demo) wanted=$demo ;;
 check) wanted=$check ;;
 bench) wanted=$bench ;;
 fuzz) wanted=$fuzz ;;
-*) echo "usage: $0 build|demo|check|bench|fuzz" >&2; exit 2 ;;
+cover) wanted=$cover ;;
+*) echo "usage: $0 build|demo|check|bench|fuzz|cover" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then

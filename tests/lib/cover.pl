@@ -1,0 +1,94 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# Coverage of src/ by lines, and whether it is enough:
+#     cover.pl check       what make check reached under COV=1: 90 % of all that stands below rank 9 of src/layers
+#     cover.pl fuzz        what the seeds of tests/fuzz (and build/fuzz/corpus) reach of decode, verify and the request
+#                          reader: 95 %
+# cover.pl prepare makes the counters' files, so that programs of any user can write them.
+use strict;
+use warnings;
+use File::Basename qw(basename);
+use File::Path qw(make_path remove_tree);
+use FindBin;
+use JSON::PP;
+use lib $FindBin::Bin;
+use Source;
+
+my ($what) = @ARGV;
+chdir $ROOT or die "$ROOT: $!";
+if (($what // '') eq 'prepare') { prepare() }
+elsif (($what // '') eq 'check') { exit verdict(90, 'below rank 9', by_check()) }
+elsif (($what // '') eq 'fuzz') { exit verdict(95, 'by fuzzing', by_fuzzing()) }
+else { die "usage: cover.pl prepare|check|fuzz\n" }
+
+# An empty file is a new one for gcc's counters; without it the first user to come would own it.
+sub prepare {
+    for my $notes (glob 'build/cov/*/*.gcno') {
+        my $file = $notes =~ s/\.gcno$/.gcda/r;
+        open my $f, '>', $file or die "$file: $!";
+        chmod 0666, $file;
+    }
+}
+
+# NAME => [lines, lines reached, does it count]
+sub by_check {
+    my $json = `gcovr --root . --filter src/ --object-directory build/cov/obj --json-summary - build/cov/obj`;
+    die "gcovr failed\n" if $?;
+    my $rank = ranks();
+    return map { my $name = basename($_->{filename}); ($name => [@$_{qw(line_total line_covered)}, ($rank->{$name} // 99) < 9]) }
+        @{ decode_json($json)->{files} };
+}
+
+sub ranks {
+    my %rank;
+    for (split /\n/, slurp('src/layers')) {
+        my ($n, @names) = split ' ';
+        next if !defined $n || $n !~ /^\d+$/;
+        for my $name (@names) {
+            $rank{$_} = $n for $name =~ /\./ ? $name : grep { !exists $rank{$_} } "$name.c", "$name.h";
+        }
+    }
+    # A file that is named with its ending has that place, wherever its room's is.
+    for (split /\n/, slurp('src/layers')) {
+        my ($n, @names) = split ' ';
+        next if !defined $n || $n !~ /^\d+$/;
+        $rank{$_} = $n for grep { /\./ } @names;
+    }
+    return \%rank;
+}
+
+sub by_fuzzing {
+    my $folder = 'build/fuzz-cover/profile';
+    remove_tree($folder);
+    make_path($folder);
+    my @targets = glob 'build/fuzz-cover/target/*';
+    for my $target (@targets) {
+        my $name = basename($target);
+        my @files = glob "tests/fuzz/seeds/$name/*";
+        push @files, glob "build/fuzz/corpus/$name/*";
+        local $ENV{LLVM_PROFILE_FILE} = "$folder/$name-%p.profraw";
+        while (my @some = splice @files, 0, 500) {
+            system("'$target' @some >/dev/null") == 0 or die "$target failed\n";
+        }
+    }
+    my @sources = map { "src/$_.c" } qw(json decode verify hex fcgi_record fcgi_gather web_cgi);
+    my $objects = join ' ', $targets[0], map { "-object $_" } @targets[1 .. $#targets];
+    system("llvm-profdata-14 merge -o $folder/all $folder/*.profraw") == 0 or die "llvm-profdata-14 failed\n";
+    my $json = `llvm-cov-14 export -summary-only -instr-profile $folder/all $objects @sources 2>/dev/null`;
+    die "llvm-cov-14 failed\n" if $?;
+    return map { (basename($_->{filename}) => [@{ $_->{summary}{lines} }{qw(count covered)}, 1]) } @{ decode_json($json)->{data}[0]{files} };
+}
+
+sub verdict {
+    my ($wanted, $which, %file) = @_;
+    my ($lines, $reached) = (0, 0);
+    for my $name (sort keys %file) {
+        my ($all, $some, $counts) = @{ $file{$name} };
+        next if !$all;
+        printf "%6.1f %%  %5d of %5d lines  %s%s\n", 100 * $some / $all, $some, $all, $name, $counts ? '' : '  (not counted)';
+        ($lines, $reached) = ($lines + $all, $reached + $some) if $counts;
+    }
+    my $percent = $lines ? 100 * $reached / $lines : 0;
+    printf "%6.1f %%  %5d of %5d lines %s; %d %% are wanted\n", $percent, $reached, $lines, $which, $wanted;
+    return $percent >= $wanted ? 0 : 1;
+}
