@@ -73,11 +73,12 @@ static const char *parse_line(struct secrets *s, struct span line)
     struct span first = next_word(&line), second = next_word(&line), third = next_word(&line);
     if (first.len == 0 || first.at[0] == '#')
         return NULL;
+    const struct span mark = span_of("retired");
+    bool retired = span_equal(third, mark);
+    if ((third.len && !retired) || next_word(&line).len || span_equal(second.len ? second : first, mark))
+        return "a line is \"value\", \"name value\" or \"name value retired\"";
     if (second.len == 0)
         return add(s, (struct span){0}, first, false);
-    bool retired = span_equal(third, span_of("retired"));
-    if ((third.len && !retired) || next_word(&line).len || span_equal(second, span_of("retired")))
-        return "a line is \"value\", \"name value\" or \"name value retired\"";
     return add(s, first, second, retired);
 }
 
