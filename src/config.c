@@ -301,6 +301,16 @@ static void blank_comments(char *text)
     }
 }
 
+/*
+ * A text that ends inside a string or a comment leaves libconfuse's only lexer there, and the next one would begin inside
+ * it for as long as the first is kept. Freeing any of them sets it back.
+ */
+static void reset_lexer(void)
+{
+    cfg_opt_t none[] = {CFG_END()};
+    cfg_free(cfg_init(none, CFGF_NONE));
+}
+
 /* libconfuse's own tables, from ours. */
 static cfg_t *parse(struct config *c, char *text)
 {
@@ -315,6 +325,7 @@ static cfg_t *parse(struct config *c, char *text)
     cfg_t *cfg = cfg_init(options, CFGF_NONE);
     if (!cfg)
         return NULL;
+    reset_lexer();
     parsing = c;
     blank_comments(text);
     cfg_set_error_function(cfg, parse_error);

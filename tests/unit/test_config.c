@@ -345,6 +345,23 @@ static void a_link_to_another_configuration_is_followed(void **state)
     unlink(other);
 }
 
+static void a_file_that_was_cut_does_not_spoil_the_next(void **state)
+{
+    (void)state;
+    static const char *const cut[] = {
+        "log = 'auto\n" SMALL,          /* in a string */
+        "/* as it was:\n" SMALL,        /* in a comment */
+        "log = \"/var/\\777\"\n" SMALL, /* and what ends the reading at once */
+    };
+    for (size_t i = 0; i < sizeof cut / sizeof *cut; i++) {
+        struct config *broken = load(cut[i], "value\n"), *mended = load(SMALL, "value\n");
+        assert_int_equal(broken->error.code, ERR_CONFIG);
+        assert_string_equal(mended->error.msg, "");
+        config_free(broken);
+        config_free(mended);
+    }
+}
+
 static void a_broken_receiver_heals_when_the_file_is_mended(void **state)
 {
     (void)state;
@@ -382,6 +399,7 @@ int main(void)
         cmocka_unit_test(every_beginning_of_a_configuration_leaves_the_secrets_in_force),
         cmocka_unit_test(a_secret_that_was_taken_out_stops_counting_after_a_while),
         cmocka_unit_test(a_link_to_another_configuration_is_followed),
+        cmocka_unit_test(a_file_that_was_cut_does_not_spoil_the_next),
         cmocka_unit_test(a_broken_receiver_heals_when_the_file_is_mended),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
