@@ -49,7 +49,10 @@ static bool begin(struct line *l)
 
 static void end(struct line *l, struct pool_report *r)
 {
-    if (l->to && fputc('\n', l->to) != EOF && fclose(l->to) == 0) {
+    bool whole = l->to && fputc('\n', l->to) != EOF;
+    if (l->to)
+        whole &= fclose(l->to) == 0;
+    if (whole) {
         erase(r);
         fwrite(l->text, 1, l->len, stderr);
     }
