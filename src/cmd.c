@@ -183,14 +183,15 @@ void cmd_pause(int64_t took_ms)
 
 int cmd_read_file(const char *path, struct buf *out, struct err *e)
 {
-    FILE *from = strcmp(path, "-") == 0 ? stdin : fopen(path, "rbe");
+    bool opened = strcmp(path, "-") != 0;
+    FILE *from = opened ? fopen(path, "rbe") : stdin;
     size_t room = 0, n = 0;
     if (!from)
         return err_set(e, ERR_NOT_FOUND, "%.200s cannot be opened: %s", path, strerror(errno));
     while ((room = buf_room(out, 65536, FILE_MAX)) && (n = fread(out->at + out->len, 1, room, from)) > 0)
         out->len += n;
     bool bad = room == 0 || ferror(from);
-    if (from != stdin)
+    if (opened)
         fclose(from);
     return bad ? err_set(e, ERR_SYSTEM, "reading %.200s: longer than 64 MB, or it failed", path) : 0;
 }

@@ -288,7 +288,7 @@ static void blank_comments(char *text)
         if (quote && *c == '\\' && c[1])
             c++;
         else if (quote)
-            quote = *c == quote ? '\0' : quote;
+            quote = (char)(*c == quote ? 0 : quote);
         else if (*c == '"' || *c == '\'')
             quote = *c;
         else if (*c == '/' && (c[1] == '/' || c[1] == '*'))
@@ -350,7 +350,7 @@ static int read_file(struct config *c)
     int result = files_read_text(c->path, &text, &st, &c->error);
     if (result == 0) {
         c->print = files_print(&st);
-        bool room = buf_room(&text, sizeof END_LINE, 2 * FILES_TEXT_MAX) >= sizeof END_LINE;
+        bool room = buf_room(&text, sizeof END_LINE, (size_t)2 * FILES_TEXT_MAX) >= sizeof END_LINE;
         if (room)
             memcpy(text.at + text.len, END_LINE, sizeof END_LINE);
         c->parsed = room ? parse(c, text.at) : NULL;

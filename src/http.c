@@ -73,7 +73,7 @@ static int64_t retry_after_ms(CURL *easy)
 #if LIBCURL_VERSION_NUM >= 0x074200
     curl_off_t seconds = 0;
     if (curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &seconds) == CURLE_OK && seconds > 0)
-        return seconds < 3600 ? (int64_t)seconds * 1000 : 3600 * 1000;
+        return seconds < 3600 ? (int64_t)seconds * 1000 : 3600000;
 #else
     (void)easy;
 #endif

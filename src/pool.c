@@ -262,7 +262,7 @@ static void heed(struct pool *p)
     if (pool_outage_lasts(&p->outage, p->now_ms) ||
         (p->used == 0 && p->outage.held && (p->stopping || (p->cmd->once && p->none))))
         pool_be_down(p);
-    if (!p->cancelled && (p->signals.told > 1 || p->now_ms - POOL_GRACE_S * 1000 >= p->end_ms))
+    if (!p->cancelled && (p->signals.told > 1 || p->now_ms - POOL_GRACE_S * INT64_C(1000) >= p->end_ms))
         cancel(p);
 }
 
@@ -278,7 +278,7 @@ static int until_next(const struct pool *p, int64_t progress_ms)
     if (!p->stopping)
         next = sooner(next, p->end_ms);
     else if (!p->cancelled && p->end_ms < INT64_MAX)
-        next = sooner(next, p->end_ms + POOL_GRACE_S * 1000);
+        next = sooner(next, p->end_ms + POOL_GRACE_S * INT64_C(1000));
     for (const struct slot *s = p->slot; s < p->slot + p->n + OUTAGE_HELD_MAX; s++) {
         if (s->state == ENDED)
             next = sooner(next, p->retry_ms);
