@@ -50,7 +50,7 @@ COMPLETE_BASH := share/bash-completion/completions/complycube-inbox
 COMPLETE_ZSH  := share/zsh/site-functions/_complycube-inbox
 
 .DELETE_ON_ERROR:
-.PHONY: all deps build-deps demo run check bench soak soak-receiver san unit fuzz fuzzers cover install uninstall clean help force
+.PHONY: all deps build-deps demo run check bench soak soak-receiver san unit fuzz fuzzers cover analyze valgrind install uninstall clean help force
 
 CGI := $(if $(filter release,$(FLAVOUR)),cgi-bin/complycube-webhook.fcgi cgi-bin/complycube-webhook.cgi)
 
@@ -149,6 +149,15 @@ fuzz: ## look for what breaks the parsers and the pipeline (FUZZ_SECONDS=60 for 
 	$(Q)nice tests/fuzz/fuzz.pl $(FUZZ_SECONDS) $(patsubst $(OUT)/%,build/fuzz/%,$(FUZZERS))
 
 fuzzers: $(FUZZERS)
+
+analyze: all ## gcc -fanalyzer, clang-tidy and cppcheck over src/
+	$(Q)tests/lib/deps.sh analyze
+	$(Q)tests/lint/analyze.pl
+
+valgrind: ## the unit tests, a CGI and the tool under valgrind
+	$(Q)tests/lib/deps.sh analyze
+	$(Q)$(MAKE) --no-print-directory all unit
+	$(Q)tests/lib/run-prove.sh tests/lint/valgrind.pl
 
 cover: ## how much of src/ the tests reach: 90 % below rank 9, and fuzzing 95 % of what reads requests
 	$(Q)tests/lib/deps.sh cover

@@ -6,7 +6,7 @@
 
 enum { NOW_MS = 1770000000 };
 
-static char conf[FOLDER_PATH], secrets[FOLDER_PATH], text_path[FOLDER_PATH + 2];
+static char conf[FOLDER_PATH], secrets[FOLDER_PATH];
 
 /* A text may name any file of this machine, and a secret file's mode is narrowed: only ours may be. */
 int chmod(const char *path, mode_t mode)
@@ -74,7 +74,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!*conf) {
         folder_path(conf, "complycube-webhook.conf");
         folder_path(secrets, "secrets");
-        folder_path(text_path, "bom");
     }
     folder_write(secrets, rest.len ? rest : span_of(FUZZ_SECRET "\n"), 0600);
     struct config *c = load(text, false), *open = load(text, true);

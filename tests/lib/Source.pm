@@ -32,7 +32,7 @@ sub compile_lines {
     for (@lines) {
         s/^@//;
         next if !/\s-c\s/ || !m{\bsrc/(\w+\.c)(?:\s|$)};
-        $line{$1} //= s/\s-o\s+\S+//r =~ s/\s-c\b//r =~ s/\s-M\w+\b//gr =~ s/\n//r;
+        $line{$1} //= s/\s-o\s+\S+//r =~ s/\s--coverage\b//r =~ s/\s-c\b//r =~ s/\s-M\w+\b//gr =~ s/\n//r;
     }
     return %line;
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Installs the Debian packages that are missing: tests/lib/deps.sh build|demo|check|bench|fuzz|cover
+# Installs the Debian packages that are missing: tests/lib/deps.sh build|demo|check|bench|fuzz|cover|analyze
 # As root or through sudo; else it prints the command and stops. Silent when nothing is missing.
 set -eu
 
@@ -11,6 +11,7 @@ check="$demo libcmocka-dev apache2 libapache2-mod-fcgid lighttpd-mod-openssl ngi
 bench="$check webhook valgrind"
 fuzz="$build clang libclang-rt-14-dev llvm-14"
 cover="$check libclang-rt-14-dev llvm-14 gcovr"
+analyze="$check clang-tidy cppcheck valgrind"
 
 case ${1-} in
 build) wanted=$build ;;
@@ -19,7 +20,8 @@ check) wanted=$check ;;
 bench) wanted=$bench ;;
 fuzz) wanted=$fuzz ;;
 cover) wanted=$cover ;;
-*) echo "usage: $0 build|demo|check|bench|fuzz|cover" >&2; exit 2 ;;
+analyze) wanted=$analyze ;;
+*) echo "usage: $0 build|demo|check|bench|fuzz|cover|analyze" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then

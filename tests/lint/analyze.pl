@@ -1,0 +1,51 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# make analyze: gcc -fanalyzer, clang-tidy and cppcheck over src/. Each finding that tests/lint/analyze.known does not list
+# with its reason fails it, and so does a line there that finds nothing any more.
+use strict;
+use warnings;
+use File::Basename qw(basename);
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use Source;
+
+chdir $ROOT or die "$ROOT: $!";
+my %known;
+for (split /\n/, slurp('tests/lint/analyze.known')) {
+    next if /^#|^\s*$/;
+    my ($file, $check, $reason) = split ' ', $_, 3;
+    die "analyze.known: $file $check has no reason\n" if !length($reason // '');
+    $known{"$file $check"} = 0;
+}
+my %line = compile_lines();
+die "make tells no compile lines\n" if keys %line < 30;
+my ($count, $files) = (0, join ' ', map { "src/$_" } sort keys %line);
+
+# gcc: its own flags, and the analyzer.
+for my $name (sort keys %line) {
+    take('gcc', scalar(`LC_ALL=C $line{$name} -fanalyzer -c -o /dev/null 2>&1`), $?, qr{^src/([\w.]+):(\d+):\d+: (?:warning|error): (.*)\[-W([\w-]+)\]$});
+}
+my ($flags) = values %line;
+$flags = join ' ', grep { /^-(?:std|D|I)/ && !/FORTIFY/ } split ' ', $flags;
+take('clang-tidy', scalar(`clang-tidy --quiet $files -- $flags 2>&1`), 0, qr{([^/\s]+):(\d+):\d+: (?:warning|error): (.*) \[([\w.,-]+?)(?:,-warnings-as-errors)?\]$});
+my $cppcheck = q(cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --library=posix --library=gnu --template='{file}:{line}:0: warning: {message} [{id}]');
+my $defines = $flags =~ s/-std=\S+//r;
+take('cppcheck', scalar(`$cppcheck $defines src 2>&1`), $?, qr{^src/([\w.]+):(\d+):\d+: warning: (.*) \[(\w+)\]$});
+
+my @stale = grep { !$known{$_} } sort keys %known;
+print "analyze.known lists what is not found any more: $_\n" for @stale;
+print $count || @stale ? "$count findings\n" : "nothing found by gcc -fanalyzer, clang-tidy and cppcheck\n";
+exit($count || @stale ? 1 : 0);
+
+sub take {
+    my ($tool, $text, $status, $pattern) = @_;
+    my $found = 0;
+    for (split /\n/, $text) {
+        my ($file, $line, $what, $check) = /$pattern/ or next;
+        $found++;
+        if (exists $known{"$file $check"}) { $known{"$file $check"}++; next }
+        $count++;
+        print "$tool: src/$file:$line: $what [$check]\n";
+    }
+    die "$tool failed:\n$text\n" if $status && !$found;
+}
