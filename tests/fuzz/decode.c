@@ -134,11 +134,45 @@ static void compare(struct span ours, const cJSON *theirs)
         FUZZ_CHECK(span_equal(ours, span_of(theirs->valuestring)));
 }
 
+/* createdAt by the C library, where it was read as a time. */
+static void compare_time(int64_t ours, const cJSON *theirs)
+{
+    struct tm tm = {0};
+    int fraction = 0, end = 0, h = 0, m = 0, second = 0;
+    char sign = 0;
+    if (ours < 0)
+        return;
+    FUZZ_CHECK(theirs && cJSON_IsString(theirs));
+    const char *text = theirs->valuestring;
+    FUZZ_CHECK(sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
+                      &tm.tm_min, &second, &end) == 6);
+    int scale = 100;
+    for (text += end + (text[end] == '.'); *text >= '0' && *text <= '9'; text++, scale /= 10)
+        fraction += (*text - '0') * scale;
+    FUZZ_CHECK(strcmp(text, "Z") == 0 || sscanf(text, "%c%2d:%2d", &sign, &h, &m) == 3);
+    int day = tm.tm_mday;
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    time_t at = timegm(&tm);
+    FUZZ_CHECK(tm.tm_mday == day); /* else there is no such day */
+    int64_t east = (h * 60 + m) * (sign == '-' ? -60 : 60);
+    FUZZ_CHECK(ours == ((int64_t)at + second - east) * 1000 + fraction);
+}
+
+/* Outside of the payload no name comes twice. */
+static void check_once(const cJSON *tree)
+{
+    for (const cJSON *c = tree->child; c; c = c->next)
+        FUZZ_CHECK(last_of(tree, c->string) == c);
+}
+
 static void compare_with_cjson(const struct event *event, struct span body)
 {
     cJSON *tree = cJSON_ParseWithLength(body.at, body.len);
     if (!tree) /* halves of surrogate pairs, numbers of more than 63 characters */
         return;
+    check_once(tree);
+    compare_time(event->created_ms, last_of(tree, "createdAt"));
     const cJSON *payload = last_of(tree, "payload");
     compare(event->id, last_of(tree, "id"));
     compare(event->type, last_of(tree, "type"));
