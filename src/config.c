@@ -288,7 +288,7 @@ static void blank_comments(char *text)
         if (quote && *c == '\\' && c[1])
             c++;
         else if (quote)
-            quote = (char)(*c == quote ? 0 : quote);
+            quote = *c == quote ? '\0' : quote;
         else if (*c == '"' || *c == '\'')
             quote = *c;
         else if (*c == '/' && (c[1] == '/' || c[1] == '*'))

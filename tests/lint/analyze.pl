@@ -43,7 +43,8 @@ sub take {
     for (split /\n/, $text) {
         my ($file, $line, $what, $check) = /$pattern/ or next;
         $found++;
-        if (exists $known{"$file $check"}) { $known{"$file $check"}++; next }
+        my ($entry) = grep { exists $known{$_} } "$file $check", "* $check";
+        if ($entry) { $known{$entry}++; next }
         $count++;
         print "$tool: src/$file:$line: $what [$check]\n";
     }
