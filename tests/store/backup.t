@@ -164,7 +164,7 @@ for my $kind (['table', 'wal'], ['directory', 'wal'], ['table', 'delete']) {
         my $load = load($f, $d, 6);
         my @backups;
         for my $n (1 .. 3) {
-            sleep 0.3 while grep { lines($_->{log}) < 5 * $n } @senders;
+            sleep 0.3 while grep { (() = lines($_->{log})) < 5 * $n } @senders;
             my @acked = map { lines($_->{log}) } @senders;
             my ($code, $out, $err) = said_by($f, 'backup', $f->path("run/saved-$n.db"));
             is($code, 0, "backup $n") or diag $err;
