@@ -26,7 +26,7 @@ struct follow {
 /* What stands there now may be another database. One with lower numbers has others than those we know. */
 static int reopen(struct follow *f, struct err *e)
 {
-    if (f->store && store_leave(f->store, e) != 0)
+    if (f->store && store_leave(f->store, e) < 0)
         return -1;
     store_close(f->store);
     f->store = cmd_store(f->config, false, e);

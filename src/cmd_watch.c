@@ -5,6 +5,7 @@
 #include "cmd_row.h"
 #include "refusals.h"
 
+#include <glob.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -88,6 +89,19 @@ static void judge_inbox(struct watch *w)
         find(w, "nothing came for %s", cmd_age(cmd->silence_ms, age));
 }
 
+/* A database that was deleted while in use: it is somebody's turn to restore or to remove what it held. */
+static void judge_saved(struct watch *w, const char *database)
+{
+    char pattern[PATH_MAX];
+    glob_t found = {0};
+    const char *path = strncmp(database, "sqlite:", 7) == 0 ? database + 7 : database;
+    if (snprintf(pattern, sizeof pattern, "%s.deleted-*Z", path) < (int)sizeof pattern &&
+        glob(pattern, 0, NULL, &found) == 0)
+        find(w, "the database was deleted or replaced: complycube-inbox restore '%s', and remove that file",
+             found.gl_pathv[0]);
+    globfree(&found);
+}
+
 static void judge_refusals(struct watch *w)
 {
     char age[24];
@@ -158,6 +172,8 @@ int cmd_watch(const struct cmd *cmd, struct err *e)
     if (c && read_refusals(w, c, &other) != 0)
         find(w, "%s", other.msg);
     judge_refusals(w);
+    if (c)
+        judge_saved(w, c->database);
     int result = tell(w, looked, looked ? ERR_NOT_FOUND : e->code, e);
     config_free(c);
     free(w);

@@ -102,7 +102,7 @@ static bool has_store(struct pool *p)
         return false;
     if (p->store && store_in_place(p->store))
         return true;
-    if (p->store && store_leave(p->store, &e) != 0) {
+    if (p->store && store_leave(p->store, &e) < 0) {
         trouble(p, &e, true);
         return false;
     }

@@ -299,8 +299,12 @@ struct store *receiver_store(struct receiver *r, struct err *e)
 {
     struct store_options o;
     if (r->store && !store_in_place(r->store)) {
-        if (store_leave(r->store, e) != 0)
+        int saved = store_leave(r->store, e);
+        if (saved < 0)
             return NULL;
+        if (saved)
+            say(r, r->looked_ms, e);
+        *e = (struct err){0};
         store_close(r->store);
         r->store = NULL;
     }

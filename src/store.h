@@ -270,7 +270,8 @@ bool store_in_place(struct store *s);
 
 /*
  * Leave a store that is not in its place any more, before it is closed: what is recorded goes with it, wherever it is
- * now, and nothing of it stays at the URL.
+ * now, and nothing of it stays at the URL. Where it was deleted it is saved under another name.
+ * out:    0; 1 and *e, which says where it was saved; or -1 and *e
  * errors: ERR_BUSY  a reader holds it; it must stay open, and this be tried again
  */
 int store_leave(struct store *s, struct err *e);

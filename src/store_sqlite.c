@@ -208,24 +208,27 @@ bool store_sqlite_in_place(struct store *s)
 int store_sqlite_leave_locked(struct store *s, struct err *e)
 {
     ino_t beside = stat_of(s->path, "-wal").st_ino;
-    if (!s->log_ino || (beside && beside != s->log_ino))
-        return 0; /* there is none, or another process has left this file before and made a new one */
+    if (s->log_ino && beside && beside != s->log_ino)
+        return 0; /* another process has left this file before and made a new one */
+    if (!s->log_ino)
+        return store_sqlite_rescue(s, e);
     if (sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) != SQLITE_OK)
         return store_sqlite_error(s, "writing its log back, since the file was moved away", e);
-    if (beside) {
+    int rescued = store_sqlite_rescue(s, e);
+    if (beside && rescued >= 0) {
         unlink_of(s->path, "-wal");
         unlink_of(s->path, "-shm");
     }
-    return 0;
+    return rescued;
 }
 
 static int leave(struct store *s, struct err *e)
 {
     if (store_lock_take(&s->lock, s->wait_ms, e) < 0)
         return -1;
-    int failed = store_sqlite_leave_locked(s, e);
+    int rescued = store_sqlite_leave_locked(s, e);
     store_lock_release(&s->lock);
-    return failed;
+    return rescued;
 }
 
 int store_sqlite_check_orphan(const char *path, struct err *e)

@@ -248,6 +248,12 @@ bool store_sqlite_in_place(struct store *s);
 /* Under the writers' lock: what a file that is elsewhere now has left at the path goes after it. */
 int store_sqlite_leave_locked(struct store *s, struct err *e);
 
+/*
+ * Where the open file was deleted, with its log written back: save what it holds beside it. 1 and *e, which says where;
+ * 0: it was not deleted; -1 and *e.
+ */
+int store_sqlite_rescue(struct store *s, struct err *e);
+
 /* A log whose database is gone holds events that no new database must cover up: ERR_DATABASE. */
 int store_sqlite_check_orphan(const char *path, struct err *e);
 

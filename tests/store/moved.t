@@ -121,6 +121,37 @@ subtest 'a killed receiver leaves a log, and its file is moved away' => sub {
     $f->finish;
 };
 
+for my $journal (qw(wal delete)) {
+    subtest "a file that is deleted while in use is saved ($journal)" => sub {
+        my $sample = Fixture::slurp("$Fixture::ROOT/cgi-bin/complycube-webhook.conf.sample");
+        my $f = Fixture->new(conf => qq(journal = "$journal"\n$sample));
+        my $d = deploy($f, 'spawn-fcgi alone');
+        my ($before) = send_events([$d->{client}], 20);
+        unlink map { $f->database . $_ } '', $journal eq 'wal' ? '-wal' : ();
+        my ($after, $statuses) = send_events([$d->{client}], 3);
+        is($statuses, '', 'events go on being stored');
+        my ($saved, @more) = glob $f->database . '.deleted-*';
+        ok($saved && !@more, 'what it held has another name') or return;
+        my ($name) = $saved =~ m{([^/]+)$};
+        is((stat $saved)[2] & 07777, 0600, 'as private as it was');
+        like($f->logs, qr/level=error code=database msg="\S+ was deleted or replaced while in use; what it held is now \S+\Q$name\E/, 'the log says so');
+        my $tool = $f->install('run/complycube-inbox', 'complycube-inbox');
+        my ($code, $out, $err) = $f->run($tool, '-c', $f->config, 'watch', '--oldest', '1d');
+        is($code, 1, 'and watch');
+        like($out . $err, qr/restore '\S+\Q$name\E'/, 'with what to do');
+        ($code, $out, $err) = $f->run($tool, '-c', $f->config, 'restore', $saved);
+        is($code, 0, 'it is restored') or diag $err;
+        my ($sound, %held) = held($f->database);
+        is(missing([@$before, @$after], \%held), 0, 'and every event that was acknowledged is there');
+        ($code, $out) = $f->run($tool, '-c', $f->config, 'watch', '--oldest', '1d');
+        is($code, 1, 'watch goes on telling of it');
+        unlink $saved;
+        ($code, $out, $err) = $f->run($tool, '-c', $f->config, 'watch', '--oldest', '1d');
+        is($code, 0, 'until it is removed') or diag $err;
+        $f->finish;
+    };
+}
+
 subtest 'a file of another kind is put in its place' => sub {
     my $f = Fixture->new;
     my $d = deploy($f, 'spawn-fcgi alone');
