@@ -138,7 +138,7 @@ soak: deps ## 20 000 events for six workers, of which one is killed each second 
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)KILL_EVENTS=20000 BIN=$(BIN) V=1 tests/lib/run-prove.sh tests/consumers/kill.t
 
-soak-receiver: deps ## 100 000 events while the receiver is killed every 200 ms, and a crash at each single step (10 minutes)
+soak-receiver: deps ## 100 000 events while the receiver is killed every 200 ms, and a crash at each single step (2 minutes)
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)LOAD_EVENTS=100000 CRASH=all BIN=$(BIN) V=1 tests/lib/run-prove.sh tests/crash/load.t tests/crash/steps.t
 

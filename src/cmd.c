@@ -87,9 +87,10 @@ int64_t cmd_parse_time(const char *text, int64_t now_ms)
         const char *rest = strptime(text, forms[i], &tm);
         if (!rest || (*rest != '\0' && strcmp(rest, "Z") != 0))
             continue;
-        struct tm said = tm; /* the 31st of November would be the 1st of December, and the Epoch would be no time said */
+        struct tm said = tm; /* the 31st of November would be the 1st of December */
         int64_t ms = (int64_t)(*rest ? timegm(&tm) : mktime(&tm)) * 1000;
-        return said.tm_mday == tm.tm_mday && said.tm_mon == tm.tm_mon && ms > 0 ? ms : -1;
+        return said.tm_mday == tm.tm_mday && said.tm_mon == tm.tm_mon && ms >= 0 ? ms + (ms == 0)
+                                                                                 : -1; /* 0: none was said */
     }
     return -1;
 }

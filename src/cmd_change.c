@@ -2,6 +2,7 @@
  * cmd_change: requeue, ack and dead: events change by hand, each with a line in the history. */
 #include "cmd.h"
 #include "cmd_json.h"
+#include "cmd_row.h"
 #include "progress.h"
 #include "web.h"
 
@@ -120,7 +121,9 @@ static int run(const struct cmd *cmd, const struct verb *verb, struct err *e)
     struct store *s = config ? cmd_store(config, false, e) : NULL;
     int64_t *seqs = NULL, n = s ? cmd_select(cmd, s, &f, &seqs, e) : -1;
     int result = n < 0 ? -1 : 0;
-    if (n >= 0 && cmd->dry_run)
+    if (n == 0 && cmd->endpoint && !cmd_row_knows(config, cmd->endpoint))
+        result = err_set(e, ERR_NOT_FOUND, "there is no endpoint %.63s, and no event of it", cmd->endpoint);
+    else if (n >= 0 && cmd->dry_run)
         tell_only(&c, seqs, n);
     else if (n >= 0)
         result = change_all(&c, s, seqs, n, e) == 0 ? finish(&c, e) : -1;

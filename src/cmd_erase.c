@@ -172,6 +172,8 @@ static int run(struct erase *x, const int64_t *seqs, int64_t n, struct err *e)
     if (x->n[STORE_ERASED])
         printf(", %lld were already", (long long)x->n[STORE_ERASED]);
     printf("\n");
+    if ((x->cmd->client_id || x->cmd->resource_id) && !x->n[STORE_CHANGED] && !x->quarantined)
+        printf("nothing here names that id; where it was not erased before, compare the id\n");
     return result;
 }
 

@@ -108,9 +108,11 @@ static int export_quarantine(struct export *x, struct err *e)
 static int export_all(struct export *x, struct err *e)
 {
     const struct cmd *cmd = x->cmd;
-    bool quarantine = cmd->quarantine || (!cmd->operand && (cmd->client_id || cmd->resource_id));
+    bool person = !cmd->operand && (cmd->client_id || cmd->resource_id), quarantine = cmd->quarantine || person;
     int result = export_events(x, e) == 0 && (!quarantine || export_quarantine(x, e) == 0) ? 0 : -1;
     progress_end(&x->progress);
+    if (result == 0 && person && x->events + x->rows == 0)
+        return err_set(e, ERR_NOT_FOUND, "nothing here names that id; compare it");
     return result;
 }
 

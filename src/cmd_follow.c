@@ -5,8 +5,8 @@
 #include "signals.h"
 #include "web.h"
 
-#include <errno.h>
 #include <poll.h>
+#include <unistd.h>
 
 enum {
     LOOK_MS = 500,
@@ -64,20 +64,22 @@ static void complain(struct follow *f, const struct err *e)
 static int follow(struct follow *f, struct err *e)
 {
     struct signals signals = {0};
+    bool reader_gone = false; /* it has seen enough */
     if (signals_open(&signals, e) != 0)
         return -1;
-    while (!signals.told && !ferror(stdout)) {
-        struct pollfd p = {signals.fd, POLLIN, 0};
+    while (!signals.told && !reader_gone && !ferror(stdout)) {
+        struct pollfd p[] = {{signals.fd, POLLIN, 0}, {STDOUT_FILENO, 0, 0}};
         int more = look(f, e);
         if (more < 0)
             complain(f, e);
-        poll(&p, 1, more > 0 ? 0 : LOOK_MS); /* under load there is always more */
+        poll(p, 2, more > 0 ? 0 : LOOK_MS); /* under load there is always more */
+        reader_gone = p[1].revents & POLLERR;
         signals_take(&signals);
     }
     signals_close(&signals);
-    if (!ferror(stdout) || errno == EPIPE) /* whoever read it has seen enough */
-        return 0;
-    return err_set(e, ERR_SYSTEM, "writing to standard output: %s", strerror(errno));
+    if (reader_gone)
+        clearerr(stdout);
+    return 0;
 }
 
 static int begin(struct follow *f, const struct cmd *cmd, struct err *e)

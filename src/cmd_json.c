@@ -2,6 +2,8 @@
  * cmd_json: one JSON object a line. */
 #include "cmd_json.h"
 
+#include "base64.h"
+
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +38,40 @@ void cmd_json_text(struct cmd_json *j, const char *name, struct span value)
 {
     char *text = value.at ? copy(value) : NULL;
     put(j, name, text ? cJSON_CreateString(text) : cJSON_CreateNull());
+    free(text);
+}
+
+/* source: RFC 3629 */
+static bool is_text(struct span s)
+{
+    for (size_t i = 0, more; i < s.len; i += 1 + more) {
+        const unsigned char *c = (const unsigned char *)s.at + i;
+        more = *c < 0x80                 ? 0
+               : *c >= 0xc2 && *c < 0xe0 ? 1
+               : *c >= 0xe0 && *c < 0xf0 ? 2
+               : *c >= 0xf0 && *c < 0xf5 ? 3
+                                         : s.len;
+        if (*c == 0 || more >= s.len - i || (*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) ||
+            (*c == 0xf0 && c[1] < 0x90) || (*c == 0xf4 && c[1] > 0x8f))
+            return false;
+        for (size_t k = 1; k <= more; k++)
+            if ((c[k] & 0xc0) != 0x80)
+                return false;
+    }
+    return true;
+}
+
+void cmd_json_bytes(struct cmd_json *j, const char *name, struct span value)
+{
+    char called[64];
+    if (!value.at || is_text(value)) {
+        cmd_json_text(j, name, value);
+        return;
+    }
+    char *text = must(malloc(base64_size(value.len) + 1));
+    base64_encode(value, text);
+    snprintf(called, sizeof called, "%s_base64", name);
+    cmd_json_text(j, called, (struct span){text, base64_size(value.len)});
     free(text);
 }
 

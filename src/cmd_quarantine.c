@@ -24,7 +24,7 @@ static void put_all(const struct store_quarantined *q, bool whole)
     cmd_json_number(j, "times", q->times);
     cmd_json_text(j, "signature", q->signature);
     if (whole)
-        cmd_json_text(j, "body", q->body);
+        cmd_json_bytes(j, "body", q->body);
     cmd_json_end(j);
 }
 

@@ -51,7 +51,7 @@ static void print_json(void *ctx, const struct store_event *v)
     cmd_json_number(j, "attempts", v->attempts);
     cmd_json_bool(j, "superseded", v->superseded);
     cmd_json_raw(j, "payload", v->payload);
-    cmd_json_text(j, "body", v->body);
+    cmd_json_bytes(j, "body", v->body);
     cmd_json_end(j);
 }
 

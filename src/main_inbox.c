@@ -239,6 +239,7 @@ static int parse(const struct subcommand *sub, int argc, char **argv, struct cmd
     struct option list[OPTIONS + 1] = {{0}};
     char letters[2 * OPTIONS + 2] = "+"; /* no option behind an operand is ours ... */
     bool program = sub->operand && strncmp(sub->operand, "COMMAND", 7) == 0;
+    bool given[OPTIONS] = {false};
     size_t n = 0, at = program; /* ... where that is a program */
     for (size_t i = 0; i < OPTIONS; i++)
         if (takes(sub, options[i].option.val)) {
@@ -254,8 +255,14 @@ static int parse(const struct subcommand *sub, int argc, char **argv, struct cmd
             *helped = true;
             return 0;
         }
-        if (letter == '?' || use_option(cmd, find_option(letter), optarg, e) != 0)
-            return letter == '?' ? err_set(e, ERR_USAGE, "see complycube-inbox %s --help", sub->name) : -1;
+        if (letter == '?')
+            return err_set(e, ERR_USAGE, "see complycube-inbox %s --help", sub->name);
+        size_t i = find_option(letter);
+        if (given[i] && options[i].option.has_arg && options[i].kind != TYPES) /* which of them was meant? */
+            return err_set(e, ERR_USAGE, "--%s is given twice", options[i].option.name);
+        given[i] = true;
+        if (use_option(cmd, i, optarg, e) != 0)
+            return -1;
     }
     if (check_operands(sub, argc - optind, e) != 0)
         return -1;
@@ -306,7 +313,10 @@ int main(int argc, char **argv)
         return print_usage(stderr);
     }
     if (parse(sub, argc - 1, argv + 1, &cmd, &helped, &e) == 0 && (helped || sub->run(&cmd, &e) == 0))
-        return fflush(stdout) == 0 ? 0 : err_exit(ERR_SYSTEM);
+        err_set(&e, fflush(stdout) == 0 && !ferror(stdout) ? ERR_NONE : ERR_SYSTEM,
+                "what it had to say could not be written to standard output");
+    if (e.code == ERR_NONE)
+        return 0;
     fflush(stdout);
     fprintf(stderr, "complycube-inbox: %s\n", e.msg);
     return err_exit(e.code);

@@ -372,22 +372,28 @@ static uint32_t big_endian(const unsigned char *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/* source: sqlite.org/fileformat2.html, section 1.3: user_version at 60, application_id at 68 */
+/*
+ * source: sqlite.org/fileformat2.html, section 1.3: user_version at 60, application_id at 68; section 1.6: behind the
+ * header the page of the schema, a leaf without cells where there is no table
+ */
 int store_sqlite_probe(const char *path, const struct store_options *o, struct err *e)
 {
-    unsigned char header[100];
+    unsigned char header[108];
+    struct stat st;
     if (check_files(path, e) != 0 || (o->directory && directory_check(o->directory, e) != 0) ||
         store_sqlite_check_orphan(path, e) != 0)
         return -1;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return errno == ENOENT ? 0 : err_set(e, ERR_READONLY, "opening %s: %s", path, strerror(errno));
-    ssize_t n = pread(fd, header, sizeof header, 0);
+    bool file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    ssize_t n = file ? pread(fd, header, sizeof header, 0) : -1;
     close(fd);
     if (n == 0)
         return 0; /* an empty file is a new one */
     if (n != sizeof header || memcmp(header, "SQLite format 3", 16) != 0)
         return err_set(e, ERR_DATABASE, "%s is no SQLite database; move it away or name another file", path);
     uint32_t version = big_endian(header + 60), application = big_endian(header + 68);
-    return version || application ? store_sqlite_check_version(path, application, version, e) : 0;
+    bool empty = !version && !application && header[100] == 13 && !header[103] && !header[104];
+    return empty ? 0 : store_sqlite_check_version(path, application, version, e);
 }
