@@ -56,7 +56,9 @@ static bool find(struct config *c, const struct config_env *env)
     if (!try_path(c, env->folder) && !try_path(c, env->sysconfdir))
         err_set(&c->error, ERR_CONFIG,
                 "no configuration found; put complycube-webhook.conf beside the program, or name it in "
-                "COMPLYCUBE_WEBHOOK_CONFIG");
+                "COMPLYCUBE_WEBHOOK_CONFIG, or give it to complycube-inbox with -c (looked for: "
+                "%s/complycube-webhook.conf and %s/complycube-webhook.conf)",
+                env->folder ? env->folder : ".", env->sysconfdir ? env->sysconfdir : ".");
     return false;
 }
 

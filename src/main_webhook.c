@@ -25,7 +25,7 @@ static const char usage[] =
     "  -h  print this (also --help)\n"
     "\n"
     "The configuration is the file that COMPLYCUBE_WEBHOOK_CONFIG names, else\n"
-    "complycube-webhook.conf beside the program. See complycube-webhook(8).\n";
+    "complycube-webhook.conf beside the program, else\n";
 
 static bool is_listening(int fd)
 {
@@ -111,6 +111,7 @@ int main(int argc, char **argv)
     if (argc == 2 && (strcmp(argv[1], "-V") == 0 || strcmp(argv[1], "--version") == 0))
         return printf("complycube-webhook %s\n", VERSION) < 0;
     bool asked = argc == 2 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0);
-    fputs(usage, asked ? stdout : stderr);
+    fprintf(asked ? stdout : stderr, "%s%s/complycube-webhook.conf. See complycube-webhook(8).\n", usage,
+            env.sysconfdir);
     return asked ? 0 : 2;
 }
