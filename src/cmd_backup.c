@@ -7,12 +7,26 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* "x/" is a folder, whatever is there: a backup must not become a file that was meant to hold many. */
+static int check_folder(const char *name, bool inside, struct err *e)
+{
+    int why = errno;
+    size_t len = strlen(name);
+    if (inside || !len || name[len - 1] != '/')
+        return 0;
+    if (why == ENOENT)
+        return err_set(e, ERR_USAGE, "the folder %s is not there; make it: mkdir -m 700 %s", name, name);
+    return err_set(e, ERR_USAGE, "%s is no folder that can be used: %s; name another", name, strerror(why));
+}
+
 /* The file's absolute name: in a folder one of its own, with the time. */
 static int name_of(const struct cmd *cmd, char *path, struct err *e)
 {
     struct stat st;
     char stamp[32], folder[PATH_MAX];
     bool inside = stat(cmd->operand, &st) == 0 && S_ISDIR(st.st_mode);
+    if (check_folder(cmd->operand, inside, e) != 0)
+        return -1;
     if (inside ? snprintf(folder, PATH_MAX, "%s", cmd->operand) >= PATH_MAX
                : files_folder(cmd->operand, folder, PATH_MAX) != 0)
         return err_set(e, ERR_USAGE, "the path is too long");

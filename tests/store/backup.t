@@ -64,6 +64,16 @@ sub lines { my ($path) = @_; return -e $path ? map { split ' ' } split /\n/, Fix
     like($json->{file}, qr{/run/inbox-\d{8}T\d{6}Z\.db$}, 'into a folder: a name with the time');
     is_deeply([@$json{qw(schema events waiting last_seq inbox_without_event)}], [1, 5, 5, 5, 0], 'for a program');
     is((said_by($f, 'backup', $f->path('nowhere/x.db')))[0], 2, 'a folder that is not there');
+    my $folder = $f->path('run/daily/');
+    ($code, $out, $err) = said_by($f, 'backup', $folder);
+    is($code, 2, 'a name with a slash behind is a folder');
+    like($err, qr/the folder \Q$folder\E is not there; make it: mkdir -m 700 \Q$folder\E/, 'and it says what to do');
+    mkdir $folder and chmod 0777, $folder;    # the tool is another user
+    is((said_by($f, 'backup', $folder))[0], 0, 'that works then');
+    like(join(' ', map { basename($_) } glob "$folder*"), qr/^inbox-\d{8}T\d{6}Z\.db$/, 'and holds the backup');
+    ($code, $out, $err) = said_by($f, 'backup', "$file/");
+    is($code, 2, 'a file with a slash behind is refused');
+    like($err, qr/is no folder that can be used: Not a directory; name another/, 'and it says so');
     ($code, $out, $err) = said_by($f, 'backup', '/proc/x.db');
     is($code, 4, 'a disk without room is found before anything is written');
     like($err, qr/has 0 MB left and \d+ are needed; make room, or name a folder of another disk/, 'with what to do');
