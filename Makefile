@@ -172,16 +172,17 @@ san: ## run every test with sanitizers
 	$(Q)$(MAKE) --no-print-directory check SAN=1
 
 install: all ## install under PREFIX (and DESTDIR)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/complycube-inbox
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/complycube-inbox/cgi-bin $(DESTDIR)$(SYSCONFDIR)
 	install -m 755 $(BIN)/complycube-inbox $(BIN)/complycube-webhook $(DESTDIR)$(PREFIX)/bin/
 	cp -R apache lighttpd consumers $(DESTDIR)$(PREFIX)/share/complycube-inbox/
+	install -m 644 cgi-bin/complycube-webhook.conf.sample cgi-bin/.htaccess $(DESTDIR)$(PREFIX)/share/complycube-inbox/cgi-bin/
 	install -D -m 644 src/complycube-inbox.bash $(DESTDIR)$(PREFIX)/$(COMPLETE_BASH)
 	install -D -m 644 src/complycube-inbox.zsh $(DESTDIR)$(PREFIX)/$(COMPLETE_ZSH)
 	for page in $(MAN); do \
 	  install -d $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} && \
 	  install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/ || exit 1; done
 
-uninstall: ## remove what install put there
+uninstall: ## remove what install put there; your configuration in SYSCONFDIR stays
 	rm -f $(DESTDIR)$(PREFIX)/bin/complycube-inbox $(DESTDIR)$(PREFIX)/bin/complycube-webhook
 	rm -rf $(DESTDIR)$(PREFIX)/share/complycube-inbox
 	rm -f $(DESTDIR)$(PREFIX)/$(COMPLETE_BASH) $(DESTDIR)$(PREFIX)/$(COMPLETE_ZSH)
