@@ -151,9 +151,11 @@ static int check_stored(struct check *k, struct store *s, struct err *e)
         return -1;
     print_sum(k);
     if (k->n[ALTERED])
-        return err_set(e, ERR_NOT_FOUND,
-                       "%lld are not as they were signed; complycube-inbox history may tell of them",
-                       (long long)k->n[ALTERED]);
+        return err_set(
+            e, ERR_NOT_FOUND,
+            "%lld are not as they were signed; complycube-inbox history may tell of them; where the value of a "
+            "secret was changed in its file, put the old one back under a name of its own, marked retired",
+            (long long)k->n[ALTERED]);
     return 0;
 }
 

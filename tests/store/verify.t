@@ -58,11 +58,27 @@ is $sum->{altered}, 7, 'and how many';
 ($code, $out, $err) = tool_out($f, 'verify', '--stored');
 like $out, qr/^event 7, \S+: its client_id is not what was signed$/m, 'for a person as well';
 like $err, qr/7 are not as they were signed/, 'with the number at the end';
+like $err, qr/the value of a secret was changed in its file, put the old one back under a name of its own, marked retired/, 'and what else it may be';
 unlike $out, qr/somebody else/, 'and nothing of what is in it';
 
 $f->secrets('secrets', "other 0123456789abcdef0123456789abcdef\n");
 ($code, @found) = sums();
 is $found[-1]{unknown}, 7, 'of what a secret signed that is in no file nothing can be told';
+
+# ---- the value of a secret that was changed in its file ----
+{
+    my $g = Fixture->new;
+    record($g, event());
+    my $sum = sub { my ($code, $out) = tool_out($g, 'verify', '--stored', '--json'); return ($code, map { decode_json($_) } split /\n/, $out) };
+    $g->secrets('secrets', "main 0123456789abcdef0123456789abcdef\n");
+    my ($code, @found) = $sum->();
+    is $code, 1, 'under another value of its name what it signed is not as it was signed';
+    $g->secrets('secrets', "main 0123456789abcdef0123456789abcdef\nbefore $SECRET{live} retired\n");
+    ($code, @found) = $sum->();
+    is $code, 0, 'what it says helps';
+    is $found[-1]{verified}, 1, 'the event is verified again';
+    $g->finish;
+}
 
 # ---- the history ----
 ($code, $out) = tool_out($f, 'history', '--json', '--limit', 100);
