@@ -90,19 +90,22 @@ static bool in_path(const struct doctor *d, const char *self)
     return false;
 }
 
-void doctor_step_tool(struct doctor *d, const char *command)
+void doctor_step_run(struct doctor *d, const char *before, const char *command)
 {
     char self[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     self[n > 0 ? n : 0] = '\0';
     bool named = d->cmd->config_file || (d->cmd->env->config && *d->cmd->env->config);
     const char *config = d->config ? d->config->path : d->cmd->config_file ? d->cmd->config_file : "";
+    named = named && *config;
     if (n <= 0 || in_path(d, self))
-        doctor_step(d, named && *config ? "complycube-inbox -c %q %s" : "complycube-inbox %s%s",
-                    named && *config ? config : "", command);
+        doctor_step(d, named ? "%scomplycube-inbox -c %q %s" : "%scomplycube-inbox %s%s", before, named ? config : "",
+                    command);
     else
-        doctor_step(d, named && *config ? "%q -c %q %s" : "%q %s%s", self, named && *config ? config : "", command);
+        doctor_step(d, named ? "%s%q -c %q %s" : "%s%q %s%s", before, self, named ? config : "", command);
 }
+
+void doctor_step_tool(struct doctor *d, const char *command) { doctor_step_run(d, "", command); }
 
 int doctor_line(const char *path, int line, char *text, size_t size)
 {

@@ -51,6 +51,9 @@ void doctor_step(struct doctor *d, const char *format, ...);
 /* Add the step "complycube-inbox COMMAND" with the configuration that this run has. */
 void doctor_step_tool(struct doctor *d, const char *command);
 
+/* The same with what stands before it: "sudo -u www-data ", say. */
+void doctor_step_run(struct doctor *d, const char *before, const char *command);
+
 /*
  * Add the step that gives a key of the configuration this line, KEY = VALUE.
  * line: where it stands, 0: nowhere; a line that holds more than the key is left to a person

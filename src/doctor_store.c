@@ -40,19 +40,21 @@ static void step_other_name(struct doctor *d)
     doctor_step_tool(d, "init");
 }
 
-/* Away, with its log: a log beside another database would be replayed into it. */
-static void step_damaged(struct doctor *d)
+/* A backup first: restore moves away what is there by itself, its log too, and init would begin an empty one. */
+static void step_restore(struct doctor *d, const char *without)
 {
-    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
-    char path[PATH_MAX + 16];
-    struct stat st;
-    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
-        snprintf(path, sizeof path, "%s%s", d->database, suffixes[i]);
-        if (stat(path, &st) == 0)
-            doctor_step(d, "mv %q %q.damaged", path, path);
-    }
-    doctor_step(d, "by hand: if there is a copy of it, put that in its place; else go on with an empty one");
+    doctor_step(d, "by hand: with a backup: BACKUP=/path/of/the/newest in the shell, and restore it; it moves away "
+                   "what is there, and nothing is to be stopped for it:");
+    doctor_step_tool(d, "restore \"$BACKUP\"");
+    doctor_step(d, "by hand: without a backup: %sbegin an empty one:", without);
     doctor_step_tool(d, "init");
+}
+
+/* Its log holds the last events: only the file that it belongs to can have them back. */
+static void step_orphan(struct doctor *d)
+{
+    doctor_step(d, "by hand: where the file was only moved or renamed, put it back beside its log; else:");
+    step_restore(d, "move the -wal away, and ");
 }
 
 static void tell_unopened(struct doctor *d, const struct err *e)
@@ -66,11 +68,11 @@ static void tell_unopened(struct doctor *d, const struct err *e)
         doctor_step(d, "by hand: install the newer version of complycube-inbox and complycube-webhook");
     else if (e->code == ERR_NOT_FOUND ||
              (e->code == ERR_DATABASE && stat(d->database, &st) != 0 && strstr(e->msg, "the folder")))
-        doctor_step_tool(d, "init");
+        step_restore(d, "");
     else if (e->code == ERR_DATABASE && strstr(e->msg, "-wal holds events"))
-        doctor_step(d, "by hand: put the file back beside its log, or restore a copy");
+        step_orphan(d);
     else if (e->code == ERR_DATABASE)
-        step_damaged(d);
+        step_restore(d, "move the file away with its -wal and -shm, and ");
     else if (e->code == ERR_FULL)
         doctor_step(d, "by hand: make room on the file system of %s", d->database);
     else if (e->code == ERR_BUSY)

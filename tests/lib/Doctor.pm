@@ -78,10 +78,12 @@ sub _lines { my ($file) = @_; open my $in, '<', $file or die "$file: $!"; return
 # A file as it was but for its text: owner and mode stay, as with an editor that writes in place.
 sub _write { my ($file, @lines) = @_; open my $out, '>', $file or die "$file: $!"; print $out @lines; close $out }
 
-# Apply the cures of a finding. hand => a function of the words, for what a person does; dir: where commands run.
+# Apply the cures of a finding. hand => a function of the words, for what a person does; skip => commands that are for
+# another case than this; restore => its exit code, 1 where what is replaced cannot be read.
 sub cure {
     my ($finding, %o) = @_;
     for my $cure (@{ $finding->{cures} }) {
+        next if $o{skip} && $cure =~ $o{skip};
         if ($cure =~ /^by hand: (.*)$/s) {
             my $words = $1;
             $o{hand} ? $o{hand}->($words) : fail("nothing is left to a person: $words");
@@ -98,7 +100,8 @@ sub cure {
             my ($file, $text, @lines) = ($1, $2, _lines($1));
             _write($file, @lines, "$text\n");
         } else {
-            is system('/bin/sh', '-c', "($cure\n) >/dev/null"), 0, "the shell takes: $cure";
+            my $code = $cure =~ / restore / ? $o{restore} // 0 : 0;
+            is system('/bin/sh', '-c', "($cure\n) >/dev/null") >> 8, $code, "the shell takes: $cure";
         }
     }
     @{ $finding->{cures} } or fail("there is a cure: $finding->{finding}");
@@ -120,7 +123,7 @@ sub mended {
         my @left = grep { $_->{verdict} eq 'wrong' || $_->{what} eq $what } grep { $_->{verdict} ne 'ok' } @findings;
         @left = grep { $_->{finding} =~ $o{finding} || $_->{verdict} eq 'wrong' } @left if $o{finding};
         last if !@left;
-        cure($left[0], hand => $o{hand});
+        cure($left[0], hand => $o{hand}, skip => $o{skip}, restore => $o{restore});
         $o{after}->() if $o{after};
         ($code, @findings) = doctor($f, @args, { root => $o{root} });
     }

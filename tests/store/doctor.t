@@ -114,12 +114,75 @@ fault 'the secret of the manual', wrong => 'secrets', sub { $_[0]->secrets('secr
 
 # ---- files ----
 
-fault 'no database yet', wrong => 'not-found', sub { unlink glob $_[0]->database . '*'; () };
-fault 'no folder', wrong => 'database', sub { my $d = $_[0]->path('home/private'); config($_[0], sub { s/inbox\.db/none\/inbox.db/ }); () };
+# Who has no backup moves away what is there, if anything is.
+sub without_backup {
+    my ($f) = @_;
+    my $hand = sub {
+        my ($words) = @_;
+        return if $words !~ /^without a backup/;
+        for my $suffix ($words =~ /the file away/ ? '' : (), $words =~ /-wal/ ? '-wal' : (), $words =~ /-shm/ ? '-shm' : ()) {
+            rename $f->database . $suffix, $f->path("run/away$suffix");
+        }
+    };
+    return (hand => $hand, skip => qr/ restore "\$BACKUP"$/);
+}
+
+# Who has one gives its path to the shell.
+sub with_backup {
+    my ($f, $file, %more) = @_;
+    $ENV{BACKUP} = $file;
+    return (
+        %more,
+        hand => sub { like $_[0], qr/\bback|^with/, 'it speaks of a backup' },
+        skip => qr/ init$/,
+        end => sub {
+            delete $ENV{BACKUP};
+            is $f->value(q(SELECT count(*) FROM event_log)), 2, 'what the backup holds is there, and what came after';
+        },
+    );
+}
+
+# One event, in a backup.
+sub backed_up {
+    my ($f) = @_;
+    record($f, event());
+    my $file = $f->path('run/saved.db');
+    is +(tool($f, 'backup', $file))[0], 0, 'a backup';
+    return $file;
+}
+
+fault 'no database yet', wrong => 'not-found', sub { unlink glob $_[0]->database . '*'; without_backup($_[0]) };
+fault 'no folder', wrong => 'database', sub { config($_[0], sub { s/inbox\.db/none\/inbox.db/ }); without_backup($_[0]) };
+fault 'a database that is gone, and a backup', wrong => 'not-found', sub {
+    my ($f) = @_;
+    my $file = backed_up($f);
+    unlink glob $f->database . '*';
+    return with_backup($f, $file);
+};
+fault 'a damaged database with its log, and a backup', wrong => 'database', sub {
+    my ($f) = @_;
+    my $file = backed_up($f);
+    $f->write('home/private/inbox.db', "no database\n" x 1000, 0600);
+    $f->write('home/private/inbox.db-wal', "no log\n" x 1000, 0600);
+    return with_backup($f, $file, restore => 1);
+};
+for my $backup (1, 0) {
+    fault 'a log without its database' . ($backup ? ', and a backup' : ''), wrong => 'database', sub {
+        my ($f) = @_;
+        my $file = backed_up($f);
+        my $db = DBI->connect('dbi:SQLite:dbname=' . $f->database, '', '', { RaiseError => 1 });
+        $db->do('UPDATE setting SET lease_ms = lease_ms');
+        record($f, event());
+        my $log = Fixture::slurp($f->database . '-wal');
+        $db->disconnect;
+        unlink glob $f->database . '*';
+        $f->write('home/private/inbox.db-wal', $log, 0600);
+        return $backup ? with_backup($f, $file, restore => 1) : without_backup($f);
+    };
+}
 fault 'a database that anyone may read', wrong => 'permissions', sub { chmod 0666, $_[0]->database; () };
 fault 'a database that its owner may not write', wrong => 'database', sub { chmod 0400, $_[0]->database; () };
-fault 'no database but a file', wrong => 'database', sub { unlink $_[0]->database; $_[0]->write('home/private/inbox.db', "no database\n" x 100, 0600); () },
-    hand => sub { like $_[0], qr/put that in its place/, 'it speaks of a copy' };
+fault 'no database but a file', wrong => 'database', sub { unlink $_[0]->database; $_[0]->write('home/private/inbox.db', "no database\n" x 100, 0600); without_backup($_[0]) };
 fault 'a database of another program', wrong => 'schema', sub {
     my ($f) = @_;
     unlink glob $f->database . '*';
