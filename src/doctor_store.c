@@ -11,6 +11,7 @@
 
 #define WEEK_MS (7 * INT64_C(86400000))
 enum { LAG_MS = 3600000, SPACE_LOW = 256 << 20 /* bytes */, INODES_LOW = 1000, TYPES_SIZE = 2048 };
+enum { REFUSED_MANY = 5, MINUTE_MS = 60000 };
 
 static int line_of(const struct config *c, const char *key)
 {
@@ -274,7 +275,7 @@ static void check_ignored(struct doctor *d, struct store *s)
 struct matches {
     const struct config *c;
     bool matched[CONFIG_ENDPOINTS_MAX][SECRETS_MAX];
-    int64_t refused, any;
+    int64_t refused, any, last_ms; /* last_ms: the newest match of any secret */
 };
 
 static void take_match(void *ctx, const struct store_count *count)
@@ -283,6 +284,8 @@ static void take_match(void *ctx, const struct store_count *count)
     if (!count->secret.at)
         return;
     m->any += count->n;
+    if (count->last_ms > m->last_ms)
+        m->last_ms = count->last_ms;
     for (size_t i = 0; i < m->c->n_endpoints; i++)
         for (size_t k = 0; k < m->c->endpoint[i].secrets.n; k++)
             m->matched[i][k] |= span_equal(count->endpoint, span_of(m->c->names[i])) &&
@@ -310,6 +313,33 @@ static void tell_unmatched(struct doctor *d, const struct matches *m, const stru
     }
 }
 
+/* A secret that matched before, and has another value now, or the webhook has. The minute of the match is its own. */
+static void check_since(struct doctor *d, const struct matches *m)
+{
+    struct err e = {0};
+    char time[32] = "";
+    bool any = false;
+    int64_t n = m->last_ms ? refusals_since(d->database, REFUSALS_SIGNATURE, m->last_ms + MINUTE_MS, &e) : 0;
+    if (n < REFUSED_MANY)
+        return;
+    for (size_t i = 0; i < m->c->n_endpoints; i++) {
+        const struct config_endpoint *p = &m->c->endpoint[i];
+        for (size_t k = 0; k < p->secrets.n; k++)
+            if (m->matched[i][k] && !p->secrets.list[k].retired) {
+                doctor_step(d, "by hand: in %s, compare the line %s with the webhook's secret",
+                            p->secret_file ? p->secret_file : "the environment", p->secrets.list[k].name);
+                any = true;
+            }
+    }
+    if (any)
+        doctor_find(
+            d, DOCTOR_WARNING, "secrets",
+            "a secret has another value here than at ComplyCube, or somebody tries: after ten tries ComplyCube "
+            "disables the webhook",
+            "%lld requests were refused for their signature since %s, and none was accepted since", (long long)n,
+            cmd_time(m->last_ms, time));
+}
+
 static void check_matches(struct doctor *d, struct store *s)
 {
     struct err e = {0};
@@ -326,6 +356,7 @@ static void check_matches(struct doctor *d, struct store *s)
         for (size_t k = 0; k < m->c->endpoint[i].secrets.n; k++)
             if (!m->matched[i][k] && !m->c->endpoint[i].secrets.list[k].retired)
                 tell_unmatched(d, m, &m->c->endpoint[i], m->c->endpoint[i].secrets.list[k].name);
+    check_since(d, m);
     free(m);
 }
 

@@ -6,6 +6,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use Cwd ();
 use DBI;
 use File::Temp qw(tempdir);
 use JSON::PP;
@@ -111,6 +112,34 @@ fault 'the secret of the manual', wrong => 'secrets', sub { $_[0]->secrets('secr
         my ($line, $file) = $_[0] =~ /^in line (\d+) of (\S+), put .* in place of PASTE_THE_SECRET_HERE$/ or return fail("it names the line: $_[0]");
         Doctor::cure({ cures => ["in $file:$line write: main $SECRET{live}"] });
     };
+
+subtest 'a secret that matched, and has another value now' => sub {
+    my $f = fixture();
+    my $wrong = '0123456789abcdef0123456789abcdef';
+    my $refused = sub {
+        for (1 .. $_[0]) {
+            my $body = event();
+            my ($answer) = $f->cgi({ body => $body, headers => ['ComplyCube-Signature' => sign($body)] });
+            is $answer->{status}, $_[1], 'a signed event is answered ' . $_[1];
+        }
+    };
+    my $warned = sub { my ($code, @findings) = doctor($f); is $code, 0, 'nothing is wrong'; return grep { $_->{finding} =~ /none was accepted since/ } only('secrets', @findings) };
+    works($f);
+    change($f, 'UPDATE counter SET last_ms = last_ms - 600000');    # ten minutes ago
+    $f->secrets('secrets', "main $wrong\n");
+    $refused->(4, 400);
+    is_deeply [$warned->()], [], 'four that are refused are none to be warned of';
+    $refused->(1, 400);
+    my @seen = $warned->();
+    is scalar @seen, 1, 'five are' or diag $f->{said};
+    like $seen[0]{finding}, qr/^5 requests were refused for their signature since \d{4}-\d\d-\d\d \S+ \S+, and none was accepted since$/, 'in these words';
+    my $file = Cwd::realpath($f->path('home/private/secrets'));
+    is_deeply [map { s{ in (\S+),}{' in ' . Cwd::realpath($1) . ','}er } @{ $seen[0]{cures} }], ["by hand: in $file, compare the line main with the webhook's secret"], 'the line is named';
+    $f->secrets('secrets', "main $SECRET{live}\n");
+    $refused->(1, 200);
+    is_deeply [$warned->()], [], 'one that is accepted ends it';
+    $f->finish;
+};
 
 # ---- files ----
 
