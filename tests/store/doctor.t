@@ -282,6 +282,33 @@ fault 'a path with an odd name', wrong => 'permissions', sub {
     return;
 };
 
+# ---- older copies ----
+
+subtest 'older copies beside the database' => sub {
+    my $f = fixture();
+    my $db = Cwd::realpath($f->path('home/private')) . '/inbox.db';
+    my $file = backed_up($f);
+    is +(tool($f, 'restore', $file))[0], 0, 'restore leaves one';
+    change($f, 'DROP TRIGGER inbox_state');
+    is +(tool($f, 'migrate'))[0], 0, 'migrate another';
+    my @left = glob "$db.before-*";
+    is scalar(grep { /\.before-(?:migrate-)?\d{8}T\d{6}Z$/ } @left), 2, 'both are there' or diag "@left";
+    my @named = map { $f->write("home/private/$_", 'x') } 'inbox.db.damaged', 'inbox.db-wal.damaged', 'inbox.db.deleted-1', 'inbox.db.restoring', "inbox.db.before-it's";
+    my @others = map { $f->write("home/private/$_", 'x') } 'inbox.db.bak', 'other.db.before-1', 'inbox.database';
+    $f->folder('home/private/inbox.db.before-folder');
+    my ($code, @findings) = doctor($f);
+    is $code, 0, 'they are not wrong';
+    my ($seen) = only('copies', @findings);
+    like $seen->{why}, qr/^an older copy of the database still holds what was erased since$/, 'it says why' or diag $f->{said};
+    is scalar(grep { /restoring/ } @{ $seen->{cures} }), 0, 'one that is being written belongs to a restore that runs';
+    utime 1, 1, "$db.restoring";
+    mended($f, warning => 'copies', finding => qr/^\d+ files beside the database/, hand => sub { like $_[0], qr/nothing is missed of them/, 'a look first' });
+    is_deeply [grep { -e } @left, @named], [], 'they are gone';
+    is_deeply [grep { !-e } @others, $f->path('home/private/inbox.db.before-folder'), $f->database], [], 'and nothing else';
+    works($f);
+    $f->finish;
+};
+
 # ---- types ----
 
 subtest 'types that are ignored' => sub {

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT
+ * doctor_copies: older copies of the database that stand beside it: what restore, migrate and people leave there. */
+#include "doctor.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { TOLD_MAX = 20 };
+#define AT_WORK_MS INT64_C(3600000)
+
+/* Behind the name of the database: restore leaves .before-TIME, migrate .before-migrate-TIME, a restore that was cut off
+ * .restoring; the others are names that people gave. Each may have a -wal, -shm or -journal of its own. */
+static const char *const marks[] = {".before-", ".restoring", ".damaged", ".deleted-"};
+
+static bool has_mark(const char *name, const char *database)
+{
+    static const char *const logs[] = {"-wal", "-shm", "-journal"};
+    size_t n = strlen(database);
+    if (strncmp(name, database, n) != 0)
+        return false;
+    name += n;
+    for (size_t i = 0; i < sizeof logs / sizeof *logs; i++) /* DATABASE-wal.damaged */
+        if (strncmp(name, logs[i], strlen(logs[i])) == 0) {
+            name += strlen(logs[i]);
+            break;
+        }
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (strncmp(name, marks[i], strlen(marks[i])) == 0)
+            return true;
+    return false;
+}
+
+/* One that was written to a moment ago belongs to a restore that runs. */
+static bool is_left(const struct doctor *d, const char *path, const char *name)
+{
+    struct stat st;
+    if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode))
+        return false;
+    return !strstr(name, ".restoring") || (int64_t)st.st_mtime * 1000 < d->cmd->now_ms - AT_WORK_MS;
+}
+
+void doctor_copies(struct doctor *d)
+{
+    char folder[PATH_MAX], path[PATH_MAX];
+    struct dirent **names = NULL;
+    const char *database = strrchr(d->database, '/');
+    if (!database || files_folder(d->database, folder, sizeof folder) != 0)
+        return;
+    int n = scandir(folder, &names, NULL, alphasort), found = 0;
+    for (int i = 0; i < n; i++) {
+        const char *name = names[i]->d_name;
+        if (has_mark(name, database + 1) && snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path &&
+            is_left(d, path, name) && found++ < TOLD_MAX) {
+            if (found == 1)
+                doctor_step(d,
+                            "by hand: look that nothing is missed of them (complycube-inbox export --database FILE "
+                            "| complycube-inbox import - brings it over); then:");
+            doctor_step(d, "rm %q", path);
+        }
+        free(names[i]);
+    }
+    free(names);
+    if (found)
+        doctor_find(d, DOCTOR_WARNING, "copies", "an older copy of the database still holds what was erased since",
+                    "%d files beside the database are of older copies of it", found);
+}
