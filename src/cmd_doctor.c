@@ -28,8 +28,9 @@ static int find_group(struct doctor *d)
 
 static int examine(struct doctor *d, struct config **c, struct err *e)
 {
-    if (doctor_user(d, e) != 0)
-        return -1;
+    int stranger = doctor_user(d, e);
+    if (stranger)
+        return stranger < 0 ? -1 : 0;
     doctor_secrets(d, c);
     if (find_group(d) != 0)
         return 0;

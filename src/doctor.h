@@ -96,7 +96,7 @@ bool doctor_member(const struct passwd *who, gid_t group);
 void doctor_config(struct doctor *d, struct config **c);
 /* The same of the secrets; where all are sound, *c is the configuration with them. After doctor_user. */
 void doctor_secrets(struct doctor *d, struct config **c);
-/* For whom does all this speak? Sets d->user. */
+/* For whom does all this speak? Sets d->user. 0; 1: for nobody, that was told, and nothing else is to be; or -1 and *e. */
 int doctor_user(struct doctor *d, struct err *e);
 /* The rights on all files of the store, for the receiver and, with --as, for a consumer. */
 void doctor_files(struct doctor *d);

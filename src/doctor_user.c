@@ -136,14 +136,54 @@ static void for_root(struct doctor *d)
                 "rights are judged for root, and %s belongs to root too", found ? folder : d->database);
 }
 
+static bool is_other(const struct stat *st)
+{
+    return st->st_uid != 0 && st->st_uid != geteuid() && st->st_gid != getegid() && !group_member(st->st_gid);
+}
+
+/* Who neither owns the folder of the database nor is of its group is no receiver. One of root's tells nothing, but the
+ * file in it may: else it is to be given to whoever runs this. Behind a folder that cannot be passed, that one's owner
+ * speaks for the rest. */
+static bool is_stranger(const struct doctor *d, struct stat *st)
+{
+    char folder[PATH_MAX], blocked[PATH_MAX];
+    if (geteuid() == 0 || files_folder(d->database, folder, sizeof folder) != 0)
+        return false;
+    if (doctor_blocked(NULL, d->database, blocked))
+        return stat(blocked, st) == 0 && is_other(st);
+    if (stat(folder, st) != 0)
+        return false;
+    return st->st_uid == 0 ? stat(d->database, st) == 0 && is_other(st) : is_other(st);
+}
+
+/* What it would tell of rights is of no use, and its cures would give the receiver's files away. */
+static void tell_stranger(struct doctor *d, uid_t owner)
+{
+    char name[40], sudo[60], command[80];
+    snprintf(sudo, sizeof sudo, "sudo -u %s ", doctor_owner(owner, name));
+    doctor_step_run(d, sudo, "doctor");
+    doctor_step(d, "by hand: for the rights of a consumer's user:");
+    snprintf(command, sizeof command, "doctor --as %s", doctor_owner(geteuid(), name));
+    doctor_step_run(d, "sudo ", command);
+    char you[40];
+    doctor_find(d, DOCTOR_WRONG, "user", "what is right for this user would be wrong for the receiver",
+                "you are %s; the receiver's files belong to %s", doctor_owner(geteuid(), you),
+                doctor_owner(owner, name));
+}
+
 int doctor_user(struct doctor *d, struct err *e)
 {
+    struct stat st;
     char name[40];
     const char *as = d->cmd->as;
     if (as && !getpwnam(as))
         return err_set(e, ERR_USAGE, "--as %s: there is no such user", as);
     if (as && geteuid() != 0 && getpwnam(as)->pw_uid != geteuid())
         return err_set(e, ERR_USAGE, "--as %s: only root can try what another user may do; run this as root", as);
+    if (is_stranger(d, &st)) {
+        tell_stranger(d, st.st_uid);
+        return 1;
+    }
     if (geteuid() == 0)
         for_root(d);
     else

@@ -430,6 +430,45 @@ if ($> == 0 && unprivileged()) {
         $f->finish;
     };
 
+    subtest 'somebody else' => sub {
+        my $f = fixture();
+        my $as = sub {
+            my ($name) = @_;
+            no warnings 'redefine';
+            my @other = getpwnam $name;
+            local *Proc::unprivileged = sub { @other[2, 3] };
+            chmod 01777, $f->path('run');
+            return doctor($f);
+        };
+        my $config = $f->config;
+        for my $way ('the folder of the database', 'a folder above it') {
+            if ($way =~ /above/) {
+                $f->folder('home/private/deep', 0755);
+                chmod 0711, $f->path('home/private');
+                config($f, sub { s{private/inbox.db"}{private/deep/inbox.db"} });
+                tool($f, 'init');
+                chmod 0700, $f->path('home/private');
+            }
+            my ($code, @findings) = $as->('daemon');
+            is $code, 1, "$way: it is wrong";
+            my ($seen, @more) = grep { $_->{verdict} ne 'ok' } @findings;
+            is $seen->{what}, 'user', 'to run it as this user';
+            is $seen->{finding}, "you are daemon; the receiver's files belong to $user", 'which it says';
+            is scalar @more, 0, 'and nothing else' or diag $f->{said};
+            my $tool = "'" . $f->path('run/complycube-inbox') . "' -c '$config'";
+            is_deeply [grep { !/^by hand/ } @{ $seen->{cures} }], ["sudo -u $user $tool doctor", "sudo $tool doctor --as daemon"], 'the commands to run instead';
+        }
+        chown 0, 0, $f->path('home/private');
+        chmod 0755, $f->path('home/private');
+        chown 0, 0, $f->path('home/private/deep');
+        my (undef, @findings) = $as->('daemon');
+        is_deeply [map { $_->{what} } grep { $_->{verdict} ne 'ok' } @findings], ['user'], 'in a folder of root the file tells whose it is';
+        chown 0, 0, glob $f->path('home/private/deep/*');
+        (undef, @findings) = $as->('daemon');
+        like join(' ', map { @{ $_->{cures} } } only('database', @findings)), qr/\bchown daemon /, 'where it is of root, whoever runs this may be the receiver';
+        $f->finish;
+    };
+
     # daemon is a user and a group of any Debian, and no member of the web server's
     my @daemon = getpwnam 'daemon';
     my $shared = sub {
