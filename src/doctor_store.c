@@ -334,8 +334,8 @@ static void check_since(struct doctor *d, const struct matches *m)
     if (any)
         doctor_find(
             d, DOCTOR_WARNING, "secrets",
-            "a secret has another value here than at ComplyCube, or somebody tries, as doctor --url does: after ten "
-            "tries ComplyCube disables the webhook",
+            "a secret has another value here than at ComplyCube, or somebody tries: after ten tries ComplyCube disables "
+            "the webhook",
             "%lld requests were refused for their signature since %s, and none was accepted since", (long long)n,
             cmd_time(m->last_ms, time));
 }
