@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+enum { PASSES_MAX = 20 };
+
 struct erase {
     const struct cmd *cmd;
     struct store *store;
@@ -157,11 +159,61 @@ static int scrub(struct store *s, struct err *e)
     return err_prefix(e, "emptied, but the database's files may still have it");
 }
 
+/* Of a resource that was the client's, events that came since nothing names the client any more. */
+static int erase_resource(struct erase *x, const char *id, struct err *e)
+{
+    struct store_filter f = cmd_filter(x->cmd);
+    int64_t *seqs = NULL;
+    f.client_id = NULL;
+    f.resource_id = id;
+    f.limit = INT64_MAX;
+    int64_t n = store_select(x->store, &f, &seqs, e);
+    int result = n < 0 ? -1 : erase_events(x, seqs, n, e);
+    free(seqs);
+    return result;
+}
+
+/* What has come meanwhile. */
+static int erase_more(struct erase *x, struct err *e)
+{
+    struct cmd_person more;
+    int64_t *seqs = NULL, n = cmd_person_open(&more, x->cmd, x->store, true, &seqs, e);
+    int result = n < 0 || erase_quarantined(x, e) != 0 || erase_events(x, seqs, n, e) != 0 ? -1 : 0;
+    if (n >= 0 && cmd_person_add(&x->person, &more) != 0)
+        result = err_set(e, ERR_MEMORY, "choosing events: out of memory");
+    for (size_t i = 0; i < x->person.n && result == 0 && x->cmd->client_id; i++)
+        result = erase_resource(x, x->person.ids[i], e);
+    free(seqs);
+    if (n >= 0)
+        cmd_person_release(&more);
+    return result;
+}
+
+/*
+ * Quarantine goes first, and what names the client last: should this be broken off, whatever is left is found again. Then
+ * again, until nothing has come meanwhile.
+ */
+static int erase_all(struct erase *x, const int64_t *seqs, int64_t n, struct err *e)
+{
+    bool ids = x->cmd->client_id || x->cmd->resource_id;
+    if (erase_quarantined(x, e) != 0 || erase_events(x, seqs, n, e) != 0 || erase_quarantined(x, e) != 0)
+        return -1;
+    int64_t before = ids && n ? -1 : x->n[STORE_CHANGED];
+    for (int i = 0; i < PASSES_MAX && before != x->n[STORE_CHANGED]; i++) {
+        before = x->n[STORE_CHANGED];
+        if (erase_more(x, e) != 0)
+            return -1;
+    }
+    return before == x->n[STORE_CHANGED]
+               ? 0
+               : err_set(e, ERR_BUSY, "events of it go on coming; run the same command again when they have ended");
+}
+
 static int run(struct erase *x, const int64_t *seqs, int64_t n, struct err *e)
 {
     if (x->cmd->dry_run)
         return look(x, seqs, n, e);
-    int result = erase_events(x, seqs, n, e) == 0 && erase_quarantined(x, e) == 0 ? 0 : -1;
+    int result = erase_all(x, seqs, n, e);
     if (result == 0)
         result = scrub(x->store, e);
     else
@@ -209,7 +261,7 @@ int cmd_erase(const struct cmd *cmd, struct err *e)
     struct config *c = cmd_config_public(cmd, e);
     int64_t *seqs = NULL;
     x->store = c ? cmd_store(c, false, e) : NULL;
-    int64_t n = x->store ? cmd_person_open(&x->person, cmd, x->store, &seqs, e) : -1;
+    int64_t n = x->store ? cmd_person_open(&x->person, cmd, x->store, true, &seqs, e) : -1;
     int result = n < 0 ? -1 : run(x, seqs, n, e);
     free(seqs);
     cmd_person_release(&x->person);

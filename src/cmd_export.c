@@ -89,7 +89,7 @@ static int export_events(struct export *x, struct err *e)
         x->progress = progress_begin(last);
         return walk(x, &f, 0, last, e);
     }
-    n = cmd_person_open(&x->person, cmd, x->store, &seqs, e);
+    n = cmd_person_open(&x->person, cmd, x->store, false, &seqs, e);
     int result = n < 0 ? -1 : walk_chosen(x, &f, seqs, n, e);
     free(seqs);
     return result;

@@ -28,33 +28,53 @@ static bool knows(const struct cmd_person *p, struct span id)
     return false;
 }
 
+int cmd_person_add(struct cmd_person *p, const struct cmd_person *other)
+{
+    for (size_t i = 0; i < other->n; i++)
+        if (!knows(p, span_of(other->ids[i])) && add_id(p, span_of(other->ids[i])) != 0)
+            return -1;
+    return 0;
+}
+
 struct collect {
     struct cmd_person *person;
-    bool failed;
+    bool failed, named; /* the latest event names the client */
 };
 
 static void add_resource(void *ctx, const struct store_event *v)
 {
     struct collect *c = ctx;
+    c->named = span_equal(v->client_id, span_of(c->person->cmd->client_id));
     if (v->resource_id.len && !knows(c->person, v->resource_id))
         c->failed |= add_id(c->person, v->resource_id) != 0;
 }
 
 /* The ids by which bodies in quarantine are found: those of the command line, and of the events' resources. */
-static int collect_ids(struct cmd_person *p, struct store *s, const int64_t *seqs, int64_t n, struct err *e)
+static int collect_ids(struct cmd_person *p, struct store *s, bool links_last, int64_t *seqs, int64_t n,
+                       struct err *e)
 {
     const struct store_filter any = {.state = -1};
     const char *const given[] = {p->cmd->client_id, p->cmd->resource_id};
-    struct collect c = {p, false};
+    struct collect c = {p, false, false};
+    int64_t *links = malloc((size_t)(n ? n : 1) * sizeof *links), n_links = 0, n_others = 0;
+    c.failed = !links;
     for (int i = 0; i < 2; i++)
         c.failed |= given[i] && add_id(p, span_of(given[i])) != 0;
-    for (int64_t i = 0; i < n && p->cmd->client_id && !c.failed; i++)
-        if (store_walk(s, &any, seqs[i] - 1, seqs[i], add_resource, &c, e) < 0)
+    for (int64_t i = 0; i < n && p->cmd->client_id && !c.failed; i++) {
+        if (store_walk(s, &any, seqs[i] - 1, seqs[i], add_resource, &c, e) < 0) {
+            free(links);
             return -1;
+        }
+        *(links_last && c.named ? &links[n_links++] : &seqs[n_others++]) = seqs[i];
+    }
+    if (n_links)
+        memcpy(seqs + n_others, links, (size_t)n_links * sizeof *links);
+    free(links);
     return c.failed ? err_set(e, ERR_MEMORY, "choosing events: out of memory") : 0;
 }
 
-int64_t cmd_person_open(struct cmd_person *p, const struct cmd *cmd, struct store *s, int64_t **seqs, struct err *e)
+int64_t cmd_person_open(struct cmd_person *p, const struct cmd *cmd, struct store *s, bool links_last, int64_t **seqs,
+                        struct err *e)
 {
     struct store_filter f = cmd_filter(cmd);
     *p = (struct cmd_person){.cmd = cmd};
@@ -63,7 +83,7 @@ int64_t cmd_person_open(struct cmd_person *p, const struct cmd *cmd, struct stor
     if (verify_open_keyless(&p->verifier, e) != 0)
         return -1;
     int64_t n = f.client_id ? store_person(s, &f, seqs, e) : cmd_select(cmd, s, &f, seqs, e);
-    if (n >= 0 && collect_ids(p, s, *seqs, n, e) == 0)
+    if (n >= 0 && collect_ids(p, s, links_last, *seqs, n, e) == 0)
         return n;
     free(*seqs);
     *seqs = NULL;

@@ -18,12 +18,17 @@ struct cmd_person {
 };
 
 /*
- * What the command line means: the numbers of events, the oldest first.
+ * What the command line means: the numbers of events, the oldest first; with links_last those that name the client come
+ * behind all others, which are known to be its only by them.
  * out:    how many, with *seqs to be freed and *p to be released; or -1 and *e
  * errors: ERR_NOT_FOUND  an argument that is no event
  */
-int64_t cmd_person_open(struct cmd_person *p, const struct cmd *cmd, struct store *s, int64_t **seqs, struct err *e);
+int64_t cmd_person_open(struct cmd_person *p, const struct cmd *cmd, struct store *s, bool links_last, int64_t **seqs,
+                        struct err *e);
 void cmd_person_release(struct cmd_person *p);
+
+/* Know the ids of another, too; -1: memory is out. */
+int cmd_person_add(struct cmd_person *p, const struct cmd_person *other);
 
 /* Is a row of quarantine meant? */
 bool cmd_person_has(const struct cmd_person *p, const struct store_quarantined *row);

@@ -82,8 +82,10 @@ static enum finding judge(const struct check *k, const struct store_event *v, co
 {
     struct event event;
     struct err e = {0};
-    if (!v->body.at)
-        return ERASED;
+    if (!v->body.at) {
+        *what = "body";
+        return v->erased_ms ? ERASED : ALTERED;
+    }
     if (!v->signature.len)
         return span_equal(v->source, span_of("imported")) ? UNSIGNED : ALTERED;
     const struct verified *good = verify_body(k->verifier, 0, v->signature, v->body, &e);

@@ -158,7 +158,7 @@ enum { STORE_NAMES_MAX = 2 * STORE_BATCH_MAX, STORE_NAME_SIZE = 64 /* bytes, wit
     X(SQL_SWAP, "INSERT OR IGNORE INTO quarantine(id,first_ms,last_ms,endpoint,secret,signature,reason,event_id," \
                 "body) SELECT ?1,received_ms,?3,endpoint,secret,coalesce(signature,randomblob(32)),?4,event_id,"  \
                 "body FROM event_log WHERE seq=?2")                                                               \
-    X(SQL_DROP, "DELETE FROM quarantine WHERE id=?1")                                                             \
+    X(SQL_DROP, "DELETE FROM quarantine WHERE id=?1 AND NOT " STORE_SQL_EMPTY)                                                             \
     X(SQL_READ_QUARANTINE, "SELECT q.id,q.first_ms,q.last_ms,q.times,n.name,s.name,lower(hex(q.signature)),q.reason," \
                            "q.event_id,q.body,0 FROM quarantine q JOIN endpoint n ON n.id=q.endpoint "            \
                            "LEFT JOIN secret s ON s.id=q.secret WHERE (?1=0 OR q.id=?1) AND "                     \
