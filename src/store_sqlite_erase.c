@@ -58,7 +58,8 @@ static int erase_one(struct erase *x, sqlite3_stmt *q, int64_t seq, struct err *
     bool has_row = sqlite3_column_type(q, 0) != SQLITE_NULL;
     uint8_t digest[VERIFY_DIGEST];
     int state = has_row           ? sqlite3_column_int(q, 0)
-                : x->s->directory ? store_sqlite_files_held_state(x->held, seq)
+                : x->s->directory ? store_sqlite_files_held_state(x->held, (const char *)sqlite3_column_text(q, 1),
+                                                                  sqlite3_column_int64(q, 2), seq)
                                   : DONE;
     if (x->how == STORE_PRUNE && (state == WAITING || state == DEAD))
         return STORE_UNCHANGED; /* it was made to wait again meanwhile */

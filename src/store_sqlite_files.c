@@ -69,11 +69,30 @@ int store_sqlite_files_names(struct store *s, const char *endpoint, bool dead, s
     return 0;
 }
 
+const struct store_sqlite_named *store_sqlite_files_find(const struct store_sqlite_names *names, struct span endpoint,
+                                                         int64_t created_ms, int64_t seq)
+{
+    size_t low = 0, high = names->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (names->list[middle].name.seq < seq)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < names->n && names->list[low].name.seq == seq; low++)
+        if (names->list[low].name.created_ms == created_ms &&
+            span_equal(endpoint, span_of(names->list[low].endpoint)))
+            return &names->list[low];
+    return NULL;
+}
+
 int store_sqlite_files_floor(struct store *s, struct err *e)
 {
     struct store_sqlite_names all = {0};
     int64_t last = store_sqlite_last(s, e);
-    int failed = last < 0 || (last == 0 && store_sqlite_files_names(s, NULL, true, &all, e) != 0);
+    int failed = last < 0 || (last == 0 && (directory_list_done(s->directory, 0, add_name, &all, e) != 0 ||
+                                            store_sqlite_files_names(s, NULL, true, &all, e) != 0));
     if (all.n && all.list[all.n - 1].name.seq > s->floor)
         s->floor = all.list[all.n - 1].name.seq;
     free(all.list);
@@ -85,8 +104,7 @@ int store_sqlite_files_floor(struct store *s, struct err *e)
 /* The event's name among those sorted by seq tells its state; without one it is done. Ignored ones are in the table. */
 static void fill_in(const struct store_sqlite_names *all, struct store_event *v)
 {
-    struct store_sqlite_named key = {.name = {.seq = v->seq}};
-    const struct store_sqlite_named *found = all->n ? bsearch(&key, all->list, all->n, sizeof key, by_seq) : NULL;
+    const struct store_sqlite_named *found = store_sqlite_files_find(all, v->endpoint, v->created_ms, v->seq);
     if (v->state >= 0)
         return;
     v->state = found ? found->state : 1;

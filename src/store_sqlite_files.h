@@ -26,6 +26,13 @@ struct store_sqlite_names {
 int store_sqlite_files_names(struct store *s, const char *endpoint, bool dead, struct store_sqlite_names *all,
                              struct err *e);
 
+/*
+ * The file of an event among names by number; NULL: it has none there. A number alone is not enough: beside a database that
+ * replaced another one a file may be of another event.
+ */
+const struct store_sqlite_named *store_sqlite_files_find(const struct store_sqlite_names *names, struct span endpoint,
+                                                         int64_t created_ms, int64_t seq);
+
 /* Take the endpoint's lock, which whoever moves a name within cur/ holds; to be closed. */
 int store_sqlite_files_lock(struct store *s, const char *endpoint, struct store_lock *lock, struct err *e);
 

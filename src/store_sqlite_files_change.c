@@ -16,22 +16,10 @@ int store_sqlite_files_begin(struct store_sqlite_change *c, struct err *e)
     return store_sqlite_files_names(c->s, NULL, true, &c->names, e);
 }
 
-static const struct store_sqlite_named *find(const struct store_sqlite_names *names, int64_t seq)
-{
-    size_t low = 0, high = names->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (names->list[middle].name.seq < seq)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < names->n && names->list[low].name.seq == seq ? &names->list[low] : NULL;
-}
-
 int store_sqlite_files_stands(const struct store_sqlite_change *c, const struct store_sqlite_standing *v)
 {
-    const struct store_sqlite_named *found = find(&c->names, v->seq);
+    const struct store_sqlite_named *found =
+        store_sqlite_files_find(&c->names, span_of(v->endpoint), v->created_ms, v->seq);
     return found ? found->state : 1;
 }
 
@@ -65,7 +53,8 @@ static int move(const struct store_sqlite_change *c, const struct store_sqlite_s
 /* A worker may claim it at this very moment, and then it has another name. */
 static int move_or_look_again(struct store_sqlite_change *c, const struct store_sqlite_standing *v, struct err *e)
 {
-    const struct store_sqlite_named *found = find(&c->names, v->seq);
+    const struct store_sqlite_named *found =
+        store_sqlite_files_find(&c->names, span_of(v->endpoint), v->created_ms, v->seq);
     struct store_lock lock;
     int moved = found ? move(c, v, &found->name, e) : 0;
     if (moved != 0)
@@ -75,7 +64,7 @@ static int move_or_look_again(struct store_sqlite_change *c, const struct store_
     for (int i = 0; i < TRIES && moved == 0; i++) {
         struct store_sqlite_names now = {0};
         moved = store_sqlite_files_names(c->s, v->endpoint, true, &now, e);
-        found = moved == 0 ? find(&now, v->seq) : NULL;
+        found = moved == 0 ? store_sqlite_files_find(&now, span_of(v->endpoint), v->created_ms, v->seq) : NULL;
         moved = found ? move(c, v, &found->name, e) : moved;
         free(now.list);
     }

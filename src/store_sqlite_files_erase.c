@@ -62,34 +62,39 @@ int store_sqlite_files_held(struct store *s, int64_t done_since_ms, struct store
     return 0;
 }
 
-static const struct store_sqlite_named *find(const struct store_sqlite_names *names, int64_t seq)
+/* By its number alone: what may be another's file is left alone as well. */
+static bool has_number(const struct store_sqlite_names *names, int64_t seq)
 {
-    size_t low = 0, high = names->n;
-    while (low < high) {
+    for (size_t low = 0, high = names->n; low < high;) {
         size_t middle = low + (high - low) / 2;
+        if (names->list[middle].name.seq == seq)
+            return true;
         if (names->list[middle].name.seq < seq)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < names->n && names->list[low].name.seq == seq ? &names->list[low] : NULL;
+    return false;
 }
 
 bool store_sqlite_files_is_held(const struct store_sqlite_held *held, int64_t seq)
 {
-    return find(&held->names, seq) || (held->n && bsearch(&seq, held->done, held->n, sizeof seq, by_number));
+    return has_number(&held->names, seq) || (held->n && bsearch(&seq, held->done, held->n, sizeof seq, by_number));
 }
 
-int store_sqlite_files_held_state(const struct store_sqlite_held *held, int64_t seq)
+int store_sqlite_files_held_state(const struct store_sqlite_held *held, const char *endpoint, int64_t created_ms,
+                                  int64_t seq)
 {
-    const struct store_sqlite_named *found = find(&held->names, seq);
+    const struct store_sqlite_named *found =
+        store_sqlite_files_find(&held->names, span_of(endpoint), created_ms, seq);
     return found ? found->state : 1;
 }
 
 void store_sqlite_files_tell(struct store *s, const struct store_sqlite_held *held, struct store_event *v)
 {
     static char why[400]; /* until the next one is told */
-    const struct store_sqlite_named *found = find(&held->names, v->seq);
+    const struct store_sqlite_named *found =
+        store_sqlite_files_find(&held->names, v->endpoint, v->created_ms, v->seq);
     if (v->state >= 0)
         return;
     v->state = found ? found->state : 1;
@@ -104,7 +109,7 @@ void store_sqlite_files_tell(struct store *s, const struct store_sqlite_held *he
 /* ---- removing ---- */
 
 /* A worker may give it another name within cur/ at this very moment: then look again while nobody may. */
-static int remove_claimed(struct store *s, const char *endpoint, int64_t seq, struct err *e)
+static int remove_claimed(struct store *s, const char *endpoint, int64_t created_ms, int64_t seq, struct err *e)
 {
     struct store_lock lock;
     int removed = 0;
@@ -113,7 +118,8 @@ static int remove_claimed(struct store *s, const char *endpoint, int64_t seq, st
     for (int i = 0; i < TRIES && removed == 0; i++) {
         struct store_sqlite_names now = {0};
         removed = store_sqlite_files_names(s, endpoint, true, &now, e);
-        const struct store_sqlite_named *found = removed == 0 ? find(&now, seq) : NULL;
+        const struct store_sqlite_named *found =
+            removed == 0 ? store_sqlite_files_find(&now, span_of(endpoint), created_ms, seq) : NULL;
         removed = found ? directory_remove(s->directory, endpoint, &found->name, e) : removed < 0 ? -1 : 1;
         free(now.list);
     }
@@ -127,9 +133,10 @@ int store_sqlite_files_erase(struct store *s, const struct store_sqlite_held *he
                              int64_t created_ms, int64_t seq, struct err *e)
 {
     struct directory_name name;
-    const struct store_sqlite_named *found = find(&held->names, seq);
+    const struct store_sqlite_named *found =
+        store_sqlite_files_find(&held->names, span_of(endpoint), created_ms, seq);
     int removed = found ? directory_remove(s->directory, endpoint, &found->name, e) : 1;
-    if (removed < 0 || (removed == 0 && remove_claimed(s, endpoint, seq, e) != 0))
+    if (removed < 0 || (removed == 0 && remove_claimed(s, endpoint, created_ms, seq, e) != 0))
         return -1;
     directory_name(created_ms, seq, &name);
     return directory_erase(s->directory, endpoint, &name, e);

@@ -158,7 +158,7 @@ enum { STORE_NAMES_MAX = 2 * STORE_BATCH_MAX, STORE_NAME_SIZE = 64 /* bytes, wit
     X(SQL_SWAP, "INSERT OR IGNORE INTO quarantine(id,first_ms,last_ms,endpoint,secret,signature,reason,event_id," \
                 "body) SELECT ?1,received_ms,?3,endpoint,secret,coalesce(signature,randomblob(32)),?4,event_id,"  \
                 "body FROM event_log WHERE seq=?2")                                                               \
-    X(SQL_DROP, "DELETE FROM quarantine WHERE id=?1 AND NOT " STORE_SQL_EMPTY)                                                             \
+    X(SQL_DROP, "DELETE FROM quarantine WHERE id=?1 AND NOT " STORE_SQL_EMPTY)                                    \
     X(SQL_READ_QUARANTINE, "SELECT q.id,q.first_ms,q.last_ms,q.times,n.name,s.name,lower(hex(q.signature)),q.reason," \
                            "q.event_id,q.body,0 FROM quarantine q JOIN endpoint n ON n.id=q.endpoint "            \
                            "LEFT JOIN secret s ON s.id=q.secret WHERE (?1=0 OR q.id=?1) AND "                     \
@@ -216,8 +216,8 @@ struct store {
     sqlite3_stmt *prepared[STORE_SQL_COUNT]; /* made when first used */
     struct store_lock lock;
     struct directory *directory; /* NULL: the inbox is the table */
-    int64_t floor;               /* numbers begin above it: those of files of an older database, or given before a restore */
-    bool floor_met;              /* ... which they do from the open transaction on */
+    int64_t floor;  /* numbers begin above it: those of files of an older database, or given before a restore */
+    bool floor_met; /* ... which they do from the open transaction on */
     char directory_path[PATH_MAX];
     int wait_ms, busy_ms; /* the latter now: what is left of the former */
     char path[PATH_MAX];
@@ -365,7 +365,8 @@ int store_sqlite_files_held(struct store *s, int64_t done_since_ms, struct store
 void store_sqlite_files_held_free(struct store_sqlite_held *held);
 bool store_sqlite_files_is_held(const struct store_sqlite_held *held, int64_t seq);
 /* The state of an event that has no row, as its file tells: 0, 1 or 2. */
-int store_sqlite_files_held_state(const struct store_sqlite_held *held, int64_t seq);
+int store_sqlite_files_held_state(const struct store_sqlite_held *held, const char *endpoint, int64_t created_ms,
+                                  int64_t seq);
 /* Remove every file of an event, wherever a worker may have brought it by now; durable after the sync. */
 int store_sqlite_files_erase(struct store *s, const struct store_sqlite_held *held, const char *endpoint,
                              int64_t created_ms, int64_t seq, struct err *e);

@@ -51,4 +51,21 @@ for my $n (1 .. 5) {
     $f->finish;
 }
 cmp_ok $killed, '>=', 2, 'it was killed in the middle';
+
+# ---- a database that was lost: the files in the folder are still those of its events ----
+my $sample = Fixture::slurp("$Fixture::ROOT/cgi-bin/complycube-webhook.conf.sample");
+my $h = Fixture->new(conf => qq(inbox = "directory"\ndirectory = "../../private/inbox.d"\n$sample));
+record($h, event(id => 'old-1'), event(id => 'old-2'));
+my $handler = $h->write('run/handler', "#!/bin/sh\ncat >/dev/null\n", 0755);
+is +(tool($h, 'work', '--once', $handler))[0], 0, 'two events are done';
+unlink map { $h->database . $_ } '', '-wal', '-shm';
+record($h, event(id => 'new-1'));
+is $h->value('SELECT seq FROM event_log'), 3, 'a new database gives no number that a file in done/ has';
+my ($file) = glob $h->path('home/private/inbox.d/live/new/*');
+change($h, q(INSERT INTO event_log(seq, endpoint, event_id, type, client_id, created_ms, received_ms, body)
+    SELECT 4, endpoint, 'other', 'a.b', 'person', created_ms - 1, 1, '{}' FROM event_log));
+rename $file, $file =~ s/\.000000000003\.json/.000000000004.json/r;
+is +(tool($h, 'erase', '--client', 'person', '--reason', 'x'))[0], 0, 'an event is erased that has the number of a file of another';
+is scalar(() = glob $h->path('home/private/inbox.d/live/new/*')), 1, 'the file stays';
+$h->finish;
 done_testing;
