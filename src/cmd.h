@@ -78,6 +78,9 @@ struct config *cmd_config(const struct cmd *cmd, struct err *e);
 /* The same for commands that need no secret, and may be run by a user who can read none. */
 struct config *cmd_config_public(const struct cmd *cmd, struct err *e);
 
+/* All secrets of a configuration, retired ones too: what they have signed stays signed. To be closed; 0, or -1 and *e. */
+int cmd_verifier(const struct config *c, struct verifier **v, struct err *e);
+
 /* The store of a configuration; create makes what is missing. To be closed, or NULL and *e. */
 struct store *cmd_store(const struct config *c, bool create, struct err *e);
 

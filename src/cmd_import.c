@@ -250,31 +250,6 @@ bool cmd_import_refuse(struct cmd_import *x, const char *from, const char *why)
 
 /* ---- the whole ---- */
 
-static size_t list_secrets(const struct config *c, struct verify_secret *list)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < c->n_endpoints; i++)
-        for (size_t k = 0; k < c->endpoint[i].secrets.n; k++, n++) {
-            const struct secret *secret = &c->endpoint[i].secrets.list[k];
-            if (list)
-                list[n] = (struct verify_secret){c->names[i], secret->name, secret->value};
-        }
-    return n;
-}
-
-/* Retired secrets too: they accept nothing new, but what they have signed they have. */
-static int open_verifier(struct cmd_import *x, struct err *e)
-{
-    if (x->cmd->unverified)
-        return verify_open_keyless(&x->verifier, e);
-    struct verify_secret *list = calloc(list_secrets(x->config, NULL) + 1, sizeof *list);
-    if (!list)
-        return err_set(e, ERR_MEMORY, "starting: out of memory");
-    int result = verify_open(&x->verifier, list, list_secrets(x->config, list), e);
-    free(list);
-    return result;
-}
-
 static int finish(struct cmd_import *x, struct err *e)
 {
     struct cmd_who who;
@@ -305,7 +280,7 @@ static int run(struct cmd_import *x, struct err *e)
         return err_set(e, ERR_MEMORY, "starting: out of memory");
     if (x->cmd->endpoint && !endpoint_of(x, (struct span){0}))
         return err_set(e, ERR_NOT_FOUND, "there is no endpoint %.63s", x->cmd->endpoint);
-    if (open_verifier(x, e) != 0)
+    if ((x->cmd->unverified ? verify_open_keyless(&x->verifier, e) : cmd_verifier(x->config, &x->verifier, e)) != 0)
         return -1;
     x->progress = progress_begin(0);
     for (char *const *path = x->cmd->operands; *path && !x->failed; path++)

@@ -83,8 +83,8 @@ struct kept {
     char *body, endpoint[64], secret[64];
     size_t len;
     int64_t first_ms;
-    uint8_t signature[VERIFY_DIGEST];
-    bool has_signature, out_of_memory;
+    char signature[2 * VERIFY_DIGEST + 1]; /* in hex */
+    bool out_of_memory;
 };
 
 static void keep(void *ctx, const struct store_quarantined *q)
@@ -96,31 +96,48 @@ static void keep(void *ctx, const struct store_quarantined *q)
     if (k->out_of_memory)
         return;
     memcpy(k->body, q->body.at, k->len);
-    k->has_signature = hex_decode(q->signature, k->signature, VERIFY_DIGEST) == 0;
+    snprintf(k->signature, sizeof k->signature, "%.*s", (int)q->signature.len, q->signature.at);
     snprintf(k->endpoint, sizeof k->endpoint, "%.*s", (int)q->endpoint.len, q->endpoint.at);
     snprintf(k->secret, sizeof k->secret, "%.*s", (int)q->secret.len, q->secret.at ? q->secret.at : "");
     k->first_ms = q->first_ms;
 }
 
-static int accept_kept(const struct cmd *cmd, struct store *s, int64_t id, const struct kept *k, struct err *e)
+/* The body as one that is verified: again, since whoever can change the database could have changed it. */
+static const struct verified *verify_kept(const struct cmd *cmd, struct verifier *v, const struct kept *k,
+                                          struct err *e)
+{
+    uint8_t signature[VERIFY_DIGEST];
+    struct span body = {k->body, k->len};
+    if (cmd->unverified)
+        return verify_trusted(v, 0, k->endpoint, k->secret,
+                              hex_decode(span_of(k->signature), signature, VERIFY_DIGEST) == 0 ? signature : NULL,
+                              body);
+    const struct verified *good = verify_body(v, 0, span_of(k->signature), body, e);
+    if (good && strcmp(verified_endpoint(good), k->endpoint) == 0)
+        return good;
+    err_set(e, ERR_SIGNATURE,
+            "its body is not what was signed, or its secret is in no file any more: add that one, retired; where you "
+            "vouch for it yourself, say --unverified");
+    return NULL;
+}
+
+static int accept_with(const struct cmd *cmd, struct store *s, struct verifier *v, int64_t id, const struct kept *k,
+                       struct err *e)
 {
     struct cmd_who who;
     struct store_actor by = cmd_actor(cmd, &who);
     struct event event;
     int64_t seq = 0;
-    struct verifier *keyless = NULL;
-    if (verify_open_keyless(&keyless, e) != 0)
-        return -1;
-    const struct verified *v = verify_trusted(keyless, 0, k->endpoint, k->secret,
-                                              k->has_signature ? k->signature : NULL, (struct span){k->body, k->len});
+    const struct verified *body = verify_kept(cmd, v, k, e);
+    if (!body)
+        return err_prefix(e, "number %lld", (long long)id);
     const struct record_past past = {.received_ms = k->first_ms, .state = -1};
-    struct record r = {.verified = v, .event = &event, .past = &past};
-    int result = decode_event(v, &event, e);
+    struct record r = {.verified = body, .event = &event, .past = &past};
+    int result = decode_event(body, &event, e);
     if (result != 0)
         err_prefix(e, "number %lld is no event and cannot become one", (long long)id);
     else
         result = store_accept(s, id, &r, &by, web_time_ms(), &seq, e);
-    verify_close(keyless);
     if (result == 0 && cmd->json) {
         struct cmd_json *j = cmd_json_new();
         cmd_json_number(j, "schema", 1);
@@ -139,8 +156,14 @@ static int accept_one(const struct cmd *cmd, struct store *s, int64_t id, struct
     int result = store_quarantine(s, id, NULL, keep, &k, e);
     if (result == 0 && k.out_of_memory)
         result = err_set(e, ERR_MEMORY, "accepting an event: out of memory");
+    struct config *c = result == 0 && !cmd->unverified ? cmd_config(cmd, e) : NULL;
+    struct verifier *v = NULL;
     if (result == 0)
-        result = accept_kept(cmd, s, id, &k, e);
+        result = cmd->unverified ? verify_open_keyless(&v, e) : c ? cmd_verifier(c, &v, e) : -1;
+    if (result == 0)
+        result = accept_with(cmd, s, v, id, &k, e);
+    verify_close(v);
+    config_free(c);
     free(k.body);
     return result;
 }

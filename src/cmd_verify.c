@@ -29,26 +29,6 @@ struct check {
     int64_t n[FINDINGS], last, missing; /* missing: numbers that no event has */
 };
 
-/* All secrets, retired ones too: what they signed stays signed. */
-static int open_verifier(struct check *k, struct err *e)
-{
-    const struct config *c = k->config;
-    size_t n = 0, all = 0;
-    for (size_t i = 0; i < c->n_endpoints; i++)
-        all += c->endpoint[i].secrets.n;
-    struct verify_secret *list = calloc(all ? all : 1, sizeof *list);
-    if (!list)
-        return err_set(e, ERR_MEMORY, "deriving keys: out of memory");
-    for (size_t i = 0; i < c->n_endpoints; i++)
-        for (size_t s = 0; s < c->endpoint[i].secrets.n; s++) {
-            const struct secret *secret = &c->endpoint[i].secrets.list[s];
-            list[n++] = (struct verify_secret){c->endpoint[i].name, secret->name, secret->value};
-        }
-    int result = verify_open(&k->verifier, list, n, e);
-    free(list);
-    return result;
-}
-
 static bool has_secret(const struct config *c, struct span endpoint, struct span name)
 {
     for (size_t i = 0; i < c->n_endpoints; i++)
@@ -182,7 +162,7 @@ int cmd_verify(const struct cmd *cmd, struct err *e)
     struct check k = {.cmd = cmd, .config = c};
     struct store *s = c && cmd->stored ? cmd_store(c, false, e) : NULL;
     int result = -1;
-    if (c && (s || !cmd->stored) && open_verifier(&k, e) == 0)
+    if (c && (s || !cmd->stored) && cmd_verifier(c, &k.verifier, e) == 0)
         result = cmd->stored ? check_stored(&k, s, e) : check_input(&k, e);
     verify_close(k.verifier);
     store_close(s);

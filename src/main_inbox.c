@@ -47,7 +47,7 @@ static const struct subcommand subcommands[] = {
      "let events that are dead, done or ignored wait again"},
     {"ack", cmd_ack, "jestrCabidR", "[SEQ|EVENT_ID ...]", "let events that wait, are dead or ignored be done"},
     {"dead", cmd_dead, "jestrCabidR", "[SEQ|EVENT_ID ...]", "give events up that wait or are ignored"},
-    {"quarantine", cmd_quarantine, "jeR", "[show|accept|drop ID ...]",
+    {"quarantine", cmd_quarantine, "jeRU", "[show|accept|drop ID ...]",
      "list what was put aside; show it, make an event of it, or drop it"},
     {"history", cmd_history, "jnab", "[SEQ|EVENT_ID]", "tell who changed what by hand, when and why"},
     {"verify", cmd_verify, "jD", "[SIGNATURE]", "check the signature of standard input, or of all that is stored"},

@@ -110,6 +110,8 @@ CREATE TABLE history (
 );
 CREATE INDEX history_seq ON history (seq);
 
+CREATE TRIGGER history_insert BEFORE INSERT ON history WHEN EXISTS (SELECT 1 FROM history h WHERE h.id = NEW.id)
+BEGIN SELECT RAISE(ABORT, 'the table history is appended to only'); END;
 CREATE TRIGGER history_update BEFORE UPDATE ON history
 BEGIN SELECT RAISE(ABORT, 'the table history is appended to only'); END;
 CREATE TRIGGER history_delete BEFORE DELETE ON history
@@ -137,6 +139,11 @@ CREATE TRIGGER event_log_delete AFTER DELETE ON event_log
 BEGIN
   INSERT INTO history (at_ms, action, seq, detail)
   VALUES (CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), 'sql', OLD.seq, 'removed from event_log');
+END;
+CREATE TRIGGER quarantine_update AFTER UPDATE OF endpoint, signature, event_id, body ON quarantine
+BEGIN
+  INSERT INTO history (at_ms, action, detail)
+  VALUES (CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), 'sql', 'changed in quarantine: number ' || OLD.id);
 END;
 CREATE TRIGGER quarantine_delete AFTER DELETE ON quarantine
 BEGIN

@@ -38,7 +38,7 @@ $db->do($schema);
 my $names = sub { join ' ', map { $_->[0] } @{ $db->selectall_arrayref("SELECT name FROM sqlite_master WHERE type = '$_[0]' AND name NOT LIKE 'sqlite%' ORDER BY name") } };
 is $names->('table'), 'counter endpoint event_log history inbox quarantine secret setting', 'the tables';
 is $names->('index'), 'event_resource history_seq inbox_due', 'the indexes';
-is $names->('trigger'), 'event_log_delete event_log_update history_delete history_update inbox_delete inbox_state quarantine_delete', 'the triggers';
+is $names->('trigger'), 'event_log_delete event_log_update history_delete history_insert history_update inbox_delete inbox_state quarantine_delete quarantine_update', 'the triggers';
 is $names->('view'), 'events newer pending resource_state same_change', 'the views';
 my $columns = sub { map { $_->[1] } @{ $db->selectall_arrayref("PRAGMA table_info($_[0])") } };
 my %events = map { $_ => 1 } $columns->('events');

@@ -114,7 +114,7 @@ is $f->value('SELECT max(id) FROM history'), $last + 1, 'but not what consumers 
 change($f, 'UPDATE inbox SET state = 2 WHERE seq = 1', 'DELETE FROM inbox WHERE seq = 2', q(UPDATE event_log SET status = 'x' WHERE seq = 3), 'DELETE FROM event_log WHERE seq = 3');
 is_deeply [map { $_->[0] } @{ $f->rows("SELECT coalesce(detail, to_state) FROM history WHERE id > $last + 1 ORDER BY id") }],
     [2, 'removed from inbox', 'changed in event_log', 'removed from event_log'], 'nor is a row removed or changed in silence';
-for my $sql ('DELETE FROM history', q(UPDATE history SET reason = 'none')) {
+for my $sql ('DELETE FROM history', q(INSERT OR REPLACE INTO history(id, at_ms, action) VALUES (1, 1, 'none')), q(UPDATE history SET reason = 'none')) {
     ok !eval { local $SIG{__WARN__} = sub { }; change($f, $sql); 1 }, "the history refuses: $sql";
 }
 change($f, 'DROP TABLE history');

@@ -73,6 +73,16 @@ for my $form (qw(table directory)) {
     is_deeply [map { "@$_" } @{ $f->rows(q(SELECT action, coalesce(seq, 0), coalesce(from_state, '-'), coalesce(to_state, '-'), coalesce(reason, '-') FROM history ORDER BY id)) }],
         ['accept 1 1 0 checked with the vendor', 'accept 1 1 0 -', 'drop 0 - - noise', 'drop 0 - - noise'], 'all on record';
 
+    # What was changed in quarantine is no event that ComplyCube signed.
+    is post($f, $other), 202, 'once more';
+    my ($changed) = $f->value('SELECT max(id) FROM quarantine');
+    change($f, "UPDATE quarantine SET body = replace(body, 'failed', 'clear') WHERE id = $changed");
+    my ($refused, undef, $why) = tool_out($f, 'quarantine', 'accept', $changed);
+    is $refused, 1, 'a body that was changed is not accepted';
+    like $why, qr/not what was signed/, 'and it says why';
+    is $f->value('SELECT detail FROM history ORDER BY id DESC LIMIT 1'), "changed in quarantine: number $changed", 'the change is on record';
+    is +(tool($f, 'quarantine', 'drop', $changed, '--reason', 'forged'))[0], 0, 'it is dropped';
+
     # A worker that holds the event loses it to the accepted one.
     is post($f, $other), 202, 'the other payload again';
     tool($f, 'requeue', 'e1');
