@@ -6,7 +6,10 @@
 #define STORE_SQLITE_KEEP_H
 
 /* clang-format off */
-/* A replaced database is attached as `old`. */
+/* A replaced database is attached as `old`: is it the one that the backup was made of? Only then does what it lacks tell
+ * of what was decided since, and are its numbers ours. */
+#define STORE_SQL_OLD_SAME "(SELECT created_ms FROM old.setting)=(SELECT created_ms FROM main.setting)"
+
 #define STORE_SQL_KEEP(X)                                                                                         \
     X(SQL_SNAPSHOT, "BEGIN")                                                                                      \
     X(SQL_EXCLUSIVE, "BEGIN EXCLUSIVE")                                                                           \
@@ -83,7 +86,8 @@
         "SELECT b.seq,(SELECT e.endpoint FROM main.event_log e WHERE e.seq=b.seq),o.state,o.due_ms,o.attempts,"   \
         "o.token,o.owner,o.done_ms,o.error FROM temp.brought b CROSS JOIN old.inbox o ON o.seq=b.old_seq "        \
         "WHERE NOT EXISTS(SELECT 1 FROM main.inbox i WHERE i.seq=b.seq)")                                         \
-    X(SQL_OLD_QUARANTINE_GONE, "DELETE FROM main.quarantine WHERE NOT EXISTS(SELECT 1 FROM old.quarantine o "     \
+    X(SQL_OLD_QUARANTINE_GONE, "DELETE FROM main.quarantine WHERE " STORE_SQL_OLD_SAME " "                        \
+        "AND NOT EXISTS(SELECT 1 FROM old.quarantine o "                                                          \
         "JOIN old.endpoint p ON p.id=o.endpoint JOIN main.endpoint n ON n.name=p.name "                           \
         "WHERE n.id=quarantine.endpoint AND o.signature=quarantine.signature)")                                   \
     X(SQL_OLD_QUARANTINE, "INSERT INTO main.quarantine(first_ms,last_ms,times,endpoint,secret,signature,reason,"  \
@@ -99,7 +103,11 @@
         "WHERE NOT EXISTS(SELECT 1 FROM main.counter m WHERE m.hour_ms=o.hour_ms "                                \
         "AND m.endpoint=coalesce(n.id,0) AND m.secret=coalesce(t.id,0) AND m.outcome=o.outcome AND m.n>=o.n)")    \
     X(SQL_OLD_HISTORY, "INSERT INTO main.history(at_ms,action,seq,from_state,to_state,n,os_user,sudo_user,host,"  \
-        "reason,detail) SELECT at_ms,action,seq,from_state,to_state,n,os_user,sudo_user,host,reason,detail "      \
+        "reason,detail) SELECT at_ms,action,coalesce((SELECT m.seq FROM old.event_log e "                         \
+        "JOIN old.endpoint p ON p.id=e.endpoint JOIN main.endpoint n ON n.name=p.name JOIN main.event_log m "     \
+        "ON m.event_id=e.event_id AND m.type=e.type AND m.endpoint=n.id WHERE e.seq=o.seq),"                      \
+        "CASE WHEN " STORE_SQL_OLD_SAME " THEN o.seq END),"                                                       \
+        "from_state,to_state,n,os_user,sudo_user,host,reason,detail "                                             \
         "FROM old.history o WHERE NOT EXISTS(SELECT 1 FROM main.history m WHERE m.id=o.id AND m.at_ms=o.at_ms "   \
         "AND m.action=o.action) ORDER BY o.id")
 /* clang-format on */

@@ -165,6 +165,32 @@ sub saved {
     $_->finish for $f, $g;
 }
 
+# ---- a fresh database is in place ----
+{
+    my ($f, undef) = saved('table');
+    is(($f->cgi(signed('{"id":"broken"')))[0]{status}, 202, 'something is put aside');
+    my $file = $f->path('run/aside.db');
+    good($f, 'backup', $file);
+    unlink glob $f->database . '*';
+    checks($f, 6 .. 7);
+    good($f, 'ack', 'e7', '--reason', 'in the new one');
+    is($f->value("SELECT seq FROM history WHERE action = 'ack'"), 2, 'a number of the new database');
+    good($f, 'restore', $file);
+    is($f->value('SELECT count(*) FROM quarantine'), 1, 'what a fresh database does not know stays in quarantine');
+    is($f->value("SELECT e.event_id FROM history h JOIN event_log e ON e.seq = h.seq WHERE h.reason = 'in the new one'"), 'e7',
+        'and history tells of the event by its number of now');
+    is($f->value("SELECT count(*) FROM history WHERE seq IS NULL AND action = 'ack'"), 0, 'of each event');
+
+    my ($g, undef) = saved('table');
+    $g->cgi(signed('{"id":"broken"'));
+    $file = $g->path('run/aside.db');
+    good($g, 'backup', $file);
+    change($g, 'DELETE FROM quarantine');
+    good($g, 'restore', $file);
+    is($g->value('SELECT count(*) FROM quarantine'), 0, 'what was decided in the same database stays decided');
+    $_->finish for $f, $g;
+}
+
 # ---- the directory form ----
 {
     my ($f, $file) = saved('directory');
