@@ -202,6 +202,16 @@ int files_fit(const char *path, mode_t mode, gid_t group, bool *changed, struct 
     return 0;
 }
 
+int files_follow(int fd, const char *path, const char *like, struct err *e)
+{
+    struct stat st;
+    if (geteuid() != 0 || stat(like, &st) != 0 || !S_ISREG(st.st_mode) ||
+        (fchown(fd, st.st_uid, st.st_gid) == 0 && fchmod(fd, st.st_mode & 07777) == 0))
+        return 0;
+    return err_set(e, ERR_READONLY, "giving %s to the owner of %s: %s; do this as that owner", path, like,
+                   strerror(errno));
+}
+
 int files_name(const char *from, const char *to, struct err *e)
 {
     int failed = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);

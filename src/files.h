@@ -46,6 +46,13 @@ int files_make_dir(const char *path, mode_t mode, gid_t group, bool *made, struc
  */
 int files_fit(const char *path, mode_t mode, gid_t group, bool *changed, struct err *e);
 
+/*
+ * A file that takes the place of another: where root made it, it gets the other's owner, group and mode. Where there is no
+ * other it stays as it is. like: the other's path;  path: what messages call the file
+ * errors: ERR_READONLY
+ */
+int files_follow(int fd, const char *path, const char *like, struct err *e);
+
 /* What a file lies on, as far as it matters to a database; the file need not exist, if its folder does. */
 enum files_system {
     FILES_DISK,    /* or not known */

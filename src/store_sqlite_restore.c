@@ -142,6 +142,7 @@ static int make_copy(struct restore *r, struct err *e)
     int64_t need = size_of(r->file) + (r->how->only_backup ? 0 : size_of(r->path) / 4);
     int failed = check_kind(r, from, e) != 0 ||
                  store_sqlite_copy_make(&r->copy, r->file, part, mode, r->options->group, need, e) != 0 ||
+                 files_follow(r->copy.fd, part, r->path, e) != 0 ||
                  store_sqlite_copy_fill(&r->copy, from, &r->how->teller, e) != 0;
     store_sqlite_lone_close(from);
     return failed || store_sqlite_copy_check(&r->copy, &r->how->teller, &r->told->backup, e) != 0 ||

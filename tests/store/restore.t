@@ -191,6 +191,36 @@ sub saved {
     $_->finish for $f, $g;
 }
 
+# ---- as root ----
+sub as_self { my ($do) = @_; no warnings 'redefine'; local *Proc::unprivileged = sub { () }; return $do->() }
+
+SKIP: {
+    skip 'needs root', 1 if $> != 0;
+    for my $whole (1, 0) {
+        my ($f, $file) = saved('table');
+        my ($uid, $gid) = (stat $f->database)[4, 5];
+        $f->write('home/private/inbox.db', "no database\n" x 1000, 0600) if !$whole;
+        chown 0, $gid, $f->path('home/private');
+        chmod 02770, $f->path('home/private');
+        my ($code, undef, $err) = as_self(sub { said_by($f, 'restore', $file) });
+        is($code, $whole ? 0 : 1, 'root restores into a folder of root') or diag $err;
+        is(sprintf('%d %d %04o', (stat $f->database)[4, 5], (stat _)[2] & 07777), "$uid $gid 0600", 'the database belongs to whom it belonged');
+        my ($answer) = $f->cgi(signed(resource_event('e6', 'r6', 6)));
+        is($answer->{status}, 200, 'and the receiver goes on');
+        $f->finish;
+    }
+    my ($f, $file) = saved('table');
+    my $bytes = Fixture::slurp($f->database);
+    my ($o, @cmd) = Tool::_arguments($f, 'restore', $file);
+    my ($code, undef, $err) = as_self(sub { $f->run('strace', '-qq', '-o', '/dev/null', '-e', 'trace=fchown', '-e', 'inject=fchown:error=EPERM:when=2+',
+        @cmd, { env => { ASAN_OPTIONS => 'detect_leaks=0' } }) });
+    isnt($code, 0, 'where it cannot be given away');
+    like($err, qr/giving \S+ to the owner of \S+: .*; /, 'it says so');
+    is_deeply([befores($f), glob $f->database . '.restoring*'], [], 'and nothing has changed');
+    is(Fixture::slurp($f->database), $bytes, 'not a byte');
+    $f->finish;
+}
+
 # ---- the directory form ----
 {
     my ($f, $file) = saved('directory');
