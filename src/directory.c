@@ -229,10 +229,14 @@ static int fill(const struct directory *d, int fd, const char *path, struct span
     }
     struct timespec at = {.tv_sec = (time_t)(now_ms / 1000), .tv_nsec = (now_ms % 1000) * 1000000};
     struct stat st;
+    uid_t owner;
+    gid_t group = d->group;
+    files_heir(path, &owner, &group);
     if (fchmod(fd, file_mode(d)) != 0 || fstat(fd, &st) != 0 ||
-        (d->group != (gid_t)-1 && st.st_gid != d->group && fchown(fd, (uid_t)-1, d->group) != 0) ||
+        (((owner != (uid_t)-1 && st.st_uid != owner) || (group != (gid_t)-1 && st.st_gid != group)) &&
+         fchown(fd, owner, group) != 0) ||
         futimens(fd, (struct timespec[]){at, at}) != 0)
-        return directory_error("setting mode, group or time of", path, e);
+        return directory_error("setting mode, owner or time of", path, e);
     return 0;
 }
 

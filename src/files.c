@@ -154,8 +154,7 @@ int files_sync_folder(const char *path, struct err *e)
     return failed ? -1 : 0;
 }
 
-/* What root makes belongs to whoever owns the folder: a receiver of another user must be able to use it. */
-static void follow_folder(const char *path, uid_t *owner, gid_t *group)
+void files_heir(const char *path, uid_t *owner, gid_t *group)
 {
     char folder[PATH_MAX];
     struct stat st;
@@ -181,7 +180,7 @@ static int refuse_group(const char *path, gid_t gid, struct err *e)
 static int fit(int fd, const char *path, mode_t mode, gid_t group, struct err *e)
 {
     uid_t owner;
-    follow_folder(path, &owner, &group);
+    files_heir(path, &owner, &group);
     if ((group != (gid_t)-1 || owner != (uid_t)-1) && fchown(fd, owner, group) != 0)
         return refuse_group(path, group, e);
     if (fchmod(fd, mode) != 0)

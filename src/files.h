@@ -47,6 +47,12 @@ int files_make_dir(const char *path, mode_t mode, gid_t group, bool *made, struc
 int files_fit(const char *path, mode_t mode, gid_t group, bool *changed, struct err *e);
 
 /*
+ * What root makes belongs to whoever owns the folder: a receiver of another user must be able to use it.
+ * out: the owner of the path's folder, or -1 where it is not for us to give; and where *group is -1 the folder's group
+ */
+void files_heir(const char *path, uid_t *owner, gid_t *group);
+
+/*
  * A file that takes the place of another: where root made it, it gets the other's owner, group and mode. Where there is no
  * other it stays as it is. like: the other's path;  path: what messages call the file
  * errors: ERR_READONLY

@@ -115,6 +115,35 @@ PERL
     }
 }
 
+# ---- files that root writes ----
+SKIP: {
+    skip 'needs root', 1 if $> != 0;
+    no warnings 'redefine';
+    my $as_root = sub { local *Proc::unprivileged = sub { () }; return tool(@_) };
+    my $r = fixture();
+    $r->cgi(request(event(id => 'r1')));
+    my ($name) = files($r, 'live/new');
+    my $path = $r->path("home/private/inbox.d/live/new/$name");
+    my $owner = sub { sprintf '%d %d %04o', (stat $_[0])[4, 5], (stat _)[2] & 07777 };
+    my $was = $owner->($path);
+    unlink $path;
+    my ($code, undef, $err) = $as_root->($r, 'requeue', 'r1');
+    is $code, 0, 'root has a lost file written again' or diag $err;
+    is $owner->($path), $was, 'it belongs to the owner of the inbox, so that consumers can read it';
+    my @nobody = getpwnam 'nobody';
+    unlink $path;
+    chown $nobody[2], $nobody[3], $r->path('home/private/inbox.d/live/tmp');
+    $as_root->($r, 'requeue', 'r1');
+    is $owner->($path), "$nobody[2] $nobody[3] 0600", 'which is the owner and the group of its folder tmp';
+    my @group = getgrnam 'daemon';
+    my $h = fixture(qq(group = "daemon"\n));
+    $as_root->($h, 'init');
+    chown $nobody[2], $group[2], $h->path('home/private/inbox.d/live/tmp');
+    ($code, undef, $err) = $as_root->($h, 'import', "$Fixture::ROOT/tests/vectors");
+    is $code, 0, 'root imports' or diag $err;
+    is $owner->($h->path('home/private/inbox.d/live/new/' . (files($h, 'live/new'))[0])), "$nobody[2] $group[2] 0640", 'the group of the configuration stays the group';
+}
+
 # ---- configuration ----
 for my $bad (['', qr/without directory/], [qq(directory = "../../private/d"\nretain = "1y"\n), qr/retain is no time/]) {
     my $c = Fixture->new(conf => qq(inbox = "directory"\n$bad->[0]) . $sample =~ s/^\s*(?:inbox|directory|group)\s*=.*\n//mgr);
