@@ -366,7 +366,8 @@ static int read_file(struct config *c)
     if (result != 0)
         return -1;
     cfg_t *cfg = c->parsed;
-    c->database = own(c, absolute(c, cfg_getstr(cfg, "database")));
+    c->named = own(c, absolute(c, cfg_getstr(cfg, "database")));
+    c->database = own(c, config_real(c->named));
     c->directory = own(c, absolute(c, cfg_getstr(cfg, "directory")));
     for (size_t i = 0; i < KEYS; i++)
         c->line[i] = line_of(cfg, config_keys[i].name);
@@ -395,7 +396,8 @@ static int read_environment(struct config *c, const struct config_env *env)
     if (!env->secret)
         return broken(c, ERR_SECRETS, "COMPLYCUBE_WEBHOOK_DATABASE is set without COMPLYCUBE_WEBHOOK_SECRET",
                       "set both");
-    c->database = own(c, strdup(env->database));
+    c->named = own(c, strdup(env->database));
+    c->database = own(c, config_real(c->named));
     return check_values(c, "1M", "") != 0 ? -1 : secrets_from_text(&c->endpoint->secrets, env->secret, &c->error);
 }
 
@@ -411,7 +413,7 @@ struct config *config_load(const struct config_env *env, int64_t now_ms)
     struct config *c = calloc(1, sizeof *c);
     if (!c)
         return NULL;
-    c->database = c->directory = c->group = "";
+    c->database = c->named = c->directory = c->group = "";
     c->inbox = "table";
     c->journal = c->log = "auto";
     c->without_secrets = env->without_secrets;

@@ -46,9 +46,10 @@ struct config_endpoint {
 struct config {
     char path[PATH_MAX];                                              /* the file, "" for the environment */
     const char *database, *inbox, *directory, *journal, *log, *group; /* paths are absolute */
-    bool files;                                                       /* inbox = "directory" */
-    size_t max_body;                                                  /* bytes */
-    int64_t retain_ms;                                                /* how long what is done is kept; 0: for ever */
+    const char *named; /* the database as it is configured: where that is a link, `database` is the file itself */
+    bool files;        /* inbox = "directory" */
+    size_t max_body;   /* bytes */
+    int64_t retain_ms; /* how long what is done is kept; 0: for ever */
     struct config_endpoint *endpoint;
     size_t n_endpoints;
     const char *names[CONFIG_ENDPOINTS_MAX]; /* of the endpoints */
@@ -82,7 +83,8 @@ void config_free(struct config *c); /* wipes the secrets; NULL is legal */
 
 /*
  * Has a file changed since it was read, and come to rest? A file is at rest half a second after its last
- * change, so that a file is not read while it is being written. A few stats.
+ * change, so that a file is not read while it is being written. Or does the database's link lead to another file by now?
+ * A few stats.
  */
 bool config_changed(const struct config *c, int64_t now_ms);
 
@@ -94,6 +96,12 @@ bool config_wants(const struct config *c, const char *endpoint, struct span type
 
 /* Does any endpoint have this secret, retired or not? */
 bool config_knows(const struct config *c, struct span value);
+
+/*
+ * The file that the path of a database leads to, where that is a link: SQLite has its log beside the file, and so must
+ * all have what they look for. A link to nothing stays as it is. out: to be freed; NULL when memory is out
+ */
+char *config_real(const char *path);
 
 /* A size: "1048576", "512K", "1M"; 0 when it is none. */
 size_t config_size(const char *text);

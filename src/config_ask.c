@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 size_t config_size(const char *text)
 {
@@ -48,6 +50,23 @@ bool config_knows(const struct config *c, struct span value)
     return false;
 }
 
+char *config_real(const char *path)
+{
+    struct stat st;
+    const char *file = strncmp(path, "sqlite:", 7) == 0 ? path + 7 : path;
+    char *real = lstat(file, &st) == 0 && S_ISLNK(st.st_mode) ? realpath(file, NULL) : NULL;
+    return real ? real : strdup(path);
+}
+
+/* A link that leads nowhere may do so for an instant only. */
+static bool leads_elsewhere(const struct config *c)
+{
+    char *real = *c->named ? config_real(c->named) : NULL;
+    bool elsewhere = real && strcmp(real, c->database) != 0 && access(real, F_OK) == 0;
+    free(real);
+    return elsewhere;
+}
+
 static bool at_rest(const struct files_print *p, int64_t now_ms)
 {
     int64_t age_ms = now_ms - p->ctime_ns / 1000000;
@@ -56,7 +75,8 @@ static bool at_rest(const struct files_print *p, int64_t now_ms)
 
 bool config_changed(const struct config *c, int64_t now_ms)
 {
-    bool changed = !*c->path && c->error.code != ERR_NONE; /* none was found: one may be there now */
+    bool changed = (!*c->path && c->error.code != ERR_NONE) /* none was found: one may be there now */
+                   || leads_elsewhere(c);
     for (size_t i = 0; i <= c->n_endpoints; i++) {
         const char *path = i < c->n_endpoints ? c->endpoint[i].secret_file : c->path;
         if (!path || !*path || (c->without_secrets && i < c->n_endpoints))

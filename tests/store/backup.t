@@ -98,6 +98,41 @@ sub lines { my ($path) = @_; return -e $path ? map { split ' ' } split /\n/, Fix
     $f->finish;
 }
 
+# ---- a database by a link: its log is beside the real file ----
+for my $form (qw(table directory)) {
+    my $f = fixture($form, 'wal');
+    $f->folder('home/private/real', 0700);
+    my ($link, $real) = ($f->database, $f->path('home/private/real/inbox.db'));
+    record($f, resource_event('e1', 'r1', 1));
+    rename "$link$_", "$real$_" for '', grep { -e "$link$_" } qw(-wal -shm);
+    unlink glob "$link*";
+    symlink 'real/inbox.db', $link or die "symlink: $!";
+    my $reader = opened($real);
+    $reader->do('BEGIN');
+    $reader->selectrow_array('SELECT count(*) FROM event_log');
+    record($f, map { resource_event("e$_", "r$_", $_) } 2 .. 3);
+    is(($f->cgi(signed('{"id":"broken"')))[0]{status}, 202, "$form: something is put aside");
+    ok(-s "$real-wal", 'a reader keeps the log beside the real file');
+    ok(-e "$real.lock" && !-e "$link.lock", 'and so is the lock');
+    my $file = $f->path('run/linked.db');
+    my ($code, $out, $err) = said_by($f, 'backup', $file);
+    is($code, 0, 'a backup of it') or diag $err;
+    is(opened($file)->selectrow_array('SELECT count(*) FROM event_log') . ' ' . opened($file)->selectrow_array('SELECT count(*) FROM quarantine'),
+        '3 1', 'holds what is in the log, too');
+    $reader->disconnect;
+    record($f, resource_event('e4', 'r4', 4));
+    my $ino = (stat $real)[1];
+    ($code, $out, $err) = said_by($f, 'restore', $file);
+    is($code, 0, 'a restore') or diag $err;
+    is(readlink $link, 'real/inbox.db', 'leaves the link a link');
+    isnt((stat $real)[1], $ino, 'and replaces the real file');
+    is(scalar(() = glob "$real.before-*[0-9Z]"), 1, 'the older one beside it');
+    record($f, resource_event('e5', 'r5', 5));
+    is(join(' ', @{ opened($real)->selectcol_arrayref('SELECT event_id FROM event_log ORDER BY seq') }), 'e1 e2 e3 e4 e5', 'and all goes on there');
+    is_deeply([map { basename($_) } glob "$link*"], ['inbox.db'], 'nothing is beside the link');
+    $f->finish;
+}
+
 # ---- under load ----
 
 # Send events one after the other until told to stop; each id goes into a file once it is acknowledged.

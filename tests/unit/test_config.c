@@ -345,6 +345,37 @@ static void a_link_to_another_configuration_is_followed(void **state)
     unlink(other);
 }
 
+static void a_link_to_the_database_is_followed_to_the_file_itself(void **state)
+{
+    (void)state;
+    char link[120], real[2][120];
+    struct receiver r;
+    struct err e;
+    snprintf(link, sizeof link, "%s/inbox.db", folder);
+    const struct config_env env = {.config = conf};
+    assert_int_equal(symlink("real-0.db", link), 0);
+    struct config *c = load(SMALL, "value\n");
+    assert_string_equal(c->database, link); /* there is nothing that it leads to */
+    config_free(c);
+    for (int i = 0; i < 2; i++) {
+        snprintf(real[i], sizeof real[i], "%s/real-%d.db", folder, i);
+        unit_write(real[i], "");
+    }
+    assert_int_equal(receiver_open(&r, &env, false, now_ms(), &e), 0);
+    receiver_refresh(&r, now_ms() + LATER_MS, true); /* a young file is read once more */
+    assert_string_equal(r.config->database, real[0]);
+    unlink(link); /* for an instant */
+    receiver_refresh(&r, now_ms() + LATER_MS, true);
+    assert_string_equal(r.config->database, real[0]);
+    assert_int_equal(symlink("real-1.db", link), 0);
+    receiver_refresh(&r, now_ms() + LATER_MS, true);
+    assert_string_equal(r.config->database, real[1]);
+    receiver_close(&r);
+    unlink(link);
+    unlink(real[0]);
+    unlink(real[1]);
+}
+
 static void a_file_that_was_cut_does_not_spoil_the_next(void **state)
 {
     (void)state;
@@ -399,6 +430,7 @@ int main(void)
         cmocka_unit_test(every_beginning_of_a_configuration_leaves_the_secrets_in_force),
         cmocka_unit_test(a_secret_that_was_taken_out_stops_counting_after_a_while),
         cmocka_unit_test(a_link_to_another_configuration_is_followed),
+        cmocka_unit_test(a_link_to_the_database_is_followed_to_the_file_itself),
         cmocka_unit_test(a_file_that_was_cut_does_not_spoil_the_next),
         cmocka_unit_test(a_broken_receiver_heals_when_the_file_is_mended),
     };
