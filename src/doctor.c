@@ -90,22 +90,20 @@ static bool in_path(const struct doctor *d, const char *self)
     return false;
 }
 
-void doctor_step_run(struct doctor *d, const char *before, const char *command)
+void doctor_step_run(struct doctor *d, const char *before, const char *command, const char *file)
 {
-    char self[PATH_MAX];
+    char self[PATH_MAX], format[40];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     self[n > 0 ? n : 0] = '\0';
     bool named = d->cmd->config_file || (d->cmd->env->config && *d->cmd->env->config);
     const char *config = d->config ? d->config->path : d->cmd->config_file ? d->cmd->config_file : "";
+    bool plain = n <= 0 || in_path(d, self);
     named = named && *config;
-    if (n <= 0 || in_path(d, self))
-        doctor_step(d, named ? "%scomplycube-inbox -c %q %s" : "%scomplycube-inbox %s%s", before, named ? config : "",
-                    command);
-    else
-        doctor_step(d, named ? "%s%q -c %q %s" : "%s%q %s%s", before, self, named ? config : "", command);
+    snprintf(format, sizeof format, "%%s%s%s %%s%s", plain ? "%s" : "%q", named ? " -c %q" : "%s", file ? " %q" : "");
+    doctor_step(d, format, before, plain ? "complycube-inbox" : self, named ? config : "", command, file);
 }
 
-void doctor_step_tool(struct doctor *d, const char *command) { doctor_step_run(d, "", command); }
+void doctor_step_tool(struct doctor *d, const char *command) { doctor_step_run(d, "", command, NULL); }
 
 int doctor_line(const char *path, int line, char *text, size_t size)
 {

@@ -51,8 +51,8 @@ void doctor_step(struct doctor *d, const char *format, ...);
 /* Add the step "complycube-inbox COMMAND" with the configuration that this run has. */
 void doctor_step_tool(struct doctor *d, const char *command);
 
-/* The same with what stands before it: "sudo -u www-data ", say. */
-void doctor_step_run(struct doctor *d, const char *before, const char *command);
+/* The same with what stands before it, "sudo -u www-data " say, and a file behind it (NULL: none). */
+void doctor_step_run(struct doctor *d, const char *before, const char *command, const char *file);
 
 /*
  * Add the step that gives a key of the configuration this line, KEY = VALUE.

@@ -10,8 +10,8 @@ enum { TOLD_MAX = 20 };
 #define AT_WORK_MS INT64_C(3600000)
 
 /* Behind the name of the database: restore leaves .before-TIME, migrate .before-migrate-TIME, a restore that was cut off
- * .restoring; the others are names that people gave. Each may have a -wal, -shm or -journal of its own. */
-static const char *const marks[] = {".before-", ".restoring", ".damaged", ".deleted-"};
+ * .restoring; .damaged is a name that people give. Each may have a -wal, -shm or -journal of its own. */
+static const char *const marks[] = {".before-", ".restoring", ".damaged"};
 
 static bool has_mark(const char *name, const char *database)
 {
@@ -40,6 +40,28 @@ static bool is_left(const struct doctor *d, const char *path, const char *name)
     return !strstr(name, ".restoring") || (int64_t)st.st_mtime * 1000 < d->cmd->now_ms - AT_WORK_MS;
 }
 
+/* What a receiver saved holds events that it had acknowledged. Brought over twice, they are there once. */
+static void tell_saved(struct doctor *d, const char *path, const char *name, const char *database)
+{
+    size_t n = strlen(database);
+    struct stat st;
+    if (strncmp(name, database, n) != 0 || strncmp(name + n, ".deleted-", 9) != 0 || lstat(path, &st) != 0 ||
+        !S_ISREG(st.st_mode))
+        return;
+    doctor_step_run(d, "", "restore", path);
+    doctor_step(d, "rm %q", path);
+    doctor_find(d, DOCTOR_WARNING, "copies", "events that were acknowledged may be in it alone",
+                "the database was deleted or replaced while in use; what it held is %s", path);
+}
+
+static void step_remove(struct doctor *d, const char *path, bool first)
+{
+    if (first)
+        doctor_step(d, "by hand: look that nothing is missed of them (complycube-inbox export --database FILE "
+                       "| complycube-inbox import - brings it over); then:");
+    doctor_step(d, "rm %q", path);
+}
+
 void doctor_copies(struct doctor *d)
 {
     char folder[PATH_MAX], path[PATH_MAX];
@@ -48,18 +70,18 @@ void doctor_copies(struct doctor *d)
     if (!database || files_folder(d->database, folder, sizeof folder) != 0)
         return;
     int n = scandir(folder, &names, NULL, alphasort), found = 0;
-    for (int i = 0; i < n; i++) {
-        const char *name = names[i]->d_name;
-        if (has_mark(name, database + 1) && snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path &&
-            is_left(d, path, name) && found++ < TOLD_MAX) {
-            if (found == 1)
-                doctor_step(d,
-                            "by hand: look that nothing is missed of them (complycube-inbox export --database FILE "
-                            "| complycube-inbox import - brings it over); then:");
-            doctor_step(d, "rm %q", path);
+    for (int pass = 0; pass < 2; pass++) /* a step belongs to the next finding */
+        for (int i = 0; i < n; i++) {
+            const char *name = names[i]->d_name;
+            if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
+                continue;
+            if (pass == 0)
+                tell_saved(d, path, name, database + 1);
+            else if (has_mark(name, database + 1) && is_left(d, path, name) && found++ < TOLD_MAX)
+                step_remove(d, path, found == 1);
         }
+    for (int i = 0; i < n; i++)
         free(names[i]);
-    }
     free(names);
     if (found)
         doctor_find(d, DOCTOR_WARNING, "copies", "an older copy of the database still holds what was erased since",

@@ -161,10 +161,10 @@ static void tell_stranger(struct doctor *d, uid_t owner)
 {
     char name[40], sudo[60], command[80];
     snprintf(sudo, sizeof sudo, "sudo -u %s ", doctor_owner(owner, name));
-    doctor_step_run(d, sudo, "doctor");
+    doctor_step_run(d, sudo, "doctor", NULL);
     doctor_step(d, "by hand: for the rights of a consumer's user:");
     snprintf(command, sizeof command, "doctor --as %s", doctor_owner(geteuid(), name));
-    doctor_step_run(d, "sudo ", command);
+    doctor_step_run(d, "sudo ", command, NULL);
     char you[40];
     doctor_find(d, DOCTOR_WRONG, "user", "what is right for this user would be wrong for the receiver",
                 "you are %s; the receiver's files belong to %s", doctor_owner(geteuid(), you),

@@ -293,7 +293,7 @@ subtest 'older copies beside the database' => sub {
     is +(tool($f, 'migrate'))[0], 0, 'migrate another';
     my @left = glob "$db.before-*";
     is scalar(grep { /\.before-(?:migrate-)?\d{8}T\d{6}Z$/ } @left), 2, 'both are there' or diag "@left";
-    my @named = map { $f->write("home/private/$_", 'x') } 'inbox.db.damaged', 'inbox.db-wal.damaged', 'inbox.db.deleted-1', 'inbox.db.restoring', "inbox.db.before-it's";
+    my @named = map { $f->write("home/private/$_", 'x') } 'inbox.db.damaged', 'inbox.db-wal.damaged', 'inbox.db.restoring', "inbox.db.before-it's";
     my @others = map { $f->write("home/private/$_", 'x') } 'inbox.db.bak', 'other.db.before-1', 'inbox.database';
     $f->folder('home/private/inbox.db.before-folder');
     my ($code, @findings) = doctor($f);
@@ -307,6 +307,21 @@ subtest 'older copies beside the database' => sub {
     is_deeply [grep { !-e } @others, $f->path('home/private/inbox.db.before-folder'), $f->database], [], 'and nothing else';
     works($f);
     $f->finish;
+};
+
+fault 'a database that was deleted while in use, and saved', warning => 'copies', sub {
+    my ($f) = @_;
+    my $file = backed_up($f);
+    unlink glob $f->database . '*';
+    tool($f, 'init');
+    my $saved = $f->write('home/private/inbox.db.deleted-20260101T000000Z', Fixture::slurp($file), 0600);
+    return (
+        hand => sub { like $_[0], qr/nothing is missed of them/, 'of what restore left aside' },
+        end => sub {
+            ok !-e $saved, 'the file is gone';
+            is $f->value('SELECT count(*) FROM event_log'), 2, 'and what it held is in the database, with what came later';
+        },
+    );
 };
 
 # ---- types ----
