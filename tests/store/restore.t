@@ -185,9 +185,10 @@ sub saved {
     $g->cgi(signed('{"id":"broken"'));
     $file = $g->path('run/aside.db');
     good($g, 'backup', $file);
-    change($g, 'DELETE FROM quarantine');
+    change($g, 'DELETE FROM quarantine', 'DELETE FROM event_log WHERE seq = 5');
     good($g, 'restore', $file);
     is($g->value('SELECT count(*) FROM quarantine'), 0, 'what was decided in the same database stays decided');
+    is($g->value("SELECT seq FROM history WHERE detail = 'removed from event_log'"), 5, 'and its history keeps the number of an event that it lacks');
     $_->finish for $f, $g;
 }
 
