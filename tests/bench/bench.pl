@@ -26,7 +26,7 @@ my @CONNECTIONS = $o{smoke} ? (16) : (1, 16, 64, 256);
 my @GROWN = $o{smoke} ? (0, 10_000) : (0, 1_000_000, 4_000_000);
 my $TRICKLERS = $o{smoke} ? 4 : 32;
 my $STARTS = $o{smoke} ? 10 : 100;    # processes a round
-my $REQUESTS = $o{smoke} ? 20_000 : 250_000;
+my $REQUESTS = $o{smoke} ? 80_000 : 250_000; # more than are answered in a second, twice
 
 my $STRANDED = $o{smoke} ? 3_000 : 300_000;
 my %part = map { $_ => scalar($_ =~ $o{parts}) } qw(load trickle grown start poll look);
