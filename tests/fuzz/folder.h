@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * folder: a folder of a target's own, in memory where it can be; removed when the process ends. */
+ * folder: a folder of a target's own, in memory where it can be; removed when the process ends, and by fuzz.pl when it is killed. */
 #ifndef FOLDER_H
 #define FOLDER_H
 
@@ -27,8 +27,8 @@ static inline void folder_remove(void) { nftw(folder_name, folder_remove_one, 16
 static inline const char *folder_path(char path[FOLDER_PATH], const char *name)
 {
     if (!*folder_name) {
-        snprintf(folder_name, sizeof folder_name, "%s/complycube-fuzz-XXXXXX",
-                 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+        snprintf(folder_name, sizeof folder_name, "%s/complycube-fuzz-%d-XXXXXX",
+                 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", (int)getpid());
         FUZZ_CHECK(mkdtemp(folder_name));
         atexit(folder_remove);
     }

@@ -5,7 +5,7 @@
 use strict;
 use warnings;
 use File::Basename qw(basename);
-use File::Path qw(make_path);
+use File::Path qw(make_path remove_tree);
 use POSIX qw(WNOHANG);
 
 my ($seconds, @targets) = @ARGV;
@@ -24,7 +24,9 @@ while (@targets || %running) {
     my $pid = waitpid -1, WNOHANG;
     if ($pid > 0) {
         $done++;
-        finish(delete $running{$pid}, $?);
+        my $status = $?;
+        finish(delete $running{$pid}, $status);
+        remove_tree(glob "/dev/shm/complycube-fuzz-$pid-* /tmp/complycube-fuzz-$pid-*");    # libFuzzer leaves at once
         next;
     }
     tell_progress() if time >= $told + (-t STDOUT ? 1 : 60);
