@@ -21,7 +21,18 @@ static struct config *load(const struct doctor *d, bool without_secrets)
 
 /* ---- a configuration that cannot be used ---- */
 
-/* A key whose value is the trouble goes back to its default. */
+/* The folder of the directory form, beside the database: what was asked for stays asked for. */
+static bool step_directory(struct doctor *d, const struct config *c)
+{
+    char folder[PATH_MAX];
+    const char *path = strncmp(c->database, "sqlite:", 7) == 0 ? c->database + 7 : c->database;
+    if (!strstr(c->error.msg, "without directory") || files_folder(path, folder, sizeof folder) != 0)
+        return false;
+    doctor_step(d, "in %s add: directory = \"%s/inbox.d\"", c->path, folder);
+    return true;
+}
+
+/* A key whose value is the trouble gets one that is good: as the manual has it, or its default. */
 static bool step_default(struct doctor *d, const struct config *c)
 {
     char is[64], value[160];
@@ -33,13 +44,24 @@ static bool step_default(struct doctor *d, const struct config *c)
         at += strlen(is);
         if (*at != '=' && strncmp(at, "is no", 5) != 0)
             continue;
-        snprintf(value, sizeof value, "\"%s\"", config_keys[i].standard);
+        bool retain = strcmp(config_keys[i].name, "retain") == 0; /* empty would be for ever */
+        snprintf(value, sizeof value, "\"%s\"", retain ? "90d" : config_keys[i].standard);
         d->config = c;
         doctor_step_key(d, config_keys[i].name, value, c->line[i]);
         d->config = NULL;
         return true;
     }
     return false;
+}
+
+/* Does the line begin with the option that the parser does not know? Behind a quote that is not closed it names any. */
+static bool is_of_unknown(const char *line, const char *msg)
+{
+    const char *name = strstr(msg, "no such option '");
+    name = name ? name + 16 : "";
+    size_t len = strcspn(name, "'");
+    line += strspn(line, " \t");
+    return len && strncmp(line, name, len) == 0 && strchr(" \t=", line[len]) && line[len];
 }
 
 /* The parser names a line: ", line N: ". An option that is unknown is made a comment. */
@@ -50,10 +72,13 @@ static bool step_line(struct doctor *d, const struct config *c)
     long line = at ? strtol(at + 7, NULL, 10) : 0;
     if (line < 1 || line > 100000 || doctor_line(c->path, (int)line, text, sizeof text) != 0)
         return false;
-    if (strstr(c->error.msg, "no such option"))
+    if (is_of_unknown(text, c->error.msg))
         doctor_step(d, "in %s:%d write: # %s", c->path, (int)line, text);
     else
-        doctor_step(d, "by hand: mend line %d of %s; complycube-webhook.conf(5) has every key", (int)line, c->path);
+        doctor_step(d,
+                    "by hand: mend line %d of %s, or a quote or a brace above it that is not closed; "
+                    "complycube-webhook.conf(5) has every key",
+                    (int)line, c->path);
     return true;
 }
 
@@ -73,7 +98,7 @@ static void tell_broken(struct doctor *d, const struct config *c)
         doctor_step(d, "chmod a+r %q", c->path);
     else if (there && (st.st_mode & S_IWOTH))
         doctor_step(d, "chmod o-w %q", c->path);
-    else if (!step_default(d, c) && !step_line(d, c))
+    else if (!step_directory(d, c) && !step_default(d, c) && !step_line(d, c))
         doctor_step(d, "by hand: change it in %s as it says; complycube-webhook.conf(5) has every key", c->path);
     doctor_find(d, DOCTOR_WRONG, err_word(c->error.code), refuses_all, "%s", c->error.msg);
 }
