@@ -168,7 +168,8 @@ static void check_inbox(struct doctor *d, const struct store_facts *f)
     bool late = f->oldest_ms && f->oldest_ms < d->cmd->now_ms - LAG_MS;
     if (f->dead) {
         doctor_step_tool(d, "list --state dead");
-        doctor_step(d, "by hand: mend what they failed of, and give them out again: complycube-inbox requeue SEQ");
+        doctor_step(d, "by hand: mend what they failed of, and give them out again:");
+        doctor_step_tool(d, "requeue --state dead");
     }
     doctor_find(d, f->dead ? DOCTOR_WARNING : DOCTOR_OK, "inbox",
                 "a dead event failed too often, and waits for a person",
@@ -193,7 +194,7 @@ static void check_inbox(struct doctor *d, const struct store_facts *f)
     }
     if (f->quarantined) {
         doctor_step_tool(d, "quarantine");
-        doctor_step(d, "by hand: decide of each: complycube-inbox quarantine accept ID, or drop ID");
+        doctor_step(d, "by hand: decide of each, by quarantine accept ID or quarantine drop ID");
     }
     doctor_find(d, f->quarantined ? DOCTOR_WARNING : DOCTOR_OK, "quarantine",
                 "signed, but no event, or a known one with another payload: no consumer sees it", "%lld",

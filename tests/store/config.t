@@ -93,5 +93,11 @@ like((ran($f, '-c', $f->config, 'config'))[2], qr/, line ${\(1 + ($above =~ tr{\
 $f->write('home/public_html/cgi-bin/complycube-webhook.conf', "group = \"a#b'\" # c\n/* \" */ inbox = \"table\"\n// # \"\nlog='auto'\n$CONF");
 %value = values_of((ran($f, '-c', $f->config, qw(config -j)))[1]);
 is_deeply([map { s/ \(.*//r } @value{qw(group inbox log max_body)}], [q(a#b'), 'table', 'auto', '512K'], 'whatever stands in texts and comments');
+unlink $f->path('home/private/secrets') or die;
+my @left = ran($f, '-c', $f->config, qw(config -j));
+is($left[0], 10, 'a secret file that is gone is told of');
+%value = values_of($left[1]);
+like($value{inbox}, qr/^table/, 'and all the rest is told as well');
+like($value{'live secrets'}, qr/^\(not read\)/, 'of the secrets that they were not read');
 $f->finish;
 done_testing;
