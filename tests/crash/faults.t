@@ -52,7 +52,11 @@ sub fault {
     };
 }
 
-sub descriptors { my ($p) = @_; my @open = glob '/proc/' . $p->pid . '/fd/*'; return scalar @open }
+# But that of the count of refusals: it is opened when something is to be counted, a moment later.
+sub descriptors {
+    my ($p) = @_;
+    return scalar grep { (readlink($_) // '') !~ /\.refused$/ } glob '/proc/' . $p->pid . '/fd/*';
+}
 
 sub resident_kb { my ($p) = @_; return Fixture::slurp('/proc/' . $p->pid . '/status') =~ /^VmRSS:\s+(\d+)/m ? $1 : 0 }
 
