@@ -29,24 +29,16 @@ sub fixture {
     return Fixture->new(conf => qq(journal = "$journal"\n$files$base));
 }
 
-sub said_by {
-    my ($f, @args) = @_;
-    my ($o, @cmd) = Tool::_arguments($f, @args);
-    my ($code, $out, $err) = $f->run(@cmd, $o);
-    $f->{cgi_log} .= $err;
-    return ($code, $out, $err);
-}
-
 sub opened { return DBI->connect("dbi:SQLite:dbname=$_[0]", '', '', { RaiseError => 1, PrintError => 0 }) }
 sub lines { my ($path) = @_; return -e $path ? map { split ' ' } split /\n/, Fixture::slurp($path) =~ s/[^\n]*\z//r : () }
 
 # ---- the file ----
 {
     my $f = fixture('table', 'wal');
-    is((said_by($f, 'backup', $f->path('run')))[0], 1, 'without a database there is nothing to copy');
+    is((tool_out($f, 'backup', $f->path('run')))[0], 1, 'without a database there is nothing to copy');
     record($f, map { resource_event("e$_", "r$_", $_) } 1 .. 5);
     my $file = $f->path('run/saved.db');
-    my ($code, $out, $err) = said_by($f, 'backup', $file);
+    my ($code, $out, $err) = tool_out($f, 'backup', $file);
     is($code, 0, 'a backup into a file') or diag $err;
     is($out, "$file\n5 events, 5 waiting, 0 dead, 0 in quarantine; 0.1 MB, checked\n", 'that says what is in it');
     is(sprintf('%04o', (stat $file)[2] & 07777), '0600', 'only its owner reads it');
@@ -55,34 +47,34 @@ sub lines { my ($path) = @_; return -e $path ? map { split ' ' } split /\n/, Fix
     is(join(' ', map { $db->selectrow_array("PRAGMA $_") } qw(journal_mode application_id user_version integrity_check)),
         'delete 1128483160 1 ok', 'sound, of this program, and without a log');
     my $bytes = Fixture::slurp($file);
-    ($code, $out, $err) = said_by($f, 'backup', $file);
+    ($code, $out, $err) = tool_out($f, 'backup', $file);
     is($code, 2, 'a file that is there is refused');
     like($err, qr/is there already; name another file/, 'and it says so');
     is(Fixture::slurp($file), $bytes, 'and not touched');
-    ($code, $out) = said_by($f, 'backup', $f->path('run'), '--json');
+    ($code, $out) = tool_out($f, 'backup', $f->path('run'), '--json');
     my $json = decode_json($out);
     like($json->{file}, qr{/run/inbox-\d{8}T\d{6}Z\.db$}, 'into a folder: a name with the time');
     is_deeply([@$json{qw(schema events waiting last_seq inbox_without_event)}], [1, 5, 5, 5, 0], 'for a program');
-    is((said_by($f, 'backup', $f->path('nowhere/x.db')))[0], 2, 'a folder that is not there');
+    is((tool_out($f, 'backup', $f->path('nowhere/x.db')))[0], 2, 'a folder that is not there');
     my $folder = $f->path('run/daily/');
-    ($code, $out, $err) = said_by($f, 'backup', $folder);
+    ($code, $out, $err) = tool_out($f, 'backup', $folder);
     is($code, 2, 'a name with a slash behind is a folder');
     like($err, qr/the folder \Q$folder\E is not there; make it: mkdir -m 700 \Q$folder\E/, 'and it says what to do');
     mkdir $folder and chmod 0777, $folder;    # the tool is another user
-    is((said_by($f, 'backup', $folder))[0], 0, 'that works then');
+    is((tool_out($f, 'backup', $folder))[0], 0, 'that works then');
     like(join(' ', map { basename($_) } glob "$folder*"), qr/^inbox-\d{8}T\d{6}Z\.db$/, 'and holds the backup');
-    ($code, $out, $err) = said_by($f, 'backup', "$file/");
+    ($code, $out, $err) = tool_out($f, 'backup', "$file/");
     is($code, 2, 'a file with a slash behind is refused');
     like($err, qr/is no folder that can be used: Not a directory; name another/, 'and it says so');
-    ($code, $out, $err) = said_by($f, 'backup', '/proc/x.db');
+    ($code, $out, $err) = tool_out($f, 'backup', '/proc/x.db');
     is($code, 4, 'a disk without room is found before anything is written');
     like($err, qr/has 0 MB left and \d+ are needed; make room, or name a folder of another disk/, 'with what to do');
     $f->write('run/other.db.tmp', '');
-    ($code, $out, $err) = said_by($f, 'backup', $f->path('run/other.db'));
+    ($code, $out, $err) = tool_out($f, 'backup', $f->path('run/other.db'));
     is($code, 2, 'what another one is writing is not written over');
     like($err, qr/other\.db\.tmp is there: .* remove it then/, 'and it says so');
     change($f, 'DELETE FROM event_log WHERE seq = 5');
-    like((said_by($f, 'backup', $f->path('run/stray.db')))[1], qr/^1 rows of inbox are of no event/m, 'what was removed by hand shows');
+    like((tool_out($f, 'backup', $f->path('run/stray.db')))[1], qr/^1 rows of inbox are of no event/m, 'what was removed by hand shows');
 
     # A damaged page of the log of events: the copy is not sound, and gets no name.
     $f->write('home/private/inbox.db', '', 0600);
@@ -92,7 +84,7 @@ sub lines { my ($path) = @_; return -e $path ? map { split ' ' } split /\n/, Fix
     my $text = Fixture::slurp($f->database);
     substr($text, 4096 * ($root - 1) + 12, 40) = "\xff" x 40;
     $f->write('home/private/inbox.db', $text, 0600);
-    ($code, $out, $err) = said_by($f, 'backup', $f->path('run/damaged.db'));
+    ($code, $out, $err) = tool_out($f, 'backup', $f->path('run/damaged.db'));
     is($code, 7, 'a damaged database is found');
     is_deeply([glob $f->path('run/damaged.db*')], [], 'and there is no file');
     $f->finish;
@@ -115,14 +107,14 @@ for my $form (qw(table directory)) {
     ok(-s "$real-wal", 'a reader keeps the log beside the real file');
     ok(-e "$real.lock" && !-e "$link.lock", 'and so is the lock');
     my $file = $f->path('run/linked.db');
-    my ($code, $out, $err) = said_by($f, 'backup', $file);
+    my ($code, $out, $err) = tool_out($f, 'backup', $file);
     is($code, 0, 'a backup of it') or diag $err;
     is(opened($file)->selectrow_array('SELECT count(*) FROM event_log') . ' ' . opened($file)->selectrow_array('SELECT count(*) FROM quarantine'),
         '3 1', 'holds what is in the log, too');
     $reader->disconnect;
     record($f, resource_event('e4', 'r4', 4));
     my $ino = (stat $real)[1];
-    ($code, $out, $err) = said_by($f, 'restore', $file);
+    ($code, $out, $err) = tool_out($f, 'restore', $file);
     is($code, 0, 'a restore') or diag $err;
     is(readlink $link, 'real/inbox.db', 'leaves the link a link');
     isnt((stat $real)[1], $ino, 'and replaces the real file');
@@ -189,7 +181,7 @@ PERL
 sub held_by {
     my ($g) = @_;
     my %known = map { $_->[0] => 1 } @{ $g->rows('SELECT event_id FROM event_log') };
-    my (undef, $out) = said_by($g, 'list', '--json', '--state', 'waiting', '--limit', 1000000);
+    my (undef, $out) = tool_out($g, 'list', '--json', '--state', 'waiting', '--limit', 1000000);
     my %waiting = map { decode_json($_)->{event_id} => 1 } split /\n/, $out;
     return (\%known, \%waiting);
 }
@@ -211,7 +203,7 @@ for my $kind (['table', 'wal'], ['directory', 'wal'], ['table', 'delete']) {
         for my $n (1 .. 3) {
             sleep 0.3 while grep { (() = lines($_->{log})) < 5 * $n } @senders;
             my @acked = map { lines($_->{log}) } @senders;
-            my ($code, $out, $err) = said_by($f, 'backup', $f->path("run/saved-$n.db"));
+            my ($code, $out, $err) = tool_out($f, 'backup', $f->path("run/saved-$n.db"));
             is($code, 0, "backup $n") or diag $err;
             push @backups, [$f->path("run/saved-$n.db"), { map { $_ => 1 } lines($worker->{log}) }, @acked];
         }
@@ -227,7 +219,7 @@ for my $kind (['table', 'wal'], ['directory', 'wal'], ['table', 'delete']) {
         for my $b (@backups) {
             my ($file, $done, @acked) = @$b;
             my $g = fixture($form, $journal);
-            my ($code, $out, $err) = said_by($g, 'restore', $file, '--requeue');
+            my ($code, $out, $err) = tool_out($g, 'restore', $file, '--requeue');
             is($code, 0, basename($file) . ' is restored elsewhere') or diag $err;
             my ($known, $waiting) = held_by($g);
             cmp_ok(scalar @acked, '>', 5, 'events had been acknowledged before it began');

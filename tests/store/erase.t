@@ -21,14 +21,6 @@ my ($CLIENT, $CHECK, $DOCUMENT, $ADDRESS) = map { substr md5_hex("person $_"), 0
 my $NAME = 'Wilhelmina Featherstonehaugh';
 my $base = Fixture::slurp("$Fixture::ROOT/cgi-bin/complycube-webhook.conf.sample");
 
-sub said_by {
-    my ($f, @args) = @_;
-    my ($o, @cmd) = Tool::_arguments($f, @args);
-    my ($code, $out, $err) = $f->run(@cmd, $o);
-    $f->{cgi_log} .= $err;
-    return ($code, $out, $err);
-}
-
 # Which of these texts stand in any file below the private folder: "text in file" each.
 sub found {
     my ($f, @texts) = @_;
@@ -96,7 +88,7 @@ sub fill {
     $put->($_) for @person;
     close $out;
     chmod 0644, $f->path('run/all.jsonl');
-    my ($code, $out_text, $err) = said_by($f, 'import', $f->path('run/all.jsonl'));
+    my ($code, $out_text, $err) = tool_out($f, 'import', $f->path('run/all.jsonl'));
     is $code, 0, 'it is filled' or diag $err;
     unlink $f->path('run/all.jsonl');
     for my $body (@QUARANTINE) {
@@ -157,32 +149,32 @@ for my $form (qw(table directory)) {
         $form eq 'table' ? work_on_table($f) : work_on_directory($f);
         isnt scalar(() = found($f, $_)), 0, "before, the files hold $_" for @TEXTS;
 
-        my ($code, $out, $err) = said_by($f, 'erase', '--client', $CLIENT, '--dry-run');
+        my ($code, $out, $err) = tool_out($f, 'erase', '--client', $CLIENT, '--dry-run');
         is $code, 0, 'a dry run' or diag $err;
         like $out, qr/^@{[ scalar keys %seq ]} events and [34] of quarantine chosen; nothing was changed$/m, 'says what would go';
         unlike $out, qr/$CLIENT|$CHECK|$NAME/, 'by ids and types only';
-        is +(said_by($f, 'erase', '--client', $CLIENT))[0], 2, 'without a reason nothing is erased';
-        is +(said_by($f, 'erase', '--client', $CLIENT, '--reason', "asked by $CLIENT"))[0], 2, 'nor with one that names the person';
+        is +(tool_out($f, 'erase', '--client', $CLIENT))[0], 2, 'without a reason nothing is erased';
+        is +(tool_out($f, 'erase', '--client', $CLIENT, '--reason', "asked by $CLIENT"))[0], 2, 'nor with one that names the person';
         is $f->value('SELECT count(*) FROM event_log WHERE erased_ms IS NOT NULL'), 0, 'nothing was';
 
         if ("$form $journal" eq 'table wal') {    # one that reads the old pages, for ever so long
             my $reader = DBI->connect('dbi:SQLite:dbname=' . $f->database, '', '', { RaiseError => 1 });
             $reader->do("BEGIN");
             $reader->selectall_arrayref('SELECT count(*) FROM setting');
-            ($code, $out, $err) = said_by($f, 'erase', '--resource', $ADDRESS, '--reason', 'request 4710');
+            ($code, $out, $err) = tool_out($f, 'erase', '--resource', $ADDRESS, '--reason', 'request 4710');
             is $code, 3, 'while a program reads, the log of the database cannot be emptied';
             like $err, qr/end that program .* and run the same command again/, 'which says what to do';
             is $f->value('SELECT count(*) FROM event_log WHERE erased_ms IS NOT NULL'), 2, 'the events are empty already';
             isnt scalar(() = found($f, 'Quagmire Lane')), 0, 'but a file still has it';
             $reader->do("ROLLBACK");
             $reader->disconnect;
-            ($code, $out, $err) = said_by($f, 'erase', '--resource', $ADDRESS, '--reason', 'request 4710');
+            ($code, $out, $err) = tool_out($f, 'erase', '--resource', $ADDRESS, '--reason', 'request 4710');
             is "$code $out", "0 0 events and 0 of quarantine erased\n$NOTHING", 'the same again' or diag $err;
             is scalar(() = found($f, 'Quagmire Lane', 'QX9 7ZZ-old')), 0, 'and none has';
             change($f, 'DROP TRIGGER history_delete', 'DELETE FROM history');
         }
         my $left = keys(%seq) - $f->value('SELECT count(*) FROM event_log WHERE erased_ms IS NOT NULL');
-        ($code, $out, $err) = said_by($f, 'erase', '--client', $CLIENT, '--reason', 'request 4711');
+        ($code, $out, $err) = tool_out($f, 'erase', '--client', $CLIENT, '--reason', 'request 4711');
         is $code, 0, 'erased' or diag $err;
         is $out, "$left events and 4 of quarantine erased\n", 'which says how much';
         is_deeply [found($f, @TEXTS)], [], 'promise 10: no file of the store has any of it';
@@ -215,8 +207,8 @@ for my $form (qw(table directory)) {
         my $other = text('p-check-3', 'check.pending', 'check', '"id":"another"');
         my ($answer) = $f->cgi({ body => $other, headers => ['ComplyCube-Signature' => sign($other)] });
         like $answer->{body}, qr/"quarantined":true/, 'under its name another payload goes to quarantine, as ever';
-        is +(said_by($f, 'requeue', 'p-check-3'))[0], 1, 'none can be made to wait again';
-        ($code, $out) = said_by($f, 'erase', '--client', $CLIENT, '--reason', 'request 4711');
+        is +(tool_out($f, 'requeue', 'p-check-3'))[0], 1, 'none can be made to wait again';
+        ($code, $out) = tool_out($f, 'erase', '--client', $CLIENT, '--reason', 'request 4711');
         is "$code $out", "0 0 events and 0 of quarantine erased\n$NOTHING", 'once more: there is nothing to erase';
         $f->finish;
     }

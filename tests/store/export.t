@@ -20,14 +20,6 @@ my %conf = (
     directory => qq(inbox = "directory"\ndirectory = "../../private/inbox.d"\n$base$narrow),
 );
 
-sub said_by {
-    my ($f, @args) = @_;
-    my ($o, @cmd) = Tool::_arguments($f, @args);
-    my ($code, $out, $err) = $f->run(@cmd, $o);
-    $f->{cgi_log} .= $err;
-    return ($code, $out, $err);
-}
-
 sub post {
     my ($f, $body, $secret) = @_;
     my ($answer) = $f->cgi({ body => $body, headers => ['ComplyCube-Signature' => sign($body, $secret)] });
@@ -64,9 +56,9 @@ sub fill {
     is post($f, $_), 202, 'one of quarantine' for @QUARANTINE, $QUARANTINE[0];
     is post($f, event_with('left-out', '"id":"i"'), $SECRET{narrow}), 200, 'one that is ignored';
     my @ids = map { $_->[2] =~ /"id":\s*"([^"]+)"/ ? $1 : die } (examples())[0 .. 9];
-    is +(said_by($f, 'ack', @ids[0, 1]))[0], 0, 'two are done';
-    is +(said_by($f, 'dead', @ids[2, 3], '--reason', 'it was wrong'))[0], 0, 'two are dead';
-    is +(said_by($f, 'erase', @ids[4, 5], '--reason', 'x'))[0], 0, 'two are erased';
+    is +(tool_out($f, 'ack', @ids[0, 1]))[0], 0, 'two are done';
+    is +(tool_out($f, 'dead', @ids[2, 3], '--reason', 'it was wrong'))[0], 0, 'two are dead';
+    is +(tool_out($f, 'erase', @ids[4, 5], '--reason', 'x'))[0], 0, 'two are erased';
     change($f, qq(UPDATE inbox SET error = 'said "no"\n', attempts = 3 WHERE seq IN (SELECT seq FROM event_log WHERE event_id IN ('$ids[2]', '$ids[6]')))) if $form eq 'table';
     if ($form eq 'directory') {
         my ($file) = sort glob $f->path('home/private/inbox.d/live/new/*');
@@ -88,7 +80,7 @@ for my $form (qw(table directory)) {
     note $form;
     my $f = Fixture->new(conf => $conf{$form});
     my @ids = fill($f, $form);
-    my ($code, $lines, $err) = said_by($f, 'export', '--quarantine');
+    my ($code, $lines, $err) = tool_out($f, 'export', '--quarantine');
     is $code, 0, "$form: exported" or diag $err;
     my @lines = map { decode_json($_) } split /\n/, $lines;
     is scalar(grep { $_->{kind} eq 'event' } @lines), 27 + @ODD, 'every event, no limit';
@@ -102,30 +94,30 @@ for my $form (qw(table directory)) {
     is +(grep { defined $_->{body_base64} } @lines), 5, 'bytes that are no text are in base64';
 
     my $file = $f->path('run/export.jsonl');
-    ($code, my $out, $err) = said_by($f, 'export', '--quarantine', '--file', $file);
+    ($code, my $out, $err) = tool_out($f, 'export', '--quarantine', '--file', $file);
     is $code, 0, 'into a file' or diag $err;
     is $out, sprintf("%d events and %d of quarantine are in %s\n", 27 + @ODD, scalar @QUARANTINE, $file), 'which says how many';
     is sprintf('%o', (stat $file)[2] & 07777), '600', 'for this user alone';
     is Fixture::slurp($file), $lines, 'the same lines';
-    is +(said_by($f, 'export', '--file', $file))[0], 2, 'that is there already: nothing is written over';
+    is +(tool_out($f, 'export', '--file', $file))[0], 2, 'that is there already: nothing is written over';
     is Fixture::slurp($file), $lines, 'it is as it was';
-    ($code, $out) = said_by($f, 'export', '--state', 'dead');
+    ($code, $out) = tool_out($f, 'export', '--state', 'dead');
     is_deeply [map { decode_json($_)->{event_id} } split /\n/, $out], [@ids[2, 3]], 'by a state';
-    ($code, $out) = said_by($f, 'export', 'odd-none', '2');
+    ($code, $out) = tool_out($f, 'export', 'odd-none', '2');
     is_deeply [map { decode_json($_)->{event_id} } split /\n/, $out], [$ids[1], 'odd-none'], 'by names';
-    is +(said_by($f, 'export', 'nonsense'))[0], 1, 'of which there is none';
-    is +(said_by($f, 'export', '1', '--state', 'dead'))[0], 2, 'but not both';
+    is +(tool_out($f, 'export', 'nonsense'))[0], 1, 'of which there is none';
+    is +(tool_out($f, 'export', '1', '--state', 'dead'))[0], 2, 'but not both';
 
     my ($content, $quarantine) = (content($f), quarantine($f));
     for my $other (qw(table directory)) {
         my $g = Fixture->new(conf => $conf{$other});
         $g->write('run/export.jsonl', $lines);
-        ($code, $out, $err) = said_by($g, 'import', $g->path('run/export.jsonl'));
+        ($code, $out, $err) = tool_out($g, 'import', $g->path('run/export.jsonl'));
         is $code, 0, "$form to $other: imported into an empty one" or diag $out, $err;
         is_deeply content($g), $content, 'every column as it was';
         is_deeply quarantine($g), $quarantine, 'of quarantine too';
         is $g->value(q(SELECT count(*) FROM event_log WHERE source <> 'imported')), 0, 'but for the source';
-        my (undef, $back) = said_by($g, 'export', '--quarantine');
+        my (undef, $back) = tool_out($g, 'export', '--quarantine');
         if ($form eq $other) {
             ok $back eq $lines =~ s/"source":"received"/"source":"imported"/gr, 'exported again: byte for byte the same';
         } else {
@@ -134,7 +126,7 @@ for my $form (qw(table directory)) {
         }
         is $g->value(q(SELECT group_concat(action || ' ' || n) FROM history)), 'import ' . (27 + @ODD + @QUARANTINE), 'one line of history';
         is $g->value('SELECT count(*) FROM counter'), 0, 'and no figure says that a secret matched';
-        ($code, $out) = said_by($g, 'import', $g->path('run/export.jsonl'));
+        ($code, $out) = tool_out($g, 'import', $g->path('run/export.jsonl'));
         is $code, 0, 'once more';
         like $out, qr/^0 imported, @{[ 27 + @ODD ]} were here already, @{[ scalar @QUARANTINE ]} are in quarantine, 0 refused$/m, 'all is here already';
         is_deeply content($g), $content, 'nothing has changed';
@@ -148,7 +140,7 @@ my $f = Fixture->new(conf => $conf{table});
 my $client = '5eb1276d96be4a0008713af5';
 is post($f, $_->[2]), 200, 'an example' for examples();
 is post($f, $_), 202, 'quarantine' for qq(broken, of "$client"), qq(broken, of x$client and 5eb1276d96be4a0008713af);
-my ($code, $out) = said_by($f, 'export', '--client', $client);
+my ($code, $out) = tool_out($f, 'export', '--client', $client);
 my @lines = map { decode_json($_) } split /\n/, $out;
 my %resource;
 for my $example (examples()) {

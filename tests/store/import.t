@@ -18,14 +18,6 @@ my %conf = (
     directory => qq(inbox = "directory"\ndirectory = "../../private/inbox.d"\n$base$narrow),
 );
 
-sub said_by {
-    my ($f, @args) = @_;
-    my ($o, @cmd) = Tool::_arguments($f, @args);
-    my ($code, $out, $err) = $f->run(@cmd, $o);
-    $f->{cgi_log} .= $err;
-    return ($code, $out, $err);
-}
-
 sub line {
     my ($body, %o) = @_;
     return JSON::PP->new->utf8->canonical->encode({ schema => 1, signature => sign($body, $o{secret}), body => $body, %{ $o{more} // {} } }) . "\n";
@@ -33,14 +25,14 @@ sub line {
 
 sub states {
     my ($f) = @_;
-    my (undef, $out) = said_by($f, 'list', '--json', '--limit', 1000);
+    my (undef, $out) = tool_out($f, 'list', '--json', '--limit', 1000);
     return join ' ', map { decode_json($_)->{state} } reverse split /\n/, $out;
 }
 
 for my $form (qw(table directory)) {
     note $form;
     my $f = Fixture->new(conf => $conf{$form});
-    my ($code, $out, $err) = said_by($f, 'import', "$Fixture::ROOT/tests/vectors");
+    my ($code, $out, $err) = tool_out($f, 'import', "$Fixture::ROOT/tests/vectors");
     is $code, 0, "$form: a folder of bodies with SIGNATURES.tsv" or diag $out, $err;
     is $out, scalar(() = examples()) . " imported, 0 were here already, 0 are in quarantine, 0 refused\n", 'says how many';
     is states($f), join(' ', ('waiting') x examples()), 'they wait, as new ones';
@@ -64,7 +56,7 @@ for my $form (qw(table directory)) {
     $f->write('run/saved/d.json', $events[3]);
     $f->write('run/saved/d.sig', sign($events[4]));
     $f->write('run/saved/notes.txt', 'no body');
-    ($code, $out, $err) = said_by($f, 'import', $f->path('run/saved'));
+    ($code, $out, $err) = tool_out($f, 'import', $f->path('run/saved'));
     is $code, 1, 'a folder with something wrong in it';
     like $out, qr{^\S+/run/saved/c\.json: refused: it has no signature; .*--unverified$}m, 'tells of a body without a signature';
     like $out, qr{^\S+/run/saved/d\.json: refused: its signature matches no configured secret; add the secret.*$}m, 'and of a wrong one';
@@ -76,7 +68,7 @@ for my $form (qw(table directory)) {
         '{"schema":2,"body":"x"}' . "\n", line($late =~ s/pending"}/other"}/r), line('no event'), line($events[6], more => { state => 'gone' }), '"text"' . "\n", "\n",
         line($events[7], secret => $SECRET{narrow}), line($events[8], more => { body => "$events[8] " }), '{"schema":1,"signature":"00"}');
     my $before = $f->value('SELECT count(*) FROM history');
-    ($code, $out, $err) = said_by($f, 'import', $f->path('run/lines.jsonl'), $f->path('run/nothing-here'));
+    ($code, $out, $err) = tool_out($f, 'import', $f->path('run/lines.jsonl'), $f->path('run/nothing-here'));
     is $code, 1, 'lines, good and bad';
     like $err, qr/^complycube-inbox: 7 were refused/, 'nothing is lost in silence' or diag $out;
     like $out, qr/lines\.jsonl:1: is here already$/m, 'one is here already';
@@ -90,28 +82,28 @@ for my $form (qw(table directory)) {
     like $out, qr{nothing-here: refused: cannot be read: No such file}m, 'no file';
     my ($row) = @{ $f->rows(q(SELECT received_ms FROM event_log WHERE event_id = 'i6')) };
     is $row->[0], 1_700_000_000_123, 'when it was received is kept';
-    my (undef, $shown) = said_by($f, 'show', '--json', 'i6');
+    my (undef, $shown) = tool_out($f, 'show', '--json', 'i6');
     is decode_json($shown)->{state}, 'dead', 'as are its state';
     is decode_json($shown)->{error}, 'said so', 'and the reason';
     is $f->value(q(SELECT endpoint FROM events WHERE event_id = 'i8')), 'narrow', 'the endpoint is that of the secret';
-    (undef, $shown) = said_by($f, 'show', '--json', 'i8');
+    (undef, $shown) = tool_out($f, 'show', '--json', 'i8');
     is decode_json($shown)->{state}, 'ignored', 'with its list of types';
     is $f->value('SELECT count(*) FROM history'), $before + 1, 'a run is one line of history';
 
     # ---- unverified, done, from standard input ----
     my $bare = resource_event('bare', 'r', 1);
     $f->write('run/bare.jsonl', JSON::PP->new->encode({ schema => 1, body => $bare }) . "\n");
-    is +(said_by($f, 'import', $f->path('run/bare.jsonl')))[0], 1, 'what has no signature is refused';
-    is +(said_by($f, 'import', '--unverified', $f->path('run/bare.jsonl')))[0], 1, 'and unverified, where its endpoint is not told';
-    is +(said_by($f, 'import', '--unverified', '-e', 'none', $f->path('run/bare.jsonl')))[0], 1, 'or is none';
-    ($code, $out, $err) = said_by($f, 'import', '--unverified', '-e', 'live', '--done', '--json', $f->path('run/bare.jsonl'));
+    is +(tool_out($f, 'import', $f->path('run/bare.jsonl')))[0], 1, 'what has no signature is refused';
+    is +(tool_out($f, 'import', '--unverified', $f->path('run/bare.jsonl')))[0], 1, 'and unverified, where its endpoint is not told';
+    is +(tool_out($f, 'import', '--unverified', '-e', 'none', $f->path('run/bare.jsonl')))[0], 1, 'or is none';
+    ($code, $out, $err) = tool_out($f, 'import', '--unverified', '-e', 'live', '--done', '--json', $f->path('run/bare.jsonl'));
     is $code, 0, 'unverified' or diag $err;
     is decode_json($out)->{result}, 'imported', 'it is taken';
     is_deeply $f->rows(q(SELECT endpoint, secret, source, signature FROM events WHERE event_id = 'bare')), [['live', undef, 'imported', '']], 'with no secret to its name';
-    (undef, $shown) = said_by($f, 'show', '--json', 'bare');
+    (undef, $shown) = tool_out($f, 'show', '--json', 'bare');
     is decode_json($shown)->{state}, 'done', 'as done';
     $f->write('run/bare.jsonl', JSON::PP->new->encode({ schema => 1, body => $bare =~ s/"clientId":"c"/"clientId":"d"/r }) . "\n");
-    ($code, $out) = said_by($f, 'import', '--unverified', '-e', 'live', $f->path('run/bare.jsonl'));
+    ($code, $out) = tool_out($f, 'import', '--unverified', '-e', 'live', $f->path('run/bare.jsonl'));
     like $out, qr/refused: id and type are known with another payload, and it has no signature to keep it by$/m, 'nothing unsigned goes to quarantine';
     my ($o, @cmd) = Tool::_arguments($f, 'import', '-');
     my $p = Proc->start(cmd => \@cmd, stdin => $f->write('run/stdin', line(resource_event('std', 'r', 1))), stdout => $f->path('log/std'), stderr => $f->path('log/std'));
@@ -119,14 +111,14 @@ for my $form (qw(table directory)) {
     is Fixture::slurp($f->path('log/std')), "1 imported, 0 were here already, 0 are in quarantine, 0 refused\n", 'for a dash';
 
     # ---- what is erased stays so ----
-    is +(said_by($f, 'erase', 'i1', '--reason', 'x'))[0], 0, 'one is erased';
-    ($code, $out) = said_by($f, 'import', $f->path('run/saved/'));
+    is +(tool_out($f, 'erase', 'i1', '--reason', 'x'))[0], 0, 'one is erased';
+    ($code, $out) = tool_out($f, 'import', $f->path('run/saved/'));
     like $out, qr{a\.json: is here already$}m, 'to import it again is a duplicate';
     is $f->value(q(SELECT body IS NULL AND resource_id IS NULL FROM event_log WHERE event_id = 'i1')), 1, 'promise 10: which brings nothing back';
 
     # ---- more than one batch ----
     $f->write('run/many.jsonl', join '', map { line(resource_event("many-$_", "m$_", $_ % 60)) } 1 .. 300);
-    ($code, $out) = said_by($f, 'import', $f->path('run/many.jsonl'));
+    ($code, $out) = tool_out($f, 'import', $f->path('run/many.jsonl'));
     is $out, "300 imported, 0 were here already, 0 are in quarantine, 0 refused\n", 'many, by several transactions';
     is join(' ', map { $_->[0] } @{ $f->rows(q(SELECT substr(event_id, 6) FROM event_log WHERE event_id LIKE 'many%' ORDER BY seq)) }), join(' ', 1 .. 300), 'in their order';
     $f->finish;

@@ -17,14 +17,6 @@ use Tool;
 
 my $OLD = Fixture::slurp("$FindBin::Bin/schema-0.0.sql");    # as it was before history and seq_floor
 
-sub said_by {
-    my ($f, @args) = @_;
-    my ($o, @cmd) = Tool::_arguments($f, @args);
-    my ($code, $out, $err) = $f->run(@cmd, $o);
-    $f->{cgi_log} .= $err;
-    return ($code, $out, $err);
-}
-
 sub opened {
     my ($path) = @_;
     return DBI->connect("dbi:SQLite:dbname=$path", '', '', { RaiseError => 1, PrintError => 0, sqlite_allow_multiple_statements => 1 });
@@ -59,16 +51,16 @@ sub shape {
 sub send_to { my ($d, $body) = @_; return $d->{client}->(signed($body, method => 'POST', path => '/'))->{status} }
 
 my $fresh = Fixture->new;
-is((said_by($fresh, 'init'))[0], 0, 'a new database');
-is((said_by($fresh, 'migrate'))[1], "nothing to do: the database has this program's schema\n", 'has nothing to be done to');
+is((tool_out($fresh, 'init'))[0], 0, 'a new database');
+is((tool_out($fresh, 'migrate'))[1], "nothing to do: the database has this program's schema\n", 'has nothing to be done to');
 
 my $f = older();
 my $d = deploy($f, 'spawn-fcgi alone');
 is(send_to($d, event(id => "before-$_")), 200, 'a receiver records into an older one') for 1 .. 3;
-my ($code, $out, $err) = said_by($f, 'ack', 'before-1');
+my ($code, $out, $err) = tool_out($f, 'ack', 'before-1');
 is($code, 6, 'what needs a table that it has not');
 like($err, qr/run complycube-inbox migrate/, 'says what to do');
-($code, $out, $err) = said_by($f, 'migrate', '--reason', 'new version');
+($code, $out, $err) = tool_out($f, 'migrate', '--reason', 'new version');
 is($code, 0, 'it is brought up to date under a running receiver') or diag $err;
 like($out, qr/^made      backup   (\S+\.before-migrate-\d{8}T\d{6}Z)$/m, 'after a backup');
 my ($backup) = $out =~ /backup   (\S+)/;
@@ -84,8 +76,8 @@ ok(!exists shape($backup)->{'table history'}, 'in the older layout');
 my $rows = $f->rows("SELECT detail, reason, os_user FROM history WHERE action = 'migrate' ORDER BY id");
 is($rows->[0][0], 'table history made', 'the history begins with its own table');
 is($rows->[0][1], 'new version', 'and says why');
-is((said_by($f, 'ack', 'before-1'))[0], 0, 'what needed the table works');
-is((said_by($f, 'migrate'))[1], "nothing to do: the database has this program's schema\n", 'a second time there is nothing to do');
+is((tool_out($f, 'ack', 'before-1'))[0], 0, 'what needed the table works');
+is((tool_out($f, 'migrate'))[1], "nothing to do: the database has this program's schema\n", 'a second time there is nothing to do');
 $f->finish;
 
 subtest 'a view that changed is replaced, an object that is not ours stays' => sub {
@@ -97,7 +89,7 @@ subtest 'a view that changed is replaced, an object that is not ours stays' => s
     $db->do('CREATE VIEW my_view AS SELECT a FROM mine');
     $db->do('DROP INDEX inbox_due');
     $db->disconnect;
-    my ($code, $out, $err) = said_by($g, 'migrate', '--json');
+    my ($code, $out, $err) = tool_out($g, 'migrate', '--json');
     is($code, 0, 'it is brought up to date') or diag $err;
     my %did = map { my $s = decode_json($_); ("$s->{kind} $s->{name}" => $s->{replaced} ? 'replaced' : 'made') } split /\n/, $out;
     is($did{'view newer'}, 'replaced', 'the view');
@@ -112,7 +104,7 @@ subtest 'no room for a backup, and without one' => sub {
     my $g = older();
     my $folder = $g->path('home/private');
     my ($before) = scalar(() = glob "$folder/*");
-    my ($code, $out) = said_by($g, 'migrate', '--no-backup');
+    my ($code, $out) = tool_out($g, 'migrate', '--no-backup');
     is($code, 0, 'it is brought up to date');
     unlike($out, qr/backup/, 'without a backup');
     is_deeply([glob "$folder/*before*"], [], 'there is none');
@@ -133,7 +125,7 @@ subtest 'it is killed at each of its writes, and run again' => sub {
         my ($code) = $g->run(@cmd);
         last if defined $code && $code == 0;
         $killed++;
-        my ($again, undef, $err) = said_by($g, 'migrate', '--no-backup');
+        my ($again, undef, $err) = tool_out($g, 'migrate', '--no-backup');
         my $sound = opened($g->database)->selectrow_array('PRAGMA integrity_check');
         next if $again == 0 && $sound eq 'ok' && eq_hash(shape($g->database), shape($fresh->database));
         $bad++;
@@ -165,14 +157,14 @@ SQL
     is($g->value('SELECT count(*) FROM seen'), 4, 'the trigger of version 2 sees them');
     is($g->counts, '5 5 0', 'all are there');
     my $before = shape($g->database);
-    my ($code, $out, $err) = said_by($g, 'migrate');
+    my ($code, $out, $err) = tool_out($g, 'migrate');
     is($code, 0, 'migrate of version 1') or diag $err;
     is_deeply(shape($g->database), $before, 'leaves what is newer as it is');
-    is((said_by($g, 'requeue', 'v1'))[0], 1, 'the other verbs work');
-    is((said_by($g, 'ack', 'v1'))[0], 0, 'on it, too');
+    is((tool_out($g, 'requeue', 'v1'))[0], 1, 'the other verbs work');
+    is((tool_out($g, 'ack', 'v1'))[0], 0, 'on it, too');
     my ($saved) = ($g->path('run/v2.db'));
-    is((said_by($g, 'backup', $saved))[0], 0, 'it can be backed up');
-    is((said_by($g, 'restore', $saved))[0], 0, 'and restored');
+    is((tool_out($g, 'backup', $saved))[0], 0, 'it can be backed up');
+    is((tool_out($g, 'restore', $saved))[0], 0, 'and restored');
     is_deeply(shape($g->database), $before, 'as it is');
     is(send_to($d, event(id => 'v2-last')), 200, 'and the receiver goes on');
     $g->finish;

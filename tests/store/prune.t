@@ -17,14 +17,6 @@ my $narrow = qq(endpoint narrow {\n    secret_file = "../../private/secrets.narr
 my $DAY = 86_400_000;
 my $now = time * 1000;
 
-sub said_by {
-    my ($f, @args) = @_;
-    my ($o, @cmd) = Tool::_arguments($f, @args);
-    my ($code, $out, $err) = $f->run(@cmd, $o);
-    $f->{cgi_log} .= $err;
-    return ($code, $out, $err);
-}
-
 # The ids of events that are empty.
 sub emptied {
     my ($f) = @_;
@@ -66,11 +58,11 @@ for my $form (qw(table directory)) {
     my ($answer) = $f->cgi({ body => $ignored, headers => ['ComplyCube-Signature' => sign($ignored, $SECRET{narrow})] });
     is $answer->{status}, 200, 'one of a type that is left out';
 
-    my ($code, $out, $err) = said_by($f, 'prune');
+    my ($code, $out, $err) = tool_out($f, 'prune');
     is $code, 9, 'without retain nothing is pruned';
     like $err, qr/retain = "90d"/, 'and it says what to write';
     $f->write('home/public_html/cgi-bin/complycube-webhook.conf', qq(retain = "90d"\n$head$base$narrow));
-    ($code, $out, $err) = said_by($f, 'prune');
+    ($code, $out, $err) = tool_out($f, 'prune');
     like $out, qr/^0 events emptied/, 'nothing is done yet' or diag $err;
 
     age($f, $form, 1, 200, 199);                  # old
@@ -88,10 +80,10 @@ for my $form (qw(table directory)) {
     change($f, q(UPDATE inbox SET error = 'superseded' WHERE seq = 9)) if $form eq 'table';
 
     my $expected = 'e1 e5 e6 e8 e9 ignored';
-    ($code, $out) = said_by($f, 'prune', '--dry-run');
+    ($code, $out) = tool_out($f, 'prune', '--dry-run');
     is $out, "6 events would be emptied; nothing was changed\n", 'a dry run says how many';
     is left($f), 12, 'and changes nothing';
-    ($code, $out, $err) = said_by($f, 'prune', '--json');
+    ($code, $out, $err) = tool_out($f, 'prune', '--json');
     is $code, 0, 'pruned' or diag $err;
     my $said = decode_json($out);
     is_deeply $said, { schema => 1, emptied => 6, removed => $form eq 'directory' ? 5 : 0 }, 'which says how much';
@@ -107,16 +99,16 @@ for my $form (qw(table directory)) {
         is_deeply $f->rows('SELECT DISTINCT state FROM inbox WHERE seq IN (1, 5, 6, 8, 9)'), [[1]], 'they are done as before';
         is $f->value('SELECT count(*) FROM inbox WHERE seq = 9 AND error IS NULL'), 1, 'and nothing is said about them';
     }
-    ($code, $out) = said_by($f, 'prune');
+    ($code, $out) = tool_out($f, 'prune');
     like $out, qr/^0 events emptied/, 'once more: nothing is left to do';
     is $f->value(q(SELECT count(*) FROM history WHERE action = 'prune')), 1, 'which is no line of history';
 
     my ($again) = $f->cgi({ body => resource_event('e1', 'r1', 1), headers => ['ComplyCube-Signature' => sign(resource_event('e1', 'r1', 1))] });
     like $again->{body}, qr/duplicate/, 'a replay of one is a duplicate';
-    is +(said_by($f, 'requeue', 'e8'))[0], 1, 'none can wait again';
-    ($code, $out) = said_by($f, 'ack', 'older');
+    is +(tool_out($f, 'requeue', 'e8'))[0], 1, 'none can wait again';
+    ($code, $out) = tool_out($f, 'ack', 'older');
     change($f, "UPDATE inbox SET done_ms = $now - 99 * $DAY WHERE seq = 10") if $form eq 'table';
-    ($code, $out) = said_by($f, 'prune');
+    ($code, $out) = tool_out($f, 'prune');
     like $out, $form eq 'table' ? qr/^2 events/ : qr/^0 events/, 'what was kept for an older one goes with it';
     $f->finish;
 }

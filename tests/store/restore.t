@@ -24,17 +24,9 @@ my %conf = (table => $base, directory => qq(inbox = "directory"\ndirectory = "..
 
 sub fixture { my ($form) = @_; return Fixture->new(conf => $conf{ $form // 'table' }) }
 
-sub said_by {
-    my ($f, @args) = @_;
-    my ($o, @cmd) = Tool::_arguments($f, @args);
-    my ($code, $out, $err) = $f->run(@cmd, $o);
-    $f->{cgi_log} .= $err;
-    return ($code, $out, $err);
-}
-
-sub good { my ($f, @args) = @_; my ($code, $out, $err) = said_by($f, @args); is($code, 0, $args[0]) or diag $err; return $out }
+sub good { my ($f, @args) = @_; my ($code, $out, $err) = tool_out($f, @args); is($code, 0, $args[0]) or diag $err; return $out }
 sub opened { return DBI->connect("dbi:SQLite:dbname=$_[0]", '', '', { RaiseError => 1, PrintError => 0 }) }
-sub listed { my ($f) = @_; my (undef, $out) = said_by($f, 'list', '--json', '--limit', 1000); return map { decode_json($_) } reverse split /\n/, $out }
+sub listed { my ($f) = @_; my (undef, $out) = tool_out($f, 'list', '--json', '--limit', 1000); return map { decode_json($_) } reverse split /\n/, $out }
 sub states { my ($f) = @_; return join ' ', map { "$_->{event_id}:$_->{state}" } listed($f) }
 sub numbers { my ($f) = @_; return join ' ', map { $_->{seq} } listed($f) }
 sub befores { my ($f) = @_; return grep { !/-(?:wal|shm)$/ } glob $f->database . '.before-*' }
@@ -109,7 +101,7 @@ sub saved {
     my $mine = states($f);
     my $refused = sub {
         my ($name, $path, $want, $like) = @_;
-        my ($code, undef, $err) = said_by($f, 'restore', $path);
+        my ($code, undef, $err) = tool_out($f, 'restore', $path);
         is($code, $want, "$name is refused") or diag $err;
         like($err, $like, 'and it says why');
     };
@@ -133,7 +125,7 @@ sub saved {
     is_deeply([befores($f), glob $f->database . '.restoring*'], [], 'and nothing is left over');
     my $h = opened($f->database);
     $h->do('BEGIN IMMEDIATE');
-    my ($code, undef, $err) = said_by($f, 'restore', $file);
+    my ($code, undef, $err) = tool_out($f, 'restore', $file);
     is($code, 3, 'while a consumer holds the database it gives up');
     $h->rollback;
     is_deeply([befores($f), glob $f->database . '.restoring*'], [], 'and leaves nothing');
@@ -145,7 +137,7 @@ sub saved {
     my ($f, $file) = saved('table');
     $f->write('home/private/inbox.db', "no database\n" x 1000, 0600);
     $f->write('home/private/inbox.db-wal', 'some log', 0600);
-    my ($code, $out, $err) = said_by($f, 'restore', $file);
+    my ($code, $out, $err) = tool_out($f, 'restore', $file);
     is($code, 1, 'a damaged database is replaced');
     like($err, qr/it is restored; what came since the backup may be in \S+before-\S+, which cannot be read/, 'and it says what may be missing');
     is(states($f), 'e1:waiting e2:done e3:dead e4:waiting e5:waiting', 'the backup is in place');
@@ -203,7 +195,7 @@ SKIP: {
         $f->write('home/private/inbox.db', "no database\n" x 1000, 0600) if !$whole;
         chown 0, $gid, $f->path('home/private');
         chmod 02770, $f->path('home/private');
-        my ($code, undef, $err) = as_self(sub { said_by($f, 'restore', $file) });
+        my ($code, undef, $err) = as_self(sub { tool_out($f, 'restore', $file) });
         is($code, $whole ? 0 : 1, 'root restores into a folder of root') or diag $err;
         is(sprintf('%d %d %04o', (stat $f->database)[4, 5], (stat _)[2] & 07777), "$uid $gid 0600", 'the database belongs to whom it belonged');
         my ($answer) = $f->cgi(signed(resource_event('e6', 'r6', 6)));
@@ -297,7 +289,7 @@ for my $form (qw(table directory)) {
     is_deeply([grep { $status{$_} != 200 } sort keys %status], [], "$form: three restores, and every event is answered 200");
     my %known = map { $_->[0] => 1 } @{ $f->rows('SELECT event_id FROM event_log') };
     is_deeply([grep { !$known{$_} } sort keys %status], [], 'each is in the log, though the backup has none of them');
-    my (undef, $out) = said_by($f, 'list', '--json', '--state', 'waiting', '--limit', 100000);
+    my (undef, $out) = tool_out($f, 'list', '--json', '--state', 'waiting', '--limit', 100000);
     my %waiting = map { decode_json($_)->{event_id} => 1 } split /\n/, $out;
     is_deeply([grep { !$waiting{$_} } sort keys %status], [], 'and waits');
     is($f->value('PRAGMA integrity_check'), 'ok', 'the database is sound');
