@@ -4,6 +4,7 @@
 PREFIX     ?= /usr/local
 SYSCONFDIR ?= $(PREFIX)/etc
 DESTDIR    ?=
+JOBS       ?= $(shell nproc)
 CC         ?= gcc
 V          ?= 0
 Q          := $(if $(filter 0,$(V)),@)
@@ -43,7 +44,10 @@ LIB   := $(OBJ)/libcomplycube.a
 OBJS  := $(filter-out $(MAINS),$(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/*.c)))
 UNITS := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/target/%,$(filter-out %/replay.c,$(wildcard tests/fuzz/*.c)))
-TESTS  = $(UNITS) $(FUZZERS) $(sort $(wildcard tests/*/*.t tests/*.t))
+# Those that wait the longest come first, so that the others run beside them.
+LONG  := $(addprefix tests/,consumers/kill.t consumers/once.t consumers/library.t e2e/commands-under-load.t e2e/cgi.t \
+  store/erase.t e2e/doctor-url.t store/backup.t crash/steps.t crash/power.t crash/faults.t bench/smoke.t)
+TESTS  = $(LONG) $(filter-out $(LONG),$(sort $(wildcard tests/*/*.t tests/*.t))) $(UNITS) $(FUZZERS)
 BENCH := build/bench/noop build/bench/spawn
 MAN   := $(wildcard src/*.[158])
 COMPLETE_BASH := share/bash-completion/completions/complycube-inbox
@@ -130,8 +134,11 @@ bench: ## measure it beside its peers, and write BENCHMARKS.md (20 minutes; BENC
 	$(Q)$(MAKE) --no-print-directory all $(BENCH) build/bench/node_modules/better-sqlite3
 	$(Q)tests/bench/bench.pl --out BENCHMARKS.md $(BENCH_OPTIONS)
 
+# What a target that runs for long builds first, by all processors unless make was told how many.
+BUILD = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
+
 check: deps ## run every test
-	$(Q)$(MAKE) --no-print-directory all unit
+	$(Q)$(BUILD) all unit
 	$(Q)BIN=$(BIN) OBJ=$(OBJ) tests/lib/run-prove.sh $(TESTS)
 
 soak: deps ## 20 000 events for six workers, of which one is killed each second (10 minutes)
