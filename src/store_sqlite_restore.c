@@ -296,8 +296,9 @@ static int put_in_place(struct restore *r, struct err *e)
     err_set(e, ERR_READONLY, "moving %s to %s: %s", r->copy.path, r->path, strerror(errno));
     if (access(r->path, F_OK) == 0)
         unlink(r->told->before); /* the other name of the old one */
-    else
-        rename(r->told->before, r->path);
+    else if (rename(r->told->before, r->path) != 0)
+        err_set(e, ERR_READONLY, "moving %s to %s: %s; rename it by hand: it is the database", r->told->before,
+                r->path, strerror(errno));
     return -1;
 }
 
