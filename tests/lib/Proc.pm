@@ -61,13 +61,15 @@ sub pid { $_[0]{pid} }
 
 sub signal { my ($self, $name) = @_; return kill $name, $self->{pid} if !defined $self->{status} }
 
-# Whether it ended within limit seconds. Its wait status is then in {status}.
+# Whether it ended within limit seconds. Its wait status is then in {status}, and whether it left nothing behind in {alone}:
+# its number may by then be somebody else's.
 sub ended {
     my ($self, $limit) = @_;
     return 1 if defined $self->{status};
     return wait_until(sub {
         return 0 if waitpid($self->{pid}, POSIX::WNOHANG()) != $self->{pid};
         $self->{status} = $?;
+        $self->{alone} = !kill 0, -$self->{pid};
         return 1;
     }, $limit // 0);
 }
@@ -84,7 +86,7 @@ sub stop {
         $self->signal('TERM');
         last if $self->ended(4);
     }
-    kill 'KILL', -$self->{pid};
+    kill 'KILL', -$self->{pid} if !$self->{alone};
     $self->ended(4);
 }
 
