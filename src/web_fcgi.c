@@ -13,12 +13,15 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum {
     CONNECTIONS = 512,
+    OTHER_FILES = 32,      /* descriptors for the store, the log and what is read again; not for connections */
+    SLOW_MS = 1000,        /* where all places are taken, a request that is not whole by then makes room */
     BATCH_BYTES = 4 << 20, /* bodies in one batch */
     GATHERED = 8,         /* so many of the largest requests are gathered at a time, and GATHER_BYTES of any other; */
                           /* the rest waits in its socket */
@@ -43,8 +46,9 @@ struct server {
     struct receiver *r;
     int listen_fd, epoll_fd, signal_fd, memory_fd;
     bool accepting, incoming, stopping, swept; /* swept: after TERM, no connection waits to be accepted */
+    bool displaced;                            /* since the latest tick, for want of room */
     int64_t now_ms, tick_ms, stop_ms;          /* of web_clock_ms */
-    size_t open, n_ready, next_ready, gathered /* bytes */;
+    size_t places /* of connection[] */, open, n_ready, next_ready, gathered /* bytes */;
     struct connection connection[CONNECTIONS], *ready[CONNECTIONS];
     struct fcgi_slot *slot[RECEIVE_BATCH_MAX];
     char peek[PEEK];
@@ -166,25 +170,27 @@ static void look_again(struct server *s, struct connection *c)
     c->seen = n;
 }
 
-/* An idle kept-alive connection makes room for a new one. */
-static struct connection *find_room(struct server *s)
+/* A free place, else that of an idle kept-alive connection, else of the slowest request. NULL: each may yet be whole. */
+static struct connection *find_place(struct server *s)
 {
-    struct connection *idle = NULL;
-    for (size_t i = 0; i < CONNECTIONS; i++) {
-        if (s->connection[i].state == FREE)
-            return &s->connection[i];
-        if (s->connection[i].state == IDLE_KEPT)
-            idle = &s->connection[i];
+    struct connection *idle = NULL, *slowest = NULL;
+    for (size_t i = 0; i < s->places; i++) {
+        struct connection *c = &s->connection[i];
+        if (c->state == FREE)
+            return c;
+        if (c->state == IDLE_KEPT)
+            idle = c;
+        else if (c->state != READY && (!slowest || c->end_ms < slowest->end_ms))
+            slowest = c;
     }
-    if (idle)
-        cut(s, idle);
-    return idle;
+    bool slow = slowest && s->now_ms >= slowest->end_ms - WEB_DEADLINE_MS + SLOW_MS;
+    return idle ? idle : slow ? slowest : NULL;
 }
 
 static void accept_waiting(struct server *s)
 {
     while (s->n_ready < RECEIVE_BATCH_MAX) {
-        struct connection *c = find_room(s);
+        struct connection *c = find_place(s);
         int fd = c ? accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK) : -1;
         if (fd < 0) {
             s->swept = s->stopping;
@@ -192,6 +198,9 @@ static void accept_waiting(struct server *s)
                 accept_more(s, false); /* until a connection ends or the next tick */
             return;
         }
+        s->displaced |= c->state == PARTIAL || c->state == GATHERING;
+        if (c->state != FREE)
+            cut(s, c);
         *c = (struct connection){.state = PARTIAL, .fd = fd, .end_ms = s->now_ms + WEB_DEADLINE_MS};
         s->open++;
         look(s, c, false);
@@ -203,7 +212,10 @@ static void tick(struct server *s)
 {
     s->tick_ms = s->now_ms + TICK_MS;
     receiver_count(s->r, web_time_ms());
-    for (size_t i = 0; i < CONNECTIONS; i++) {
+    if (s->displaced)
+        log_cut(s, "requests that were not whole were cut, since all connections were taken");
+    s->displaced = false;
+    for (size_t i = 0; i < s->places; i++) {
         struct connection *c = &s->connection[i];
         bool late = s->now_ms >= c->end_ms || (s->stopping && s->now_ms - s->stop_ms >= GRACE_MS);
         if (s->stopping && c->state == IDLE_KEPT) {
@@ -352,6 +364,15 @@ static int watch_forever(struct server *s, int *fd)
     return epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, *fd, &event);
 }
 
+/* How many connections there may be, so that descriptors are left for all else. */
+static size_t places(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= CONNECTIONS + OTHER_FILES)
+        return CONNECTIONS;
+    return limit.rlim_cur > 2 * OTHER_FILES ? (size_t)limit.rlim_cur - OTHER_FILES : OTHER_FILES;
+}
+
 static int set_up(struct server *s, struct err *e)
 {
     sigset_t signals;
@@ -371,13 +392,14 @@ static int set_up(struct server *s, struct err *e)
     for (size_t i = 0; i < RECEIVE_BATCH_MAX; i++)
         if (!(s->slot[i] = fcgi_slot_new()))
             return err_set(e, ERR_MEMORY, "preparing to listen: out of memory");
+    s->places = places();
     s->accepting = true;
     return 0;
 }
 
 static void clean_up(struct server *s)
 {
-    for (size_t i = 0; i < CONNECTIONS; i++)
+    for (size_t i = 0; i < s->places; i++)
         if (s->connection[i].state != FREE)
             cut(s, &s->connection[i]);
     for (size_t i = 0; i < RECEIVE_BATCH_MAX; i++)

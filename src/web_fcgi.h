@@ -8,7 +8,8 @@
  *
  * holds: a request is whole WEB_DEADLINE_MS after its connection (or, kept alive, its first byte) or is cut
  *        with nothing stored; at most CONNECTIONS connections, BATCH_BYTES of bodies in a batch and GATHERED of
- *        the largest requests are held, the rest waits in its sockets and in the listen backlog.
+ *        the largest requests are held, the rest waits in its sockets and in the listen backlog. Where all connections
+ *        are taken, one that is kept alive and idle makes room for another, else the one whose request is the slowest.
  */
 #ifndef WEB_FCGI_H
 #define WEB_FCGI_H

@@ -6,13 +6,22 @@ use warnings;
 use IO::Socket::UNIX;
 use Http;
 
-my %TYPE = (begin => 1, end => 3, params => 4, stdin => 5, stdout => 6, stderr => 7);
+my %TYPE = (begin => 1, abort => 2, end => 3, params => 4, stdin => 5, stdout => 6, stderr => 7, data => 8, get_values => 9);
 
 sub connect_to { my ($path) = @_; return IO::Socket::UNIX->new(Peer => $path) }
 
 sub record {
     my ($type, $content) = @_;
     return pack('CCnnCC', 1, $TYPE{$type}, 1, length $content, 0, 0) . $content;
+}
+
+# A record that no web server need have made. type: a name or a number; version, id; length => what its header says, where
+# that is not so; padding => bytes of it.
+sub raw {
+    my ($type, $content, %o) = @_;
+    my $padding = $o{padding} // 0;
+    return pack('CCnnCC', $o{version} // 1, $TYPE{$type} // $type, $o{id} // 1, $o{length} // length $content, $padding, 0)
+        . $content . "\xa5" x $padding;
 }
 
 # Content in records, and the empty one that ends it.
