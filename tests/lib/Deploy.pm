@@ -64,7 +64,7 @@ sub backend {
 }
 
 # Start a deployment in a fixture: { name, client => a function of a request, url, port, front, backend, via }
-# backend => undef: it is started already.
+# backend => undef: it is started already. edit => a function of a configuration's text, which gives another.
 sub deploy {
     my ($f, $name, %o) = @_;
     my $known = $DEPLOYMENT{$name} // die "no deployment $name";
@@ -118,6 +118,7 @@ sub _configure {
         my $text = Fixture::slurp($path);
         $text = _set($text, \%value) if $file eq 'vars.conf';
         $text =~ s/\@(\w+)\@/$value{$1}/g if $path =~ m{/tests/};
+        $text = $d->{edit}->($text) if $d->{edit};
         $f->write("conf/$file", $text);
     }
     return $folder;
