@@ -109,6 +109,9 @@ void doctor_copies(struct doctor *d);
 void doctor_receivers(struct doctor *d);
 /* The web server's configuration, where it can be read. */
 void doctor_server(struct doctor *d);
+/* The socket that such a configuration names. */
+struct serverconf;
+void doctor_socket(struct doctor *d, const struct serverconf *s);
 /* Probes through the public URL. */
 void doctor_url(struct doctor *d);
 

@@ -312,6 +312,7 @@ static bool judge(struct doctor *d, const struct serverconf *s)
     doctor_find(d, DOCTOR_OK, "web server", "", "%s leads to the receiver in %s:%d", servers[s->kind].name,
                 s->line[hit].file, s->line[hit].line);
     check[s->kind](&k);
+    doctor_socket(d, s);
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * complycube-webhook: the receiver, as a CGI or a FastCGI program, decided at start. */
 #include "find.h"
+#include "reach.h"
 #include "version.h"
 #include "web.h"
 #include "web_cgi.h"
@@ -81,6 +82,26 @@ static int test_configuration(const struct config_env *env)
     return err_exit(e.code);
 }
 
+/* Said once, at start; events come all the same. */
+static void warn_of_reach(const struct receiver *r, int fd)
+{
+    char name[160], text[480];
+    enum reach reach = reach_socket(fd, name, sizeof name);
+    struct log_line line;
+    const struct log_line *lines[] = {&line};
+    if (reach == REACH_NARROW)
+        return;
+    snprintf(
+        text, sizeof text,
+        "%s can connect to %s, and forge every variable of a request; use a unix socket of mode 0660 that belongs "
+        "to the web server's user",
+        reach_who(reach), name);
+    log_begin(&line, web_time_ms(), LEVEL_WARNING, "socket");
+    log_text(&line, "msg", span_of(text));
+    log_end(&line);
+    log_write(&r->log, lines, 1);
+}
+
 /* fd: the listening socket, or -1 for a CGI */
 static int receive(const struct config_env *env, int fd)
 {
@@ -90,6 +111,8 @@ static int receive(const struct config_env *env, int fd)
         fprintf(stderr, "complycube-webhook: %s\n", e.msg);
         return err_exit(e.code);
     }
+    if (fd >= 0)
+        warn_of_reach(&r, fd);
     int code = fd < 0 ? web_cgi(&r) : web_fcgi(&r, fd);
     receiver_close(&r);
     return code;
