@@ -21,6 +21,10 @@ for my $unit (qw(complycube-webhook.socket complycube-webhook.service)) {
 my $socket = Fixture::slurp("$folder/complycube-webhook.socket");
 like($socket, qr/^SocketMode=0660$/m, 'the socket is closed to others');
 like($socket, qr/^Accept=no$/m, 'one receiver takes all connections');
+like($socket, qr/^TriggerLimitIntervalSec=0$/m, 'the socket never gives up');
+my $service = Fixture::slurp("$folder/complycube-webhook.service");
+like($service, qr/^Restart=always$/m, 'the receiver is started again when it ends');
+like($service, qr/^StartLimitIntervalSec=0$/m, 'however often');
 $f->finish;
 
 done_testing;

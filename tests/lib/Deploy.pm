@@ -37,10 +37,11 @@ our %DEPLOYMENT = (
 );
 
 my @SPAWN = ('spawn-fcgi', '-n', '-M', '0660');
+my ($MULTIWATCH) = Fixture::slurp("$Fixture::ROOT/lighttpd/spawn-fcgi.conf") =~ m{/usr/bin/multiwatch (-f 1\b.*?) --};
 my @ACTIVATE = ('systemd-socket-activate', '-E', 'COMPLYCUBE_WEBHOOK_CONFIG');
 my %BACKEND = (
     'spawn-fcgi'    => sub { (@SPAWN, '-s', $_[0], '--', _wrap(), $_[1]) },
-    'multiwatch'    => sub { (@SPAWN, '-s', $_[0], '--', '/usr/bin/multiwatch', '-f', 1, '--', _wrap(), $_[1]) },
+    'multiwatch'    => sub { (@SPAWN, '-s', $_[0], '--', '/usr/bin/multiwatch', split(' ', $MULTIWATCH), '--', _wrap(), $_[1]) },
     'multiwatch of two' => sub { (@SPAWN, '-s', $_[0], '--', '/usr/bin/multiwatch', '-f', 2, '--', _wrap(), $_[1]) },
     'systemd'       => sub { (@ACTIVATE, '-l', $_[0], _wrap(), $_[1]) },
     'systemd-inetd' => sub { (@ACTIVATE, '--inetd', '-l', $_[0], _wrap(), $_[1]) },
