@@ -40,7 +40,7 @@ sub start {
 sub limited {
     my ($descriptors) = @_;
     my @cmd = ('spawn-fcgi', '-n', '-M', '0660', '-s', $socket, '--', $f->program);
-    return $f->start('receiver', sub { -S $socket && $open->() }, env => { COMPLYCUBE_WEBHOOK_CONFIG => $f->config },
+    return $f->start('receiver', sub { -S $socket && FastCgi::connect_to($socket) }, env => { COMPLYCUBE_WEBHOOK_CONFIG => $f->config },
         cmd => ['sh', '-c', "ulimit -n $descriptors && exec \"\$@\"", 'sh', @cmd]) // die 'it did not start';
 }
 
@@ -84,7 +84,10 @@ sub only {
     is $f->value('SELECT count(*) FROM quarantine') // 0, 0, 'and nothing is in quarantine';
 }
 
-sub descriptors { my @fds = glob '/proc/' . $receiver->pid . '/fd/*'; return scalar @fds }
+sub descriptors {
+    my @fds = glob '/proc/' . $receiver->pid . '/fd/*';
+    return scalar(@fds) || die 'the descriptors of the receiver cannot be counted; only root may, where it is not dumpable';
+}
 
 sub memory {
     my ($what) = @_;
@@ -397,7 +400,11 @@ subtest 'hundreds of connections that say nothing' => sub {
 @open = ();
 ok wait_until(sub { descriptors() <= $fds + 1 }, 12), 'descriptors are given back' or diag descriptors() . " for $fds";
 cmp_ok memory('VmRSS') - $rss, '<', $SAN ? 600 << 10 : 6 << 10, 'and memory' or diag memory('VmRSS') . " for $rss KiB";
+is scalar(() = glob '/proc/' . $receiver->pid . '/task/*'), 1, 'it has made no thread';
 only();
+my @told = grep { my $file = $_; grep { index(Fixture::slurp($file), $_) >= 0 } values %SECRET }
+    glob($f->database . '*'), glob $f->path('log/*');
+is "@told", '', 'no file of the store holds a secret, nor does the log';
 $f->finish;
 
 subtest 'descriptors run out' => sub {
