@@ -17,8 +17,8 @@ use Tool;
 
 my $WARNING = qr/^(.*level=warning code=socket .*)$/m;
 
-# A receiver on a socket of this mode; what its log says of it.
-sub said {
+# A receiver on a socket of this mode; the line of its log about it.
+sub warned {
     my ($f, $mode, $name) = @_;
     my $path = $f->path($name // 'run/receiver.sock');
     my $proc = $f->start('receiver', sub { -S $path && FastCgi::connect_to($path) },
@@ -32,13 +32,13 @@ sub said {
 
 subtest 'a unix socket' => sub {
     my $f = Fixture->new;
-    is said($f, $_), '', "mode $_ is not told of" for '0600', '0660', '0664';
-    like said($f, '0666'), qr/any user of this machine can connect to \S+receiver\.sock\b.*0660/, 'mode 0666 is, with what to do';
+    is warned($f, $_), '', "mode $_ is not told of" for '0600', '0660', '0664';
+    like warned($f, '0666'), qr/any user of this machine can connect to \S+receiver\.sock\b.*0660/, 'mode 0666 is, with what to do';
     is scalar(() = $f->logs =~ /$WARNING/g), 1, 'once';
     $f->finish;
     my $closed = Fixture->new;
     $closed->folder('closed', 0700);
-    is said($closed, '0666', 'closed/receiver.sock'), '', 'nor is it in a folder that others cannot pass through';
+    is warned($closed, '0666', 'closed/receiver.sock'), '', 'nor is it in a folder that others cannot pass through';
     $closed->finish;
 };
 
@@ -54,7 +54,7 @@ subtest 'a TCP socket' => sub {
     $f->finish;
 };
 
-sub post {
+sub sends {
     my ($d) = @_;
     return $d->{client}->(signed(event(), method => 'POST', path => $d->{url}))->{status};
 }
@@ -72,7 +72,7 @@ for my $name ('lighttpd to spawn-fcgi', 'Apache mod_proxy_fcgi', 'nginx', 'nginx
         mended($f, warning => 'socket', finding => qr/receiver\.sock: any user of this machine can connect to it/, args => \@args,
             hand => sub { like $_[0], qr/spawn-fcgi -M 0660/, 'says how it is to be made' });
         is +(stat $f->path('run/receiver.sock'))[2] & 07777, 0660, 'the socket has the mode';
-        is post($d), 200, 'and the web server still gets through';
+        is sends($d), 200, 'and the web server still gets through';
         $f->finish;
     };
 }
@@ -95,7 +95,7 @@ for my $name (sort keys %TCP) {
         my @args = ('--server', $f->path($file));
         mended($f, warning => 'socket', finding => qr/127\.0\.0\.1:9 in \S+: any user of this machine can connect to it/, args => \@args,
             hand => sub { like $_[0], qr/-M 0660.*\Q$file\E, line \d+/, 'says what to change where'; $f->write($file, $shipped); again($f, $d) });
-        is post($d), 200, 'an event is stored then';
+        is sends($d), 200, 'an event is stored then';
         $f->finish;
     };
 }
