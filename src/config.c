@@ -18,6 +18,7 @@ const struct config_key config_keys[] = {
     {"log", "auto", NULL, "auto, stderr, syslog or the path of a file"},
     {"group", "", NULL, "the consumers' group, where they run as another user"},
     {"retain", "", NULL, "how long prune leaves what is done: 90d, 12h; empty: for ever"},
+    {"spool", "", NULL, "the folder of events that wait while the database cannot be written; empty: none"},
 };
 const size_t config_n_keys = sizeof config_keys / sizeof *config_keys;
 
@@ -126,8 +127,8 @@ static int check_directory(struct config *c)
 static int check_values(struct config *c, const char *max_body, const char *retain)
 {
     char text[160];
-    const char *const values[] = {c->database, c->inbox, c->directory, max_body,
-                                  c->journal,  c->log,   c->group,     retain};
+    const char *const values[] = {c->database, c->inbox, c->directory, max_body, c->journal,
+                                  c->log,      c->group, retain,       c->spool};
     memcpy(c->value, values, sizeof values);
     for (size_t i = 0; i < KEYS; i++)
         if (config_keys[i].choices && !is_choice(config_keys[i].choices, values[i])) {
@@ -369,6 +370,7 @@ static int read_file(struct config *c)
     c->named = own(c, absolute(c, cfg_getstr(cfg, "database")));
     c->database = own(c, config_real(c->named));
     c->directory = own(c, absolute(c, cfg_getstr(cfg, "directory")));
+    c->spool = own(c, absolute(c, cfg_getstr(cfg, "spool")));
     for (size_t i = 0; i < KEYS; i++)
         c->line[i] = line_of(cfg, config_keys[i].name);
     c->inbox = cfg_getstr(cfg, "inbox");
@@ -413,7 +415,7 @@ struct config *config_load(const struct config_env *env, int64_t now_ms)
     struct config *c = calloc(1, sizeof *c);
     if (!c)
         return NULL;
-    c->database = c->named = c->directory = c->group = "";
+    c->database = c->named = c->directory = c->spool = c->group = "";
     c->inbox = "table";
     c->journal = c->log = "auto";
     c->without_secrets = env->without_secrets;

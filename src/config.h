@@ -47,6 +47,7 @@ struct config {
     char path[PATH_MAX];                                              /* the file, "" for the environment */
     const char *database, *inbox, *directory, *journal, *log, *group; /* paths are absolute */
     const char *named; /* the database as it is configured: where that is a link, `database` is the file itself */
+    const char *spool; /* the folder, absolute; "": none */
     bool files;        /* inbox = "directory" */
     size_t max_body;   /* bytes */
     int64_t retain_ms; /* how long what is done is kept; 0: for ever */

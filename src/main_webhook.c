@@ -68,9 +68,10 @@ static int test_configuration(const struct config_env *env)
     struct store_options o;
     if (e.code == ERR_NONE) {
         printf("configuration  %s\ndatabase       %s\ninbox          %s%s%s\nmax_body       %zu bytes\n"
-               "journal        %s\nlog            %s\ngroup          %s\n",
+               "journal        %s\nlog            %s\ngroup          %s\nspool          %s\n",
                *c->path ? c->path : "(the environment)", c->database, c->inbox, c->files ? ", " : "",
-               c->files ? c->directory : "", c->max_body, c->journal, c->log, *c->group ? c->group : "(none)");
+               c->files ? c->directory : "", c->max_body, c->journal, c->log, *c->group ? c->group : "(none)",
+               *c->spool ? c->spool : "(none)");
         for (size_t i = 0; i < c->n_endpoints; i++)
             print_endpoint(&c->endpoint[i]);
         if (receiver_store_options(c, true, &o, &e) == 0 && store_probe(&o, &e) == 0)

@@ -6,8 +6,6 @@
 
 #include <stdio.h>
 
-enum { TROUBLE_MS = 60000 };
-
 static const char probe_type[] = "complycube-inbox.probe";
 
 static bool is(struct span text, const char *word) { return span_equal(text, span_of(word)); }
@@ -80,8 +78,26 @@ static bool take(struct receiver *r, struct exchange *x, size_t slot, int64_t no
     x->code = ERR_NONE;
     x->err.code = ERR_NONE;
     x->verified = NULL;
-    x->probe = false;
+    x->probe = x->spooled = false;
     return check_method(r, x, now_ms) == 0 && verify(r, x, slot) == 0 && decode(r, x) == 0;
+}
+
+/* What would be answered 5xx though it is authentic waits in the spool, if it can. */
+static void spool(struct receiver *r, struct exchange *const waiting[], size_t n, int64_t now_ms)
+{
+    const struct verified *list[RECEIVE_BATCH_MAX];
+    struct exchange *failed[RECEIVE_BATCH_MAX];
+    size_t failed_n = 0;
+    for (size_t i = 0; i < n; i++)
+        if (err_http(waiting[i]->code) >= 500) {
+            list[failed_n] = waiting[i]->verified;
+            failed[failed_n++] = waiting[i];
+        }
+    size_t done = failed_n ? receiver_spool(r, list, failed_n, now_ms) : 0;
+    for (size_t i = 0; i < done; i++) {
+        failed[i]->spooled = true;
+        failed[i]->code = ERR_NONE;
+    }
 }
 
 static void record(struct receiver *r, struct exchange *const waiting[], size_t n, int64_t now_ms)
@@ -90,15 +106,7 @@ static void record(struct receiver *r, struct exchange *const waiting[], size_t 
     struct err e = {0};
     for (size_t i = 0; i < n; i++)
         records[i] = &waiting[i]->record;
-    bool failed = true, again = true;
-    for (int i = 0; i < 2 && failed && again; i++) { /* again where the file was replaced while it waited its turn */
-        e = (struct err){0};
-        struct store *store = receiver_store(r, &e);
-        failed = !store || store_record(store, records, n, now_ms, &e) != 0;
-        again = store && !store_in_place(store);
-    }
-    r->trouble = e;
-    r->trouble_until_ms = failed ? now_ms + TROUBLE_MS : 0;
+    bool failed = receiver_record(r, records, n, now_ms, &e) != 0;
     for (size_t i = 0; i < n; i++) {
         struct exchange *x = waiting[i];
         if (failed)
@@ -107,6 +115,7 @@ static void record(struct receiver *r, struct exchange *const waiting[], size_t 
             x->err = x->record.err;
         x->code = x->err.code;
     }
+    spool(r, waiting, n, now_ms);
 }
 
 static struct reply answer(const struct exchange *x)
@@ -115,6 +124,8 @@ static struct reply answer(const struct exchange *x)
         return reply_state(x->code);
     if (x->code != ERR_NONE)
         return reply_error(x->code);
+    if (x->spooled)
+        return reply_spooled(x->record.reason == NULL);
     return x->probe ? reply_probe() : reply_outcome(x->record.outcome);
 }
 
@@ -123,6 +134,8 @@ static const char *word(const struct exchange *x)
     static const char *const words[] = {"stored", "ignored", "duplicate", "quarantined", "refused"};
     if (x->state)
         return x->code == ERR_NONE ? "ready" : err_word(x->code);
+    if (x->spooled)
+        return "spooled";
     return x->code != ERR_NONE ? err_word(x->code) : x->probe ? "probe" : words[x->record.outcome];
 }
 
@@ -130,7 +143,8 @@ static enum err_level level(const struct exchange *x)
 {
     if (x->code != ERR_NONE)
         return err_level(x->code);
-    return x->verified && !x->probe && x->record.outcome == STORE_QUARANTINED ? LEVEL_WARNING : LEVEL_INFO;
+    bool aside = x->verified && !x->probe && (x->spooled || x->record.outcome == STORE_QUARANTINED);
+    return aside ? LEVEL_WARNING : LEVEL_INFO;
 }
 
 static void describe(struct exchange *x, const struct log *log, int64_t now_ms)
@@ -141,7 +155,7 @@ static void describe(struct exchange *x, const struct log *log, int64_t now_ms)
     if (!log_wants(log, l->level))
         return;
     bool decoded = x->verified && !x->record.reason;
-    const struct err *e = x->code != ERR_NONE ? &x->err : &x->record.err;
+    const struct err *e = x->code != ERR_NONE || x->spooled ? &x->err : &x->record.err;
     bool explained = x->code != ERR_NONE || (x->verified && e->code != ERR_NONE);
     log_begin(l, now_ms, l->level, word(x));
     log_number(l, "status", x->reply.status);
@@ -153,6 +167,7 @@ static void describe(struct exchange *x, const struct log *log, int64_t now_ms)
     }
     log_text(l, "event", decoded ? x->event.id : (struct span){0});
     log_text(l, "type", decoded ? x->event.type : (struct span){0});
+    log_text(l, "why", x->spooled ? span_of(err_word(e->code)) : (struct span){0});
     log_text(l, "msg", explained ? span_of(e->msg) : (struct span){0});
     log_end(l);
 }

@@ -5,6 +5,8 @@
  *
  *     request -> verify -> decode -> record -> reply
  *
+ * What cannot be recorded now is put into the spool, where one is configured.
+ *
  * holds: no byte of a body is interpreted before its signature matched; no answer of 2xx is made before the
  * store said it is durable; one refused member never fails its neighbours.
  */
@@ -31,6 +33,7 @@ struct exchange {
     struct err err;
     enum err_code code; /* ERR_NONE: as the record's outcome says */
     bool probe, state;  /* the tool's own probe; a GET or HEAD */
+    bool spooled;       /* it waits in the spool, for the reason in err */
 };
 
 /*

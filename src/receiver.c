@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <grp.h>
 
-enum { LOOK_MS = 1000, CARRY_MS = 60000, CUT_MS = 60000, WAIT_MS = 4000 };
+enum { LOOK_MS = 1000, CARRY_MS = 60000, CUT_MS = 60000, WAIT_MS = 4000, HURRY_MS = 250 };
 enum {
     COUNT_AGAIN_MS = 1000,
     COUNT_TRIES = 5,
@@ -13,7 +13,7 @@ enum {
 };
 enum { CHECKPOINT_PAGES_BRIEF = 1000, CHECKPOINT_PAGES = 500 /* of 4 KiB */ };
 
-static void say(struct receiver *r, int64_t now_ms, const struct err *e)
+void receiver_say(struct receiver *r, int64_t now_ms, const struct err *e)
 {
     struct log_line line;
     const struct log_line *lines[] = {&line};
@@ -121,11 +121,18 @@ static void use_log(struct receiver *r, int64_t now_ms)
     struct log log;
     struct err e = {0};
     if (log_open(&log, r->config->log, &e) != 0) {
-        say(r, now_ms, &e); /* to where lines went until now */
+        receiver_say(r, now_ms, &e); /* to where lines went until now */
         return;
     }
     log_close(&r->log);
     r->log = log;
+}
+
+/* What a receiver before this one has left there is looked for. */
+static void use_spool(struct receiver *r)
+{
+    if (strcmp(r->spool.path, r->config->spool) != 0)
+        spool_begin(&r->spool, r->config->spool);
 }
 
 /* Which of the configurations before `new` has a secret that must count a while longer? The older one first:
@@ -148,6 +155,7 @@ static void take_over(struct receiver *r, struct config *new, int64_t now_ms)
     r->config = new;
     r->outgoing = needed;
     make_keys(r);
+    use_spool(r);
     for (size_t i = 0; i < 2; i++) /* no key borrows their names any more */
         if (before[i] != needed)
             config_free(before[i]);
@@ -163,7 +171,7 @@ static void refuse(struct receiver *r, struct config *new, int64_t now_ms)
 {
     const struct err *before = r->refused ? &r->refused->error : &r->config->error;
     if (strcmp(before->msg, new->error.msg) != 0)
-        say(r, now_ms, &new->error);
+        receiver_say(r, now_ms, &new->error);
     config_free(r->refused);
     r->refused = NULL;
     if (r->verifier) {
@@ -226,13 +234,14 @@ int receiver_open(struct receiver *r, const struct config_env *env, bool brief, 
         return err_set(e, ERR_MEMORY, "reading the configuration: out of memory");
     if (r->config->error.code == ERR_NONE) {
         make_keys(r);
+        use_spool(r);
         use_log(r, now_ms);
         note_narrowed(r, r->config, now_ms);
     }
     if (r->config->error.code != ERR_NONE)
-        say(r, now_ms, &r->config->error);
+        receiver_say(r, now_ms, &r->config->error);
     else if (r->config->files && !brief && !receiver_store(r, e)) /* shows at once what a crash left unshown */
-        say(r, now_ms, e);
+        receiver_say(r, now_ms, e);
     return 0;
 }
 
@@ -256,7 +265,7 @@ void receiver_count(struct receiver *r, int64_t now_ms)
         return;
     r->count_ms = write_refusals(r, now_ms, &e) == 0 ? 0 : now_ms;
     if (r->count_ms && e.code != ERR_BUSY && !r->brief && !r->count_said) {
-        say(r, now_ms, &e);
+        receiver_say(r, now_ms, &e);
         r->count_said = true;
     } else if (!r->count_ms) {
         r->count_said = false;
@@ -303,13 +312,15 @@ struct store *receiver_store(struct receiver *r, struct err *e)
         if (saved < 0)
             return NULL;
         if (saved)
-            say(r, r->looked_ms, e);
+            receiver_say(r, r->looked_ms, e);
         *e = (struct err){0};
         store_close(r->store);
         r->store = NULL;
     }
-    if (!r->store && receiver_store_options(r->config, r->brief, &o, e) == 0)
+    if (!r->store && receiver_store_options(r->config, r->brief, &o, e) == 0) {
+        o.wait_ms = r->hurries ? HURRY_MS : o.wait_ms;
         store_open(&r->store, &o, e);
+    }
     return r->store;
 }
 

@@ -9,8 +9,11 @@
 #include "config.h"
 #include "log.h"
 #include "refusals.h"
+#include "spool.h"
 #include "store.h"
 #include "verify.h"
+
+enum { RECEIVER_TROUBLE_MS = 60000 /* for so long a GET tells what the latest batch failed of */ };
 
 struct receiver {
     struct config_env env;
@@ -29,6 +32,10 @@ struct receiver {
     struct err
         trouble; /* what the latest batch failed of, and until when a GET tells of it; no batch succeeded since */
     int64_t trouble_until_ms;
+    struct spool spool;                 /* of r->config->spool */
+    bool hurries;                       /* the store is not waited for: what cannot be recorded at once is spooled */
+    int64_t spare_until_ms, unspool_ms; /* of spool_clock_ms: the store, or the spool, is left alone until then */
+    int64_t now_ms;                     /* while what was spooled is recorded */
 };
 
 /*
@@ -54,6 +61,26 @@ struct store *receiver_store(struct receiver *r, struct err *e);
  * call, at most once a second, and is said once.
  */
 void receiver_count(struct receiver *r, int64_t now_ms);
+
+/*
+ * Record a batch: behind what waits in the spool, where there is one.
+ * out:  0 as store_record; -1 and *e: the store failed, or did a moment ago;
+ *       1 and *e: older events wait still, and this batch is to wait behind them
+ * cost: with a spool that is empty two stats more
+ */
+int receiver_record(struct receiver *r, struct record *const batch[], size_t n, int64_t now_ms, struct err *e);
+
+/*
+ * Put events into the spool, the oldest first, up to STORE_BATCH_MAX of them: how many, from the first on, are durable
+ * there. 0 where there is none. What it fails of is logged.
+ */
+size_t receiver_spool(struct receiver *r, const struct verified *const list[], size_t n, int64_t now_ms);
+
+/* Record what waits in the spool, in a quiet moment: for half a second at most, and once a second. Never fails. */
+void receiver_unspool(struct receiver *r, int64_t now_ms);
+
+/* Log an error. */
+void receiver_say(struct receiver *r, int64_t now_ms, const struct err *e);
 
 /* Would an event be recorded now? For GET: takes no lock and writes nothing. ERR_NONE, or what is wrong. */
 enum err_code receiver_state(struct receiver *r, int64_t now_ms, struct err *e);

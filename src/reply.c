@@ -21,6 +21,8 @@ struct reply reply_outcome(enum store_outcome outcome)
     }
 }
 
+struct reply reply_spooled(bool decoded) { return json(decoded ? 200 : 202, ",\"spooled\":true"); }
+
 struct reply reply_probe(void) { return json(200, ",\"probe\":true"); }
 
 struct reply reply_error(enum err_code code)

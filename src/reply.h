@@ -21,6 +21,7 @@ struct reply {
 };
 
 struct reply reply_outcome(enum store_outcome outcome); /* not STORE_REFUSED */
+struct reply reply_spooled(bool decoded);               /* it will be recorded, or quarantined */
 struct reply reply_probe(void);
 struct reply reply_error(enum err_code code);
 struct reply reply_state(enum err_code code); /* for GET: ERR_NONE is "ready" */

@@ -55,9 +55,11 @@ struct record {
     const char *reason;             /* NULL, or why it goes to quarantine */
     bool ignored;                   /* its type is outside the endpoint's list */
     const struct record_past *past; /* NULL: it has just come; else it is marked as imported, and not counted */
+    int64_t spooled_ms;             /* 0, or it came at this time and waited in the spool; all is as it were then */
     int64_t seq;                    /* out, of STORE_NEW */
     enum store_outcome outcome;     /* out */
-    struct err err;                 /* out, of STORE_REFUSED, and the reason of a conflict */
+    bool repeated;  /* out, of a spooled one: recorded before, its file stayed; it is not counted again */
+    struct err err; /* out, of STORE_REFUSED, and the reason of a conflict */
 };
 
 /* A recorded event as read again; all spans are borrowed for the time of the call. */
@@ -188,6 +190,8 @@ struct store; /* begins with its ops; the rest is the backend's */
 
 struct store_ops {
     int (*record)(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e);
+    int (*hold)(struct store *s, int wait_ms, struct err *e);
+    void (*release)(struct store *s);
     bool (*in_place)(struct store *s);
     int (*leave)(struct store *s, struct err *e);
     int (*ready)(struct store *s, struct err *e);

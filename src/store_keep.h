@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * store_keep: how a store is copied, put back, and brought up to date. More of store.h, for those few who do that.
+ * store_keep: how a store is held, copied, put back, and brought up to date. More of store.h, for those few who do that.
  */
 #ifndef STORE_KEEP_H
 #define STORE_KEEP_H
@@ -8,6 +8,15 @@
 #include "store.h"
 
 #include <limits.h>
+
+/*
+ * Hold the writers' lock over several calls of store_record, and of nothing else, until store_release: what waits
+ * elsewhere and is to be recorded first is looked at under it.
+ * in:     wait_ms  how long the locks are waited for now, in place of that of store_options
+ * errors: ERR_BUSY  another process held it for so long
+ */
+int store_hold(struct store *s, int wait_ms, struct err *e);
+void store_release(struct store *s);
 
 /*
  * How far something long has come, told now and then: "copying" or "checking", so many bytes of all (0: not known).

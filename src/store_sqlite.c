@@ -393,6 +393,8 @@ static int64_t prune_files(struct store *s, int64_t before_ms, struct err *e)
 
 static const struct store_ops ops = {
     .record = store_sqlite_record,
+    .hold = store_sqlite_hold,
+    .release = store_sqlite_release,
     .in_place = store_sqlite_in_place,
     .leave = leave,
     .ready = store_sqlite_ready,

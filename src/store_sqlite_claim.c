@@ -21,6 +21,20 @@ int store_sqlite_lock(struct store *s, struct err *e)
     return err_set(e, ERR_BUSY, "%s was moved away a moment ago", s->path);
 }
 
+int store_sqlite_hold(struct store *s, int wait_ms, struct err *e)
+{
+    s->held_ms = store_lock_take(&s->lock, s->hurried && wait_ms > STORE_HURRY_MS ? STORE_HURRY_MS : wait_ms, e);
+    s->held = s->held_ms >= 0;
+    s->hurried = !s->held && e->code == ERR_BUSY;
+    return s->held ? 0 : -1;
+}
+
+void store_sqlite_release(struct store *s)
+{
+    s->held = false;
+    store_lock_release(&s->lock);
+}
+
 /* The names that there are, behind what was asked for. */
 static int refuse_endpoint(const char *wanted, const char *names, struct err *e)
 {

@@ -16,6 +16,8 @@
 enum { STORE_SCHEMA = 1, STORE_APPLICATION = 0x43434958 /* "CCIX" */ };
 enum { STORE_NAMES_MAX = 2 * STORE_BATCH_MAX, STORE_NAME_SIZE = 64 /* bytes, with the NUL */ };
 
+enum { STORE_HURRY_MS = 250 }; /* for a lock, after one was waited for in vain */
+
 /* clang-format off */
 #define STORE_SQL(X)                                                                                              \
     X(SQL_BEGIN, "BEGIN IMMEDIATE")                                                                               \
@@ -33,12 +35,13 @@ enum { STORE_NAMES_MAX = 2 * STORE_BATCH_MAX, STORE_NAME_SIZE = 64 /* bytes, wit
     X(SQL_INBOX, "INSERT INTO inbox(seq,endpoint,state,due_ms) VALUES(?1,?2,?3,?4)")                              \
     X(SQL_INBOX_PAST, "UPDATE inbox SET attempts=?2,done_ms=?3,error=?4 WHERE seq=?1")                            \
     X(SQL_EVENT_UNDO, "DELETE FROM event_log WHERE seq=?1")                                                       \
-    X(SQL_KNOWN, "SELECT payload_at,payload_len,payload_sha256,body FROM event_log "                              \
+    X(SQL_KNOWN, "SELECT payload_at,payload_len,payload_sha256,body,seq,received_ms,source='spool' FROM event_log " \
                  "WHERE event_id=?1 AND type=?2 AND endpoint=?3")                                                 \
     X(SQL_QUARANTINE_AGAIN, "UPDATE quarantine SET times=times+1,last_ms=max(last_ms,?1) WHERE endpoint=?2 AND signature=?3") \
     X(SQL_QUARANTINE, "INSERT INTO quarantine(first_ms,last_ms,endpoint,signature,secret,reason,event_id,body,"   \
                       "times) VALUES(?8,?1,?2,?3,?4,?5,?6,?7,?9)")                                                \
-    X(SQL_COUNT, "UPDATE counter SET n=n+?5,last_ms=?6 WHERE hour_ms=?1 AND endpoint=?2 AND secret=?3 AND "       \
+    X(SQL_QUARANTINE_SPOOLED, "SELECT 1 FROM quarantine WHERE endpoint=?1 AND signature=?2 AND first_ms<=?3 AND last_ms>=?3") \
+    X(SQL_COUNT, "UPDATE counter SET n=n+?5,last_ms=max(last_ms,?6) WHERE hour_ms=?1 AND endpoint=?2 AND secret=?3 AND "       \
                  "outcome=?4")                                                                                    \
     X(SQL_COUNT_NEW, "INSERT INTO counter(hour_ms,endpoint,secret,outcome,n,last_ms) VALUES(?1,?2,?3,?4,?5,?6)")  \
     X(SQL_READABLE, "SELECT max_attempts FROM setting")                                                           \
@@ -224,6 +227,9 @@ struct store {
     dev_t dev;
     ino_t ino, log_ino; /* of the file, and of the log beside it; 0: it has none */
     bool hurried;       /* the latest batch waited in vain for a lock */
+    bool held;          /* the writers' lock, over several batches, ... */
+    int held_ms;        /* ... each of which waits so long for SQLite's */
+    int64_t last;       /* before a batch that was spooled */
     size_t names;       /* known in committed rows */
     struct name {
         char endpoint[STORE_NAME_SIZE], secret[STORE_NAME_SIZE];
@@ -403,6 +409,8 @@ int64_t store_sqlite_walk(struct store *s, const struct store_filter *f, int64_t
 int64_t store_sqlite_quarantined(struct store *s, int64_t after, int64_t erased_ms, store_each_quarantined *each,
                                  void *ctx, struct err *e);
 int store_sqlite_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e);
+int store_sqlite_hold(struct store *s, int wait_ms, struct err *e);
+void store_sqlite_release(struct store *s);
 int store_sqlite_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
 int64_t store_sqlite_select(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e);
 int store_sqlite_show(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);

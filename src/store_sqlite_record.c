@@ -4,8 +4,6 @@
 
 #include <stdio.h>
 
-enum { HURRY_MS = 250 };
-
 static int run_simple(struct store *s, enum store_sql which, const char *doing, struct err *e)
 {
     sqlite3_stmt *q = store_sqlite_prepare(s, which, e);
@@ -93,10 +91,27 @@ static void bind_id(sqlite3_stmt *q, int at, int64_t id)
         sqlite3_bind_null(q, at);
 }
 
+/* Was this very delivery recorded before, and its file left in the spool by a crash? 1, 0, or -1 and *e. */
+static int was_quarantined(struct store *s, const struct record *r, const struct name *name, struct err *e)
+{
+    sqlite3_stmt *q = r->spooled_ms ? store_sqlite_prepare(s, SQL_QUARANTINE_SPOOLED, e) : NULL;
+    if (!q)
+        return r->spooled_ms ? -1 : 0;
+    sqlite3_bind_int64(q, 1, name->endpoint_id);
+    bind_blob(q, 2, signature_of(r->verified));
+    sqlite3_bind_int64(q, 3, r->spooled_ms);
+    bool found = sqlite3_step(q) == SQLITE_ROW;
+    return sqlite3_reset(q) == SQLITE_OK ? found : store_sqlite_error(s, "reading quarantine", e);
+}
+
 static int quarantine(struct store *s, struct record *r, const char *reason, const struct name *name, int64_t now_ms,
                       struct err *e)
 {
     r->outcome = STORE_QUARANTINED;
+    int was = was_quarantined(s, r, name, e);
+    r->repeated = was == 1;
+    if (was)
+        return was < 0 ? -1 : 0;
     if (!verified_signature(r->verified)) { /* by which it would be known again */
         char why[sizeof r->err.msg - 60];   /* since the reason may stand in r->err */
         snprintf(why, sizeof why, "%s", reason);
@@ -156,6 +171,8 @@ static int known(struct store *s, struct record *r, const struct name *name, int
     sqlite3_bind_int64(q, 3, name->endpoint_id);
     bool erased = r->past && r->past->erased_ms; /* with nothing to compare, and nothing to keep */
     bool found = sqlite3_step(q) == SQLITE_ROW, same = found && (erased || same_payload(q, r->event->payload));
+    r->repeated = same && r->spooled_ms && sqlite3_column_int(q, 6) && sqlite3_column_int64(q, 5) == r->spooled_ms &&
+                  sqlite3_column_int64(q, 4) <= s->last;
     if (sqlite3_reset(q) != SQLITE_OK || !found)
         return store_sqlite_error(s, "comparing a known event", e);
     r->outcome = STORE_DUPLICATE;
@@ -188,7 +205,7 @@ void store_sqlite_bind_event(sqlite3_stmt *q, const struct record *r, const stru
     }
     bind_body(q, at++, r);
     bind_id(q, at++, seq); /* 0: the next one */
-    sqlite3_bind_text(q, at++, r->past ? "imported" : NULL, -1, SQLITE_STATIC);
+    sqlite3_bind_text(q, at++, r->past ? "imported" : r->spooled_ms ? "spool" : NULL, -1, SQLITE_STATIC);
     bind_id(q, at++, r->past ? r->past->erased_ms : 0);
     bind_blob(q, at, r->past ? r->past->payload_sha256 : (struct span){0});
 }
@@ -318,6 +335,19 @@ static int count(struct store *s, int64_t endpoint, int64_t secret, const char *
     return 0;
 }
 
+/* When it came. */
+static int64_t arrival(const struct record *r, int64_t now_ms)
+{
+    return r->past ? r->past->received_ms : r->spooled_ms ? r->spooled_ms : now_ms;
+}
+
+/* The hour that it counts in; -1: it does not. What was spooled and is refused comes again. */
+static int64_t hour_of(const struct record *r, int64_t now_ms)
+{
+    bool again = r->repeated || (r->spooled_ms && r->outcome == STORE_REFUSED);
+    return r->past || again ? -1 : arrival(r, now_ms) / 3600000;
+}
+
 /* Add up equal outcomes of the batch, so that each is one row written. */
 static int count_batch(struct store *s, struct record *const batch[], const struct name *const names[], size_t n,
                        int64_t now_ms, struct err *e)
@@ -325,13 +355,15 @@ static int count_batch(struct store *s, struct record *const batch[], const stru
     static const char *const words[] = {"stored", "ignored", "duplicate", "quarantined", "refused"};
     bool done[STORE_BATCH_MAX] = {false};
     for (size_t i = 0; i < n; i++) {
-        int64_t same = 0;
-        for (size_t j = i; j < n && !done[i]; j++)
-            if (!batch[i]->past && names[j] == names[i] && batch[j]->outcome == batch[i]->outcome) {
+        int64_t same = 0, last_ms = 0, hour = hour_of(batch[i], now_ms);
+        for (size_t j = i; j < n && !done[i] && hour >= 0; j++)
+            if (hour_of(batch[j], now_ms) == hour && names[j] == names[i] && batch[j]->outcome == batch[i]->outcome) {
+                int64_t at_ms = arrival(batch[j], now_ms);
+                last_ms = at_ms > last_ms ? at_ms : last_ms;
                 same++;
                 done[j] = j > i;
             }
-        if (count(s, names[i]->endpoint_id, names[i]->secret_id, words[batch[i]->outcome], same, now_ms, e) != 0)
+        if (count(s, names[i]->endpoint_id, names[i]->secret_id, words[batch[i]->outcome], same, last_ms, e) != 0)
             return -1;
     }
     return 0;
@@ -343,12 +375,15 @@ static int record_inside(struct store *s, struct record *const batch[], size_t n
         s->names = 0; /* more than fit came and went: look them up again */
     size_t known_names = s->names;
     s->floor_met = false;
+    s->last = batch[0]->spooled_ms ? store_sqlite_last(s, e) : 0;
+    if (s->last < 0)
+        return -1;
     const struct name *names[STORE_BATCH_MAX];
     for (size_t i = 0; i < n; i++) {
         struct record *r = batch[i];
         if (!(names[i] = store_sqlite_names(s, r->verified, &known_names, e)))
             return -1;
-        int64_t at_ms = r->past ? r->past->received_ms : now_ms;
+        int64_t at_ms = arrival(r, now_ms);
         int failed =
             r->reason ? quarantine(s, r, r->reason, names[i], at_ms, e) : put_event(s, r, names[i], at_ms, e);
         if (failed)
@@ -393,11 +428,13 @@ static int record_locked(struct store *s, struct record *const batch[], size_t n
 
 int store_sqlite_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
 {
-    int failed = -1, left_ms = store_lock_take(&s->lock, s->hurried ? HURRY_MS : s->wait_ms, e);
+    int failed = -1,
+        left_ms = s->held ? s->held_ms : store_lock_take(&s->lock, s->hurried ? STORE_HURRY_MS : s->wait_ms, e);
     if (left_ms >= 0) {
         store_sqlite_wait(s, left_ms); /* one deadline for both locks */
         failed = record_locked(s, batch, n, now_ms, e);
-        store_lock_release(&s->lock);
+        if (!s->held)
+            store_lock_release(&s->lock);
     }
     s->hurried = failed && e->code == ERR_BUSY; /* whoever queued up meanwhile has waited already */
     return failed;

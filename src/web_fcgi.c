@@ -212,6 +212,8 @@ static void tick(struct server *s)
 {
     s->tick_ms = s->now_ms + TICK_MS;
     receiver_count(s->r, web_time_ms());
+    if (s->n_ready == 0 && !s->stopping)
+        receiver_unspool(s->r, web_time_ms());
     if (s->displaced)
         log_cut(s, "requests that were not whole were cut, since all connections were taken");
     s->displaced = false;
@@ -341,7 +343,7 @@ static void loop(struct server *s)
 {
     struct epoll_event events[RECEIVE_BATCH_MAX];
     while (!s->stopping || !s->swept || s->open) {
-        bool ticks = s->open || !s->accepting || s->r->refusals.any;
+        bool ticks = s->open || !s->accepting || s->r->refusals.any || s->r->spool.waits;
         int wait_ms = s->n_ready ? 0 : s->stopping ? 20 : ticks ? TICK_MS : -1;
         int n = epoll_wait(s->epoll_fd, events, RECEIVE_BATCH_MAX, wait_ms);
         s->now_ms = web_clock_ms();
