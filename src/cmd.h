@@ -71,6 +71,7 @@ int cmd_import(const struct cmd *cmd, struct err *e);
 int cmd_backup(const struct cmd *cmd, struct err *e);
 int cmd_restore(const struct cmd *cmd, struct err *e);
 int cmd_migrate(const struct cmd *cmd, struct err *e);
+int cmd_spool(const struct cmd *cmd, struct err *e);
 
 /* The configuration, good or not at all: to be freed, or NULL and *e. */
 struct config *cmd_config(const struct cmd *cmd, struct err *e);

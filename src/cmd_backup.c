@@ -2,6 +2,7 @@
  * cmd_backup: copy everything into one file, while the receiver runs. */
 #include "cmd.h"
 #include "cmd_json.h"
+#include "cmd_spool.h"
 #include "cmd_tell.h"
 
 #include <errno.h>
@@ -72,6 +73,8 @@ int cmd_backup(const struct cmd *cmd, struct err *e)
     struct store_backup made;
     struct config *c = name_of(cmd, path, e) == 0 ? cmd_config_public(cmd, e) : NULL;
     struct store *s = c ? cmd_store(c, false, e) : NULL;
+    struct err left = {0};
+    bool whole = s && cmd_spool_first(cmd, c, s, &left) == 0;
     int result = s ? cmd_tell_begin(&t, e) : -1;
     if (result == 0) {
         struct store_teller teller = cmd_tell_teller(&t);
@@ -80,6 +83,10 @@ int cmd_backup(const struct cmd *cmd, struct err *e)
     cmd_tell_end(&t);
     if (result == 0)
         (cmd->json ? print_json : print)(path, &made);
+    if (result == 0 && !whole) {
+        *e = left;
+        result = err_prefix(e, "the backup is made, but without what waits in the spool");
+    }
     store_close(s);
     config_free(c);
     return result;

@@ -39,6 +39,7 @@ static int examine(struct doctor *d, struct config **c, struct err *e)
         doctor_consumer(d);
     if (d->reachable)
         doctor_store(d);
+    doctor_spool(d);
     doctor_copies(d);
     doctor_receivers(d);
     doctor_server(d);

@@ -2,6 +2,7 @@
  * cmd_erase: what is stored of a person is emptied, in the database, the directory and quarantine. */
 #include "cmd_json.h"
 #include "cmd_person.h"
+#include "cmd_spool.h"
 #include "progress.h"
 #include "web.h"
 
@@ -229,6 +230,17 @@ static int run(struct erase *x, const int64_t *seqs, int64_t n, struct err *e)
     return result;
 }
 
+/* What waits in the spool may be of that person too. */
+static int record_first(const struct cmd *cmd, const struct config *c, struct store *s, struct err *e)
+{
+    struct err why = {0};
+    if (cmd->dry_run && cmd_spool_look(c, &why) != 0)
+        fprintf(stderr, "complycube-inbox: without what waits in the spool: %s\n", why.msg);
+    if (cmd->dry_run || cmd_spool_first(cmd, c, s, e) == 0)
+        return 0;
+    return err_prefix(e, "nothing is erased while events wait outside the database");
+}
+
 /* The reason is kept for ever: it must not be what is to be forgotten. */
 static int check(const struct cmd *cmd, struct err *e)
 {
@@ -261,8 +273,13 @@ int cmd_erase(const struct cmd *cmd, struct err *e)
     struct config *c = cmd_config_public(cmd, e);
     int64_t *seqs = NULL;
     x->store = c ? cmd_store(c, false, e) : NULL;
-    int64_t n = x->store ? cmd_person_open(&x->person, cmd, x->store, true, &seqs, e) : -1;
+    bool whole = x->store && record_first(cmd, c, x->store, e) == 0;
+    int64_t n = whole ? cmd_person_open(&x->person, cmd, x->store, true, &seqs, e) : -1;
     int result = n < 0 ? -1 : run(x, seqs, n, e);
+    if (result == 0 && !cmd->dry_run && cmd_spool_look(c, e) != 0) {
+        e->code = ERR_BUSY;
+        result = err_prefix(e, "erased, but events came meanwhile; run the same command again");
+    }
     free(seqs);
     cmd_person_release(&x->person);
     store_close(x->store);

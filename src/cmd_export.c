@@ -2,6 +2,7 @@
  * cmd_export: events whole, as lines of JSON. */
 #include "cmd_line.h"
 #include "cmd_person.h"
+#include "cmd_spool.h"
 #include "progress.h"
 
 #include <errno.h>
@@ -168,6 +169,8 @@ int cmd_export(const struct cmd *cmd, struct err *e)
     if (c && cmd->database)
         c->database = cmd->database;
     struct store *s = c ? cmd_store(c, false, e) : NULL;
+    if (s && !cmd->database)
+        cmd_spool_try(cmd, c, s);
     int result = s ? run(cmd, s, e) : -1;
     store_close(s);
     config_free(c);

@@ -2,6 +2,7 @@
  * cmd_init: make the database and its folder, and say what was made. */
 #include "cmd.h"
 #include "cmd_json.h"
+#include "cmd_spool.h"
 #include "directory.h"
 #include "receiver.h"
 
@@ -82,6 +83,17 @@ static int init_directory(const struct cmd *cmd, const struct config *c, bool ma
     return 0;
 }
 
+static int init_spool(const struct cmd *cmd, const struct config *c, gid_t group, struct err *e)
+{
+    bool made = false, changed = false;
+    if (!*c->spool)
+        return 0;
+    if (cmd_spool_make(c, group, &made, &changed, e) != 0)
+        return -1;
+    print_one(cmd, c->spool, made, changed);
+    return 0;
+}
+
 static int init(const struct cmd *cmd, const struct config *c, struct err *e)
 {
     char folder[PATH_MAX];
@@ -108,7 +120,9 @@ static int init(const struct cmd *cmd, const struct config *c, struct err *e)
     store_close(s);
     if (files_print_equal(&before, &none) && fit_group(cmd, path, true, o.group, e) != 0)
         return -1;
-    return c->files ? init_directory(cmd, c, files_print_equal(&files_before, &none), o.group, e) : 0;
+    if (c->files && init_directory(cmd, c, files_print_equal(&files_before, &none), o.group, e) != 0)
+        return -1;
+    return init_spool(cmd, c, o.group, e);
 }
 
 int cmd_init(const struct cmd *cmd, struct err *e)

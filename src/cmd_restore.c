@@ -2,6 +2,7 @@
  * cmd_restore: put a backup in the place of the database, and say what that means for each event. */
 #include "cmd.h"
 #include "cmd_json.h"
+#include "cmd_spool.h"
 #include "cmd_tell.h"
 #include "receiver.h"
 #include "web.h"
@@ -204,6 +205,8 @@ static int restore(struct restore *r, struct err *e)
     if (!r->cmd->json)
         print(r);
     struct store *s = cmd_store(r->config, true, e);
+    if (s)
+        cmd_spool_try(r->cmd, r->config, s);
     int result = s ? compare(r, s, e) : -1;
     store_close(s);
     if (result == 0 && r->cmd->json)

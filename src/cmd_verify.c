@@ -2,6 +2,7 @@
  * cmd_verify: are signatures right: that of standard input, or all that is stored? What was changed behind our back shows. */
 #include "cmd.h"
 #include "cmd_json.h"
+#include "cmd_spool.h"
 #include "decode.h"
 #include "progress.h"
 
@@ -162,6 +163,8 @@ int cmd_verify(const struct cmd *cmd, struct err *e)
     struct check k = {.cmd = cmd, .config = c};
     struct store *s = c && cmd->stored ? cmd_store(c, false, e) : NULL;
     int result = -1;
+    if (s)
+        cmd_spool_try(cmd, c, s);
     if (c && (s || !cmd->stored) && cmd_verifier(c, &k.verifier, e) == 0)
         result = cmd->stored ? check_stored(&k, s, e) : check_input(&k, e);
     verify_close(k.verifier);

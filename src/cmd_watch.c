@@ -4,6 +4,7 @@
 #include "cmd_json.h"
 #include "cmd_row.h"
 #include "refusals.h"
+#include "spool.h"
 
 #include <glob.h>
 #include <stdarg.h>
@@ -16,6 +17,7 @@ struct watch {
     int64_t n[STORE_STATES], oldest_ms; /* of the inbox: when the oldest that waits was received, 0: none waits */
     int64_t latest_ms;                  /* when something came last, 0: nothing did within --silence */
     int64_t refused[REFUSALS_KINDS];    /* within --within */
+    int64_t spooled, spooled_ms, aside; /* of the spool: what waits, since when the oldest; and what is set aside */
     size_t n_wrong;
     char wrong[WRONG_MAX][400];
 };
@@ -113,6 +115,30 @@ static void judge_refusals(struct watch *w)
         find(w, "%lld answers of 5xx within %s (see the receiver's log)", (long long)failed, age);
 }
 
+/* What waits there for minutes is recorded by nobody: no database, no receiver, or a folder that it cannot write. */
+static void judge_spool(struct watch *w, const struct config *c)
+{
+    struct spool_names names;
+    struct err e;
+    char age[24];
+    if (!*c->spool)
+        return;
+    if (spool_list(c->spool, false, &names, &e) != 0) {
+        if (e.code != ERR_NOT_FOUND)
+            find(w, "%.300s", e.msg);
+        return;
+    }
+    w->spooled = (int64_t)names.count[SPOOL_EVENT];
+    w->spooled_ms = names.oldest_ms;
+    w->aside = (int64_t)names.count[SPOOL_ASIDE];
+    spool_names_release(&names);
+    if (w->spooled && w->cmd->now_ms - w->spooled_ms > SPOOL_LATE_MS)
+        find(w, "%lld wait in the spool, the oldest for %s (spool record)", (long long)w->spooled,
+             cmd_age(w->cmd->now_ms - w->spooled_ms, age));
+    if (w->aside)
+        find(w, "%lld of the spool are set aside (spool record)", (long long)w->aside);
+}
+
 static void put_time(struct cmd_json *j, const char *name, int64_t ms)
 {
     if (ms)
@@ -135,6 +161,9 @@ static void print_json(const struct watch *w, bool looked, const char *wrong)
         if (w->cmd->silence_ms)
             put_time(j, "latest_ms", w->latest_ms);
     }
+    cmd_json_number(j, "spooled", w->spooled);
+    put_time(j, "spooled_ms", w->spooled_ms);
+    cmd_json_number(j, "spool_aside", w->aside);
     for (enum refusals_kind k = 0; k < REFUSALS_KINDS; k++) {
         char name[32];
         snprintf(name, sizeof name, "refused_%s", refusals_word(k));
@@ -172,8 +201,10 @@ int cmd_watch(const struct cmd *cmd, struct err *e)
     if (c && read_refusals(w, c, &other) != 0)
         find(w, "%s", other.msg);
     judge_refusals(w);
-    if (c)
+    if (c) {
+        judge_spool(w, c);
         judge_saved(w, c->database);
+    }
     int result = tell(w, looked, looked ? ERR_NOT_FOUND : e->code, e);
     config_free(c);
     free(w);

@@ -103,6 +103,8 @@ void doctor_files(struct doctor *d);
 void doctor_consumer(struct doctor *d);
 /* What stands in the store, and what it stands on. */
 void doctor_store(struct doctor *d);
+/* What waits in the spool, and whether it can do its part. */
+void doctor_spool(struct doctor *d);
 /* Older copies of the database that stand beside it. */
 void doctor_copies(struct doctor *d);
 /* Processes that have the database open and are older than the program. */

@@ -40,6 +40,7 @@ static const struct subcommand subcommands[] = {
     {.help = "Set up, test and mend"},
     {"init", cmd_init, "j", NULL, "make the database and its folder, and say what was made"},
     {"doctor", cmd_doctor, "jAuv", NULL, "say what is wrong, why it matters, and the line or command that mends it"},
+    {"spool", cmd_spool, "j", "[list|record]", "show what waits while the database cannot be written, or record it"},
     {"send", cmd_send, "jekwtfNlL", "[URL]", "sign example events and post them to a webhook's URL"},
     {"sign", cmd_sign, "ek", NULL, "print the signature of standard input"},
     {.help = "Change by hand, on record"},

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT
+ * doctor_spool: the folder in which events wait while the database cannot be written, and what waits in it. */
+#include "doctor.h"
+#include "spool.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { UNFINISHED_MS = 60000 };
+
+static const char unusable[] = "it is there for when the database is not: an event is answered 503 then";
+static const char acknowledged[] = "they were acknowledged, and nobody sends them again";
+
+static int line_of_spool(const struct config *c)
+{
+    for (size_t i = 0; i < config_n_keys; i++)
+        if (strcmp(config_keys[i].name, "spool") == 0)
+            return c->line[i];
+    return 0;
+}
+
+/* ---- the folder ---- */
+
+static bool check_there(struct doctor *d, const char *path, struct stat *st)
+{
+    char folder[PATH_MAX];
+    if (stat(path, st) == 0 && S_ISDIR(st->st_mode))
+        return true;
+    if (errno == EACCES) /* its rights are judged for the receiver's user alone */
+        return false;
+    if (stat(path, st) == 0) {
+        doctor_step(d, "by hand: name a folder: in %s line %d, spool = \"...\"", d->config->path,
+                    line_of_spool(d->config));
+        doctor_find(d, DOCTOR_WRONG, "spool", unusable, "%s is no folder", path);
+        return false;
+    }
+    if (files_folder(path, folder, sizeof folder) == 0 && access(folder, F_OK) != 0)
+        doctor_step(d, "mkdir -p %q", folder);
+    doctor_step_tool(d, "init");
+    doctor_find(d, DOCTOR_WRONG, "spool", unusable, "%s: %s", path, strerror(ENOENT));
+    return false;
+}
+
+static bool check_rights(struct doctor *d, const char *path, const struct stat *st)
+{
+    struct doctor_path p = {.mode = R_OK | W_OK | X_OK};
+    struct err e = {0};
+    char name[40], owner[40], blocked[PATH_MAX];
+    snprintf(p.path, sizeof p.path, "%s", path);
+    if (doctor_try(d->user, &p, 1, &e) != 0 || p.error == 0)
+        return true;
+    uid_t uid = d->user ? d->user->pw_uid : geteuid();
+    if (doctor_blocked(d->user, path, blocked))
+        doctor_step_pass(d, d->user, blocked);
+    else if (st->st_uid != uid)
+        doctor_step(d, "chown %s %q%s", doctor_owner(uid, name), path, geteuid() != 0 ? "  # as root" : "");
+    else
+        doctor_step(d, "chmod u+rwx %q", path);
+    doctor_find(d, DOCTOR_WRONG, "spool", unusable, "%s cannot be used by %s: %s; it is %s's, mode %04o", path,
+                d->user ? d->user->pw_name : "this user", strerror(p.error), doctor_owner(st->st_uid, owner),
+                (unsigned)(st->st_mode & 07777));
+    return false;
+}
+
+static void check_mode(struct doctor *d, const char *path, const struct stat *st)
+{
+    char group[40];
+    unsigned mode = st->st_mode & 07777;
+    if (st->st_mode & S_IRWXO) {
+        doctor_step(d, "chmod o= %q", path);
+        doctor_find(d, DOCTOR_WRONG, "spool", "bodies are personal data, and what is removed there is lost",
+                    "%s has mode %04o: any user of this host reaches the events in it", path, mode);
+    } else if (d->group != (gid_t)-1 && (st->st_gid != d->group || (mode & 02070) != 02070)) {
+        doctor_step_tool(d, "init");
+        doctor_find(d, DOCTOR_WARNING, "spool", "the tool, run by one of the group, cannot record what waits there",
+                    "%s has mode %04o and the group %s instead of %s", path, mode, doctor_group(st->st_gid, group),
+                    d->config->group);
+    }
+}
+
+static void check_system(struct doctor *d, const char *path, const struct stat *st)
+{
+    struct stat database;
+    enum files_system system = files_system(path);
+    char folder[PATH_MAX];
+    bool same = files_folder(d->database, folder, sizeof folder) == 0 && stat(folder, &database) == 0 &&
+                database.st_dev == st->st_dev;
+    if (system == FILES_MEMORY || system == FILES_OVERLAY) {
+        doctor_step(d, "by hand: name a folder on a disk (in a container: a volume): spool = \"...\"");
+        doctor_find(d, DOCTOR_WARNING, "spool", acknowledged, "%s lies on %s", path,
+                    system == FILES_MEMORY ? "a tmpfs: it is gone after a reboot"
+                                           : "an overlay: in a container it is gone with the container");
+    } else if (same) {
+        doctor_step(d, "by hand: name a folder on another file system: spool = \"...\"");
+        doctor_find(d, DOCTOR_WARNING, "spool",
+                    "it helps where the database is locked or damaged, and not where the disk is full or fails",
+                    "%s is on the database's own file system", path);
+    } else {
+        doctor_find(d, DOCTOR_OK, "spool", "", "%s, on a file system of its own", path);
+    }
+}
+
+/* ---- what is in it ---- */
+
+static void check_waiting(struct doctor *d, const struct spool_names *names)
+{
+    char time[32] = "";
+    bool late = names->oldest_ms && names->oldest_ms < d->cmd->now_ms - SPOOL_LATE_MS;
+    size_t n = names->count[SPOOL_EVENT];
+    if (late)
+        doctor_step_tool(d, "spool record");
+    if (n)
+        doctor_find(
+            d, late ? DOCTOR_WARNING : DOCTOR_OK, "spool",
+            "the next event, or a FastCGI receiver by itself, records them as soon as the database can be written",
+            "%d wait in it, the oldest since %s", (int)n, cmd_time(names->oldest_ms, time));
+}
+
+static void check_odd(struct doctor *d, const char *path, const struct spool_names *names)
+{
+    if (names->count[SPOOL_ASIDE]) {
+        doctor_step(d, "by hand: where a secret that was in use is gone from its file, add it again, retired");
+        doctor_step_tool(d, "spool record");
+        doctor_step(d,
+                    "by hand: what is set aside again is damaged: look at it, keep it elsewhere, and remove "
+                    "%s/*.aside",
+                    path);
+        doctor_find(d, DOCTOR_WARNING, "spool", acknowledged,
+                    "%d files in it are set aside: damaged, or signed with no configured secret",
+                    (int)names->count[SPOOL_ASIDE]);
+    }
+    if (names->unfinished_ms && names->unfinished_ms < d->cmd->now_ms - UNFINISHED_MS) {
+        doctor_step_tool(d, "spool record");
+        doctor_find(d, DOCTOR_WARNING, "spool",
+                    "nobody was told that they were received, but they hold personal data",
+                    "%d files in it were left unfinished by a crash", (int)names->count[SPOOL_UNFINISHED]);
+    }
+    if (names->count[SPOOL_FOREIGN]) {
+        doctor_step(d, "by hand: move away what is none of ours: ls -la %s", path);
+        doctor_find(d, DOCTOR_WARNING, "spool", "nothing reads them there: are they events that were renamed?",
+                    "%d files in it are none of a spool", (int)names->count[SPOOL_FOREIGN]);
+    }
+}
+
+void doctor_spool(struct doctor *d)
+{
+    struct stat st;
+    struct spool_names names;
+    struct err e = {0};
+    const char *path = d->config->spool;
+    if (!*path || !check_there(d, path, &st) || !check_rights(d, path, &st))
+        return;
+    check_mode(d, path, &st);
+    check_system(d, path, &st);
+    if (spool_list(path, true, &names, &e) != 0) {
+        doctor_find(d, DOCTOR_WARNING, "spool", "what waits in it cannot be told", "%s", e.msg);
+        return;
+    }
+    check_waiting(d, &names);
+    check_odd(d, path, &names);
+    spool_names_release(&names);
+}
