@@ -42,11 +42,11 @@ int spool_make(const char *path, gid_t group, bool *made, struct err *e)
 static int fail(const char *doing, const char *path, struct err *e)
 {
     int os = errno;
-    enum err_code code = os == ENOSPC || os == EDQUOT                 ? ERR_FULL
-                         : os == ENOENT || os == ENOTDIR              ? ERR_NOT_FOUND
-                         : os == EACCES || os == EPERM || os == EROFS ? ERR_READONLY
-                         : os == ENOMEM                               ? ERR_MEMORY
-                                                                      : ERR_SYSTEM;
+    enum err_code code = os == ENOSPC || os == EDQUOT                                  ? ERR_FULL
+                         : os == ENOENT                                                ? ERR_NOT_FOUND
+                         : os == ENOTDIR || os == EACCES || os == EPERM || os == EROFS ? ERR_READONLY
+                         : os == ENOMEM                                                ? ERR_MEMORY
+                                                                                       : ERR_SYSTEM;
     return err_set(e, code, "the spool: %s %s: %s; see complycube-inbox doctor", doing, path, strerror(os));
 }
 

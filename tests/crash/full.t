@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Promise 2, on a file system that is full for real, to each byte more or less, or has no inode left: an event is stored
 # or refused with a 503 that says to make room, what is answered 200 is there, and service goes on by itself once there is
-# room. In each form of the inbox. The file system is a small one in memory, in a name space of mounts of the test's own.
+# room. In each form of the inbox. With a spool elsewhere each is answered 200. The file system is a small one in memory, in a name space of mounts of the test's own.
 use strict;
 use warnings;
 use FindBin;
@@ -10,6 +10,7 @@ use lib "$FindBin::Bin/../lib";
 use Crash qw(%FORM fixture request hold receiver end_receiver ask found sound);
 use Event;
 use Fixture;
+use Proc qw(wait_until);
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -24,8 +25,8 @@ END { system 'umount', '-l', $_ for @mounted }    # before the folders are remov
 
 # A fixture whose home/private is a file system of 60 inodes and 8 MB: a log of 500 pages and all that is sent fit in.
 sub small {
-    my ($form) = @_;
-    my $f = fixture($form);
+    my ($form, $more) = @_;
+    my $f = fixture($form, $more);
     my $private = $f->path('home/private');
     my %secrets = map { $_ => Fixture::slurp($_) } glob "$private/*";
     system('mount', '-t', 'tmpfs', '-o', 'size=8m,nr_inodes=60', 'none', $private) == 0 or die 'mount failed';
@@ -87,6 +88,36 @@ for my $form (sort keys %FORM) {
     }
     cmp_ok($refused, '>', 8, "$form: it was full ($refused refused)");
     is(scalar @wrong, 0, "$form: what is answered 200 is there, all else is refused with its cure, and with room again all is well") or diag map { "$_\n" } @wrong;
+    is(end_receiver($p), 0, "$form: the receiver ends well");
+    is(sound($f->database), 'ok', "$form: the database is sound");
+    $f->finish;
+}
+
+for my $form ('table, WAL', 'directory, WAL') {
+    my $f = small($form, qq(spool = "../../spool"\n));
+    hold($f);
+    my $p = receiver($f);
+    ask($f, request(event()));
+    my ($spooled, @bodies, @bad, @wrong) = (0);
+    for my $try ((map { ['bytes', 4096 * $_] } 0 .. 3), (map { ['inodes', $_] } 0, 1)) {
+        my @new = map { event(size => 3000) } 1 .. 4;
+        fill($f, @$try);
+        for my $answer (map { ask($f, request($_)) } @new) {
+            push @bad, "@$try: $answer->{status} $answer->{log}" if $answer->{status} != 200;
+            $spooled++ if $answer->{body} =~ /"spooled":true/ && $answer->{log} =~ /code=spooled .* why=\w+ msg=/;
+        }
+        unlink glob $f->path('home/private/filler-*');
+        my $waits = sub { my @names = glob $f->path('home/spool/*.event'); return scalar @names };
+        wait_until(sub { !$waits->() }, 25) or push @bad, "@$try: with room again " . $waits->() . ' wait';
+        push @wrong, map { "@$try: $_" } grep { $_ ne '1 1' } found($f, @new);
+        push @bodies, @new;
+        unlink map { glob $f->path("home/private/inbox.d/live/$_/*") } qw(new);
+    }
+    cmp_ok($spooled, '>', 6, "$form: with a spool elsewhere it was full, too ($spooled spooled)");
+    is(scalar @bad, 0, "$form: each event is answered 200, and recorded by itself once there is room") or diag @bad;
+    is(scalar @wrong, 0, "$form: each once") or diag "@wrong";
+    my @ids = map { $_->[0] } @{ $f->rows('SELECT event_id FROM event_log WHERE seq > 1 ORDER BY seq') };
+    is("@ids", join(' ', map { event_id($_) } @bodies), "$form: in the order of arrival");
     is(end_receiver($p), 0, "$form: the receiver ends well");
     is(sound($f->database), 'ok', "$form: the database is sound");
     $f->finish;
