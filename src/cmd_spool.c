@@ -204,34 +204,8 @@ static void print_sum(const struct cmd *cmd, const struct spool_drain *sum)
     printf("\n");
 }
 
-static int record(const struct cmd *cmd, struct err *e)
-{
-    struct config *c = cmd_config(cmd, e);
-    struct told t = {cmd, false};
-    struct spool_drain sum = {0};
-    struct store *s = c && folder_of(c, e) ? cmd_store(c, true, e) : NULL;
-    int result = s ? record_all(c, s, &t, &sum, e) : -1;
-    if (s)
-        print_sum(cmd, &sum);
-    if (result == 0)
-        result = cmd_spool_look(c, e);
-    store_close(s);
-    config_free(c);
-    return result;
-}
-
-int cmd_spool(const struct cmd *cmd, struct err *e)
-{
-    if (!cmd->operand || strcmp(cmd->operand, "list") == 0)
-        return list(cmd, e);
-    if (strcmp(cmd->operand, "record") == 0)
-        return record(cmd, e);
-    return err_set(e, ERR_USAGE, "spool lists what waits; spool record records it");
-}
-
-/* ---- for other commands ---- */
-
-int cmd_spool_look(const struct config *c, struct err *e)
+/* at_work: what is being written counts as well */
+static int look(const struct config *c, bool at_work, struct err *e)
 {
     struct spool_names names;
     if (!*c->spool)
@@ -251,13 +225,42 @@ int cmd_spool_look(const struct config *c, struct err *e)
             "%zu files in the spool %.200s are set aside, and may hold events: complycube-inbox spool record "
             "says why, and doctor what to do",
             aside, c->spool);
-    if (unfinished)
+    if (unfinished && at_work)
         return err_set(e, ERR_NOT_FOUND,
                        "%zu files in the spool %.200s are being written, or were left so by a crash; in a minute "
                        "complycube-inbox spool record removes them",
                        unfinished, c->spool);
     return 0;
 }
+
+static int record(const struct cmd *cmd, struct err *e)
+{
+    struct config *c = cmd_config(cmd, e);
+    struct told t = {cmd, false};
+    struct spool_drain sum = {0};
+    struct store *s = c && folder_of(c, e) ? cmd_store(c, true, e) : NULL;
+    int result = s ? record_all(c, s, &t, &sum, e) : -1;
+    if (s)
+        print_sum(cmd, &sum);
+    if (result == 0)
+        result = look(c, false, e);
+    store_close(s);
+    config_free(c);
+    return result;
+}
+
+int cmd_spool(const struct cmd *cmd, struct err *e)
+{
+    if (!cmd->operand || strcmp(cmd->operand, "list") == 0)
+        return list(cmd, e);
+    if (strcmp(cmd->operand, "record") == 0)
+        return record(cmd, e);
+    return err_set(e, ERR_USAGE, "spool lists what waits; spool record records it");
+}
+
+/* ---- for other commands ---- */
+
+int cmd_spool_look(const struct config *c, struct err *e) { return look(c, true, e); }
 
 int cmd_spool_first(const struct cmd *cmd, const struct config *c, struct store *s, struct err *e)
 {

@@ -117,28 +117,63 @@ static void check_waiting(struct doctor *d, const struct spool_names *names)
             "%d wait in it, the oldest since %s", (int)n, cmd_time(names->oldest_ms, time));
 }
 
+/* What was set aside: how many are torn, and the first of those that are whole, which no secret of ours has signed. */
+struct aside {
+    size_t torn, whole;
+    char name[SPOOL_NAME_SIZE]; /* of one that is torn */
+    struct spool_entry entry;
+};
+
+static void look_aside(const char *path, const struct spool_names *names, struct aside *a)
+{
+    int64_t ms;
+    struct err e;
+    struct spool_entry entry = {.received_ms = 0};
+    for (size_t i = 0; i < names->n; i++) {
+        if (spool_kind(names->list[i], &ms) != SPOOL_ASIDE)
+            continue;
+        int failed = spool_read(path, names->list[i], &entry, &e);
+        if (failed)
+            snprintf(a->name, sizeof a->name, "%s", names->list[i]);
+        else if (a->whole == 0)
+            memcpy(&a->entry, &entry, sizeof entry); /* of which the names are used */
+        a->torn += failed != 0;
+        a->whole += failed == 0;
+    }
+    spool_entry_release(&entry);
+}
+
+static void check_aside(struct doctor *d, const char *path, const struct spool_names *names)
+{
+    struct aside a = {.torn = 0};
+    look_aside(path, names, &a);
+    if (a.whole) {
+        doctor_step(d, "by hand: add the secret that was called %s to the file of endpoint %s again, retired",
+                    a.entry.secret, a.entry.endpoint);
+        doctor_step_tool(d, "spool record");
+        doctor_find(d, DOCTOR_WARNING, "spooled", acknowledged,
+                    "%d are set aside, since the secret that signed them is in no file any more (or their bodies are "
+                    "damaged)",
+                    (int)a.whole);
+    }
+    if (a.torn) {
+        doctor_step(d, "by hand: look at what is left of it, keep that elsewhere, and remove %s/%s", path, a.name);
+        doctor_find(d, DOCTOR_WARNING, "spooled", acknowledged, "%d are damaged, and set aside: %s", (int)a.torn,
+                    a.name);
+    }
+}
+
 static void check_odd(struct doctor *d, const char *path, const struct spool_names *names)
 {
-    if (names->count[SPOOL_ASIDE]) {
-        doctor_step(d, "by hand: where a secret that was in use is gone from its file, add it again, retired");
-        doctor_step_tool(d, "spool record");
-        doctor_step(d,
-                    "by hand: what is set aside again is damaged: look at it, keep it elsewhere, and remove "
-                    "%s/*.aside",
-                    path);
-        doctor_find(d, DOCTOR_WARNING, "spool", acknowledged,
-                    "%d files in it are set aside: damaged, or signed with no configured secret",
-                    (int)names->count[SPOOL_ASIDE]);
-    }
     if (names->unfinished_ms && names->unfinished_ms < d->cmd->now_ms - UNFINISHED_MS) {
         doctor_step_tool(d, "spool record");
-        doctor_find(d, DOCTOR_WARNING, "spool",
+        doctor_find(d, DOCTOR_WARNING, "spooled",
                     "nobody was told that they were received, but they hold personal data",
                     "%d files in it were left unfinished by a crash", (int)names->count[SPOOL_UNFINISHED]);
     }
     if (names->count[SPOOL_FOREIGN]) {
         doctor_step(d, "by hand: move away what is none of ours: ls -la %s", path);
-        doctor_find(d, DOCTOR_WARNING, "spool", "nothing reads them there: are they events that were renamed?",
+        doctor_find(d, DOCTOR_WARNING, "spooled", "nothing reads them there: are they events that were renamed?",
                     "%d files in it are none of a spool", (int)names->count[SPOOL_FOREIGN]);
     }
 }
@@ -158,6 +193,7 @@ void doctor_spool(struct doctor *d)
         return;
     }
     check_waiting(d, &names);
+    check_aside(d, path, &names);
     check_odd(d, path, &names);
     spool_names_release(&names);
 }
