@@ -112,7 +112,7 @@ static void check_waiting(struct doctor *d, const struct spool_names *names)
         doctor_step_tool(d, "spool record");
     if (n)
         doctor_find(
-            d, late ? DOCTOR_WARNING : DOCTOR_OK, "spool",
+            d, late ? DOCTOR_WARNING : DOCTOR_OK, "spooled",
             "the next event, or a FastCGI receiver by itself, records them as soon as the database can be written",
             "%d wait in it, the oldest since %s", (int)n, cmd_time(names->oldest_ms, time));
 }
