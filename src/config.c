@@ -19,6 +19,7 @@ const struct config_key config_keys[] = {
     {"group", "", NULL, "the consumers' group, where they run as another user"},
     {"retain", "", NULL, "how long prune leaves what is done: 90d, 12h; empty: for ever"},
     {"spool", "", NULL, "the folder of events that wait while the database cannot be written; empty: none"},
+    {"sandbox", "auto", "auto|off", "auto: the receiver confines itself with what the kernel has"},
 };
 const size_t config_n_keys = sizeof config_keys / sizeof *config_keys;
 
@@ -128,7 +129,7 @@ static int check_values(struct config *c, const char *max_body, const char *reta
 {
     char text[160];
     const char *const values[] = {c->database, c->inbox, c->directory, max_body, c->journal,
-                                  c->log,      c->group, retain,       c->spool};
+                                  c->log,      c->group, retain,       c->spool, c->sandbox};
     memcpy(c->value, values, sizeof values);
     for (size_t i = 0; i < KEYS; i++)
         if (config_keys[i].choices && !is_choice(config_keys[i].choices, values[i])) {
@@ -376,6 +377,7 @@ static int read_file(struct config *c)
     c->inbox = cfg_getstr(cfg, "inbox");
     c->journal = cfg_getstr(cfg, "journal");
     c->group = cfg_getstr(cfg, "group");
+    c->sandbox = cfg_getstr(cfg, "sandbox");
     c->log = cfg_getstr(cfg, "log");
     if (strchr(c->log, '/'))
         c->log = own(c, absolute(c, c->log));
@@ -417,7 +419,7 @@ struct config *config_load(const struct config_env *env, int64_t now_ms)
         return NULL;
     c->database = c->named = c->directory = c->spool = c->group = "";
     c->inbox = "table";
-    c->journal = c->log = "auto";
+    c->journal = c->log = c->sandbox = "auto";
     c->without_secrets = env->without_secrets;
     bool environment = find(c, env);
     if (c->error.code == ERR_NONE && (environment ? read_environment(c, env) : read_file(c)) == 0 &&

@@ -44,8 +44,8 @@ struct config_endpoint {
 };
 
 struct config {
-    char path[PATH_MAX];                                              /* the file, "" for the environment */
-    const char *database, *inbox, *directory, *journal, *log, *group; /* paths are absolute */
+    char path[PATH_MAX];                                                        /* the file, "" for the environment */
+    const char *database, *inbox, *directory, *journal, *log, *group, *sandbox; /* paths are absolute */
     const char *named; /* the database as it is configured: where that is a link, `database` is the file itself */
     const char *spool; /* the folder, absolute; "": none */
     bool files;        /* inbox = "directory" */

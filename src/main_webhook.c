@@ -2,6 +2,7 @@
  * complycube-webhook: the receiver, as a CGI or a FastCGI program, decided at start. */
 #include "find.h"
 #include "reach.h"
+#include "sandbox.h"
 #include "version.h"
 #include "web.h"
 #include "web_cgi.h"
@@ -59,6 +60,15 @@ static void print_endpoint(const struct config_endpoint *p)
         printf("  events       %s\n", p->events[i]);
 }
 
+static void print_sandbox(const struct config *c)
+{
+    struct sandbox_report report;
+    sandbox_look(c, &report);
+    printf("sandbox        %s\n", c->sandbox);
+    for (size_t i = 0; i < SANDBOX_LAYERS && strcmp(c->sandbox, "off") != 0; i++)
+        printf("  %-11s  %s%s\n", report.layer[i].name, report.layer[i].on ? "" : "absent: ", report.layer[i].text);
+}
+
 static int test_configuration(const struct config_env *env)
 {
     struct config *c = config_load(env, web_time_ms());
@@ -72,6 +82,7 @@ static int test_configuration(const struct config_env *env)
                *c->path ? c->path : "(the environment)", c->database, c->inbox, c->files ? ", " : "",
                c->files ? c->directory : "", c->max_body, c->journal, c->log, *c->group ? c->group : "(none)",
                *c->spool ? c->spool : "(none)");
+        print_sandbox(c);
         for (size_t i = 0; i < c->n_endpoints; i++)
             print_endpoint(&c->endpoint[i]);
         if (receiver_store_options(c, true, &o, &e) == 0 && store_probe(&o, &e) == 0)
@@ -108,12 +119,14 @@ static int receive(const struct config_env *env, int fd)
 {
     struct receiver r;
     struct err e = {0};
+    sandbox_begin(fd);
     if (receiver_open(&r, env, fd < 0, web_time_ms(), &e) != 0) {
         fprintf(stderr, "complycube-webhook: %s\n", e.msg);
         return err_exit(e.code);
     }
     if (fd >= 0)
         warn_of_reach(&r, fd);
+    r.reaches = sandbox_reaches;
     int code = fd < 0 ? web_cgi(&r) : web_fcgi(&r, fd);
     receiver_close(&r);
     return code;

@@ -2,8 +2,8 @@
  * receiver: what a running receiver holds, and how it stays right. */
 #include "receiver.h"
 
-#include <errno.h>
 #include <grp.h>
+#include <stdio.h>
 
 enum { LOOK_MS = 1000, CARRY_MS = 60000, CUT_MS = 60000, WAIT_MS = 4000, HURRY_MS = 250 };
 enum {
@@ -210,6 +210,8 @@ void receiver_refresh(struct receiver *r, int64_t now_ms, bool at_once)
     struct config *new = config_load(&r->env, now_ms);
     if (!new)
         return;
+    if (r->reaches)
+        r->reaches(new, &new->error);
     bool sound = new->error.code == ERR_NONE;
     r->cut = sound && r->verifier && looks_cut(r, new, now_ms);
     if (r->cut)
@@ -238,6 +240,8 @@ int receiver_open(struct receiver *r, const struct config_env *env, bool brief, 
         use_log(r, now_ms);
         note_narrowed(r, r->config, now_ms);
     }
+    struct store_options o;
+    receiver_store_options(r->config, brief, &o, &(struct err){0}); /* so that its group is known */
     if (r->config->error.code != ERR_NONE)
         receiver_say(r, now_ms, &r->config->error);
     else if (r->config->files && !brief && !receiver_store(r, e)) /* shows at once what a crash left unshown */
@@ -285,6 +289,22 @@ void receiver_close(struct receiver *r)
 
 /* ---- the store ---- */
 
+/* Looked up once: a process that has confined itself cannot any more. */
+static int find_group(const char *name, gid_t *gid, struct err *e)
+{
+    static char known[256];
+    static gid_t is;
+    const struct group *group = strcmp(known, name) == 0 ? NULL : getgrnam(name);
+    if (group) {
+        snprintf(known, sizeof known, "%s", name);
+        is = group->gr_gid;
+    }
+    if (strcmp(known, name) != 0)
+        return err_set(e, ERR_CONFIG, "group = \"%s\": no such group; name an existing one or leave it empty", name);
+    *gid = is;
+    return 0;
+}
+
 int receiver_store_options(const struct config *c, bool brief, struct store_options *o, struct err *e)
 {
     *o = (struct store_options){.url = c->database, .journal = c->journal, .group = (gid_t)-1, .create = true};
@@ -295,13 +315,7 @@ int receiver_store_options(const struct config *c, bool brief, struct store_opti
     o->checkpoint_pages = brief ? CHECKPOINT_PAGES_BRIEF : CHECKPOINT_PAGES;
     if (!*c->group)
         return 0;
-    errno = 0;
-    const struct group *group = getgrnam(c->group);
-    if (!group)
-        return err_set(e, ERR_CONFIG, "group = \"%s\": no such group; name an existing one or leave it empty",
-                       c->group);
-    o->group = group->gr_gid;
-    return 0;
+    return find_group(c->group, &o->group, e);
 }
 
 struct store *receiver_store(struct receiver *r, struct err *e)

@@ -27,6 +27,7 @@ struct receiver {
     struct refusals refusals; /* counted in a file of their own */
     int64_t count_ms;         /* when their writing failed, and is to be tried again later; 0: it did not */
     bool count_said;
+    int (*reaches)(const struct config *c, struct err *e); /* may this process use it? NULL: any. -1 and *e: no */
     bool brief; /* answers one request and ends: a CGI */
     int64_t looked_ms;
     struct err

@@ -3,6 +3,7 @@
 #include "web_cgi.h"
 
 #include "receive.h"
+#include "sandbox.h"
 #include "web.h"
 
 #include <errno.h>
@@ -75,6 +76,7 @@ int web_cgi(struct receiver *r)
     struct buf body = {0};
     char out[REPLY_SIZE];
     ignore_signals();
+    sandbox_confine(r->config);
     struct request *q = &x.request;
     q->method = variable("REQUEST_METHOD");
     q->signature = variable("HTTP_COMPLYCUBE_SIGNATURE");

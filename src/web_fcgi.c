@@ -5,6 +5,7 @@
 #include "fcgi_gather.h"
 #include "fcgi_record.h"
 #include "fcgi_slot.h"
+#include "sandbox.h"
 #include "web.h"
 
 #include <errno.h>
@@ -52,6 +53,7 @@ struct server {
     struct connection connection[CONNECTIONS], *ready[CONNECTIONS];
     struct fcgi_slot *slot[RECEIVE_BATCH_MAX];
     char peek[PEEK];
+    bool said_absent[SANDBOX_LAYERS];
 };
 
 static size_t max_body(const struct server *s)
@@ -290,6 +292,27 @@ static void log_batch(struct server *s, const struct member *members, size_t n)
     log_write(&s->r->log, lines, n);
 }
 
+/* Said once: what the kernel does not have. */
+static void confine(struct server *s)
+{
+    struct sandbox_report report;
+    sandbox_confine(s->r->config);
+    sandbox_state(&report);
+    for (size_t i = 0; i < SANDBOX_LAYERS; i++) {
+        const struct sandbox_layer *l = &report.layer[i];
+        struct log_line line;
+        const struct log_line *lines[] = {&line};
+        if (!l->absent || s->said_absent[i])
+            continue;
+        s->said_absent[i] = true;
+        log_begin(&line, web_time_ms(), LEVEL_WARNING, "sandbox");
+        log_text(&line, "without", span_of(l->name));
+        log_text(&line, "msg", span_of(l->text));
+        log_end(&line);
+        log_write(&s->r->log, lines, 1);
+    }
+}
+
 static void serve(struct server *s)
 {
     struct member members[RECEIVE_BATCH_MAX];
@@ -302,6 +325,8 @@ static void serve(struct server *s)
         return;
     int64_t time_ms = web_time_ms();
     receiver_refresh(s->r, time_ms, false);
+    if (!sandbox_is_done())
+        confine(s);
     for (size_t i = 0; i < n; i++)
         batch[i] = fcgi_slot_exchange(members[i].slot);
     receive_batch(s->r, batch, n, time_ms);
@@ -435,6 +460,7 @@ int web_fcgi(struct receiver *r, int listen_fd)
     } else {
         if (r->verifier && !receiver_store(r, &e)) /* said now, not at the first event; it is tried again */
             say(r, &e);
+        confine(s);
         loop(s);
         receiver_count(r, web_time_ms());
     }

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT
+ * sandbox: the process itself, and which layer is when. */
+#include "sandbox_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { PROCESS, LANDLOCK, SECCOMP };
+enum { DESCRIPTORS = 1024, DESCRIPTORS_OLD = 256 /* so many are closed one by one */, MODE_MASK = 0027 };
+enum { RULES_MAX = 8 + 2 * CONFIG_ENDPOINTS_MAX };
+
+static struct {
+    struct sandbox_layer layer[SANDBOX_LAYERS];
+    struct sandbox_rule rule[RULES_MAX];
+    size_t n; /* rules that are in force; their paths are gone */
+    char group[64];
+    bool done;
+} now = {.layer = {{.name = "process"}, {.name = "Landlock"}, {.name = "seccomp"}}};
+
+/* ---- descriptors ---- */
+
+static void close_from(unsigned first, unsigned last)
+{
+#ifdef SYS_close_range
+    if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
+        return;
+#endif
+    for (unsigned fd = first; fd <= last && fd < DESCRIPTORS_OLD; fd++)
+        close((int)fd);
+}
+
+void sandbox_begin(int listen_fd)
+{
+    umask(MODE_MASK);
+    for (int fd = open("/dev/null", O_RDWR | O_CLOEXEC); fd >= 0;
+         fd = dup(fd)) /* so that no file of ours gets 0, 1 or 2 */
+        if (fd > STDERR_FILENO) {
+            close(fd);
+            break;
+        }
+    if (listen_fd > STDERR_FILENO)
+        close_from(STDERR_FILENO + 1, (unsigned)listen_fd - 1);
+    close_from(listen_fd > STDERR_FILENO ? (unsigned)listen_fd + 1 : STDERR_FILENO + 1, UINT_MAX);
+}
+
+/* ---- what is needed ---- */
+
+static struct wanted {
+    struct sandbox_rule rule[RULES_MAX];
+    char path[RULES_MAX][PATH_MAX];
+    size_t n;
+    bool missing; /* a folder that is needed */
+} wanted;
+
+static void want(struct wanted *w, const char *path, enum sandbox_use use, bool needed)
+{
+    if (w->n == RULES_MAX)
+        return;
+    for (size_t i = 0; i < w->n; i++)
+        if (w->rule[i].use == use && strcmp(w->path[i], path) == 0)
+            return;
+    snprintf(w->path[w->n], sizeof w->path[0], "%s", path);
+    w->rule[w->n] = (struct sandbox_rule){.path = w->path[w->n], .use = use, .needed = needed};
+    w->missing |= needed && access(path, F_OK) != 0;
+    w->n++;
+}
+
+static void want_folder(struct wanted *w, const char *path, enum sandbox_use use)
+{
+    char folder[PATH_MAX];
+    if (*path && files_folder(path, folder, sizeof folder) == 0)
+        want(w, folder, use, true);
+}
+
+/* A file that is read: its folder, and where it is a link that of the file itself. */
+static void want_file(struct wanted *w, const char *path)
+{
+    struct stat st;
+    char real[PATH_MAX];
+    want_folder(w, path, SANDBOX_READ);
+    if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && realpath(path, real))
+        want_folder(w, real, SANDBOX_READ);
+}
+
+static void want_all(struct wanted *w, const struct config *c)
+{
+    w->n = 0;
+    w->missing = false;
+    want_folder(w, c->database, SANDBOX_WRITE);
+    if (c->files)
+        want(w, c->directory, SANDBOX_WRITE, true);
+    if (*c->log == '/')
+        want_folder(w, c->log, SANDBOX_LOG);
+    if (*c->path)
+        want_file(w, c->path);
+    for (size_t i = 0; i < c->n_endpoints; i++)
+        if (c->endpoint[i].secret_file)
+            want_file(w, c->endpoint[i].secret_file);
+    want(w, "/dev/urandom", SANDBOX_FILE, false); /* SQLite's */
+    want(w, "/etc/localtime", SANDBOX_FILE, false);
+#ifdef SANDBOX_COVERAGE /* where the flavour that counts lines writes */
+    want(w, SANDBOX_COVERAGE, SANDBOX_WRITE, false);
+#endif
+    if (SANDBOX_SANITIZED)
+        want(w, "/", SANDBOX_READ, false);
+}
+
+/* ---- layers ---- */
+
+static void set(struct sandbox_layer *l, bool on, bool absent, const char *text)
+{
+    l->on = on;
+    l->absent = absent;
+    snprintf(l->text, sizeof l->text, "%s", text);
+}
+
+static void limit(int what, rlim_t most)
+{
+    struct rlimit l;
+    if (getrlimit(what, &l) != 0)
+        return;
+    l.rlim_max = l.rlim_max < most ? l.rlim_max : most;
+    l.rlim_cur = l.rlim_cur < l.rlim_max ? l.rlim_cur : l.rlim_max;
+    setrlimit(what, &l);
+}
+
+static const char process_text[] = "no new privileges, not dumpable, no core, no new process";
+
+static int confine_process(const char **why)
+{
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        (!SANDBOX_SANITIZED && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)) {
+        *why = strerror(errno);
+        return -1;
+    }
+    limit(RLIMIT_CORE, 0);
+    limit(RLIMIT_NOFILE, DESCRIPTORS);
+    if (!SANDBOX_SANITIZED)
+        limit(RLIMIT_NPROC, 0);
+    return 0;
+}
+
+static void landlock_text(struct sandbox_layer *l, int abi)
+{
+    set(l, true, false, "");
+    snprintf(l->text, sizeof l->text, "version %d", abi);
+}
+
+static void confine_files(const struct config *c)
+{
+    struct sandbox_layer *l = &now.layer[LANDLOCK];
+    const char *why = "";
+    int abi = sandbox_landlock_abi(&why);
+    bool later = c->error.code != ERR_NONE || (*c->group && !getgrnam(c->group));
+    if (abi && !later)
+        want_all(&wanted, c);
+    if (abi && (later || wanted.missing)) {
+        set(l, false, false, "later: the configuration, or a folder or group that it names, is to be mended first");
+        return;
+    }
+    if (!abi || sandbox_landlock(wanted.rule, wanted.n, c->files, &why) != 0) {
+        set(l, false, true, why);
+        return;
+    }
+    landlock_text(l, abi);
+    memcpy(now.rule, wanted.rule, sizeof now.rule);
+    now.n = wanted.n;
+    snprintf(now.group, sizeof now.group, "%s", c->group);
+}
+
+static bool is_off(const struct config *c) { return c && strcmp(c->sandbox, "off") == 0; }
+
+static void all_off(struct sandbox_layer *layer)
+{
+    for (size_t i = 0; i < SANDBOX_LAYERS; i++)
+        set(&layer[i], false, false, "sandbox = \"off\"");
+}
+
+void sandbox_confine(const struct config *c)
+{
+    struct sandbox_layer *process = &now.layer[PROCESS], *files = &now.layer[LANDLOCK], *calls = &now.layer[SECCOMP];
+    const char *why = "";
+    if (now.done)
+        return;
+    if (is_off(c) && !process->on) {
+        all_off(now.layer);
+        return;
+    }
+    if (!process->on && !process->absent) {
+        bool failed = confine_process(&why) != 0;
+        set(process, !failed, failed, failed ? why : process_text);
+    }
+    if (!files->on && !files->absent)
+        confine_files(c);
+    if (!calls->on && !calls->absent) {
+        bool failed = sandbox_seccomp(!files->on && !files->absent, &why) != 0;
+        set(calls, !failed, failed, failed ? why : "a list of calls");
+    }
+    now.done = files->on || files->absent;
+}
+
+bool sandbox_is_done(void) { return now.done; }
+
+void sandbox_state(struct sandbox_report *report) { memcpy(report->layer, now.layer, sizeof now.layer); }
+
+void sandbox_look(const struct config *c, struct sandbox_report *report)
+{
+    const char *why = "";
+    struct sandbox_layer *layer = report->layer;
+    memcpy(layer, now.layer, sizeof now.layer);
+    if (is_off(c)) {
+        all_off(layer);
+        return;
+    }
+    set(&layer[PROCESS], true, false, process_text);
+    int abi = sandbox_landlock_abi(&why);
+    if (abi == 1 && c && c->files)
+        set(&layer[LANDLOCK], false, true, SANDBOX_NO_MOVES);
+    else if (abi)
+        landlock_text(&layer[LANDLOCK], abi);
+    else
+        set(&layer[LANDLOCK], false, true, why);
+    bool failed = sandbox_seccomp_probe(&why) != 0;
+    set(&layer[SECCOMP], !failed, failed, failed ? why : "a list of calls");
+}
+
+/* ---- what is within reach ---- */
+
+static bool allows(const struct sandbox_rule *r, enum sandbox_use use)
+{
+    return r->use == use || r->use == SANDBOX_WRITE;
+}
+
+/* Landlock's own rule: what stands above it counts. */
+static bool is_within(const char *path, enum sandbox_use use)
+{
+    char at[PATH_MAX];
+    struct stat st;
+    if (!realpath(path, at))
+        return true; /* it is not there, so something else is to be mended */
+    for (;;) {
+        for (size_t i = 0; stat(at, &st) == 0 && i < now.n; i++)
+            if (now.rule[i].ino == st.st_ino && now.rule[i].dev == st.st_dev && allows(&now.rule[i], use))
+                return true;
+        char *slash = strrchr(at, '/');
+        if (!slash || slash[1] == '\0')
+            return false;
+        slash[slash == at] = '\0';
+    }
+}
+
+int sandbox_reaches(const struct config *c, struct err *e)
+{
+    if (!now.layer[LANDLOCK].on)
+        return 0;
+    want_all(&wanted, c);
+    for (size_t i = 0; i < wanted.n; i++)
+        if (wanted.rule[i].needed && !is_within(wanted.path[i], wanted.rule[i].use))
+            return err_set(
+                e, ERR_CONFIG,
+                "restart it: %s is none of the folders that this process has confined itself to; kill %ld, and "
+                "see that it is started again",
+                wanted.path[i], (long)getpid());
+    if (strcmp(now.group, c->group) != 0)
+        return err_set(
+            e, ERR_CONFIG,
+            "restart it: this process has confined itself, and looks up no other group; kill %ld, and see that "
+            "it is started again",
+            (long)getpid());
+    return 0;
+}
