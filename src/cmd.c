@@ -34,25 +34,25 @@ static struct config *load(const struct cmd *cmd, bool without_secrets, struct e
 struct config *cmd_config(const struct cmd *cmd, struct err *e) { return load(cmd, false, e); }
 struct config *cmd_config_public(const struct cmd *cmd, struct err *e) { return load(cmd, true, e); }
 
-static size_t list_secrets(const struct config *c, struct verify_secret *list)
+static size_t list_secrets(const struct config *c, struct verify_named *list)
 {
     size_t n = 0;
     for (size_t i = 0; i < c->n_endpoints; i++)
         for (size_t k = 0; k < c->endpoint[i].secrets.n; k++, n++) {
             const struct secret *secret = &c->endpoint[i].secrets.list[k];
             if (list)
-                list[n] = (struct verify_secret){c->names[i], secret->name, secret->value};
+                list[n] = (struct verify_named){c->names[i], secret->name, &secret->key};
         }
     return n;
 }
 
 int cmd_verifier(const struct config *c, struct verifier **v, struct err *e)
 {
-    struct verify_secret *list = calloc(list_secrets(c, NULL) + 1, sizeof *list);
+    struct verify_named *list = calloc(list_secrets(c, NULL) + 1, sizeof *list);
     *v = NULL;
     if (!list)
         return err_set(e, ERR_MEMORY, "deriving keys: out of memory");
-    int result = verify_open(v, list, list_secrets(c, list), e);
+    int result = verify_open_keys(v, list, list_secrets(c, list), e);
     free(list);
     return result;
 }

@@ -29,7 +29,7 @@ struct slot {
 struct send {
     const struct cmd *cmd;
     struct verifier *verifier;
-    struct verify_secret secret;
+    struct verify_named secret;
     struct example example;
     struct buf file; /* of --file: the body of all */
     struct http *http;
@@ -74,8 +74,8 @@ static int choose(struct send *s, const struct config *c, struct err *e)
         const struct secret *secret = &p->secrets.list[k];
         if (secret->retired || (s->cmd->secret && strcmp(s->cmd->secret, secret->name) != 0))
             continue;
-        s->secret = (struct verify_secret){p->name, secret->name, secret->value};
-        return verify_open(&s->verifier, &s->secret, 1, e);
+        s->secret = (struct verify_named){p->name, secret->name, &secret->key};
+        return verify_open_keys(&s->verifier, &s->secret, 1, e);
     }
     return err_set(e, ERR_NOT_FOUND, "endpoint %s has no %s in force%s%.63s", p->name,
                    s->cmd->secret ? "secret of this name" : "secret", s->cmd->secret ? ": " : "",

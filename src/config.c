@@ -151,30 +151,6 @@ static int check_values(struct config *c, const char *max_body, const char *reta
     return 0;
 }
 
-/* No secret may stand in two endpoints: whose event would it be? */
-static int check_shared(struct config *c)
-{
-    size_t usable = 0;
-    for (size_t i = 0; i < c->n_endpoints; i++)
-        for (size_t k = 0; k < c->endpoint[i].secrets.n; k++) {
-            const struct secret *secret = &c->endpoint[i].secrets.list[k];
-            usable += !secret->retired;
-            for (size_t j = 0; j < i; j++)
-                for (size_t m = 0; m < c->endpoint[j].secrets.n; m++)
-                    if (span_equal(c->endpoint[j].secrets.list[m].value, secret->value))
-                        return err_set(&c->error, ERR_SECRETS,
-                                       "endpoints %s and %s share a secret (%s); each webhook has one of its own",
-                                       c->endpoint[j].name, c->endpoint[i].name, secret->name);
-        }
-    if (usable > CONFIG_SECRETS_MAX)
-        return broken(c, ERR_SECRETS, "more than 256 secrets are in force",
-                      "mark what is not used any more as retired");
-    if (usable == 0)
-        return broken(c, ERR_SECRETS, "no secret is in force, all are retired",
-                      "put the webhook's secret into the secret file");
-    return 0;
-}
-
 /* ---- reading ---- */
 
 static _Thread_local struct config *parsing; /* libconfuse's error function is given no context */
@@ -402,7 +378,13 @@ static int read_environment(struct config *c, const struct config_env *env)
                       "set both");
     c->named = own(c, strdup(env->database));
     c->database = own(c, config_real(c->named));
-    return check_values(c, "1M", "") != 0 ? -1 : secrets_from_text(&c->endpoint->secrets, env->secret, &c->error);
+    if (check_values(c, "1M", "") != 0)
+        return -1;
+    if (!env->taken)
+        return secrets_from_text(&c->endpoint->secrets, env->secret, &c->error);
+    c->endpoint->secrets = *env->taken;
+    c->error = *env->refused;
+    return c->error.code == ERR_NONE ? 0 : -1;
 }
 
 /* A file that may still be changing is looked at once more: no later change could hide in the same tick. */
@@ -424,7 +406,7 @@ struct config *config_load(const struct config_env *env, int64_t now_ms)
     bool environment = find(c, env);
     if (c->error.code == ERR_NONE && (environment ? read_environment(c, env) : read_file(c)) == 0 &&
         check_directory(c) == 0 && !c->without_secrets)
-        check_shared(c);
+        config_check_secrets(c);
     distrust_young(&c->print, now_ms);
     for (size_t i = 0; i < c->n_endpoints; i++)
         distrust_young(&c->endpoint[i].print, now_ms);

@@ -25,12 +25,14 @@ enum {
 
 /* Where the configuration may be found; each may be NULL. From the process, never from a request. */
 struct config_env {
-    const char *config;     /* COMPLYCUBE_WEBHOOK_CONFIG: the file, first choice */
-    const char *secret;     /* COMPLYCUBE_WEBHOOK_SECRET, with ... */
-    const char *database;   /* ... COMPLYCUBE_WEBHOOK_DATABASE: no file at all, second choice */
-    const char *folder;     /* of the executable: complycube-webhook.conf there, third choice */
-    const char *sysconfdir; /* the same there, last choice */
-    bool without_secrets;   /* leave the secret files alone: whoever works on events need not be able to read them */
+    const char *config;          /* COMPLYCUBE_WEBHOOK_CONFIG: the file, first choice */
+    const char *secret;          /* COMPLYCUBE_WEBHOOK_SECRET, with ... */
+    const char *database;        /* ... COMPLYCUBE_WEBHOOK_DATABASE: no file at all, second choice */
+    const char *folder;          /* of the executable: complycube-webhook.conf there, third choice */
+    const char *sysconfdir;      /* the same there, last choice */
+    const struct secrets *taken; /* where not NULL: what `secret` was; none and ... */
+    const struct err *refused;   /* ... why not */
+    bool without_secrets; /* leave the secret files alone: whoever works on events need not be able to read them */
 };
 
 struct config_endpoint {
@@ -96,7 +98,10 @@ int64_t config_age(const struct config *c, int64_t now_ms);
 bool config_wants(const struct config *c, const char *endpoint, struct span type);
 
 /* Does any endpoint have this secret, retired or not? */
-bool config_knows(const struct config *c, struct span value);
+bool config_knows(const struct config *c, const struct secret *secret);
+
+/* At least one secret is in force, and none stands in two endpoints: whose event would it be? -1 and c->error. */
+int config_check_secrets(struct config *c);
 
 /*
  * The file that the path of a database leads to, where that is a link: SQLite has its log beside the file, and so must

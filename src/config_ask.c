@@ -41,13 +41,37 @@ bool config_wants(const struct config *c, const char *endpoint, struct span type
     return true; /* an endpoint that is being taken away: keep what still comes */
 }
 
-bool config_knows(const struct config *c, struct span value)
+bool config_knows(const struct config *c, const struct secret *secret)
 {
     for (size_t i = 0; i < c->n_endpoints; i++)
         for (size_t k = 0; k < c->endpoint[i].secrets.n; k++)
-            if (span_equal(c->endpoint[i].secrets.list[k].value, value))
+            if (secrets_equal(&c->endpoint[i].secrets.list[k], secret))
                 return true;
     return false;
+}
+
+int config_check_secrets(struct config *c)
+{
+    size_t usable = 0;
+    for (size_t i = 0; i < c->n_endpoints; i++)
+        for (size_t k = 0; k < c->endpoint[i].secrets.n; k++) {
+            const struct secret *secret = &c->endpoint[i].secrets.list[k];
+            usable += !secret->retired;
+            for (size_t j = 0; j < i; j++)
+                for (size_t m = 0; m < c->endpoint[j].secrets.n; m++)
+                    if (secrets_equal(&c->endpoint[j].secrets.list[m], secret))
+                        return err_set(&c->error, ERR_SECRETS,
+                                       "endpoints %s and %s share a secret (%s); each webhook has one of its own",
+                                       c->endpoint[j].name, c->endpoint[i].name, secret->name);
+        }
+    if (usable > CONFIG_SECRETS_MAX)
+        return err_set(&c->error, ERR_SECRETS,
+                       "%s: more than 256 secrets are in force; mark what is not used any more as retired", c->path);
+    if (usable == 0)
+        return err_set(&c->error, ERR_SECRETS,
+                       "%s%sno secret is in force, all are retired; put the webhook's secret into the secret file",
+                       c->path, *c->path ? ": " : "");
+    return 0;
 }
 
 char *config_real(const char *path)

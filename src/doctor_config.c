@@ -232,7 +232,7 @@ static void tell_secrets(struct doctor *d, const struct config_endpoint *p)
     doctor_find(d, DOCTOR_OK, "secrets", "", "endpoint %s: %zu in force, %zu retired", p->name, usable,
                 p->secrets.n - usable);
     for (size_t k = 0; k < p->secrets.n; k++)
-        if (!p->secrets.list[k].retired && p->secrets.list[k].value.len < 16) {
+        if (!p->secrets.list[k].retired && p->secrets.list[k].len < 16) {
             doctor_step(d, "by hand: compare it with what ComplyCube showed; a webhook's has 32 characters");
             doctor_find(d, DOCTOR_WARNING, "secrets",
                         "one that is short is easy to guess, and perhaps only half of it",

@@ -22,7 +22,7 @@ struct tried {
     struct doctor *d;
     struct http_ask ask;
     struct verifier *verifier;
-    struct verify_secret secret[SECRETS_TRIED];
+    struct verify_named secret[SECRETS_TRIED];
     size_t n, good; /* good: the number of one that was accepted */
 };
 
@@ -394,7 +394,7 @@ static void collect(struct tried *t, const struct config *c)
         for (size_t k = 0; k < c->endpoint[i].secrets.n; k++) {
             const struct secret *s = &c->endpoint[i].secrets.list[k];
             if (!s->retired && t->n < SECRETS_TRIED)
-                t->secret[t->n++] = (struct verify_secret){c->endpoint[i].name, s->name, s->value};
+                t->secret[t->n++] = (struct verify_named){c->endpoint[i].name, s->name, &s->key};
         }
 }
 
@@ -412,7 +412,7 @@ void doctor_url(struct doctor *d)
         return;
     }
     collect(&t, d->config);
-    if (verify_open(&t.verifier, t.secret, t.n, &e) != 0) {
+    if (verify_open_keys(&t.verifier, t.secret, t.n, &e) != 0) {
         doctor_find(d, DOCTOR_WRONG, err_word(e.code), "", "%s", e.msg);
         return;
     }

@@ -26,7 +26,7 @@ bool files_print_equal(const struct files_print *a, const struct files_print *b)
 
 /*
  * Read a text file of at most FILES_TEXT_MAX bytes into `out` (to be released), a NUL behind it not counted.
- * A UTF-8 byte order mark is skipped and CR LF becomes LF. *st is of the very file read.
+ * A UTF-8 byte order mark is skipped and CR LF becomes LF. *st is of the very file read. No copy stays elsewhere.
  * errors: ERR_CONFIG  with the file's name and the reason
  */
 int files_read_text(const char *path, struct buf *out, struct stat *st, struct err *e);

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #ifndef SYSCONFDIR
@@ -29,4 +30,21 @@ struct config_env find_config(const char *folder)
         .folder = folder,
         .sysconfdir = SYSCONFDIR,
     };
+}
+
+void find_take_secret(struct config_env *env)
+{
+    static const char name[] = "COMPLYCUBE_WEBHOOK_SECRET=";
+    static struct secrets taken;
+    static struct err why;
+    if (!env->secret)
+        return;
+    secrets_from_text(&taken, env->secret, &why);
+    env->taken = &taken;
+    env->refused = &why;
+    for (char **p = environ; *p; p++) {
+        char *value = strstr(*p, name); /* Apache repeats it as REDIRECT_... */
+        if (value && value < strchr(*p, '='))
+            explicit_bzero(value + sizeof name - 1, strlen(value + sizeof name - 1));
+    }
 }

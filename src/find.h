@@ -13,4 +13,10 @@ void find_folder(const char *argv0, char *folder, size_t size);
 /* What the process environment says about the configuration; `folder` is borrowed. */
 struct config_env find_config(const char *folder);
 
+/*
+ * Make the key of COMPLYCUBE_WEBHOOK_SECRET, if it is set, and wipe it from the memory of this process, where
+ * /proc/PID/environ shows it too. Once, before config_load.
+ */
+void find_take_secret(struct config_env *env);
+
 #endif

@@ -41,13 +41,16 @@ struct log {
 int log_open(struct log *log, const char *spec, struct err *e);
 void log_close(struct log *log);
 
+/* Connect to the system's log, before the sandbox forbids it. log_open does so where it is used. */
+void log_prepare(void);
+
 /* Would a line of this level be written? Then it need not be made. */
 bool log_wants(const struct log *log, enum err_level level);
 
 /*
  * Write lines, one write for all of them where the sink is a file or stderr. Never fails: what cannot be
  * written is lost. LOG_AUTO is stderr, or syslog where stderr is /dev/null or closed; successes (LEVEL_INFO)
- * are not written to it.
+ * are not written to it. What the system's log does not take goes to stderr.
  */
 void log_write(const struct log *log, const struct log_line *const lines[], size_t n);
 

@@ -115,11 +115,12 @@ static void warn_of_reach(const struct receiver *r, int fd)
 }
 
 /* fd: the listening socket, or -1 for a CGI */
-static int receive(const struct config_env *env, int fd)
+static int receive(struct config_env *env, int fd)
 {
     struct receiver r;
     struct err e = {0};
     sandbox_begin(fd);
+    find_take_secret(env);
     if (receiver_open(&r, env, fd < 0, web_time_ms(), &e) != 0) {
         fprintf(stderr, "complycube-webhook: %s\n", e.msg);
         return err_exit(e.code);

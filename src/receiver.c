@@ -40,15 +40,20 @@ static void note_narrowed(struct receiver *r, const struct config *c, int64_t no
 
 /* ---- keys ---- */
 
+/* A secret in force, and whose it is. */
+struct held {
+    const char *endpoint;
+    const struct secret *secret;
+};
+
 /* The usable secrets of a configuration, but those that `newer` (may be NULL) knows. */
-static size_t collect(const struct config *c, const struct config *newer, struct verify_secret *list, size_t n,
-                      size_t max)
+static size_t collect(const struct config *c, const struct config *newer, struct held *list, size_t n, size_t max)
 {
     for (size_t i = 0; c && i < c->n_endpoints; i++)
         for (size_t k = 0; k < c->endpoint[i].secrets.n; k++) {
             const struct secret *s = &c->endpoint[i].secrets.list[k];
-            if (n < max && !s->retired && !(newer && config_knows(newer, s->value)))
-                list[n++] = (struct verify_secret){c->endpoint[i].name, s->name, s->value};
+            if (n < max && !s->retired && !(newer && config_knows(newer, s)))
+                list[n++] = (struct held){c->endpoint[i].name, s};
         }
     return n;
 }
@@ -58,16 +63,19 @@ enum { SECRETS_IN_FORCE_MAX = 2 * CONFIG_SECRETS_MAX /* those of an outgoing con
 /* Keys of r->config and, while it goes, of r->outgoing. Without memory for them nothing is accepted. */
 static void make_keys(struct receiver *r)
 {
-    struct verify_secret list[SECRETS_IN_FORCE_MAX];
+    struct held list[SECRETS_IN_FORCE_MAX];
+    struct verify_named keys[SECRETS_IN_FORCE_MAX];
     size_t n = collect(r->config, NULL, list, 0, SECRETS_IN_FORCE_MAX);
     n = collect(r->outgoing, r->config, list, n, SECRETS_IN_FORCE_MAX);
+    for (size_t i = 0; i < n; i++)
+        keys[i] = (struct verify_named){list[i].endpoint, list[i].secret->name, &list[i].secret->key};
     verify_close(r->verifier); /* before: its keys borrow names of a configuration that may go */
-    verify_open(&r->verifier, list, n, &r->config->error);
+    verify_open_keys(&r->verifier, keys, n, &r->config->error);
 }
 
 static bool loses_a_secret(const struct config *old, const struct config *new)
 {
-    struct verify_secret one;
+    struct held one;
     return collect(old, new, &one, 0, 1) == 1;
 }
 
@@ -82,14 +90,13 @@ static bool unterminated(const struct config *c)
 /* Is a secret of `new` the beginning of one in force? Then its file was cut in the middle of a line. */
 static bool has_half_a_secret(const struct receiver *r, const struct config *new)
 {
-    struct verify_secret in_force[SECRETS_IN_FORCE_MAX], given[SECRETS_IN_FORCE_MAX];
+    struct held in_force[SECRETS_IN_FORCE_MAX], given[SECRETS_IN_FORCE_MAX];
     size_t n = collect(r->config, new, in_force, 0, SECRETS_IN_FORCE_MAX);
     n = collect(r->outgoing, new, in_force, n, SECRETS_IN_FORCE_MAX);
     size_t m = collect(new, NULL, given, 0, SECRETS_IN_FORCE_MAX);
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < m; k++)
-            if (given[k].value.len < in_force[i].value.len &&
-                memcmp(given[k].value.at, in_force[i].value.at, given[k].value.len) == 0)
+            if (secrets_is_part(given[k].secret, in_force[i].secret))
                 return true;
     return false;
 }
@@ -333,6 +340,7 @@ struct store *receiver_store(struct receiver *r, struct err *e)
     }
     if (!r->store && receiver_store_options(r->config, r->brief, &o, e) == 0) {
         o.wait_ms = r->hurries ? HURRY_MS : o.wait_ms;
+        o.in_memory = true;
         store_open(&r->store, &o, e);
     }
     return r->store;

@@ -107,7 +107,6 @@ static void want_all(struct wanted *w, const struct config *c)
         if (c->endpoint[i].secret_file)
             want_file(w, c->endpoint[i].secret_file);
     want(w, "/dev/urandom", SANDBOX_FILE, false); /* SQLite's */
-    want(w, "/etc/localtime", SANDBOX_FILE, false);
 #ifdef SANDBOX_COVERAGE /* where the flavour that counts lines writes */
     want(w, SANDBOX_COVERAGE, SANDBOX_WRITE, false);
 #endif

@@ -2,8 +2,8 @@
  *
  * secrets: one secret file. A line is "value", "name value" or "name value retired"; # starts a comment line.
  *
- * Values leave this module only to be made into keys; they are wiped from every buffer on release, and no
- * message ever quotes one.
+ * A value never leaves this module: it is made into a key, and wiped from every buffer, while its line is read. No message
+ * quotes one.
  */
 #ifndef SECRETS_H
 #define SECRETS_H
@@ -11,18 +11,23 @@
 #include "buf.h"
 #include "err.h"
 #include "files.h"
-#include "span.h"
+#include "verify.h"
 
-enum { SECRETS_MAX = 64 /* in a file */, SECRETS_NAME_MAX = 63 /* bytes */ };
+enum {
+    SECRETS_MAX = 64 /* in a file */,
+    SECRETS_NAME_MAX = 63 /* bytes */,
+    SECRETS_HEAD = 8 /* bytes at the beginning of a secret that are remembered, by one byte */
+};
 
 struct secret {
     char name[SECRETS_NAME_MAX + 1]; /* "secret-N", N its place in the file, where the line names none */
-    struct span value;               /* into the text it was read from */
-    bool retired;                    /* kept for the record; accepts nothing */
+    struct verify_key key;
+    size_t len;   /* bytes of the secret */
+    uint8_t head; /* of a hash of its first SECRETS_HEAD bytes */
+    bool retired; /* kept for the record; accepts nothing */
 };
 
 struct secrets {
-    struct buf text;
     struct secret list[SECRETS_MAX];
     size_t n;
     bool unterminated; /* the last line has no newline: perhaps only half of it has arrived */
@@ -36,10 +41,16 @@ struct secrets {
  */
 int secrets_read(struct secrets *s, const char *path, struct files_print *print, bool *narrowed, struct err *e);
 
-/* One secret without a file, from the process environment; copied. */
+/* One secret without a file, from the process environment, which keeps it. */
 int secrets_from_text(struct secrets *s, const char *value, struct err *e);
 
-void secrets_release(struct secrets *s);
+void secrets_release(struct secrets *s); /* wipes the keys */
+
+/* Are they the same? */
+bool secrets_equal(const struct secret *a, const struct secret *b);
+
+/* Does this one look like the beginning of the other? Of shorter secrets that are not, one in 256 does. */
+bool secrets_is_part(const struct secret *part, const struct secret *whole);
 
 /* A name of an endpoint or a secret: letters, digits, dot, dash, underscore; 1 to SECRETS_NAME_MAX of them. */
 bool secrets_is_name(struct span name);

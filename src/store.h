@@ -24,6 +24,7 @@ struct store_options {
     const char *journal;  /* "wal", "delete" or "auto": delete on network file systems */
     gid_t group;          /* of new files, which are then 0660 instead of 0600; (gid_t)-1: none */
     bool create;          /* make what is missing */
+    bool in_memory;       /* what is temporary: a receiver that has confined itself makes no file elsewhere */
     int wait_ms;          /* how long the locks are waited for, together, before a batch fails */
     int checkpoint_pages; /* log pages after which a commit writes them back; 0: never */
 };

@@ -154,11 +154,12 @@ static int set_journal(struct store *s, const struct store_options *o, struct er
         if (failed && (!e || e->code != ERR_BUSY)) /* while others have it open the mode stays, and is as durable */
             return -1;
     }
-    char text[200];
+    char text[240];
     /* secure_delete in whoever writes: a page that is split keeps copies of cells, which no later erasure finds */
     snprintf(text, sizeof text,
-             "PRAGMA secure_delete=ON; PRAGMA synchronous=%s; PRAGMA cache_size=-8000; PRAGMA wal_autocheckpoint=%d",
-             wal ? "FULL" : "EXTRA", o->checkpoint_pages);
+             "PRAGMA secure_delete=ON; PRAGMA synchronous=%s; PRAGMA cache_size=-8000; PRAGMA wal_autocheckpoint=%d; "
+             "PRAGMA temp_store=%d",
+             wal ? "FULL" : "EXTRA", o->checkpoint_pages, o->in_memory ? 2 : 0);
     return exec(s, text, e);
 }
 

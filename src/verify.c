@@ -22,7 +22,7 @@ struct verified {
 
 struct key {
     const char *endpoint, *name;
-    SHA256_CTX inner, outer; /* SHA-256 once it has taken in the key's two pads */
+    struct verify_key key;
 };
 
 struct verifier {
@@ -31,8 +31,34 @@ struct verifier {
     struct key keys[];
 };
 
+_Static_assert(sizeof(SHA_LONG) == sizeof(uint32_t), "a key is made of SHA-256's own words");
+
+static void take_in(uint32_t state[8], const uint8_t block[SHA256_CBLOCK])
+{
+    SHA256_CTX sha;
+    SHA256_Init(&sha);
+    SHA256_Update(&sha, block, SHA256_CBLOCK);
+    memcpy(state, sha.h, sizeof sha.h);
+    OPENSSL_cleanse(&sha, sizeof sha);
+}
+
+/* SHA-256 that has taken in a block already. source: openssl/sha.h, struct SHA256state_st */
+static SHA256_CTX go_on(const uint32_t state[8])
+{
+    SHA256_CTX sha = {.Nl = SHA256_CBLOCK * 8, .md_len = SHA256_DIGEST_LENGTH};
+    memcpy(sha.h, state, sizeof sha.h);
+    return sha;
+}
+
+/* What libcrypto's code for this processor has left on the stack. */
+static __attribute__((noinline)) void wipe_stack(void)
+{
+    char left[2048];
+    OPENSSL_cleanse(left, sizeof left);
+}
+
 /* source: RFC 2104, section 2 */
-static void derive(struct key *key, struct span secret)
+void verify_key(struct verify_key *key, struct span secret)
 {
     uint8_t block[SHA256_CBLOCK] = {0};
     if (secret.len > sizeof block)
@@ -41,21 +67,20 @@ static void derive(struct key *key, struct span secret)
         memcpy(block, secret.at, secret.len);
     for (size_t i = 0; i < sizeof block; i++)
         block[i] ^= 0x36;
-    SHA256_Init(&key->inner);
-    SHA256_Update(&key->inner, block, sizeof block);
+    take_in(key->inner, block);
     for (size_t i = 0; i < sizeof block; i++)
         block[i] ^= 0x36 ^ 0x5c;
-    SHA256_Init(&key->outer);
-    SHA256_Update(&key->outer, block, sizeof block);
+    take_in(key->outer, block);
     OPENSSL_cleanse(block, sizeof block);
+    wipe_stack();
 }
 
 static void digest_of(const struct key *key, struct span body, uint8_t digest[VERIFY_DIGEST])
 {
-    SHA256_CTX sha = key->inner;
+    SHA256_CTX sha = go_on(key->key.inner);
     SHA256_Update(&sha, body.at, body.len);
     SHA256_Final(digest, &sha);
-    sha = key->outer;
+    sha = go_on(key->key.outer);
     SHA256_Update(&sha, digest, VERIFY_DIGEST);
     SHA256_Final(digest, &sha); /* cleanses sha */
 }
@@ -63,19 +88,35 @@ static void digest_of(const struct key *key, struct span body, uint8_t digest[VE
 int verify_open(struct verifier **out, const struct verify_secret *secrets, size_t n, struct err *e)
 {
     *out = NULL;
-    if (n == 0)
-        return err_set(e, ERR_SECRETS, "no secret is in force; put the webhook's secret into the secret file");
     for (size_t i = 0; i < n; i++)
         if (secrets[i].value.len == 0) /* an empty key would let anyone sign */
             return err_set(e, ERR_SECRETS, "secret %s of endpoint %s is empty", secrets[i].name, secrets[i].endpoint);
+    struct verify_key *keys = calloc(n ? n : 1, sizeof *keys);
+    struct verify_named *named = calloc(n ? n : 1, sizeof *named);
+    for (size_t i = 0; keys && named && i < n; i++) {
+        verify_key(&keys[i], secrets[i].value);
+        named[i] = (struct verify_named){secrets[i].endpoint, secrets[i].name, &keys[i]};
+    }
+    int result =
+        keys && named ? verify_open_keys(out, named, n, e) : err_set(e, ERR_MEMORY, "deriving keys: out of memory");
+    if (keys)
+        OPENSSL_cleanse(keys, n * sizeof *keys);
+    free(keys);
+    free(named);
+    return result;
+}
+
+int verify_open_keys(struct verifier **out, const struct verify_named *keys, size_t n, struct err *e)
+{
+    *out = NULL;
+    if (n == 0)
+        return err_set(e, ERR_SECRETS, "no secret is in force; put the webhook's secret into the secret file");
     struct verifier *v = calloc(1, sizeof *v + n * sizeof *v->keys);
     if (!v)
         return err_set(e, ERR_MEMORY, "deriving keys: out of memory");
     v->n = n;
     for (size_t i = 0; i < n; i++) {
-        v->keys[i].endpoint = secrets[i].endpoint;
-        v->keys[i].name = secrets[i].name;
-        derive(&v->keys[i], secrets[i].value);
+        v->keys[i] = (struct key){keys[i].endpoint, keys[i].name, *keys[i].key};
     }
     *out = v;
     return 0;

@@ -26,6 +26,21 @@ struct verify_secret {
     struct span value;           /* borrowed until verify_open returns; at least one byte */
 };
 
+/*
+ * What remains of a secret: SHA-256 once it has taken in the one and the other pad of HMAC. Who has it can sign, but not
+ * find the secret. Equal for equal secrets.
+ */
+struct verify_key {
+    uint32_t inner[8], outer[8];
+};
+void verify_key(struct verify_key *key, struct span secret); /* leaves no copy of the secret behind */
+
+/* A named key. */
+struct verify_named {
+    const char *endpoint, *name;  /* borrowed for the life of the verifier */
+    const struct verify_key *key; /* borrowed until verify_open_keys returns */
+};
+
 struct verifier;
 
 /*
@@ -34,6 +49,8 @@ struct verifier;
  * errors: ERR_SECRETS  none, or an empty one;  ERR_MEMORY
  */
 int verify_open(struct verifier **v, const struct verify_secret *secrets, size_t n, struct err *e);
+/* The same of secrets that are keys already. */
+int verify_open_keys(struct verifier **v, const struct verify_named *keys, size_t n, struct err *e);
 /* One without keys, which no body passes: for verify_trusted alone. */
 int verify_open_keyless(struct verifier **v, struct err *e);
 void verify_close(struct verifier *v); /* wipes the keys; NULL is legal */

@@ -460,6 +460,7 @@ int web_fcgi(struct receiver *r, int listen_fd)
     } else {
         if (r->verifier && !receiver_store(r, &e)) /* said now, not at the first event; it is tried again */
             say(r, &e);
+        log_prepare(); /* a changed configuration may want it */
         confine(s);
         loop(s);
         receiver_count(r, web_time_ms());

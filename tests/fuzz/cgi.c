@@ -68,6 +68,7 @@ static void open_receiver(struct receiver *r)
     struct err e;
     if (!*conf) {
         const char text[] = "database = \"inbox.db\"\nlog = \"/dev/null\"\nmax_body = \"1K\"\njournal = \"delete\"\n"
+                            "sandbox = \"off\"\n" /* this process goes on */
                             "endpoint live { secret_file = \"live\" }\n"
                             "endpoint sandbox { secret_file = \"sandbox\"\n events = {\"a\", \"b.c\"} }\n";
         folder_write(folder_path(path, "live"), span_of("main " FUZZ_SECRET "\n"), 0600);

@@ -34,7 +34,7 @@ static void check_endpoint(const struct config *c, const struct config_endpoint 
         FUZZ_CHECK(*p->events[i] && config_wants(c, p->name, span_of(p->events[i])));
     FUZZ_CHECK(c->without_secrets || p->secrets.n <= SECRETS_MAX);
     for (size_t i = 0; i < p->secrets.n; i++)
-        FUZZ_CHECK(p->secrets.list[i].value.len && config_knows(c, p->secrets.list[i].value));
+        FUZZ_CHECK(p->secrets.list[i].len && config_knows(c, &p->secrets.list[i]));
 }
 
 /* Promise 7: there is a secret, none is empty (above), none is shared. */
@@ -43,11 +43,11 @@ static void check_secrets(const struct config *c)
     size_t in_force = 0;
     for (size_t i = 0; i < c->n_endpoints; i++)
         for (size_t k = 0; k < c->endpoint[i].secrets.n; k++) {
-            struct span value = c->endpoint[i].secrets.list[k].value;
+            const struct secret *secret = &c->endpoint[i].secrets.list[k];
             in_force += !c->endpoint[i].secrets.list[k].retired;
             for (size_t j = 0; j < c->n_endpoints; j++)
                 for (size_t m = 0; m < c->endpoint[j].secrets.n; m++)
-                    FUZZ_CHECK((i == j && k == m) || !span_equal(value, c->endpoint[j].secrets.list[m].value));
+                    FUZZ_CHECK((i == j && k == m) || !secrets_equal(secret, &c->endpoint[j].secrets.list[m]));
         }
     FUZZ_CHECK(in_force >= 1);
 }

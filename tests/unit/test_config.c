@@ -72,7 +72,7 @@ static void a_byte_order_mark_and_carriage_returns_are_forgiven(void **state)
                             "\xef\xbb\xbf# comment\r\n\r\nname value\r\n old other retired\r\n");
     assert_int_equal(c->error.code, ERR_NONE);
     assert_int_equal(c->endpoint[0].secrets.n, 2);
-    assert_int_equal(c->endpoint[0].secrets.list[0].value.len, 5);
+    assert_int_equal(c->endpoint[0].secrets.list[0].len, 5);
     assert_true(c->endpoint[0].secrets.list[1].retired);
     config_free(c);
 }
