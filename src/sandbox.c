@@ -57,22 +57,23 @@ void sandbox_begin(int listen_fd)
 
 static struct wanted {
     struct sandbox_rule rule[RULES_MAX];
-    char path[RULES_MAX][PATH_MAX];
-    size_t n;
-    bool missing; /* a folder that is needed */
+    char text[8 * PATH_MAX]; /* their paths, one behind the other: each page that is touched takes time */
+    size_t n, len;
+    bool full;
 } wanted;
 
 static void want(struct wanted *w, const char *path, enum sandbox_use use, bool needed)
 {
-    if (w->n == RULES_MAX)
-        return;
     for (size_t i = 0; i < w->n; i++)
-        if (w->rule[i].use == use && strcmp(w->path[i], path) == 0)
+        if (w->rule[i].use == use && strcmp(w->rule[i].path, path) == 0)
             return;
-    snprintf(w->path[w->n], sizeof w->path[0], "%s", path);
-    w->rule[w->n] = (struct sandbox_rule){.path = w->path[w->n], .use = use, .needed = needed};
-    w->missing |= needed && access(path, F_OK) != 0;
-    w->n++;
+    size_t size = strlen(path) + 1;
+    w->full |= w->n == RULES_MAX || size > sizeof w->text - w->len;
+    if (w->full)
+        return;
+    memcpy(w->text + w->len, path, size);
+    w->rule[w->n++] = (struct sandbox_rule){.path = w->text + w->len, .use = use, .needed = needed};
+    w->len += size;
 }
 
 static void want_folder(struct wanted *w, const char *path, enum sandbox_use use)
@@ -94,8 +95,8 @@ static void want_file(struct wanted *w, const char *path)
 
 static void want_all(struct wanted *w, const struct config *c)
 {
-    w->n = 0;
-    w->missing = false;
+    w->n = w->len = 0;
+    w->full = false;
     want_folder(w, c->database, SANDBOX_WRITE);
     if (c->files)
         want(w, c->directory, SANDBOX_WRITE, true);
@@ -107,7 +108,7 @@ static void want_all(struct wanted *w, const struct config *c)
         if (c->endpoint[i].secret_file)
             want_file(w, c->endpoint[i].secret_file);
     want(w, "/dev/urandom", SANDBOX_FILE, false); /* SQLite's */
-#ifdef SANDBOX_COVERAGE /* where the flavour that counts lines writes */
+#ifdef SANDBOX_COVERAGE                           /* where the flavour that counts lines writes */
     want(w, SANDBOX_COVERAGE, SANDBOX_WRITE, false);
 #endif
     if (SANDBOX_SANITIZED)
@@ -123,16 +124,6 @@ static void set(struct sandbox_layer *l, bool on, bool absent, const char *text)
     snprintf(l->text, sizeof l->text, "%s", text);
 }
 
-static void limit(int what, rlim_t most)
-{
-    struct rlimit l;
-    if (getrlimit(what, &l) != 0)
-        return;
-    l.rlim_max = l.rlim_max < most ? l.rlim_max : most;
-    l.rlim_cur = l.rlim_cur < l.rlim_max ? l.rlim_cur : l.rlim_max;
-    setrlimit(what, &l);
-}
-
 static const char process_text[] = "no new privileges, not dumpable, no core, no new process";
 
 static int confine_process(const char **why)
@@ -142,10 +133,15 @@ static int confine_process(const char **why)
         *why = strerror(errno);
         return -1;
     }
-    limit(RLIMIT_CORE, 0);
-    limit(RLIMIT_NOFILE, DESCRIPTORS);
+    struct rlimit files, none = {0, 0};
+    setrlimit(RLIMIT_CORE, &none);
     if (!SANDBOX_SANITIZED)
-        limit(RLIMIT_NPROC, 0);
+        setrlimit(RLIMIT_NPROC, &none);
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && (files.rlim_cur > DESCRIPTORS || files.rlim_max > DESCRIPTORS)) {
+        files.rlim_max = files.rlim_max < DESCRIPTORS ? files.rlim_max : DESCRIPTORS;
+        files.rlim_cur = files.rlim_cur < files.rlim_max ? files.rlim_cur : files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
     return 0;
 }
 
@@ -159,21 +155,24 @@ static void confine_files(const struct config *c)
 {
     struct sandbox_layer *l = &now.layer[LANDLOCK];
     const char *why = "";
-    int abi = sandbox_landlock_abi(&why);
+    int abi = sandbox_landlock_abi(&why), failed = abi ? 0 : -1;
     bool later = c->error.code != ERR_NONE || (*c->group && !getgrnam(c->group));
-    if (abi && !later)
+    if (abi && !later) {
         want_all(&wanted, c);
-    if (abi && (later || wanted.missing)) {
+        why = "too many folders are named";
+        failed = wanted.full ? -1 : sandbox_landlock(abi, wanted.rule, wanted.n, c->files, &why);
+    }
+    if (abi && (later || failed > 0)) {
         set(l, false, false, "later: the configuration, or a folder or group that it names, is to be mended first");
         return;
     }
-    if (!abi || sandbox_landlock(wanted.rule, wanted.n, c->files, &why) != 0) {
+    if (failed) {
         set(l, false, true, why);
         return;
     }
     landlock_text(l, abi);
-    memcpy(now.rule, wanted.rule, sizeof now.rule);
     now.n = wanted.n;
+    memcpy(now.rule, wanted.rule, wanted.n * sizeof *now.rule);
     snprintf(now.group, sizeof now.group, "%s", c->group);
 }
 
@@ -185,7 +184,7 @@ static void all_off(struct sandbox_layer *layer)
         set(&layer[i], false, false, "sandbox = \"off\"");
 }
 
-void sandbox_confine(const struct config *c)
+void sandbox_confine(const struct config *c, bool brief)
 {
     struct sandbox_layer *process = &now.layer[PROCESS], *files = &now.layer[LANDLOCK], *calls = &now.layer[SECCOMP];
     const char *why = "";
@@ -202,7 +201,7 @@ void sandbox_confine(const struct config *c)
     if (!files->on && !files->absent)
         confine_files(c);
     if (!calls->on && !calls->absent) {
-        bool failed = sandbox_seccomp(!files->on && !files->absent, &why) != 0;
+        bool failed = sandbox_seccomp(!files->on && !files->absent, brief, &why) != 0;
         set(calls, !failed, failed, failed ? why : "a list of calls");
     }
     now.done = files->on || files->absent;
@@ -264,12 +263,12 @@ int sandbox_reaches(const struct config *c, struct err *e)
         return 0;
     want_all(&wanted, c);
     for (size_t i = 0; i < wanted.n; i++)
-        if (wanted.rule[i].needed && !is_within(wanted.path[i], wanted.rule[i].use))
+        if (wanted.rule[i].needed && !is_within(wanted.rule[i].path, wanted.rule[i].use))
             return err_set(
                 e, ERR_CONFIG,
                 "restart it: %s is none of the folders that this process has confined itself to; kill %ld, and "
                 "see that it is started again",
-                wanted.path[i], (long)getpid());
+                wanted.rule[i].path, (long)getpid());
     if (strcmp(now.group, c->group) != 0)
         return err_set(
             e, ERR_CONFIG,

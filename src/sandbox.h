@@ -47,9 +47,10 @@ void sandbox_begin(int listen_fd);
 
 /*
  * Confine this process as far as c allows it by now; where all is done, nothing. c is what is in force, or broken.
+ * brief: a CGI, where a start counts for more than a call
  * cost: some 100 us, once
  */
-void sandbox_confine(const struct config *c);
+void sandbox_confine(const struct config *c, bool brief);
 
 /* Is there nothing left to do for sandbox_confine? */
 bool sandbox_is_done(void);

@@ -47,16 +47,16 @@ int sandbox_landlock_abi(const char **why);
 
 /*
  * Confine to these rules. moves: files are renamed from one folder into another, which the first version forbids.
- * out: 0; or -1 and *why, and nothing is changed
+ * out: 0; or, and nothing is changed then, 1: one that is needed is not there; -1 and *why
  */
-int sandbox_landlock(struct sandbox_rule *rules, size_t n, bool moves, const char **why);
+int sandbox_landlock(int abi, struct sandbox_rule *rules, size_t n, bool moves, const char **why);
 
 /* ---- sandbox_seccomp.c ---- */
 
 /* Could it be confined so? 0, or -1 and *why. */
 int sandbox_seccomp_probe(const char **why);
 
-/* Confine to the calls of the table. later: Landlock is still to come. */
-int sandbox_seccomp(bool later, const char **why);
+/* Confine to the calls of the table. later: Landlock is still to come; brief: for so few calls that starting is what costs */
+int sandbox_seccomp(bool later, bool brief, const char **why);
 
 #endif

@@ -61,13 +61,13 @@ int sandbox_landlock_abi(const char **why)
     return abi < 1 ? 0 : abi;
 }
 
-/* Allow one use; what is not there is passed over. */
+/* Allow one use. 1: it is not there, and needed */
 static int add(int rules, struct sandbox_rule *r, uint64_t handled)
 {
     struct stat st;
     int fd = open(r->path, O_PATH | O_CLOEXEC);
     if (fd < 0)
-        return 0;
+        return r->needed;
     struct beneath below = {uses[r->use] & handled, fd};
     bool failed = fstat(fd, &st) != 0 || (r->use == SANDBOX_FILE) == S_ISDIR(st.st_mode) ||
                   syscall(SYS_landlock_add_rule, rules, PATH_BENEATH, &below, 0) != 0;
@@ -77,26 +77,24 @@ static int add(int rules, struct sandbox_rule *r, uint64_t handled)
     return failed && r->needed ? -1 : 0;
 }
 
-int sandbox_landlock(struct sandbox_rule *rules, size_t n, bool moves, const char **why)
+int sandbox_landlock(int abi, struct sandbox_rule *rules, size_t n, bool moves, const char **why)
 {
-    int abi = sandbox_landlock_abi(why);
-    if (abi == 0)
-        return -1;
     if (abi == 1 && moves) {
         *why = SANDBOX_NO_MOVES;
         return -1;
     }
     struct attributes all = versions[abi < KNOWN ? abi : KNOWN];
     int fd = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0);
-    bool failed = fd < 0;
+    int failed = fd < 0 ? -1 : 0;
     for (size_t i = 0; i < n && !failed; i++)
-        failed = add(fd, &rules[i], all.files) != 0;
-    failed = failed || syscall(SYS_landlock_restrict_self, fd, 0) != 0;
-    if (failed)
+        failed = add(fd, &rules[i], all.files);
+    if (!failed)
+        failed = syscall(SYS_landlock_restrict_self, fd, 0) == 0 ? 0 : -1;
+    if (failed < 0)
         *why = strerror(errno);
     if (fd >= 0)
         close(fd);
-    return failed ? -1 : 0;
+    return failed;
 }
 
 #else
@@ -107,9 +105,9 @@ int sandbox_landlock_abi(const char **why)
     return 0;
 }
 
-int sandbox_landlock(struct sandbox_rule *rules, size_t n, bool moves, const char **why)
+int sandbox_landlock(int abi, struct sandbox_rule *rules, size_t n, bool moves, const char **why)
 {
-    (void)rules, (void)n, (void)moves;
+    (void)abi, (void)rules, (void)n, (void)moves;
     sandbox_landlock_abi(why);
     return -1;
 }

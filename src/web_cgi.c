@@ -76,7 +76,7 @@ int web_cgi(struct receiver *r)
     struct buf body = {0};
     char out[REPLY_SIZE];
     ignore_signals();
-    sandbox_confine(r->config);
+    sandbox_confine(r->config, true);
     struct request *q = &x.request;
     q->method = variable("REQUEST_METHOD");
     q->signature = variable("HTTP_COMPLYCUBE_SIGNATURE");

@@ -296,7 +296,7 @@ static void log_batch(struct server *s, const struct member *members, size_t n)
 static void confine(struct server *s)
 {
     struct sandbox_report report;
-    sandbox_confine(s->r->config);
+    sandbox_confine(s->r->config, false);
     sandbox_state(&report);
     for (size_t i = 0; i < SANDBOX_LAYERS; i++) {
         const struct sandbox_layer *l = &report.layer[i];
