@@ -48,6 +48,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/target/%,$(filter-out %/replay.c,$(w
 LONG  := $(addprefix tests/,e2e/raw-fastcgi.t e2e/killed.t consumers/kill.t consumers/once.t consumers/library.t e2e/commands-under-load.t e2e/cgi.t \
   store/erase.t e2e/doctor-url.t store/backup.t crash/steps.t crash/power.t crash/faults.t bench/smoke.t)
 TESTS  = $(LONG) $(filter-out $(LONG),$(sort $(wildcard tests/*/*.t tests/*.t))) $(UNITS) $(FUZZERS)
+ATTACKER := $(OUT)/attacker
 BENCH := build/bench/noop build/bench/spawn
 MAN   := $(wildcard src/*.[158])
 COMPLETE_BASH := share/bash-completion/completions/complycube-inbox
@@ -118,7 +119,12 @@ run: ## the demo's server in the foreground, with a curl line to paste
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/demo.sh run
 
-unit: $(UNITS) $(FUZZERS) $(BENCH) ## build the unit tests, and the fuzz targets as programs that replay their seeds
+$(ATTACKER): tests/crash/attacker.c $(LIB)
+	@mkdir -p $(@D)
+	@$(if $(filter 0,$(V)),echo "  TEST $<")
+	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -o $@ $< $(LIB) $(LIBS_INBOX)
+
+unit: $(UNITS) $(FUZZERS) $(ATTACKER) $(BENCH) ## build the unit tests, and the fuzz targets as programs that replay their seeds
 
 $(BENCH): build/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)

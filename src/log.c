@@ -176,6 +176,7 @@ static bool write_syslog(const struct log_line *l)
 
 void log_prepare(void)
 {
+    tzset(); /* each time that is written as text asks for it */
     if (syslog_fd < 0)
         connect_syslog();
 }

@@ -41,7 +41,7 @@ struct log {
 int log_open(struct log *log, const char *spec, struct err *e);
 void log_close(struct log *log);
 
-/* Connect to the system's log, before the sandbox forbids it. log_open does so where it is used. */
+/* Connect to the system's log and read the time zone, before the sandbox forbids it. log_open does so where it is used. */
 void log_prepare(void);
 
 /* Would a line of this level be written? Then it need not be made. */

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -99,6 +100,7 @@ static const struct checked {
     {C(mmap), 2, WITHOUT, PROT_EXEC, 0},
     {C(mmap2), 2, WITHOUT, PROT_EXEC, 0},
     {C(mprotect), 2, WITHOUT, PROT_EXEC, 0},
+    {C(ioctl), 1, IS, TCGETS, 0} /* is it a terminal? asks libfcgi */,
     {C(sendto), 4, NONE, 0, 0} /* to whom it is connected: no name of another socket */,
     {C(utimensat), 1, NONE, 0, 0} /* an open file, no path */,
     {C(utimensat_time64), 1, NONE, 0, 0},

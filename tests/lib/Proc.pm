@@ -32,6 +32,9 @@ sub start {
     my ($class, %o) = @_;
     my @cmd = @{ $o{cmd} };
     unshift @cmd, split ' ', $ENV{WRAP} if $o{wrap} && $ENV{WRAP};
+    my $tracer = unprivileged() && $cmd[0] eq 'strace';    # as root: what is not dumpable is seen by nobody else
+    splice @cmd, 1, 0, '-u', $USER[0] if $tracer;
+    $o{root} ||= $tracer;
     my $pid = fork // die "fork: $!";
     _child(\%o, @cmd) if !$pid;
     return bless { pid => $pid, name => $o{cmd}[0], owner => $$ }, $class;
@@ -41,7 +44,7 @@ sub _child {
     my ($o, @cmd) = @_;
     $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);    # not the test's own way out
     POSIX::setsid();
-    if (my ($uid, $gid) = unprivileged()) {
+    if (my ($uid, $gid) = $o->{root} ? () : unprivileged()) {
         $( = $gid;
         $) = "$gid $gid";
         POSIX::setuid($uid);

@@ -52,7 +52,7 @@ is($code, 0, 'the configuration is printed');
 my %value = values_of($out);
 is_deeply(\%value, {
     configuration => $f->config . ' (option)',
-    database => "$private/inbox.db (file 2)", max_body => '512K (file 3)', retain => '90d (file 6)', spool => ' (default)',
+    database => "$private/inbox.db (file 2)", max_body => '512K (file 3)', retain => '90d (file 6)', spool => ' (default)', sandbox => 'auto (default)',
     inbox => 'table (default)', directory => ' (default)', journal => 'auto (default)', log => 'auto (default)', group => ' (default)',
     'live secret_file' => "$private/secrets (file 7)", 'live secrets' => 'main, former (retired) (secret_file)', 'live events' => '* (default)',
     'sandbox-of-the-tests secret_file' => "$private/secrets.sandbox (file 11)", 'sandbox-of-the-tests secrets' => 'secret-1 (secret_file)',

@@ -1,0 +1,296 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# Least privilege: what a receiver has confined itself to holds against who controls its code (attacker.c, in its place);
+# nothing it needs is denied, in any form and under any fault that is healed without a restart; no secret stays in its memory;
+# where the kernel lacks a layer it serves all the same, and says so; and what it makes has its mode, whatever the umask.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use Crash qw(%FORM fixture request hold receiver end_receiver ask found);
+use Cwd qw(abs_path);
+use Event;
+use FastCgi;
+use Fixture;
+use IO::Socket::UNIX;
+use Proc qw(wait_until unprivileged);
+use Test::More;
+
+Crash::in_memory();
+my $BIN = abs_path($ENV{BIN} // "$Fixture::ROOT/build/bin");
+my $status = sub { my ($p) = @_; return Fixture::slurp('/proc/' . $p->pid . '/status') };
+my $root = $> == 0 && unprivileged();
+
+sub log_of { my ($f) = @_; return Fixture::slurp($f->path('log/receiver.log')) }
+
+sub confined { my ($p) = @_; return wait_until(sub { $status->($p) =~ /^Seccomp:\s+2$/m }, 5) }
+
+# ---- who controls the code ----
+
+sub attack {
+    my ($form, $way) = @_;
+    my $f = fixture($form);
+    my $outside = $f->folder('home/outside');
+    $f->write('home/outside/other', "another's\n", 0600);
+    my $victim = Proc->start(cmd => ['sleep', '60']);
+    $f->install('run/attacker', "$BIN/../attacker");
+    my ($code, $out, $err) = $f->run($f->path('run/attacker'), $f->config, $outside, $victim->pid, $way);
+    is($code, 0, "$form, $way: what is outside cannot be reached, what is needed can") or diag $out =~ /^not ok.*/mg ? join "\n", $out =~ /^(not ok.*|#.*)$/mg : $out, $err;
+    cmp_ok(scalar(() = $out =~ /^ok /mg), '>', 120, 'each way that was tried is told');
+    like($out, qr/^1\.\.\d+$/m, 'it came to its end, so nothing else was run in its place');
+    ok(!$victim->ended(0), 'a process of the same user lives on');
+    is(Fixture::slurp($f->path('home/outside/other')), "another's\n", 'and a file of its user is as it was');
+    $f->finish;
+}
+
+# ---- ordinary service ----
+
+# The calls that were denied after it had confined itself, as strace saw them.
+sub denied {
+    my ($f, $trace) = @_;
+    my ($confined, %denied) = (0);
+    for (split /\n/, Fixture::slurp($trace)) {
+        $confined ||= /\bseccomp\(SECCOMP_SET_MODE_FILTER/;
+        $denied{$_}++ if $confined && /= -1 (?:ENOSYS|EPERM|EACCES|EXDEV)/;
+    }
+    return $confined ? join("\n", sort keys %denied) : 'it did not confine itself';
+}
+
+sub serve {
+    my ($form) = @_;
+    my $f = fixture($form, 'log = "../../../log/own/receiver.log"' . "\n");
+    my $trace = $f->write('log/trace', '', 0666);
+    $f->folder('log/own');
+    hold($f);
+    my $p = receiver($f, 'strace', '-D', '-f', '-qq', '-o', $trace);
+    my $ok = sub { my ($what) = @_; my $body = event(); my ($a) = ask($f, request($body)); is($a->{status}, 200, "$form: $what") or diag log_of($f), Fixture::slurp($f->path('log/own/receiver.log')) };
+    $ok->('an event is stored');
+    my ($refused) = ask($f, { %{ request(event()) }, body => event() });
+    is($refused->{status}, 400, "$form: a forged one is refused");
+    my $large = event(size => 300_000);
+    is((ask($f, request($large)))[0]{status}, 200, "$form: a large one is stored");
+    rename $f->path('log/own/receiver.log'), $f->path('log/own/receiver.log.1');
+    $p->signal('HUP');
+    ok(wait_until(sub { -e $f->path('log/own/receiver.log') }, 5), "$form: the log is rotated");
+    $f->secrets('secrets.new', "main $SECRET{live}\nnew another-secret-of-the-tests\n");
+    rename $f->path('home/private/secrets.new'), $f->path('home/private/secrets');
+    ok(wait_until(sub { my ($a) = ask($f, signed_with(event(), 'another-secret-of-the-tests')); $a->{status} == 200 }, 5),
+        "$form: a secret file that is replaced is read");
+    unlink glob $f->database . '*';
+    $ok->('after the database was deleted it is made anew');
+    ok(scalar(my @saved = glob $f->database . '.deleted-*'), "$form: and what was in it is saved");
+    system 'rm', '-rf', $f->path('home/private/inbox.d');
+    $ok->('after its inbox was deleted') if $form =~ /^directory/;
+    end_receiver($p);
+    is(denied($f, $trace), '', "$form: no call of its own was denied");
+    $f->finish;
+}
+
+sub signed_with { my ($body, $secret) = @_; return { %{ request($body) }, headers => ['ComplyCube-Signature' => sign($body, $secret)] } }
+
+sub cgi_trace {
+    my ($form) = @_;
+    my $f = fixture($form);
+    my $trace = $f->write('log/trace', '', 0666);
+    for (1 .. 2) {
+        my $body = event();
+        my %env = (FastCgi::variables(request($body)), COMPLYCUBE_WEBHOOK_CONFIG => $f->config);
+        my (undef, $out) = $f->run('strace', '-D', '-f', '-qq', '-o', $trace, $f->path('home/public_html/cgi-bin/complycube-webhook.cgi'), { env => \%env, input => $body });
+        like($out, qr/"received":true/, "$form: a CGI stores an event");
+        wait_until(sub { Fixture::slurp($trace) =~ /exited with/ }, 5);
+        is(denied($f, $trace), '', "$form: and none of its calls was denied");
+    }
+    $f->finish;
+}
+
+# ---- a kernel that has less ----
+
+sub lacks {
+    my ($what, $call, $error, $word) = @_;
+    my $f = fixture('table, WAL');
+    hold($f);
+    my $p = receiver($f, 'strace', '-D', '-qq', '-o', '/dev/null', '-e', "trace=$call", '-e', "inject=$call:error=$error");
+    is((ask($f, request(event())))[0]{status}, 200, "a kernel without $what: events are stored");
+    ask($f, request(event())) for 1 .. 3;
+    is(scalar(() = log_of($f) =~ /code=sandbox without=$word msg=/g), 1, 'and it is said once');
+    end_receiver($p);
+    $f->finish;
+}
+
+# ---- a configuration that leads elsewhere ----
+
+sub elsewhere {
+    my $f = fixture('table, WAL');
+    my $config = Fixture::slurp($f->config);
+    $f->folder('home/elsewhere', 0700);
+    hold($f);
+    my $p = receiver($f);
+    is((ask($f, request(event())))[0]{status}, 200, 'an event is stored');
+    $f->write('home/public_html/cgi-bin/complycube-webhook.conf', $config =~ s{private/inbox\.db}{elsewhere/inbox.db}r);
+    ok(wait_until(sub { ask($f, request(event())); log_of($f) =~ /restart it:/ }, 8), 'a database outside of its folders: the log says, restart it');
+    ask($f, request(event())) for 1 .. 5;
+    is(scalar(() = log_of($f) =~ /restart it:/g), 1, 'once');
+    is((ask($f, request(event())))[0]{status}, 200, 'the old configuration stays in force');
+    end_receiver($p);
+    my $new = receiver($f);
+    is((ask($f, request(event())))[0]{status}, 200, 'a new process stores');
+    ok(-s $f->path('home/elsewhere/inbox.db'), 'where the new configuration says');
+    end_receiver($new);
+    $f->finish;
+}
+
+sub heals {
+    my $f = fixture('table, WAL');
+    my $config = Fixture::slurp($f->config);
+    rename $f->path('home/private'), $f->path('home/later');
+    hold($f);
+    my $p = receiver($f);
+    ok(confined($p), 'without a usable configuration the calls are confined at once');
+    is((ask($f, request(event())))[0]{status}, 500, 'and an event is answered with 500');
+    rename $f->path('home/later'), $f->path('home/private');
+    ok(wait_until(sub { (ask($f, request(event())))[0]{status} == 200 }, 8), 'once its folder is there it stores');
+    $f->folder('home/elsewhere', 0700);
+    ask($f, request(event()));
+    $f->write('home/public_html/cgi-bin/complycube-webhook.conf', $config =~ s{private/inbox\.db}{elsewhere/inbox.db}r);
+    ok(wait_until(sub { ask($f, request(event())); log_of($f) =~ /restart it:/ }, 8), 'and has confined itself to it by then');
+    end_receiver($p);
+    $f->finish;
+}
+
+# ---- secrets ----
+
+# Everything in the memory of a process that looks like one of these.
+sub found_in_memory {
+    my ($pid, @secrets) = @_;
+    no warnings 'portable';
+    my @wanted = map { my $s = $_; ($s, $s ^ (chr(0x36) x length $s), $s ^ (chr(0x5c) x length $s)) } @secrets;
+    my ($all, %found) = (0);
+    open my $mem, '<:raw', "/proc/$pid/mem" or return "no memory: $!";
+    for (split /\n/, Fixture::slurp("/proc/$pid/maps")) {
+        my ($from, $to, $what) = /^(\w+)-(\w+) r\S+ \S+ \S+ \S+\s*(.*)/ or next;
+        next if $what =~ /^\[v/;
+        sysseek $mem, hex $from, 0 or next;
+        my $n = sysread $mem, my $bytes, hex($to) - hex $from;
+        $all += $n // 0;
+        next if !$n;
+        index($bytes, $_) >= 0 and $found{"$what at " . (index $bytes, $_)} = 1 for @wanted;
+    }
+    return $all < 1 << 20 ? "only $all bytes" : join ', ', sort keys %found;
+}
+
+sub forgets {
+    my $f = fixture('table, WAL');
+    hold($f);
+    my $p = receiver($f);
+    my $new = 'a-new-secret-of-the-tests-0123456789';
+    is((ask($f, request(event())))[0]{status}, 200, 'an event is stored');
+    is(found_in_memory($p->pid, $SECRET{live}), '', 'the secret is nowhere in the memory of the receiver');
+    $f->secrets('secrets', "main $SECRET{live}\nnew $new\n");
+    ok(wait_until(sub { (ask($f, signed_with(event(), $new)))[0]{status} == 200 }, 5), 'a new one is read');
+    is(found_in_memory($p->pid, $SECRET{live}, $new), '', 'nor is it then, nor the new one');
+    $f->secrets('secrets', "new $new\n");
+    ok(wait_until(sub { ask($f, request(event())); log_of($f) =~ /secret-vanished/ }, 5), 'the old one vanishes, and counts a while longer');
+    is((ask($f, request(event())))[0]{status}, 200, 'by its key alone');
+    is(found_in_memory($p->pid, $SECRET{live}, $new), '', 'the secret is nowhere still');
+    $f->secrets('secrets', 'new ' . substr $new, 0, 12);
+    ask($f, signed_with(event(), $new)) for 1 .. 3;
+    my @half = map { (ask($f, signed_with(event(), $new)))[0]{status} } 1 .. 3;
+    is("@half", '200 200 200', 'half of one in its file does not take its place');
+    ok(index(log_of($f), $new) < 0, 'none is in the log');
+    end_receiver($p);
+
+    my %env = (COMPLYCUBE_WEBHOOK_SECRET => $new, COMPLYCUBE_WEBHOOK_DATABASE => $f->database, REDIRECT_COMPLYCUBE_WEBHOOK_SECRET => $new);
+    my $log = $f->path('log/environment.log');
+    my $e = Proc->start(cmd => [$f->program], stdin => $f->{held}, stdout => $log, stderr => $log, env => \%env);
+    is((ask($f, signed_with(event(), $new)))[0]{status}, 200, 'with the secret in its environment an event is stored');
+    is(found_in_memory($e->pid, $new), '', 'it is nowhere in its memory either');
+    ok(index(Fixture::slurp('/proc/' . $e->pid . '/environ'), $new) < 0, 'and not in /proc/PID/environ');
+    unlink glob $f->database . '*';
+    is((ask($f, signed_with(event(), $new)))[0]{status}, 200, 'and it goes on with its key');
+    end_receiver($e);
+
+    pipe my $in, my $out;
+    my %cgi = (%env, FastCgi::variables(request('x')));
+    my $c = Proc->start(cmd => [$f->path('home/public_html/cgi-bin/complycube-webhook.cgi')], stdin => $in, env => \%cgi, stdout => $log);
+    ok(confined($c), 'a CGI has confined itself before it reads its request');
+    is(found_in_memory($c->pid, $new), '', 'and holds no secret');
+    close $out;
+    close $in;
+    $c->ended(10);
+    $f->finish;
+}
+
+# ---- whoever has connected ----
+
+sub connected {
+    my $f = fixture('table, WAL');
+    hold($f);
+    my $p = receiver($f);
+    my $body = event();
+    my $r = request($body);
+    my %forged = (COMPLYCUBE_WEBHOOK_CONFIG => '/etc/passwd', COMPLYCUBE_WEBHOOK_SECRET => 'x' x 20, COMPLYCUBE_WEBHOOK_DATABASE => '/tmp/x.db',
+        SCRIPT_FILENAME => '/etc/passwd', PATH_TRANSLATED => '/etc/passwd', LD_PRELOAD => '/tmp/x.so', SQLITE_TMPDIR => '/etc', TZ => '/etc/passwd');
+    my %v = (FastCgi::variables($r), %forged, HTTP_COMPLYCUBE_SIGNATURE => sign($body, 'x' x 20));
+    my $socket = FastCgi::connect_to($f->path('run/receiver.sock'));
+    print $socket FastCgi::record('begin', pack 'nCx5', 1, 0), FastCgi::stream('params', FastCgi::params(%v)), FastCgi::stream('stdin', $body);
+    $socket->flush;
+    my $answer = FastCgi::answer($socket);
+    is($answer->{status}, 400, 'who has connected cannot give it another configuration');
+    unlike($answer->{body} . $answer->{log}, qr/root:/, 'and reads no file through it');
+    is((ask($f, $r))[0]{status}, 200, 'it goes on');
+    like($status->($p), qr/^NoNewPrivs:\s+1$/m, 'it can gain no privilege');
+    like($status->($p), qr/^Seccomp:\s+2$/m, 'and its calls are confined');
+    like(Fixture::slurp('/proc/' . $p->pid . '/limits'), qr/^Max core file size\s+0\s+0\s/m, 'it leaves no core');
+    if ($root) {
+        my @elsewhere = grep { !m{^(?:socket:|anon_inode:|/memfd:request)} && index($_, $f->path) != 0 && $_ ne '/dev/null' }
+            map { readlink($_) // () } glob '/proc/' . $p->pid . '/fd/*';
+        is("@elsewhere", '', 'nothing is open but what it needs');
+        ok(!POSIX::access('/proc/' . $p->pid . '/mem', 4) || (stat '/proc/' . $p->pid . '/mem')[4] == 0, 'another process of its user cannot look into it');
+    }
+    end_receiver($p);
+    $f->finish;
+}
+
+# ---- modes ----
+
+sub modes {
+    my ($umask, $group) = @_;
+    my $name = (getgrgid((unprivileged())[1] // $)))[0];
+    my $f = fixture('directory, WAL', 'log = "../../../log/own/receiver.log"' . "\n" . ($group ? qq(group = "$name"\n) : ''));
+    $f->folder('log/own');
+    hold($f);
+    my $p = receiver($f, 'sh', '-c', sprintf('umask %04o; exec "$@"', $umask), 'sh');
+    my $body = event();
+    my ($a, $b) = ask($f, request($body), { %{ request(event()) }, body => 'forged' });
+    is($a->{status}, 200, sprintf 'umask %04o%s: an event is stored', $umask, $group ? ' with a group' : '');
+    wait_until(sub { -e $f->database . '.refused' }, 5);
+    my $mode = sub { my ($path) = @_; my @found = glob $path; return join ' ', map { sprintf '%04o', (stat $_)[2] & 07777 } @found ? $found[0] : () };
+    my $file = $group ? '0660' : '0600';
+    is($mode->($f->database . $_), $file, "the database$_ has mode $file") for '', '-wal', '-shm', '.lock', '.refused';
+    is($mode->($f->path("home/private/inbox.d$_")), $group ? '2770' : '0700', "the folder inbox.d$_") for '', map { "/live$_" } '', qw(/tmp /new /cur /done /dead);
+    is($mode->($f->path('home/private/inbox.d/live/new/*')), $group ? '0640' : '0600', 'an event');
+    is($mode->($f->path('log/own/receiver.log')), '0640', 'the log');
+    end_receiver($p);
+    $f->finish;
+}
+
+SKIP: {
+    skip 'sanitizers need what the sandbox forbids', 1 if Fixture::sanitized();
+    subtest 'who controls its code' => sub { attack('table, WAL', 'fcgi'); attack('directory, rollback journal', 'cgi') };
+}
+my $strace = (Proc->run(cmd => ['strace', '-o', '/dev/null', 'true'], tmp => '/tmp'))[0];
+SKIP: {
+    skip 'strace may not trace here', 1 if !defined $strace || $strace != 0;
+    subtest 'ordinary service, FastCGI' => sub { serve($_) for 'table, WAL', 'table, rollback journal', 'directory, WAL' };
+    subtest 'ordinary service, CGI' => sub { cgi_trace($_) for 'table, rollback journal', 'directory, WAL' };
+    subtest 'a kernel that has less' => sub { lacks('Landlock', 'landlock_create_ruleset', 'ENOSYS', 'Landlock'); lacks('seccomp', 'seccomp', 'EINVAL', 'seccomp') };
+}
+subtest 'a configuration that leads elsewhere' => \&elsewhere;
+subtest 'it heals, and confines itself then' => \&heals;
+subtest 'who has connected' => \&connected;
+SKIP: {
+    skip 'only root reads the memory of a process that is not dumpable', 1 if !$root || Fixture::sanitized();
+    subtest 'secrets' => \&forgets;
+}
+subtest 'modes' => sub { modes(0777, 0); modes(0, 0); modes(0, 1) };
+done_testing;
