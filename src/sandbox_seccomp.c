@@ -109,7 +109,7 @@ static const struct checked {
     {C(tkill), 0, IS, 0, OWN_TID},
 };
 
-enum { RUNS_MAX = 100, PROGRAM_MAX = 256 /* a jump reaches no further */ };
+enum { RUNS_MAX = 200, PROGRAM_MAX = 256 /* a jump reaches no further */ };
 
 /* Calls from one number to another; or one, whose argument decides. */
 struct run {
