@@ -23,7 +23,7 @@ HARD := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitiz
 LINK := -fsanitize=address,undefined
 endif
 ifdef COV
-HARD := -O0 -g --coverage
+HARD := -O0 -g --coverage -DSANDBOX_COVERAGE='"$(abspath $(OBJ))"'
 LINK := --coverage
 endif
 ifdef FUZZ

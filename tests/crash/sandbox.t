@@ -274,6 +274,35 @@ sub modes {
     $f->finish;
 }
 
+# ---- the system's log ----
+
+# A receiver whose /dev is a folder of the fixture, with its log there.
+sub syslog {
+    my $f = fixture('table, WAL', qq(log = "syslog"\n));
+    my $dev = $f->folder('dev', 0755);
+    $f->write("dev/$_", '') for qw(null urandom);
+    my $system = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => "$dev/log") or die "$dev/log: $!";
+    chmod 0666, "$dev/log";
+    $system->blocking(0);
+    my $heard = sub { my ($what) = @_; return wait_until(sub { sysread $system, my $line, 4096; ($line // '') =~ $what }, 5) };
+    my ($uid, $gid) = unprivileged();
+    my $mounts = "for f in null urandom; do mount --bind /dev/\$f $dev/\$f; done; mount --rbind $dev /dev;"
+        . qq( exec setpriv --reuid=$uid --regid=$gid --clear-groups "\$@");
+    hold($f);
+    my $log = $f->path('log/receiver.log');
+    my $p = Proc->start(root => 1, cmd => ['unshare', '-m', 'sh', '-c', $mounts, 'sh', $f->program], stdin => $f->{held},
+        stdout => $log, stderr => $log, env => { COMPLYCUBE_WEBHOOK_CONFIG => $f->config });
+    is((ask($f, request(event())))[0]{status}, 200, 'an event is stored');
+    ok($heard->(qr/^<30>complycube-webhook\[\d+\]: time=\S+ level=info code=stored /), "the system's log hears of it");
+    like($status->($p), qr/^Seccomp:\s+2$/m, 'from a receiver that is confined');
+    close $system;
+    is((ask($f, request(event())))[0]{status}, 200, 'when that log goes away events are stored all the same');
+    ok(wait_until(sub { log_of($f) =~ /code=stored/ }, 5), 'and told of on standard error');
+    is((ask($f, request(event())))[0]{status}, 200, 'again');
+    end_receiver($p);
+    $f->finish;
+}
+
 SKIP: {
     skip 'sanitizers need what the sandbox forbids', 1 if Fixture::sanitized();
     subtest 'who controls its code' => sub { attack('table, WAL', 'fcgi'); attack('directory, rollback journal', 'cgi') };
@@ -291,6 +320,10 @@ subtest 'who has connected' => \&connected;
 SKIP: {
     skip 'only root reads the memory of a process that is not dumpable', 1 if !$root || Fixture::sanitized();
     subtest 'secrets' => \&forgets;
+}
+SKIP: {
+    skip 'only root makes a /dev of its own', 1 if !$root || (Proc->run(cmd => ['unshare', '-m', 'true'], tmp => '/tmp', root => 1))[0];
+    subtest "the system's log" => \&syslog;
 }
 subtest 'modes' => sub { modes(0777, 0); modes(0, 0); modes(0, 1) };
 done_testing;

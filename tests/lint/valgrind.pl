@@ -49,6 +49,7 @@ for my $conf ($sample, qq(inbox = "directory"\ndirectory = "../../private/inbox.
     }
     $f->finish;
 }
-my @reports = map { Fixture::slurp($_) } grep { -s } glob "$dir/log/*";
+# Of lines with -- it speaks of itself: that it does not know the calls of the sandbox, which the receiver goes without then.
+my @reports = map { Fixture::slurp($_) =~ s/^--\d+-- .*\n//mgr } grep { -s } glob "$dir/log/*";
 is join('', @reports), '', 'valgrind has nothing to report';
 done_testing;
