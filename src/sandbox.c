@@ -102,6 +102,10 @@ static void want_all(struct wanted *w, const struct config *c)
         want(w, c->directory, SANDBOX_WRITE, true);
     if (*c->log == '/')
         want_folder(w, c->log, SANDBOX_LOG);
+    if (*c->spool && access(c->spool, F_OK) == 0)
+        want(w, c->spool, SANDBOX_WRITE, true);
+    else
+        want_folder(w, c->spool, SANDBOX_WRITE); /* it is made there when it is needed, which may be never */
     if (*c->path)
         want_file(w, c->path);
     for (size_t i = 0; i < c->n_endpoints; i++)

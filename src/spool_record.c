@@ -17,14 +17,14 @@ enum {
     UNFINISHED_MS = 60000  /* no process writes a file for longer: a crash has left it */
 };
 
-static size_t list_secrets(const struct config *c, struct verify_secret *list)
+static size_t list_secrets(const struct config *c, struct verify_named *list)
 {
     size_t n = 0;
     for (size_t i = 0; c && i < c->n_endpoints; i++)
         for (size_t k = 0; k < c->endpoint[i].secrets.n; k++, n++) {
             const struct secret *secret = &c->endpoint[i].secrets.list[k];
             if (list)
-                list[n] = (struct verify_secret){c->endpoint[i].name, secret->name, secret->value};
+                list[n] = (struct verify_named){c->endpoint[i].name, secret->name, &secret->key};
         }
     return n;
 }
@@ -32,13 +32,13 @@ static size_t list_secrets(const struct config *c, struct verify_secret *list)
 int spool_verifier(const struct config *c, const struct config *before, struct verifier **v, struct err *e)
 {
     size_t first = list_secrets(before, NULL), n = first + list_secrets(c, NULL);
-    struct verify_secret *list = calloc(n + 1, sizeof *list);
+    struct verify_named *list = calloc(n + 1, sizeof *list);
     *v = NULL;
     if (!list)
         return err_set(e, ERR_MEMORY, "deriving keys: out of memory");
     list_secrets(before, list); /* of two that are alike the latter counts */
     list_secrets(c, list + first);
-    int result = verify_open(v, list, n, e);
+    int result = verify_open_keys(v, list, n, e);
     free(list);
     return result;
 }

@@ -278,6 +278,7 @@ sub modes {
 
 # A receiver whose /dev is a folder of the fixture, with its log there.
 sub syslog {
+    local $ENV{TMPDIR} = '/tmp';    # not below /dev
     my $f = fixture('table, WAL', qq(log = "syslog"\n));
     my $dev = $f->folder('dev', 0755);
     $f->write("dev/$_", '') for qw(null urandom);
