@@ -118,6 +118,16 @@ static bool host_and_port(const char *value, char *out)
     return true;
 }
 
+/* The address and port that a line names, where it names no unix socket. */
+static bool has_address(const struct serverconf *s, const struct serverconf_line *l, char *out)
+{
+    if (s->kind == SERVERCONF_LIGHTTPD)
+        return host_and_port(l->value, out);
+    if (behind(l->value, "fcgi://", out))
+        return true;
+    return s->kind == SERVERCONF_NGINX && strpbrk(l->value, ":.") && behind(l->value, "", out);
+}
+
 static void look_at(struct doctor *d, const struct serverconf *s, const struct serverconf_line *l)
 {
     char at[PATH_MAX], own[PATH_MAX];
@@ -126,10 +136,7 @@ static void look_at(struct doctor *d, const struct serverconf *s, const struct s
         return; /* it makes the socket itself, for itself */
     if (lighttpd ? behind(l->value, "socket ", at) || behind(l->value, "socket=", at) : behind(l->value, "unix:", at))
         check_file(d, s, at);
-    else if (lighttpd ? host_and_port(l->value, at) : behind(l->value, "fcgi://", at))
-        check_address(d, l, at);
-    else if (s->kind == SERVERCONF_NGINX && (strchr(l->value, ':') || strchr(l->value, '.')) &&
-             behind(l->value, "", at))
+    else if (has_address(s, l, at))
         check_address(d, l, at);
 }
 

@@ -397,7 +397,7 @@ static size_t places(void)
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= CONNECTIONS + OTHER_FILES)
         return CONNECTIONS;
-    return limit.rlim_cur > 2 * OTHER_FILES ? (size_t)limit.rlim_cur - OTHER_FILES : OTHER_FILES;
+    return limit.rlim_cur > (rlim_t)2 * OTHER_FILES ? (size_t)limit.rlim_cur - OTHER_FILES : OTHER_FILES;
 }
 
 static int set_up(struct server *s, struct err *e)
