@@ -95,12 +95,10 @@ static int test_configuration(const struct config_env *env)
 }
 
 /* Said once, at start; events come all the same. */
-static void warn_of_reach(const struct receiver *r, int fd)
+static void warn_of_reach(struct receiver *r, int fd)
 {
     char name[160], text[480];
     enum reach reach = reach_socket(fd, name, sizeof name);
-    struct log_line line;
-    const struct log_line *lines[] = {&line};
     if (reach == REACH_NARROW)
         return;
     snprintf(
@@ -108,10 +106,7 @@ static void warn_of_reach(const struct receiver *r, int fd)
         "%s can connect to %s, and forge every variable of a request; use a unix socket of mode 0660 that belongs "
         "to the web server's user",
         reach_who(reach), name);
-    log_begin(&line, web_time_ms(), LEVEL_WARNING, "socket");
-    log_text(&line, "msg", span_of(text));
-    log_end(&line);
-    log_write(&r->log, lines, 1);
+    receiver_note(r, web_time_ms(), "socket", "msg", text);
 }
 
 /* fd: the listening socket, or -1 for a CGI */

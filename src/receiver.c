@@ -21,7 +21,7 @@ void receiver_say(struct receiver *r, int64_t now_ms, const struct err *e)
     log_write(&r->log, lines, 1);
 }
 
-static void note(struct receiver *r, int64_t now_ms, const char *code, const char *key, const char *value)
+void receiver_note(struct receiver *r, int64_t now_ms, const char *code, const char *key, const char *value)
 {
     struct log_line line;
     const struct log_line *lines[] = {&line};
@@ -35,7 +35,7 @@ static void note_narrowed(struct receiver *r, const struct config *c, int64_t no
 {
     for (size_t i = 0; i < c->n_endpoints; i++)
         if (c->endpoint[i].narrowed)
-            note(r, now_ms, "narrowed", "file", c->endpoint[i].secret_file);
+            receiver_note(r, now_ms, "narrowed", "file", c->endpoint[i].secret_file);
 }
 
 /* ---- keys ---- */
@@ -168,10 +168,11 @@ static void take_over(struct receiver *r, struct config *new, int64_t now_ms)
             config_free(before[i]);
     use_log(r, now_ms);
     note_narrowed(r, new, now_ms);
-    note(r, now_ms, "configured", "file", *new->path ? new->path : "the environment");
+    receiver_note(r, now_ms, "configured", "file", *new->path ? new->path : "the environment");
     if (needed)
-        note(r, now_ms, "secret-vanished", "msg",
-             "a secret is gone from its file without being marked retired; it counts until the file is at rest");
+        receiver_note(
+            r, now_ms, "secret-vanished", "msg",
+            "a secret is gone from its file without being marked retired; it counts until the file is at rest");
 }
 
 static void refuse(struct receiver *r, struct config *new, int64_t now_ms)

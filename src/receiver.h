@@ -28,7 +28,7 @@ struct receiver {
     int64_t count_ms;         /* when their writing failed, and is to be tried again later; 0: it did not */
     bool count_said;
     int (*reaches)(const struct config *c, struct err *e); /* may this process use it? NULL: any. -1 and *e: no */
-    bool brief; /* answers one request and ends: a CGI */
+    bool brief;                                            /* answers one request and ends: a CGI */
     int64_t looked_ms;
     struct err
         trouble; /* what the latest batch failed of, and until when a GET tells of it; no batch succeeded since */
@@ -82,6 +82,8 @@ void receiver_unspool(struct receiver *r, int64_t now_ms);
 
 /* Log an error. */
 void receiver_say(struct receiver *r, int64_t now_ms, const struct err *e);
+/* A warning of a code, with one more value. */
+void receiver_note(struct receiver *r, int64_t now_ms, const char *code, const char *key, const char *value);
 
 /* Would an event be recorded now? For GET: takes no lock and writes nothing. ERR_NONE, or what is wrong. */
 enum err_code receiver_state(struct receiver *r, int64_t now_ms, struct err *e);

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -89,16 +88,6 @@ static void cut(struct server *s, struct connection *c)
 {
     close(c->fd);
     forget(s, c);
-}
-
-static void log_cut(struct server *s, const char *why)
-{
-    struct log_line line;
-    const struct log_line *lines[] = {&line};
-    log_begin(&line, web_time_ms(), LEVEL_WARNING, err_word(ERR_INCOMPLETE));
-    log_text(&line, "msg", span_of(why));
-    log_end(&line);
-    log_write(&s->r->log, lines, 1);
 }
 
 static void watch(struct server *s, struct connection *c)
@@ -217,7 +206,8 @@ static void tick(struct server *s)
     if (s->n_ready == 0 && !s->stopping)
         receiver_unspool(s->r, web_time_ms());
     if (s->displaced)
-        log_cut(s, "requests that were not whole were cut, since all connections were taken");
+        receiver_note(s->r, web_time_ms(), err_word(ERR_INCOMPLETE), "msg",
+                      "requests that were not whole were cut, since all connections were taken");
     s->displaced = false;
     for (size_t i = 0; i < s->places; i++) {
         struct connection *c = &s->connection[i];
@@ -225,7 +215,8 @@ static void tick(struct server *s)
         if (s->stopping && c->state == IDLE_KEPT) {
             cut(s, c);
         } else if ((c->state == PARTIAL || c->state == GATHERING) && late) {
-            log_cut(s, "a request was not whole at its deadline; its client was too slow");
+            receiver_note(s->r, web_time_ms(), err_word(ERR_INCOMPLETE), "msg",
+                          "a request was not whole at its deadline; its client was too slow");
             cut(s, c);
         } else if (c->state == PARTIAL || c->state == GATHERING) {
             look_again(s, c);
@@ -391,15 +382,6 @@ static int watch_forever(struct server *s, int *fd)
     return epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, *fd, &event);
 }
 
-/* How many connections there may be, so that descriptors are left for all else. */
-static size_t places(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= CONNECTIONS + OTHER_FILES)
-        return CONNECTIONS;
-    return limit.rlim_cur > (rlim_t)2 * OTHER_FILES ? (size_t)limit.rlim_cur - OTHER_FILES : OTHER_FILES;
-}
-
 static int set_up(struct server *s, struct err *e)
 {
     sigset_t signals;
@@ -419,7 +401,7 @@ static int set_up(struct server *s, struct err *e)
     for (size_t i = 0; i < RECEIVE_BATCH_MAX; i++)
         if (!(s->slot[i] = fcgi_slot_new()))
             return err_set(e, ERR_MEMORY, "preparing to listen: out of memory");
-    s->places = places();
+    s->places = web_places(CONNECTIONS, OTHER_FILES);
     s->accepting = true;
     return 0;
 }
@@ -437,14 +419,6 @@ static void clean_up(struct server *s)
     free(s);
 }
 
-static void say(const struct receiver *r, const struct err *e)
-{
-    struct log_line line;
-    const struct log_line *lines[] = {&line};
-    log_error(&line, web_time_ms(), e);
-    log_write(&r->log, lines, 1);
-}
-
 int web_fcgi(struct receiver *r, int listen_fd)
 {
     struct err e = {0};
@@ -455,11 +429,11 @@ int web_fcgi(struct receiver *r, int listen_fd)
     s->listen_fd = listen_fd;
     int code = 0;
     if (set_up(s, &e) != 0) {
-        say(r, &e);
+        receiver_say(r, web_time_ms(), &e);
         code = err_exit(e.code);
     } else {
         if (r->verifier && !receiver_store(r, &e)) /* said now, not at the first event; it is tried again */
-            say(r, &e);
+            receiver_say(r, web_time_ms(), &e);
         log_prepare(); /* a changed configuration may want it */
         confine(s);
         loop(s);
