@@ -135,11 +135,19 @@ static void use_log(struct receiver *r, int64_t now_ms)
     r->log = log;
 }
 
-/* What a receiver before this one has left there is looked for. */
-static void use_spool(struct receiver *r)
+/* What cannot be is said now, not when it is needed; what a receiver before this one has left there is looked for. */
+static void use_spool(struct receiver *r, int64_t now_ms)
 {
-    if (strcmp(r->spool.path, r->config->spool) != 0)
-        spool_begin(&r->spool, r->config->spool);
+    struct store_options o;
+    struct err e = {0};
+    if (strcmp(r->spool.path, r->config->spool) == 0)
+        return;
+    spool_begin(&r->spool, r->config->spool);
+    if (r->brief || !*r->spool.path)
+        return;
+    receiver_store_options(r->config, r->brief, &o, &e);
+    if (spool_make(r->spool.path, o.group, NULL, &e) != 0)
+        receiver_say(r, now_ms, &e);
 }
 
 /* Which of the configurations before `new` has a secret that must count a while longer? The older one first:
@@ -162,7 +170,7 @@ static void take_over(struct receiver *r, struct config *new, int64_t now_ms)
     r->config = new;
     r->outgoing = needed;
     make_keys(r);
-    use_spool(r);
+    use_spool(r, now_ms);
     for (size_t i = 0; i < 2; i++) /* no key borrows their names any more */
         if (before[i] != needed)
             config_free(before[i]);
@@ -244,8 +252,8 @@ int receiver_open(struct receiver *r, const struct config_env *env, bool brief, 
         return err_set(e, ERR_MEMORY, "reading the configuration: out of memory");
     if (r->config->error.code == ERR_NONE) {
         make_keys(r);
-        use_spool(r);
         use_log(r, now_ms);
+        use_spool(r, now_ms);
         note_narrowed(r, r->config, now_ms);
     }
     struct store_options o;

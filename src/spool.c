@@ -166,7 +166,7 @@ bool spool_waits(struct spool *s, int64_t now_ms)
     if (!files_print_equal(&now, &none) && files_print_equal(&now, &s->empty))
         return s->waits = false;
     if (spool_list(s->path, false, &names, &e) != 0) {
-        s->waits = e.code != ERR_NOT_FOUND;
+        s->waits = e.code == ERR_SYSTEM || e.code == ERR_MEMORY; /* which passes */
         return false; /* nothing can be said, and nothing be done, of what cannot be read */
     }
     s->waits = names.n > 0;

@@ -7,7 +7,7 @@ use strict;
 use warnings;
 use File::Basename qw(dirname);
 
-our @CALLS = qw(openat mkdir read recvfrom write pwrite64 ftruncate fsync fdatasync rename renameat2 unlink close dup);
+our @CALLS = qw(openat mkdir read recvfrom write writev pwrite64 ftruncate fsync fdatasync rename renameat2 unlink close dup);
 our @STRACE = ('-xx', '-s', '70000', '-e', 'trace=' . join ',', @CALLS);
 
 # root: paths below it count, and are named without it
@@ -96,8 +96,8 @@ sub replay {
             _write($o->{file}, $args =~ /, (\d+)$/);
         } elsif ($call eq 'pwrite64' && $o) {
             _write($o->{file}, $args =~ /, (\d+)$/, substr $text[0], 0, $result);
-        } elsif ($call eq 'write' && $o) {
-            _write($o->{file}, $o->{offset}, substr $text[0], 0, $result);
+        } elsif ($call =~ /^writev?$/ && $o) {
+            _write($o->{file}, $o->{offset}, substr join('', @text), 0, $result);
             $o->{offset} += $result;
         } elsif ($call =~ /^read|recvfrom$/ && !$o) {
             $asked{$fd} = $1 if @text && $text[0] =~ /"id":"([^"]+)"/;
