@@ -9,8 +9,9 @@ CC         ?= gcc
 V          ?= 0
 Q          := $(if $(filter 0,$(V)),@)
 
-# SAN=1: address and undefined-behaviour sanitizers; COV=1: coverage; FUZZ=1: for libFuzzer, FUZZ=cover: its coverage
-FLAVOUR := $(if $(SAN),san,$(if $(COV),cov,$(if $(FUZZ),$(if $(filter cover,$(FUZZ)),fuzz-cover,fuzz),release)))
+# SAN=1: address and undefined-behaviour sanitizers; COV=1: coverage; FUZZ=1: for libFuzzer, FUZZ=cover: its coverage;
+# STATIC=1: by musl, with libraries made by packaging/static/libraries.mk
+FLAVOUR := $(if $(SAN),san,$(if $(COV),cov,$(if $(FUZZ),$(if $(filter cover,$(FUZZ)),fuzz-cover,fuzz),$(if $(STATIC),static,release))))
 OUT     := $(if $(filter release,$(FLAVOUR)),build,build/$(FLAVOUR))
 BIN     := $(OUT)/bin
 OBJ     := $(OUT)/obj
@@ -32,10 +33,15 @@ HARD := $(if $(filter cover,$(FUZZ)),-O1 -g -fprofile-instr-generate -fcoverage-
   -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined)
 LINK := $(HARD)
 endif
+ifdef STATIC
+CC   := musl-gcc
+HARD := -O2 -g -fstack-protector-strong -fno-pie -ffunction-sections -fdata-sections -isystem $(OUT)/include
+LINK := -static -no-pie -Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections,-s -L$(OUT)/lib
+endif
 
 CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -DSYSCONFDIR='"$(SYSCONFDIR)"' -I$(OBJ) -Isrc $(WARN) $(HARD) $(CFLAGS)
 # Of libcrypto only SHA-256 is used: linked in where it can be, since loading all of it is half the life of a CGI.
-CRYPTO := $(or $(wildcard $(shell $(CC) -print-file-name=libcrypto.a)),-lcrypto)
+CRYPTO := $(or $(if $(STATIC),-lcrypto),$(wildcard $(shell $(CC) -print-file-name=libcrypto.a)),-lcrypto)
 LIBS_WEBHOOK := -lfcgi $(CRYPTO) -lsqlite3 -lconfuse
 LIBS_INBOX   := -lcurl -lcjson $(LIBS_WEBHOOK)
 

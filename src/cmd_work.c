@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * cmd_work: runs a command for each event, as a web server would run a CGI program. source: RFC 3875 */
 #include "cmd.h"
+
+#include "kernel.h"
 #include "pool.h"
 #include "version.h"
 #include "web.h"
@@ -12,7 +14,6 @@
 #include <poll.h>
 #include <spawn.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -161,10 +162,7 @@ static int make_environment(struct work *w, struct err *e)
 /* The exact bytes as a file without a name, to be read from its start; -1 with errno. */
 static int body_file(struct span body)
 {
-    char name[] = P_tmpdir "/complycube-inbox-XXXXXX";
-    int fd = memfd_create("body", MFD_CLOEXEC);
-    if (fd < 0 && (fd = mkostemp(name, O_CLOEXEC)) >= 0) /* before Linux 3.17 */
-        unlink(name);
+    int fd = kernel_memory_file();
     for (size_t at = 0; fd >= 0 && at < body.len;) {
         ssize_t n = write(fd, body.at + at, body.len - at);
         if (n > 0) {

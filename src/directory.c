@@ -4,6 +4,7 @@
 
 #include "directory_impl.h"
 #include "files.h"
+#include "kernel.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -300,10 +301,10 @@ int directory_sync(struct directory *d, struct err *e)
     return 0;
 }
 
-/* Without covering up another file; old file systems do not know how. */
+/* Without covering up another file; old kernels and file systems do not know how. */
 static int rename_new(const char *from, const char *to)
 {
-    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+    if (kernel_rename_new(from, to) == 0)
         return 0;
     return errno == EINVAL || errno == ENOSYS ? rename(from, to) : -1;
 }

@@ -2,6 +2,7 @@
  * directory_work: what workers do with the files: list, claim, settle, and clear away what is old. */
 #include "directory_impl.h"
 #include "files.h"
+#include "kernel.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -343,7 +344,7 @@ int directory_remove(const struct directory *d, const char *endpoint, const stru
 int directory_flush(const struct directory *d, struct err *e)
 {
     int fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int failed = fd < 0 || syncfs(fd) != 0 ? directory_error("flushing", d->path, e) : 0;
+    int failed = fd < 0 || kernel_flush(fd) != 0 ? directory_error("flushing", d->path, e) : 0;
     if (fd >= 0)
         close(fd);
     return failed;

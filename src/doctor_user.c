@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -101,12 +102,24 @@ bool doctor_member(const struct passwd *who, gid_t group)
     return false;
 }
 
+/* glibc's group_member, which other C libraries lack, and with the group that counts for files. */
+static bool is_my_group(gid_t group)
+{
+    int n = getgroups(0, NULL);
+    gid_t *list = n > 0 ? calloc((size_t)n, sizeof *list) : NULL;
+    bool found = group == getegid();
+    for (int i = list ? getgroups(n, list) : 0; i > 0 && !found; i--)
+        found = list[i - 1] == group;
+    free(list);
+    return found;
+}
+
 void doctor_step_pass(struct doctor *d, const struct passwd *who, const char *folder)
 {
     struct stat st;
     uid_t uid = who ? who->pw_uid : geteuid();
     bool seen = stat(folder, &st) == 0;
-    bool member = seen && (who ? doctor_member(who, st.st_gid) : st.st_gid == getegid() || group_member(st.st_gid));
+    bool member = seen && (who ? doctor_member(who, st.st_gid) : is_my_group(st.st_gid));
     bool may = geteuid() == 0 || (seen && st.st_uid == geteuid());
     doctor_step(d, "chmod %s %q%s",
                 seen && st.st_uid == uid ? "u+x"
@@ -138,7 +151,7 @@ static void for_root(struct doctor *d)
 
 static bool is_other(const struct stat *st)
 {
-    return st->st_uid != 0 && st->st_uid != geteuid() && st->st_gid != getegid() && !group_member(st->st_gid);
+    return st->st_uid != 0 && st->st_uid != geteuid() && !is_my_group(st->st_gid);
 }
 
 /* Who neither owns the folder of the database nor is of its group is no receiver. One of root's tells nothing, but the

@@ -2,6 +2,8 @@
  * files: small files, exact modes, changes. */
 #include "files.h"
 
+#include "kernel.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -236,8 +238,8 @@ int files_follow(int fd, const char *path, const char *like, struct err *e)
 
 int files_name(const char *from, const char *to, struct err *e)
 {
-    int failed = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
-    if (failed && (errno == EINVAL || errno == ENOSYS)) { /* old file systems do not know how */
+    int failed = kernel_rename_new(from, to);
+    if (failed && (errno == EINVAL || errno == ENOSYS)) { /* old kernels and file systems do not know how */
         failed = link(from, to);
         if (!failed)
             unlink(from);

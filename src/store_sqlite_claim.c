@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * store_sqlite_claim: workers of the table form (complycube-inbox(5), "Claims"), and what both forms share. */
 #include "hex.h"
+#include "kernel.h"
 #include "store_sqlite_impl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 enum { BACKOFF_MAX_MS = 6 * 3600 * 1000, TOKEN = 16 /* bytes */ };
 
@@ -135,7 +135,7 @@ static int stamp(struct store *s, struct claim *c, int n, struct err *e)
 {
     uint8_t token[TOKEN];
     sqlite3_stmt *q = store_sqlite_prepare(s, SQL_CLAIM, e);
-    if (!q || getrandom(token, sizeof token, 0) != sizeof token)
+    if (!q || kernel_random(token, sizeof token) != 0)
         return q ? err_set(e, ERR_SYSTEM, "no random bytes") : -1;
     hex_encode(token, sizeof token, c->token);
     sqlite3_bind_int64(q, 1, c->setting.max_attempts);

@@ -5,6 +5,7 @@
 #include "fcgi_gather.h"
 #include "fcgi_record.h"
 #include "fcgi_slot.h"
+#include "kernel.h"
 #include "sandbox.h"
 #include "web.h"
 
@@ -13,7 +14,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -394,7 +394,7 @@ static int set_up(struct server *s, struct err *e)
     fcntl(s->listen_fd, F_SETFD, FD_CLOEXEC);
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     s->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    s->memory_fd = memfd_create("request", MFD_CLOEXEC);
+    s->memory_fd = kernel_memory_file();
     if (fcgi_slot_setup() != 0 || s->epoll_fd < 0 || s->memory_fd < 0 || watch_forever(s, &s->listen_fd) != 0 ||
         watch_forever(s, &s->signal_fd) != 0)
         return err_set(e, ERR_SYSTEM, "preparing to listen: %s", strerror(errno));
