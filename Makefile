@@ -10,8 +10,9 @@ V          ?= 0
 Q          := $(if $(filter 0,$(V)),@)
 
 # SAN=1: address and undefined-behaviour sanitizers; COV=1: coverage; FUZZ=1: for libFuzzer, FUZZ=cover: its coverage;
-# STATIC=1: by musl, with libraries made by packaging/static/libraries.mk
-FLAVOUR := $(if $(SAN),san,$(if $(COV),cov,$(if $(FUZZ),$(if $(filter cover,$(FUZZ)),fuzz-cover,fuzz),$(if $(STATIC),static,release))))
+# STATIC=1: static, by musl; PORT=s390x-linux-gnu: static, for another processor. packaging/static/ makes their libraries.
+FLAVOUR := $(or $(if $(SAN),san),$(if $(COV),cov),$(if $(filter cover,$(FUZZ)),fuzz-cover),$(if $(FUZZ),fuzz),\
+  $(if $(STATIC),static),$(if $(PORT),port/$(PORT)),release)
 OUT     := $(if $(filter release,$(FLAVOUR)),build,build/$(FLAVOUR))
 BIN     := $(OUT)/bin
 OBJ     := $(OUT)/obj
@@ -33,15 +34,14 @@ HARD := $(if $(filter cover,$(FUZZ)),-O1 -g -fprofile-instr-generate -fcoverage-
   -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined)
 LINK := $(HARD)
 endif
-ifdef STATIC
-CC   := musl-gcc
-HARD := -O2 -g -fstack-protector-strong -fno-pie -ffunction-sections -fdata-sections -isystem $(OUT)/include
-LINK := -static -no-pie -Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections,-s -L$(OUT)/lib
+LINK_END :=
+ifneq ($(STATIC)$(PORT),)
+include packaging/static/flavour.mk
 endif
 
 CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -DSYSCONFDIR='"$(SYSCONFDIR)"' -I$(OBJ) -Isrc $(WARN) $(HARD) $(CFLAGS)
 # Of libcrypto only SHA-256 is used: linked in where it can be, since loading all of it is half the life of a CGI.
-CRYPTO := $(or $(if $(STATIC),-lcrypto),$(wildcard $(shell $(CC) -print-file-name=libcrypto.a)),-lcrypto)
+CRYPTO := $(or $(if $(STATIC)$(PORT),-lcrypto),$(wildcard $(shell $(CC) -print-file-name=libcrypto.a)),-lcrypto)
 LIBS_WEBHOOK := -lfcgi $(CRYPTO) -lsqlite3 -lconfuse
 LIBS_INBOX   := -lcurl -lcjson $(LIBS_WEBHOOK)
 
@@ -60,8 +60,9 @@ MAN   := $(wildcard src/*.[158])
 COMPLETE_BASH := share/bash-completion/completions/complycube-inbox
 COMPLETE_ZSH  := share/zsh/site-functions/_complycube-inbox
 
+.DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all deps build-deps demo run check bench soak soak-receiver san unit fuzz fuzzers cover analyze valgrind install uninstall clean help force
+.PHONY: all static check-static check-ports deps build-deps demo run check bench soak soak-receiver san unit fuzz fuzzers cover analyze valgrind install uninstall clean help force
 
 CGI := $(if $(filter release,$(FLAVOUR)),cgi-bin/complycube-webhook.fcgi cgi-bin/complycube-webhook.cgi)
 
@@ -74,7 +75,7 @@ $(BIN)/complycube-inbox: LIBS := $(LIBS_INBOX)
 $(BIN)/%:
 	@mkdir -p $(@D)
 	@$(if $(filter 0,$(V)),echo "  LINK $@")
-	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS) $(LINK_END)
 
 $(LIB): $(OBJS)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
@@ -101,19 +102,24 @@ cgi-bin/complycube-webhook.%: $(BIN)/complycube-webhook
 $(OUT)/unit/%: tests/unit/%.c $(LIB) tests/unit/unit.h
 	@mkdir -p $(@D)
 	@$(if $(filter 0,$(V)),echo "  TEST $<")
-	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -Itests/unit -o $@ $< $(LIB) $(LIBS_INBOX) -lcmocka
+	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -Itests/unit -o $@ $< $(LIB) $(LIBS_INBOX) -lcmocka $(LINK_END)
 
 # With FUZZ=1 it is libFuzzer that calls a target, else replay.c.
 $(OUT)/target/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIB) tests/fuzz/fuzz.h tests/fuzz/folder.h
 	@mkdir -p $(@D)
 	@$(if $(filter 0,$(V)),echo "  FUZZ $<")
-	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) $(if $(filter 1,$(FUZZ)),-fsanitize=fuzzer,tests/fuzz/replay.c) -o $@ $< $(LIB) $(LIBS_INBOX)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) $(if $(filter 1,$(FUZZ)),-fsanitize=fuzzer,tests/fuzz/replay.c) -o $@ $< $(LIB) $(LIBS_INBOX) $(LINK_END)
 
 deps: ## install what building, the demo and the tests need (Debian packages)
 	$(Q)tests/lib/deps.sh check
 
 build-deps: ## install what building alone needs (Debian packages)
 	$(Q)tests/lib/deps.sh build
+
+static: ## receiver and tool that need no library and no libc of the host, in build/static/bin/
+	$(Q)tests/lib/deps.sh static
+	$(Q)$(MAKE) --no-print-directory all STATIC=1
+	@for program in build/static/bin/*; do stat -c '  %n: %s bytes' $$program; done
 
 demo: ## see it work: a real lighttpd, signed example events, PHP and Perl reading them
 	$(Q)tests/lib/deps.sh demo
@@ -152,6 +158,13 @@ BUILD = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,
 check: deps ## run every test
 	$(Q)$(BUILD) all unit
 	$(Q)BIN=$(BIN) OBJ=$(OBJ) tests/lib/run-prove.sh $(TESTS)
+
+# What starts the receiver, and the static build's own test.
+RECEIVES = $(sort $(wildcard tests/e2e/*.t) $(shell grep -lE 'complycube-webhook|Deploy|->cgi' tests/store/*.t tests/crash/*.t))
+check-static: deps ## the end-to-end tests, and all others that start the receiver, with the static build
+	$(Q)$(MAKE) --no-print-directory static
+	$(Q)$(MAKE) --no-print-directory all $(BENCH)
+	$(Q)BIN=build/static/bin OBJ=build/static/obj tests/lib/run-prove.sh $(RECEIVES)
 
 soak: deps ## 20 000 events for six workers, of which one is killed each second (10 minutes)
 	$(Q)$(MAKE) --no-print-directory all

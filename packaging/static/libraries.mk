@@ -14,8 +14,8 @@ QUIET   := $(if $(filter 0,$(V)),>>$(abspath $(OUT))/libraries.log 2>&1)
 # Each function a section of its own, so that what nobody calls is left out. Warnings are upstream's affair.
 CFLAGS_LIB := -O2 -w -ffunction-sections -fdata-sections -fstack-protector-strong $(CFLAGS_LIB_MORE)
 
-PACKAGES := libfcgi libconfuse cjson openssl sqlite3 curl $(if $(TEST),cmocka)
-NAMES    := fcgi confuse cjson crypto sqlite3 curl $(if $(TEST),cmocka)
+PACKAGES := libfcgi libconfuse cjson openssl sqlite3 curl cmocka
+NAMES    := fcgi confuse cjson crypto sqlite3 curl cmocka
 LIBS     := $(NAMES:%=$(OUT)/lib/lib%.a)
 KERNEL   := $(OUT)/include/linux
 

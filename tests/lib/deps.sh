@@ -1,27 +1,31 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Installs the Debian packages that are missing: tests/lib/deps.sh build|demo|check|bench|fuzz|cover|analyze
+# Installs the Debian packages that are missing: tests/lib/deps.sh build|static|demo|check|bench|fuzz|cover|analyze|ports
 # As root or through sudo; else it prints the command and stops. Silent when nothing is missing.
 set -eu
 
 build='gcc make pkg-config libfcgi-dev libcjson-dev libsqlite3-dev libssl-dev libconfuse-dev libcurl4-openssl-dev'
+static='gcc make musl-tools dpkg-dev xz-utils patch flex tcl perl'
 demo="$build lighttpd curl openssl php-cli php-sqlite3 perl libdbi-perl libdbd-sqlite3-perl"
 check="$demo libcmocka-dev apache2 libapache2-mod-fcgid lighttpd-mod-openssl nginx-light spawn-fcgi multiwatch
        php-cgi php-fpm php-mysql mariadb-server libdbd-mariadb-perl sqlite3 mandoc clang systemd strace wrk fio bindfs"
 bench="$check webhook valgrind"
 fuzz="$build clang libclang-rt-14-dev llvm-14"
 cover="$check libclang-rt-14-dev llvm-14 gcovr"
+ports="$check $static gcc-s390x-linux-gnu libc6-dev-s390x-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user-static"
 analyze="$check clang-tidy cppcheck valgrind"
 
 case ${1-} in
 build) wanted=$build ;;
+static) wanted=$static ;;
 demo) wanted=$demo ;;
 check) wanted=$check ;;
 bench) wanted=$bench ;;
 fuzz) wanted=$fuzz ;;
 cover) wanted=$cover ;;
 analyze) wanted=$analyze ;;
-*) echo "usage: $0 build|demo|check|bench|fuzz|cover|analyze" >&2; exit 2 ;;
+ports) wanted=$ports ;;
+*) echo "usage: $0 build|static|demo|check|bench|fuzz|cover|analyze|ports" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then
