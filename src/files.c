@@ -236,6 +236,13 @@ int files_follow(int fd, const char *path, const char *like, struct err *e)
                    strerror(errno));
 }
 
+void files_hold_standard(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            open("/", O_RDONLY | O_DIRECTORY | O_NOCTTY); /* below a changed root there may be no /dev/null */
+}
+
 int files_name(const char *from, const char *to, struct err *e)
 {
     int failed = kernel_rename_new(from, to);

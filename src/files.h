@@ -59,6 +59,12 @@ void files_heir(const char *path, uid_t *owner, gid_t *group);
  */
 int files_follow(int fd, const char *path, const char *like, struct err *e);
 
+/*
+ * Give each closed standard stream something that can neither be read nor written, so that no database is opened under
+ * its number and then taken for it. Call it first. cost: three calls
+ */
+void files_hold_standard(void);
+
 /* What a file lies on, as far as it matters to a database; the file need not exist, if its folder does. */
 enum files_system {
     FILES_DISK,    /* or not known */

@@ -5,11 +5,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #ifndef SYSCONFDIR
 #define SYSCONFDIR "/etc"
 #endif
+
+/* Below a changed root, and on some hosts, there is no /proc: then what execve was told. source: getauxval(3) */
+static const char *started_as(const char *argv0)
+{
+    const char *name = (const char *)getauxval(AT_EXECFN);
+    return name && *name ? name : argv0;
+}
 
 void find_folder(const char *argv0, char *folder, size_t size)
 {
@@ -17,7 +25,7 @@ void find_folder(const char *argv0, char *folder, size_t size)
     ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
     if (n > 0)
         path[n] = '\0';
-    if (files_folder(n > 0 ? path : argv0, folder, size) != 0)
+    if (files_folder(n > 0 ? path : started_as(argv0), folder, size) != 0)
         snprintf(folder, size, ".");
 }
 

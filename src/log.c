@@ -95,7 +95,8 @@ void log_error(struct log_line *l, int64_t now_ms, const struct err *e)
 static bool stderr_is_null(void)
 {
     struct stat st;
-    return fstat(STDERR_FILENO, &st) != 0 || (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
+    return fstat(STDERR_FILENO, &st) != 0 || S_ISDIR(st.st_mode) ||
+           (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
 }
 
 /*

@@ -285,6 +285,7 @@ int main(int argc, char **argv)
     char folder[PATH_MAX];
     struct err e = {0};
     bool helped = false;
+    files_hold_standard();
     find_folder(argv[0], folder, sizeof folder);
     struct config_env env = find_config(folder);
     struct cmd cmd = {.env = &env, .state = -1, .limit = LIMIT, .workers = 1, .count = 1, .now_ms = web_time_ms()};

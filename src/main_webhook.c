@@ -131,6 +131,7 @@ static int receive(struct config_env *env, int fd)
 int main(int argc, char **argv)
 {
     char folder[PATH_MAX];
+    files_hold_standard();
     find_folder(argv[0], folder, sizeof folder);
     struct config_env env = find_config(folder);
     if (from_systemd())

@@ -3,8 +3,8 @@
  * sandbox: what a receiver may still do once it has started, whoever controls its code. The only files that know Landlock
  * and seccomp.
  *
- *   Landlock  files are made and written below the folders of the database, of the inbox's directory, of the spool and of the log,
- *             and read there and in the folders of the configuration and of the secret files, where these are and where
+ *   Landlock  files are made and written below the folders of the database, of the inbox's directory, of the spool and
+ *             of the log, and read there and in the folders of the configuration and of the secret files, where these are and where
  *             they lead to as links: so each of them may be replaced by a rename, or a link be switched. Nothing can
  *             be run, and nothing outside be signalled or connected to.
  *   seccomp   the calls of one table, with their arguments where these matter: no program, process, socket, tracing,

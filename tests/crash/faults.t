@@ -34,10 +34,14 @@ my @FAULTS = (
 );
 my $CURE = qr/make room|doctor|writable|put the file back|holds a transaction|has held the writers' lock|was moved away a moment ago|out of memory|raise the limit|look into the system's log/;
 
+# What another C library calls instead.
+my %ALSO = (openat => 'open', newfstatat => 'stat,lstat,fstat');
+
 # Attach a fault to a process; gives what takes it away again.
 sub fault {
     my ($pid, $call, $error, %o) = @_;
     my $when = $o{first} ? ":when=1..$o{first}" : '';
+    $call .= ",$ALSO{$call}" if $ALSO{$call};
     defined(my $strace = fork) or die "fork: $!";
     if (!$strace) {
         open STDERR, '>', '/dev/null';

@@ -7,7 +7,7 @@ use strict;
 use warnings;
 use File::Basename qw(dirname);
 
-our @CALLS = qw(openat mkdir read recvfrom write writev pwrite64 ftruncate fsync fdatasync rename renameat2 unlink close dup);
+our @CALLS = qw(open openat mkdir read recvfrom write writev pwrite64 ftruncate fsync fdatasync rename renameat2 unlink close dup);
 our @STRACE = ('-xx', '-s', '70000', '-e', 'trace=' . join ',', @CALLS);
 
 # root: paths below it count, and are named without it
@@ -71,7 +71,7 @@ sub replay {
         my @text = map { _text($_) } $args =~ /"((?:\\x[0-9a-f]{2})*)"/g;
         my ($fd) = $args =~ /^(\d+)/;
         my $o = defined $fd ? $fd{$fd} : undef;
-        if ($call eq 'openat') {
+        if ($call =~ /^open/) {    # by its short name where the C library is musl
             my $name = $self->_name($text[0]);
             delete $fd{$result};
             next if !defined $name;
