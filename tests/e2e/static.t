@@ -99,6 +99,10 @@ like $out, qr/^ok\s+secrets/m, 'doctor examines' or diag "$code $out $err";
 like $out, qr/^ok\s+inbox\s+2 waiting/m, '... and finds them';
 ($code, $out, $err) = inside([@tool, 'stats']);
 is $code, 0, 'stats has the time without a time zone' or diag $err;
+($code, $out, $err) = inside([@tool, qw(forward --once https://localhost/)]);
+like $err, qr/this build of the tool has no TLS; name an http:/, 'forward to https:// is refused at once, and says why';
+($code, $out, $err) = inside([@tool, qw(doctor --url https://localhost/)]);
+like $out =~ s/\s+/ /gr, qr/this build of the tool has no TLS/, '... doctor likewise';
 
 for my $streams ([2], [0, 2], [1, 2], [0, 1, 2]) {
     my $before = stored();

@@ -49,6 +49,12 @@ sub new {
 # Whether the programs under test were built with SAN=1.
 sub sanitized { return $BIN =~ m{/san/} }
 
+# Whether they were built with STATIC=1.
+sub static { return $BIN =~ m{/static/} }
+
+# The tool whose libcurl knows TLS: the static one's does not.
+sub tool_with_tls { return static() ? "$ROOT/build/bin/complycube-inbox" : 'complycube-inbox' }
+
 sub slurp { my ($path) = @_; open my $f, '<:raw', $path or die "$path: $!"; local $/; return <$f> // '' }
 
 sub path { my ($self, $name) = @_; return defined $name ? "$self->{dir}/$name" : $self->{dir} }

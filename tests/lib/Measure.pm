@@ -33,31 +33,40 @@ sub disk {
     return { rate => $job->{write}{iops}, p50 => $job->{sync}{lat_ns}{percentile}{'50.000000'} / 1e6 };
 }
 
-# Median microseconds from start to exit: /bin/true, and the receiver as a CGI that stores a new event each time.
+# Median microseconds from start to exit: /bin/true, and the receiver as a CGI that stores a new event each time; the
+# static one too, where it has been made. By turns, ten at a time, so that what else happens here happens to all.
 sub starts {
     my ($requests, $n, $first) = @_;
-    my $f = Fixture->new;
-    my $program = $f->path('home/public_html/cgi-bin/complycube-webhook.cgi');
-    my ($offset, $length) = ($first * $Load::SIZE, $Load::SIZE);
-    my $us = sub {
-        my ($code, $out, $err) = $f->run(@_, { limit => 120, env => { COMPLYCUBE_WEBHOOK_CONFIG => $f->config } });
-        die "spawn: $err" if ($code // 1) != 0;
-        return median(split ' ', $out);
-    };
-    my $records = $f->path('run/records');
+    my $static = "$Fixture::ROOT/build/static/bin/complycube-webhook";
+    my %f = map { $_ => Fixture->new } 'cgi', -x $static ? 'static' : ();
     open my $in, '<:raw', $requests or die;
-    seek $in, $offset, 0;
+    seek $in, $first * $Load::SIZE, 0;
     my $text = '';
     for (1 .. $n) {
-        read $in, (my $request), $length;
+        read $in, (my $request), $Load::SIZE;
         $text .= substr($request, $Load::SIGNATURE_AT, 64) . substr $request, -$Load::BODY;
     }
-    $f->write('run/records', $text);
-    my $spawn = $f->install('run/spawn', "$Fixture::ROOT/build/bench/spawn");
-    my $true = $us->($spawn, $n, '/bin/true');
-    my $cgi = $us->($spawn, $n, $program, $records, 0, 64 + $Load::BODY, 64);
-    my $stored = $f->counts;
-    return { true => $true, cgi => $cgi, missing => $stored eq "$n $n 0" ? 0 : 1 };
+    $f{static}->install('home/public_html/cgi-bin/complycube-webhook.cgi', $static) if $f{static};
+    my $length = 64 + $Load::BODY;
+    my %us;
+    my $add = sub {
+        my ($name, $f, @what) = @_;
+        my ($code, $out, $err) = $f->run($f->path('run/spawn'), @what, { limit => 120, env => { COMPLYCUBE_WEBHOOK_CONFIG => $f->config } });
+        die "spawn: $err" if ($code // 1) != 0;
+        push @{ $us{$name} }, split ' ', $out;
+    };
+    for my $f (values %f) {
+        $f->install('run/spawn', "$Fixture::ROOT/build/bench/spawn");
+        $f->write('run/records', $text);
+    }
+    for (my $at = 0; $at < $n; $at += 10) {
+        my $some = $n - $at < 10 ? $n - $at : 10;
+        $add->('true', $f{cgi}, $some, '/bin/true');
+        $add->($_, $f{$_}, $some, $f{$_}->path('home/public_html/cgi-bin/complycube-webhook.cgi'), $f{$_}->path('run/records'), $at * $length, $length, 64)
+            for sort keys %f;
+    }
+    my $missing = grep { $_->counts ne "$n $n 0" } values %f;
+    return { (map { $_ => median(@{ $us{$_} }) } keys %us), missing => $missing };
 }
 
 # Clients that send a request's body at a byte a second, until the function that is given back is called.

@@ -108,6 +108,7 @@ sub _bar {
         [_thousands($grown[-1]) . ' events stored already, of none', '>=', 0.95, $self->ratio(['grown', $grown[-1], 'rate'], ['grown', 0, 'rate'])],
         ['PSS of the receiver under load, MB', '<=', 16, max grep { defined } map { $self->figure($OURS, $_, 'pss') } 1, 16, 64, 256],
         ['CGI from start to exit, of /bin/true', '<=', 6, $self->ratio(['start', 0, 'cgi'], ['start', 0, 'true'])],
+        ['static CGI from start to exit, of /bin/true', '<=', 5, $self->ratio(['start', 0, 'static'], ['start', 0, 'true'])],
         (map { my $what = $_; map { ["$WORD{$what}, $POLLED{$_}, of none", '<=', 1.2, $self->ratio(['poll', $_, $what], ['poll', 'none', $what])] }
             qw(processed stranded) } qw(idle claim pending)),
         ['acknowledged events missing after any run', '<=', 0, $missing],
@@ -149,6 +150,7 @@ sub _other_table {
         ['the median of such an fdatasync, ms', _n('%.3f', $f->('disk', 0, 'p50'))],
         ['/bin/true from start to exit, ms', _n('%.2f', ($f->('start', 0, 'true') // 0) / 1000)],
         ['the receiver as CGI, a new event stored, ms', _n('%.2f', ($f->('start', 0, 'cgi') // 0) / 1000)],
+        ['the static receiver as CGI, a new event stored, ms', _n('%.2f', map { defined ? $_ / 1000 : undef } $f->('start', 0, 'static'))],
         ['instructions for an event alone, FastCGI', _thousands($f->('instructions', 0, 'a_request'))],
         (map { ["requests/s with " . _thousands($_) . ' events stored already', _thousands($f->('grown', $_, 'rate'))] }
             sort { $a <=> $b } keys %{ $self->{sample}{grown} }),
