@@ -39,7 +39,8 @@ ifneq ($(STATIC)$(PORT),)
 include packaging/static/flavour.mk
 endif
 
-CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -DSYSCONFDIR='"$(SYSCONFDIR)"' -I$(OBJ) -Isrc $(WARN) $(HARD) $(CFLAGS)
+# Files and times of 64 bits on 32-bit machines too.
+CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -DSYSCONFDIR='"$(SYSCONFDIR)"' -I$(OBJ) -Isrc $(WARN) $(HARD) $(CFLAGS)
 # Of libcrypto only SHA-256 is used: linked in where it can be, since loading all of it is half the life of a CGI.
 CRYPTO := $(or $(if $(STATIC)$(PORT),-lcrypto),$(wildcard $(shell $(CC) -print-file-name=libcrypto.a)),-lcrypto)
 LIBS_WEBHOOK := -lfcgi $(CRYPTO) -lsqlite3 -lconfuse
@@ -49,7 +50,7 @@ MAINS := $(OBJ)/main_webhook.o $(OBJ)/main_inbox.o
 LIB   := $(OBJ)/libcomplycube.a
 OBJS  := $(filter-out $(MAINS),$(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/*.c)))
 UNITS := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/*.c))
-FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/target/%,$(filter-out %/replay.c,$(wildcard tests/fuzz/*.c)))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/target/%,$(filter-out %/replay.c $(if $(STATIC)$(PORT),%/signature.c),$(wildcard tests/fuzz/*.c)))
 # Those that wait the longest come first, so that the others run beside them.
 LONG  := $(addprefix tests/,e2e/raw-fastcgi.t e2e/killed.t consumers/kill.t consumers/once.t consumers/library.t e2e/commands-under-load.t e2e/cgi.t \
   store/erase.t e2e/doctor-url.t store/backup.t crash/steps.t crash/power.t crash/faults.t bench/smoke.t)
@@ -165,6 +166,15 @@ check-static: deps ## the end-to-end tests, and all others that start the receiv
 	$(Q)$(MAKE) --no-print-directory static
 	$(Q)$(MAKE) --no-print-directory all $(BENCH)
 	$(Q)BIN=build/static/bin OBJ=build/static/obj tests/lib/run-prove.sh $(RECEIVES)
+
+PORTS := s390x-linux-gnu arm-linux-gnueabihf
+check-ports: ## unit tests and some events with clang, with musl, on 32 bits and big-endian (by qemu; 5 minutes)
+	$(Q)tests/lib/deps.sh ports
+	$(Q)$(MAKE) --no-print-directory all unit
+	$(Q)$(MAKE) --no-print-directory CC=clang OUT=build/port/clang unit $(addprefix build/port/clang/bin/,complycube-webhook complycube-inbox)
+	$(Q)$(MAKE) --no-print-directory STATIC=1 all unit
+	$(Q)for port in $(PORTS); do $(MAKE) --no-print-directory PORT=$$port all unit || exit 1; done
+	$(Q)tests/lib/run-prove.sh tests/lib/ports.pl
 
 soak: deps ## 20 000 events for six workers, of which one is killed each second (10 minutes)
 	$(Q)$(MAKE) --no-print-directory all

@@ -204,7 +204,7 @@ int64_t cmd_select(const struct cmd *cmd, struct store *s, const struct store_fi
 
 void cmd_pause(int64_t took_ms)
 {
-    struct timespec t = {took_ms / 1000, took_ms % 1000 * 1000000 + 500000};
+    struct timespec t = {(time_t)(took_ms / 1000), (long)(took_ms % 1000 * 1000000 + 500000)};
     nanosleep(&t, NULL);
 }
 

@@ -228,7 +228,7 @@ static int fill(const struct directory *d, int fd, const char *path, struct span
         body.at += n;
         body.len -= (size_t)n;
     }
-    struct timespec at = {.tv_sec = (time_t)(now_ms / 1000), .tv_nsec = (now_ms % 1000) * 1000000};
+    struct timespec at = {.tv_sec = (time_t)(now_ms / 1000), .tv_nsec = (long)(now_ms % 1000) * 1000000};
     struct stat st;
     uid_t owner;
     gid_t group = d->group;

@@ -17,7 +17,7 @@ $(BIN)/complycube-webhook: $(OBJ)/malloc.o
 else
 CC       := $(PORT)-gcc
 ARCH     := $(firstword $(subst -, ,$(PORT)))
-LINK     := -static
+LINK     := -static -Wl,--no-warnings
 endif
 
 HARD := -O2 -g -fstack-protector-strong $(or $(PIE),-fno-pie) -ffunction-sections -fdata-sections -isystem $(OUT)/include

@@ -12,12 +12,15 @@ Q       := $(if $(filter 0,$(V)),@)
 QUIET   := $(if $(filter 0,$(V)),>>$(abspath $(OUT))/libraries.log 2>&1)
 
 # Each function a section of its own, so that what nobody calls is left out. Warnings are upstream's affair.
-CFLAGS_LIB := -O2 -w -ffunction-sections -fdata-sections -fstack-protector-strong $(CFLAGS_LIB_MORE)
+CFLAGS_LIB := -O2 -w -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -ffunction-sections -fdata-sections -fstack-protector-strong $(CFLAGS_LIB_MORE)
 
 PACKAGES := libfcgi libconfuse cjson openssl sqlite3 curl cmocka
 NAMES    := fcgi confuse cjson crypto sqlite3 curl cmocka
 LIBS     := $(NAMES:%=$(OUT)/lib/lib%.a)
-KERNEL   := $(OUT)/include/linux
+KERNEL   := $(OUT)/include/.begun
+
+# CC is ours, and not that of the makefiles called from here.
+MAKEOVERRIDES :=
 
 .DELETE_ON_ERROR:
 .PHONY: all sources
@@ -28,15 +31,19 @@ sources: $(PACKAGES:%=$(SOURCES)/%/.unpacked)
 $(PACKAGES:%=$(SOURCES)/%/.unpacked) &:
 	$(Q)packaging/static/sources.sh $(SOURCES) $(PACKAGES)
 
-# musl-gcc looks in musl's folder alone, and the kernel's own headers are no part of a C library.
+# musl-gcc looks in musl's folder alone, and the kernel's own headers are no part of a C library. Another compiler has
+# them, of its own processor.
 $(KERNEL):
 	@mkdir -p $(@D)
 	@: >$(OUT)/libraries.log
+	@touch $@
+ifneq ($(filter musl-gcc,$(CC)),)
 	$(Q)for name in linux asm-generic; do ln -sfn /usr/include/$$name $(@D)/$$name; done
 	$(Q)ln -sfn "$$(for at in /usr/include/$$(gcc -print-multiarch) /usr/include; do \
 	  [ ! -d $$at/asm ] || { echo $$at/asm; break; }; done)" $(@D)/asm
+endif
 
-$(LIBS): | $(KERNEL)
+$(LIBS): packaging/static/libraries.mk | $(KERNEL)
 
 say    = @$(if $(filter 0,$(V)),echo "  LIB  $(@F)")
 object = $(CC) $(CFLAGS_LIB) -I$(abspath $(OUT))/include
