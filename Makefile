@@ -71,12 +71,14 @@ all: $(BIN)/complycube-webhook $(BIN)/complycube-inbox $(CGI) ## build the progr
 
 $(BIN)/complycube-webhook: $(OBJ)/main_webhook.o $(LIB)
 $(BIN)/complycube-inbox: $(OBJ)/main_inbox.o $(LIB)
+# Linked anew with libraries that were made anew.
+$(BIN)/complycube-webhook $(BIN)/complycube-inbox $(UNITS) $(FUZZERS): $(if $(STATIC)$(PORT),$(OUT)/lib/.made)
 $(BIN)/complycube-webhook: LIBS := $(LIBS_WEBHOOK)
 $(BIN)/complycube-inbox: LIBS := $(LIBS_INBOX)
 $(BIN)/%:
 	@mkdir -p $(@D)
 	@$(if $(filter 0,$(V)),echo "  LINK $@")
-	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS) $(LINK_END)
+	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS) $(LINK_END)
 
 $(LIB): $(OBJS)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
@@ -234,6 +236,6 @@ clean: ## remove what was built
 	rm -rf build cgi-bin/complycube-webhook.fcgi cgi-bin/complycube-webhook.cgi
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  make %-12s%s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  make %-14s%s\n' "$$name" "$$text"; done
 
 -include $(OBJS:.o=.d) $(MAINS:.o=.d)

@@ -7,6 +7,7 @@ use strict;
 use warnings;
 use Test::More;
 use Crash;
+use Event;
 use Fixture;
 use Requests;
 use Tool;
@@ -47,7 +48,7 @@ for my $port (sort keys %PORT) {
     is $f->counts, '5 5 0', "$name: each is stored once";
     my ($code, $err) = tool($f, qw(verify --stored));
     is $code, 0, "$name: their signatures verify again" or diag $err;
-    ($code, $err) = tool($f, qw(work --once --), '/bin/sh', '-c', 'cat >/dev/null; printf "Status: 200\n\n"');
+    ($code, $err) = tool($f, qw(work --once --endpoint live --), '/bin/sh', '-c', 'cat >/dev/null; printf "Status: 200\n\n"');
     is $code, 0, "$name: a command works them off" or diag $err;
     is $f->value('SELECT count(*) FROM inbox WHERE state = 1'), 5, "$name: all are done";
     $f->finish;
