@@ -163,19 +163,19 @@ check: deps ## run every test
 	$(Q)BIN=$(BIN) OBJ=$(OBJ) tests/lib/run-prove.sh $(TESTS)
 
 # What starts the receiver, and the static build's own test.
-RECEIVES = $(sort $(wildcard tests/e2e/*.t) $(shell grep -lE 'complycube-webhook|Deploy|->cgi' tests/store/*.t tests/crash/*.t))
+RECEIVES = $(sort $(filter-out %/static.t,$(wildcard tests/e2e/*.t)) $(shell grep -lE 'complycube-webhook|Deploy|->cgi' tests/store/*.t tests/crash/*.t))
 check-static: deps ## the end-to-end tests, and all others that start the receiver, with the static build
-	$(Q)$(MAKE) --no-print-directory static
-	$(Q)$(MAKE) --no-print-directory all $(BENCH)
-	$(Q)BIN=build/static/bin OBJ=build/static/obj tests/lib/run-prove.sh $(RECEIVES)
+	$(Q)$(BUILD) static
+	$(Q)$(BUILD) all $(BENCH)
+	$(Q)BIN=build/static/bin OBJ=build/static/obj tests/lib/run-prove.sh $(filter $(RECEIVES),$(LONG)) tests/e2e/static.t $(filter-out $(LONG),$(RECEIVES))
 
 PORTS := s390x-linux-gnu arm-linux-gnueabihf
 check-ports: ## unit tests and some events with clang, with musl, on 32 bits and big-endian (by qemu; 5 minutes)
 	$(Q)tests/lib/deps.sh ports
-	$(Q)$(MAKE) --no-print-directory all unit
-	$(Q)$(MAKE) --no-print-directory CC=clang OUT=build/port/clang unit $(addprefix build/port/clang/bin/,complycube-webhook complycube-inbox)
-	$(Q)$(MAKE) --no-print-directory STATIC=1 all unit
-	$(Q)for port in $(PORTS); do $(MAKE) --no-print-directory PORT=$$port all unit || exit 1; done
+	$(Q)$(BUILD) all unit
+	$(Q)$(BUILD) CC=clang OUT=build/port/clang unit $(addprefix build/port/clang/bin/,complycube-webhook complycube-inbox)
+	$(Q)$(BUILD) STATIC=1 all unit
+	$(Q)for port in $(PORTS); do $(BUILD) PORT=$$port all unit || exit 1; done
 	$(Q)tests/lib/run-prove.sh tests/lib/ports.pl
 
 soak: deps ## 20 000 events for six workers, of which one is killed each second (10 minutes)

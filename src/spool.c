@@ -3,6 +3,7 @@
 #include "spool.h"
 
 #include "hex.h"
+#include "kernel.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -257,14 +258,13 @@ static int write_one(struct spool *s, const struct verified *event, int64_t rece
     return failed;
 }
 
-/* Without covering up another file; old file systems do not know how. */
+/* Without covering up another file; old kernels and file systems do not know how. */
 static int show(const struct spool *s, const char *name, struct err *e)
 {
     char from[PATH_MAX], to[PATH_MAX];
     if (path_of(s->path, ".", name, from, e) != 0 || path_of(s->path, "", name, to, e) != 0)
         return -1;
-    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0 ||
-        ((errno == EINVAL || errno == ENOSYS) && rename(from, to) == 0))
+    if (kernel_rename_new(from, to) == 0 || ((errno == EINVAL || errno == ENOSYS) && rename(from, to) == 0))
         return 0;
     fail("naming", to, e);
     unlink(from);
