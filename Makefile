@@ -5,6 +5,9 @@ PREFIX     ?= /usr/local
 SYSCONFDIR ?= $(PREFIX)/etc
 DESTDIR    ?=
 JOBS       ?= $(shell nproc)
+# what the folders in /run, /var/lib and /var/backups are called; where systemd looks for units
+INSTANCE   ?= complycube
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
 CC         ?= gcc
 V          ?= 0
 Q          := $(if $(filter 0,$(V)),@)
@@ -58,12 +61,19 @@ TESTS  = $(LONG) $(filter-out $(LONG),$(sort $(wildcard tests/*/*.t tests/*.t)))
 ATTACKER := $(OUT)/attacker
 BENCH := build/bench/noop build/bench/spawn
 MAN   := $(wildcard src/*.[158])
+VERSION := $(shell sed -n 's/^.define VERSION "\(.*\)"/\1/p' src/version.h)
+UNITS_IN := $(wildcard packaging/systemd/*.in)
+LIBDIR   := $(PREFIX)/lib/complycube-inbox
+# Templates of packaging/ know the places of this installation.
+PLACES := sed -e 's|@BINDIR@|$(PREFIX)/bin|g; s|@LIBDIR@|$(LIBDIR)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g' \
+  -e 's|@CONFIG@|$(SYSCONFDIR)/complycube-webhook.conf|g; s|@NAME@|$(INSTANCE)|g'
 COMPLETE_BASH := share/bash-completion/completions/complycube-inbox
 COMPLETE_ZSH  := share/zsh/site-functions/_complycube-inbox
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all static check-static check-ports deps build-deps demo run check bench soak soak-receiver san unit fuzz fuzzers cover analyze valgrind install uninstall clean help force
+.PHONY: all static check-static check-ports deps build-deps demo run check bench soak soak-receiver san unit fuzz fuzzers cover \
+  analyze valgrind install uninstall deb check-deb dist distcheck print clean help force
 
 CGI := $(if $(filter release,$(FLAVOUR)),cgi-bin/complycube-webhook.fcgi cgi-bin/complycube-webhook.cgi)
 
@@ -222,15 +232,39 @@ install: all ## install under PREFIX (and DESTDIR)
 	install -m 644 cgi-bin/complycube-webhook.conf.sample cgi-bin/.htaccess $(DESTDIR)$(PREFIX)/share/complycube-inbox/cgi-bin/
 	install -D -m 644 src/complycube-inbox.bash $(DESTDIR)$(PREFIX)/$(COMPLETE_BASH)
 	install -D -m 644 src/complycube-inbox.zsh $(DESTDIR)$(PREFIX)/$(COMPLETE_ZSH)
-	for page in $(MAN); do \
-	  install -d $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} && \
-	  install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/ || exit 1; done
+	set -e; for page in $(MAN); do to=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; \
+	  install -D -m 644 $$page $$to; sed -i 's/^\.Os$$/.Os complycube-inbox $(VERSION)/' $$to; done
+	install -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/share/complycube-inbox/sysv
+	$(PLACES) packaging/job.in >$(DESTDIR)$(LIBDIR)/job && chmod 755 $(DESTDIR)$(LIBDIR)/job
+	set -e; for unit in $(UNITS_IN); do to=$${unit##*/}; to=$(DESTDIR)$(UNITDIR)/$${to%.in}; \
+	  $(PLACES) $$unit >$$to; chmod 644 $$to; done
+	$(PLACES) packaging/sysv/complycube-webhook.in >$(DESTDIR)$(PREFIX)/share/complycube-inbox/sysv/complycube-webhook
+	chmod 755 $(DESTDIR)$(PREFIX)/share/complycube-inbox/sysv/complycube-webhook
 
 uninstall: ## remove what install put there; your configuration in SYSCONFDIR stays
 	rm -f $(DESTDIR)$(PREFIX)/bin/complycube-inbox $(DESTDIR)$(PREFIX)/bin/complycube-webhook
-	rm -rf $(DESTDIR)$(PREFIX)/share/complycube-inbox
+	rm -rf $(DESTDIR)$(PREFIX)/share/complycube-inbox $(DESTDIR)$(LIBDIR)
+	rm -f $(patsubst packaging/systemd/%.in,$(DESTDIR)$(UNITDIR)/%,$(UNITS_IN))
 	rm -f $(DESTDIR)$(PREFIX)/$(COMPLETE_BASH) $(DESTDIR)$(PREFIX)/$(COMPLETE_ZSH)
 	for page in $(MAN); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
+
+print: # FILE, a template of packaging/, as this installation would have it
+	@$(PLACES) $(FILE)
+
+deb: ## the Debian package: build/complycube-inbox_VERSION_ARCH.deb
+	$(Q)tests/lib/deps.sh deb
+	$(Q)packaging/deb.sh
+
+check-deb: ## install, upgrade under load and purge the package, under systemd and without, in chroots (10 minutes)
+	$(Q)tests/lib/deps.sh check-deb
+	$(Q)packaging/deb.sh && packaging/deb.sh next
+	$(Q)tests/lib/run-prove.sh $(wildcard tests/package/*.pl)
+
+dist: ## the source release: build/complycube-inbox-VERSION.tar.gz
+	$(Q)packaging/dist.sh
+
+distcheck: dist ## unpack it elsewhere, build, test, install and uninstall it (DISTCHECK=all: every test)
+	$(Q)packaging/distcheck.sh
 
 clean: ## remove what was built
 	rm -rf build cgi-bin/complycube-webhook.fcgi cgi-bin/complycube-webhook.cgi

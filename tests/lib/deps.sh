@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Installs the Debian packages that are missing: tests/lib/deps.sh build|static|demo|check|bench|fuzz|cover|analyze|ports
+# Installs the Debian packages that are missing: tests/lib/deps.sh build|static|demo|check|bench|fuzz|cover|analyze|ports|deb|check-deb
 # As root or through sudo; else it prints the command and stops. Silent when nothing is missing.
 set -eu
 
@@ -14,6 +14,8 @@ fuzz="$build clang libclang-rt-14-dev llvm-14"
 cover="$check libclang-rt-14-dev llvm-14 gcovr"
 ports="$check $static gcc-s390x-linux-gnu libc6-dev-s390x-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user-static"
 analyze="$check clang-tidy cppcheck valgrind"
+deb="$build dpkg-dev debhelper fakeroot lintian libcmocka-dev"
+check_deb="$deb debootstrap systemd-container"
 
 case ${1-} in
 build) wanted=$build ;;
@@ -25,7 +27,9 @@ fuzz) wanted=$fuzz ;;
 cover) wanted=$cover ;;
 analyze) wanted=$analyze ;;
 ports) wanted=$ports ;;
-*) echo "usage: $0 build|static|demo|check|bench|fuzz|cover|analyze|ports" >&2; exit 2 ;;
+deb) wanted=$deb ;;
+check-deb) wanted=$check_deb ;;
+*) echo "usage: $0 build|static|demo|check|bench|fuzz|cover|analyze|ports|deb|check-deb" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then

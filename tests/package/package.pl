@@ -1,0 +1,230 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# The Debian package in a Debian of its own, by the commands that its README.Debian gives: installed until events are
+# stored, upgraded while 200 requests a second arrive, removed, purged. Under systemd with lighttpd and with Apache;
+# without systemd (spawn-fcgi and multiwatch) with Apache and with lighttpd.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use Test::More;
+use Time::HiRes qw(time sleep);
+use Chroot;
+use Event;
+use Proc qw(wait_until);
+use Source;
+
+plan skip_all => 'a chroot needs root' if $> != 0;
+my ($RATE, $SECONDS) = (200, $ENV{LOAD_SECONDS} // 90);
+my ($version) = slurp("$ROOT/src/version.h") =~ /VERSION "([^"]+)"/;
+my %deb = map { $_ => "/mnt/complycube-inbox_${_}_amd64.deb" } $version, "$version+1";
+for (values %deb) { my $here = s{^/mnt}{$ROOT/build}r; -e $here or BAIL_OUT("$here is missing: make check-deb builds it") }
+my $GUIDE = slurp("$ROOT/packaging/debian/README.Debian");
+my %OTHER = (lighttpd => 'apache2', apache2 => 'lighttpd');
+
+# The commands of the guide that stand below a word, as this system has them.
+sub commands {
+    my ($c, $server) = @_;
+    my ($part) = $GUIDE =~ ($server eq 'lighttpd' ? qr/With lighttpd:\n\n(.*?)\n\n/s : qr/With Apache:\n\n(.*?)\n\n/s);
+    my @lines = map { s/^ +//r } split /\n/, $part;
+    if ($c->{kind} eq 'sysv') { s/systemctl (\S+) (\S+)/service $2 $1/ for @lines }
+    return @lines;
+}
+
+sub service { my ($c, $name, $verb) = @_; return $c->{kind} eq 'sysv' ? "service $name $verb" : "systemctl $verb $name" }
+
+sub ok_run {
+    my ($c, $script, $name) = @_;
+    my $code = $c->run($script);
+    return is($code, 0, $name // $script) || do { diag $c->{out}; 0 };
+}
+
+sub get { my ($c) = @_; return $c->said('curl -s http://localhost/complycube') }
+
+# A server that was here before the package.
+sub server_up {
+    my ($c, $server) = @_;
+    $c->run(service($c, $_, 'stop')) for $OTHER{$server}, $server;
+    ok_run($c, service($c, $server, 'start'), "$server runs");
+    wait_until(sub { $c->run('curl -s -o /dev/null http://localhost/') == 0 }, 10);
+}
+
+sub send_examples {
+    my ($c, $name) = @_;
+    my %seen;
+    for my $example (examples()) {
+        my ($file, $signature) = @$example;
+        my $status = $c->said("curl -s -o /dev/null -w '%{http_code}' -H 'ComplyCube-Signature: $signature' "
+            . "--data-binary \@/mnt/vectors/$file http://localhost/complycube");
+        $seen{$status}++;
+    }
+    return is_deeply(\%seen, { 200 => scalar(my @all = examples()) }, $name);
+}
+
+sub events { my ($c) = @_; return scalar grep { /"seq"/ } split /\n/, $c->said('sudo -u complycube complycube-inbox list --limit 100000 --json') }
+
+sub installs {
+    my ($c) = @_;
+    ok_run($c, "apt install -y $deb{$version}", 'apt installs it');
+    like $c->{out}, qr{put the webhook's secret into /etc/complycube-inbox/secrets}, 'it says what is left to do';
+    is $c->said('stat -c "%a %U %G" /etc/complycube-inbox/secrets /var/lib/complycube-inbox /var/backups/complycube-inbox'),
+        "640 root complycube\n2770 complycube complycube-app\n700 complycube complycube", 'modes and owners';
+    is $c->said('stat -c "%a %G" /run/complycube-inbox/webhook.sock'), '660 www-data', 'the socket is the web server\'s alone';
+    isnt $c->run('sudo -u complycube complycube-inbox doctor'), 0, 'doctor is not content yet';
+    like $c->{out}, qr{in /etc/complycube-inbox/secrets add: main SECRET}, 'it says where the secret goes';
+    ok_run($c, "echo 'main $SECRET{live}' >>/etc/complycube-inbox/secrets", 'the secret is put in');
+}
+
+sub switched_on {
+    my ($c, $server) = @_;
+    ok_run($c, $_) for commands($c, $server);
+    ok wait_until(sub { get($c) eq 'ready' }, 10), "$server: the receiver is ready" or diag get($c), $c->said('journalctl -n 50');
+}
+
+sub stores_events {
+    my ($c, $server) = @_;
+    my $before = events($c);
+    send_examples($c, "$server: every example event is answered 200");
+    is events($c), $before || scalar(my @all = examples()), "$server: and all are stored, once";
+    ok_run($c, 'sudo -u complycube complycube-inbox doctor --url http://localhost/complycube', "$server: doctor is content")
+        and unlike $c->{out}, qr/^warning/m, "$server: without a warning" || diag $c->{out};
+}
+
+sub applications_read {
+    my ($c) = @_;
+    ok_run($c, 'adduser --quiet --system app && sudo adduser --quiet app complycube-app', 'an application\'s user joins the group');
+    isnt $c->run('runuser -u app -- cat /etc/complycube-inbox/secrets'), 0, 'it cannot read the secret';
+    my $at = '/var/lib/complycube-inbox/inbox.db';
+    is $c->said("runuser -u app -- php -r 'require \"ComplyCubeInbox.php\"; \$i = new ComplyCubeInbox(\"$at\", array(\"endpoint\" => "
+        . "\"live\")); \$n = 0; \$i->each(function (\$e) use (&\$n) { \$n++; }); echo \$n > 0 ? \"some\" : \"none\";'"), 'some', 'PHP finds the library and reads';
+    is $c->said("runuser -u app -- perl -MComplyCubeInbox -e 'my \$n = 0; ComplyCubeInbox->new(q($at), endpoint => q(live))"
+        . "->each(sub { \$n++ }); print \$n >= 0 ? q(read) : q(no)'"), 'read', 'so does Perl';
+    like $c->said("runuser -u app -- php /usr/share/complycube-inbox/consumers/php/cron.php $at live; echo \$?"), qr/^0$/m, 'a shipped program runs from its place';
+    ok_run($c, 'deluser --quiet --system app', 'the application goes');
+}
+
+sub timers {
+    my ($c) = @_;
+    like $c->said('systemctl list-timers --all'), qr/complycube-inbox-$_\.timer/, "the timer of $_ waits" for qw(watch prune backup);
+    ok_run($c, "systemctl start complycube-inbox-$_.service", "$_ runs") for qw(watch prune backup);
+    like $c->said('ls /var/backups/complycube-inbox'), qr/^inbox-\w+\.db$/, 'a backup is there';
+    ok_run($c, 'cd /var/backups/complycube-inbox; for i in 1 2 3; do touch inbox-2020010${i}T000000Z.db; done;'
+        . ' sed -i s/^KEEP=.*/KEEP=3/ /etc/default/complycube-inbox; systemctl start complycube-inbox-backup.service', 'another backup');
+    my @kept = split /\n/, $c->said('ls /var/backups/complycube-inbox');
+    is scalar @kept, 3, 'KEEP=3 keeps three' or diag "@kept";
+    is scalar(grep { /-2020010[12]/ } @kept), 0, 'the newest of them';
+    ok_run($c, q(sed -i 's/^retain.*//; $a retain = "1d"' /etc/complycube-inbox/complycube-webhook.conf; systemctl start complycube-inbox-prune.service), 'prune runs with retain, too');
+    ok_run($c, q(sed -i '/^retain/d' /etc/complycube-inbox/complycube-webhook.conf), 'retain goes again');
+}
+
+sub alarms {
+    my ($c) = @_;
+    my $body = event(id => 'waits-for-ever');
+    $c->run("curl -s -H 'ComplyCube-Signature: " . sign($body) . "' --data-binary '$body' http://localhost/complycube");
+    ok_run($c, 'printf "#!/bin/sh\ncat >/tmp/mail-\$\$\n" >/usr/sbin/sendmail; chmod 755 /usr/sbin/sendmail', 'a mailer is there');
+    ok_run($c, 'sed -i "s/^WATCH_OPTIONS=.*/WATCH_OPTIONS=\"--oldest 1s\"/" /etc/default/complycube-inbox', 'nothing may wait for long');
+    ok wait_until(sub { $c->run('systemctl start complycube-inbox-watch.service') != 0 }, 10), 'watch fails then';
+    my $said = '';
+    wait_until(sub { ($said = $c->said('cat /tmp/systemd-private-*-complycube-inbox-alarm*/tmp/mail-* /var/lib/complycube-inbox/mail 2>/dev/null')) ne '' }, 10);
+    like $said, qr/./, 'a mail is sent' or diag $c->said('journalctl -n 40 --no-pager');
+}
+
+# 200 requests a second while something is done; every event answered with a 2xx, and stored exactly once.
+sub under_load {
+    my ($c, $what, $script) = @_;
+    my $folder = "$c->{dir}/load";
+    mkdir $folder;
+    unlink glob "$folder/*";
+    my $before = events($c);
+    my $pid = $c->beside($^X, "$FindBin::Bin/load.pl", 80, $RATE, $SECONDS, $folder);
+    sleep 3;
+    my $start = time;
+    ok_run($c, $script, $what);
+    my $took = time - $start;
+    sleep 3;
+    open my $enough, '>', "$folder/enough";
+    waitpid $pid, 0;
+    my (%status, %of);
+    for (glob "$folder/sent-*") { for (split /\n/, slurp($_)) { my ($id, $status) = split / /; $status{$status}++; $of{$id} = $status } }
+    note sprintf '%d requests, %.1f s of them during: %s', scalar keys %of, $took, join ', ', map { "$_: $status{$_}" } sort keys %status;
+    cmp_ok scalar keys %of, '>', $RATE * ($took + 3), 'the load went on all the while';
+    is_deeply [grep { $_ !~ /^2/ } sort keys %status], [], "$what: every authentic event was answered with a 2xx" or diag explain \%status;
+    my %stored;
+    my $list = $c->said('sudo -u complycube complycube-inbox list --limit 100000 --json');
+    $stored{$_}++ for $list =~ /"event_id":"(load-\d+)"/g;
+    is_deeply [grep { !$stored{$_} } grep { $of{$_} =~ /^2/ } sort keys %of], [], 'none is lost';
+    is_deeply [grep { $stored{$_} > 1 } keys %stored], [], 'none is there twice';
+    return scalar keys %of;
+}
+
+sub upgrades {
+    my ($c) = @_;
+    my $receiver = 'pgrep -x complycube-webh || for p in /proc/[0-9]*; do case $(readlink $p/exe) in */complycube-webhook*) echo ${p#/proc/};; esac; done';
+    my $was = $c->said($receiver);
+    my $inode = $c->said('stat -c %i /run/complycube-inbox/webhook.sock');
+    under_load($c, 'an upgrade under load', "apt install -y $deb{\"$version+1\"}");
+    is $c->said('complycube-inbox --version'), "complycube-inbox $version+1", 'it is the new version';
+    my $is = $c->said($receiver);
+    isnt $is, $was, 'another receiver runs';
+    is $c->said("readlink /proc/$is/exe"), '/usr/bin/complycube-webhook', 'it is the new one';
+    is $c->said('stat -c %i /run/complycube-inbox/webhook.sock'), $inode, 'the socket stayed';
+    ok_run($c, 'sudo -u complycube complycube-inbox doctor --url http://localhost/complycube', 'doctor is content afterwards');
+}
+
+sub removes {
+    my ($c, $server) = @_;
+    my $before = events($c);
+    ok_run($c, 'apt remove -y complycube-inbox', 'it is removed');
+    is $c->said('ls /var/lib/complycube-inbox/inbox.db /etc/complycube-inbox/secrets | wc -l'), 2, 'events and secret stay';
+    is $c->said('ls /etc/apache2/conf-enabled /etc/lighttpd/conf-enabled | grep complycube'), '', 'no server has its snippet any more';
+    ok wait_until(sub { $c->said('curl -s -o /dev/null -w "%{http_code}" http://localhost/complycube') eq '404' }, 10), 'the server goes on without it';
+    ok_run($c, "apt install -y $deb{\"$version+1\"}", 'it is installed again');
+    switched_on($c, $server);
+    is events($c), $before, 'the events are all there';
+}
+
+sub nothing_left {
+    my ($c, $before, $name) = @_;
+    ok_run($c, 'apt autoremove --purge -y', 'what came with it goes');
+    my %was = map { $_ => 1 } @$before;
+    is_deeply [grep { !$was{$_} && !m{^/etc/(?:passwd|group|shadow|gshadow|subuid|subgid)-$} } @{ $c->files }], [], $name;
+    is $c->said('getent passwd complycube; getent group complycube complycube-app; echo .'), '.', 'no user, no group';
+}
+
+sub follow_advice {
+    my ($c) = @_;
+    ok_run($c, 'apt purge -y complycube-inbox', 'it is purged');
+    like $c->{out}, qr/the events are kept, with their user/, 'it says that events are kept';
+    my @advice = $c->{out} =~ /^  ((?:rm|deluser|delgroup) .*)$/mg;
+    ok_run($c, 'test ! -e /etc/complycube-inbox', 'configuration and secret are gone');
+    ok_run($c, 'test -s /var/lib/complycube-inbox/inbox.db', 'the events are there');
+    is scalar @advice, 3, 'it says how they are removed';
+    ok_run($c, $_) for @advice;
+}
+
+for my $kind (grep { !$ENV{ONLY} || /$ENV{ONLY}/ } qw(systemd sysv)) {
+    my ($first, $second) = $kind eq 'systemd' ? qw(lighttpd apache2) : qw(apache2 lighttpd);
+    subtest "$kind" => sub {
+        my $packages = "$ROOT/build/chroot/packages";
+        system("rm -rf '$packages' && mkdir -p '$packages' && cp '$ROOT'/build/complycube-inbox_*.deb '$packages' && cp -R '$ROOT/tests/vectors' '$packages'") == 0 or die;
+        my $c = Chroot->new($kind, packages => $packages);
+        my $before = $c->files;
+        server_up($c, $first);
+        installs($c);
+        switched_on($c, $first);
+        stores_events($c, $first);
+        applications_read($c);
+        if ($kind eq 'systemd') { timers($c); alarms($c) }
+        upgrades($c);
+        removes($c, $first);
+        server_up($c, $second);
+        switched_on($c, $second);
+        stores_events($c, $second);
+        follow_advice($c);
+        ok_run($c, "apt install -y $deb{$version} && apt purge -y complycube-inbox", 'one that never got an event is installed and purged');
+        unlike $c->{out}, qr/are kept/, 'nothing is kept';
+        nothing_left($c, $before, 'no file is left');
+        $c->stop;
+    };
+}
+done_testing;
