@@ -16,7 +16,7 @@ my $MIRROR = $ENV{MIRROR} // 'http://deb.debian.org/debian';
 
 # What a server of this kind has already; the rest is what "apt install" brings.
 my $ANY = 'lighttpd apache2 curl sudo php-cli php-sqlite3 libdbd-sqlite3-perl ca-certificates';
-my %HAS = (systemd => "$ANY systemd systemd-sysv dbus", sysv => "$ANY");
+my %HAS = (systemd => "$ANY systemd systemd-sysv dbus", sysv => "$ANY sysvinit-core");
 my %BRINGS = (systemd => '', sysv => 'spawn-fcgi multiwatch');
 my $DEPENDS = 'libcjson1 libconfuse2 libcurl4 libfcgi0ldbl libsqlite3-0 perl adduser';
 my @CLEAN = ('env', '-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'HOME=/root', 'LANG=C.UTF-8', 'DEBIAN_FRONTEND=noninteractive');
@@ -55,21 +55,27 @@ sub new {
     my $machine = sprintf 'cc%d-%d', $$, $count;
     my @nspawn = ('systemd-nspawn', '-q', '-D', "$self->{dir}/root", '--register=no', '--keep-unit', '--private-network',
         '--resolv-conf=off', '--timezone=off', '--console=pipe', "--machine=$machine", "--bind-ro=$o{packages}:/mnt");
-    my @runs = $kind eq 'systemd' ? ('--boot') : ('--as-pid2', 'sleep', 'infinity');
     $self->{nspawn} = fork // die "fork: $!";
     if (!$self->{nspawn}) {
         open STDIN, '<', '/dev/null';
         open STDOUT, '>', "$self->{dir}/console";
         open STDERR, '>&', \*STDOUT;
-        exec @nspawn, @runs or exit 127;
+        exec @nspawn, '--boot' or exit 127;
     }
-    # its first child is a passing one: the leader is the one that sees what is bound there
-    wait_until(sub { ($self->{leader}) = grep { -e "/proc/$_/root/mnt/vectors" } _children($self->{nspawn}) }, 20)
-        or die "systemd-nspawn did not start\n";
-    wait_until(sub { $self->run('true') == 0 }, 20) or die "nothing runs there\n";
+    wait_until(sub { $self->_find_leader && $self->run('true') == 0 }, 20) or die "systemd-nspawn did not start\n";
     wait_until(sub { ($self->said('systemctl is-system-running') // '') =~ /^(?:running|degraded)$/ }, 60)
         or die "systemd did not come up\n" if $kind eq 'systemd';
+    wait_until(sub { $self->run('runlevel | grep -qx "N 2" && ! grep -alsz "init.d/r[c]$" /proc/[0-9]*/cmdline') == 0 }, 60)
+        or die "init did not come up\n" if $kind eq 'sysv';
+    $self->run('echo 127.0.1.1 $(uname -n) >>/etc/hosts');
     return $self;
+}
+
+# The first child of systemd-nspawn passes away: the leader is the one that sees what is bound there.
+sub _find_leader {
+    my ($self) = @_;
+    ($self->{leader}) = grep { -e "/proc/$_/root/mnt/vectors" } _children($self->{nspawn});
+    return $self->{leader};
 }
 
 sub _children {
@@ -88,6 +94,7 @@ sub run {
     waitpid $pid, 0;
     $self->{code} = $? >> 8 || $? & 127;
     $self->{out} = do { open my $f, '<', $out or die "$out: $!"; local $/; <$f> // '' };
+    $self->{out} =~ s/\r//g;    # apt has dpkg write to a terminal
     return $self->{code};
 }
 
@@ -125,7 +132,7 @@ sub stop {
     my ($self) = @_;
     return if $self->{stopped} || $self->{owner} != $$;
     $self->{stopped} = 1;
-    kill 'KILL', $self->{leader} if $self->{leader};    # the first process of its name space: all of it ends
+    kill 'KILL', $self->{leader} if $self->{nspawn} && $self->_find_leader;    # the first process of its name space: all of it ends
     my $gone = sub { waitpid($self->{nspawn}, WNOHANG) != 0 };
     wait_until($gone, 10) or kill('KILL', $self->{nspawn}) && wait_until($gone, 5) if $self->{nspawn};
     system('umount', "$self->{dir}/root");
