@@ -54,7 +54,8 @@ sub new {
         "lowerdir=$base/root,upperdir=$self->{dir}/upper,workdir=$self->{dir}/work", "$self->{dir}/root");
     my $machine = sprintf 'cc%d-%d', $$, $count;
     my @nspawn = ('systemd-nspawn', '-q', '-D', "$self->{dir}/root", '--register=no', '--keep-unit', '--private-network',
-        '--resolv-conf=off', '--timezone=off', '--console=pipe', "--machine=$machine", "--bind-ro=$o{packages}:/mnt");
+        '--resolv-conf=off', '--timezone=off', '--console=pipe',
+        '--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self', "--machine=$machine", "--bind-ro=$o{packages}:/mnt");
     $self->{nspawn} = fork // die "fork: $!";
     if (!$self->{nspawn}) {
         open STDIN, '<', '/dev/null';
