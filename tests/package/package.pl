@@ -44,9 +44,12 @@ sub get { my ($c) = @_; return $c->said('curl -s http://localhost/complycube') }
 # A server that was here before the package.
 sub server_up {
     my ($c, $server) = @_;
-    $c->run(service($c, $_, 'stop')) for $OTHER{$server}, $server;
-    ok_run($c, service($c, $server, 'start'), "$server runs");
-    wait_until(sub { $c->run('curl -s -o /dev/null http://localhost/') == 0 }, 10);
+    my $head = sub { $c->said('curl -s -I http://localhost/') };
+    # init may still be starting either of them
+    wait_until(sub { $c->run(service($c, $_, 'stop')) for $OTHER{$server}, $server; $head->() eq '' }, 30);
+    ok_run($c, service($c, $server, 'start'), "$server starts");
+    my $name = $server =~ s/\d//r;
+    ok wait_until(sub { $head->() =~ /^Server: $name/mi }, 10), "it is $server that answers" or diag $head->();
 }
 
 sub send_examples {
