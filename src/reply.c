@@ -21,7 +21,12 @@ struct reply reply_outcome(enum store_outcome outcome)
     }
 }
 
-struct reply reply_spooled(bool decoded) { return json(decoded ? 200 : 202, ",\"spooled\":true"); }
+struct reply reply_spooled(bool decoded)
+{
+    if (!decoded)
+        return json(202, ",\"spooled\":true");
+    return json(200, ",\"spooled\":true");
+}
 
 struct reply reply_probe(void) { return json(200, ",\"probe\":true"); }
 

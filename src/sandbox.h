@@ -4,9 +4,9 @@
  * and seccomp.
  *
  *   Landlock  files are made and written below the folders of the database, of the inbox's directory, of the spool and
- *             of the log, and read there and in the folders of the configuration and of the secret files, where these are and where
- *             they lead to as links: so each of them may be replaced by a rename, or a link be switched. Nothing can
- *             be run, and nothing outside be signalled or connected to.
+ *             of the log, and read there and in the folders of the configuration and of the secret files, where these
+ *             are and where they lead to as links: so each of them may be replaced by a rename, or a link be switched.
+ *             Nothing can be run, and nothing outside be signalled or connected to.
  *   seccomp   the calls of one table, with their arguments where these matter: no program, process, socket, tracing,
  *             executable memory, change of user or of a name's rights. What is not in the table is ENOSYS, what is but
  *             with another argument EPERM. Not death: the C library tries a new call and falls back to an old one, and a
