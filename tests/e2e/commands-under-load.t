@@ -21,6 +21,7 @@ my %CALLS = (
     stats      => [[], ['--json', '--since', '1h']],
     watch      => [['--oldest', '9d'], { may_fail => 1 }],
     show       => [[1]],
+    spool      => [[], ['record']],
     secrets    => [[]],
     config     => [[]],
     work       => [['-e', 'live', '--max-time', 1, '-w', 4, '/bin/true']],
@@ -45,7 +46,7 @@ my %CALLS = (
 my %NOT_UNDER_LOAD = (migrate => 'it changes the schema');
 
 my $sample = Fixture::slurp("$Fixture::ROOT/cgi-bin/complycube-webhook.conf.sample");
-my $sandbox = qq(retain = "1h"\nendpoint sandbox { secret_file = "../../private/secrets.sandbox" }\n);
+my $sandbox = qq(retain = "1h"\nspool = "../../private/spool"\nendpoint sandbox { secret_file = "../../private/secrets.sandbox" }\n);
 my %conf = (
     'the table'       => "$sample$sandbox",
     'the table with a rollback journal' => qq(journal = "delete"\n$sample$sandbox),
@@ -107,6 +108,8 @@ for my $form (sort keys %conf) {
     is $sum->{unsent} + $sum->{late} + $sum->{broken}, 0, 'and none was missing';
     is $f->value('PRAGMA integrity_check'), 'ok', 'the database is sound';
     cmp_ok $f->value(q(SELECT count(*) FROM event_log)), '>=', 2000 + $sum->{good}, 'and has every event that was acknowledged';
+    is $f->value(q(SELECT count(*) FROM event_log WHERE source = 'spool')) + (() = glob $f->path('home/private/spool/*')), 0,
+        'none by way of the spool, which would hide that the database kept it waiting';
     $f->finish;
 }
 done_testing;
