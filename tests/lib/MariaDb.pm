@@ -19,7 +19,7 @@ sub start {
     my ($code, undef, $err) = Proc->run(tmp => $dir, limit => 60, cmd => ['mariadb-install-db', '--no-defaults', "--datadir=$base/data",
         '--auth-root-authentication-method=normal', '--skip-test-db', '--innodb-log-file-size=4M', '--innodb-buffer-pool-size=8M']);
     die "mariadb-install-db: $err" if ($code // 1) != 0;
-    my $self = bless { base => $base, socket => "$base/sock" }, $class;
+    my $self = bless { base => $base, socket => "$base/sock", owner => $$ }, $class;
     $self->{proc} = Proc->start(stdout => "$base/log", stderr => "$base/log", cmd => ['mariadbd', '--no-defaults', "--datadir=$base/data",
         "--socket=$self->{socket}", "--pid-file=$base/pid", "--tmpdir=$base", @SMALL]);
     wait_until(sub { -S $self->{socket} && $self->db || $self->{proc}->ended(0) }, 30);
@@ -36,6 +36,6 @@ sub db { my ($self, $name) = @_; return DBI->connect('DBI:MariaDB:' . ($name ? "
 # Nothing in it is needed any more.
 sub stop { my ($self) = @_; my $proc = delete $self->{proc} or return; $proc->signal('KILL'); $proc->ended(5); $proc->stop }
 
-sub DESTROY { local ($?, $@, $!); $_[0]->stop }
+sub DESTROY { local ($?, $@, $!); $_[0]->stop if $_[0]{owner} == $$ }
 
 1;

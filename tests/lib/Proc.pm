@@ -8,7 +8,9 @@ use Time::HiRes qw(time sleep);
 use Exporter 'import';
 our @EXPORT_OK = qw(wait_until unprivileged);
 
-$SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);    # so that what was started is stopped
+# So that what was started is stopped: but not by a child that has only just been forked, whose servers these are not.
+my $OWNER = $$;
+$SIG{$_} = sub { $$ == $OWNER ? exit 1 : POSIX::_exit(1) } for qw(INT TERM HUP);
 
 my @USER = getpwnam 'www-data';
 
