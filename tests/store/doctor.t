@@ -383,14 +383,19 @@ use constant SHIM => <<'C';
 #include <dlfcn.h>
 #include <string.h>
 #include <sys/vfs.h>
-int statfs(const char *path, struct statfs *out)
+static void played(const char *path, struct statfs64 *out)
 {
-    int (*real)(const char *, struct statfs *) = (int (*)(const char *, struct statfs *))dlsym(RTLD_NEXT, "statfs");
-    int result = real(path, out);
-    if (result == 0 && strstr(path, "/remote"))
+    if (strstr(path, "/remote"))
         out->f_type = 0x6969;
-    if (result == 0 && strstr(path, "/overlay"))
+    if (strstr(path, "/overlay"))
         out->f_type = 0x794c7630;
+}
+int statfs64(const char *path, struct statfs64 *out)
+{
+    int (*real)(const char *, struct statfs64 *) = (int (*)(const char *, struct statfs64 *))dlsym(RTLD_NEXT, "statfs64");
+    int result = real(path, out);
+    if (result == 0)
+        played(path, out);
     return result;
 }
 C
