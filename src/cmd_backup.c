@@ -66,6 +66,21 @@ static void print(const char *path, const struct store_backup *b)
                (long long)b->stray);
 }
 
+/* What waits in the spool and cannot be recorded now is so in the copy; where events are files, these would be missing. */
+static int take_along(const struct cmd *cmd, const struct config *c, const char *path, const struct err *left,
+                      struct err *e)
+{
+    int64_t n = c->files ? -1 : cmd_spool_copy(cmd, c, path, e);
+    if (n >= 0)
+        fprintf(stderr, "%lld events of the spool, which cannot be recorded now, are in the backup too\n",
+                (long long)n);
+    if (n >= 0)
+        return 0;
+    if (c->files)
+        *e = *left;
+    return err_prefix(e, "the backup is made, but without what waits in the spool");
+}
+
 int cmd_backup(const struct cmd *cmd, struct err *e)
 {
     char path[PATH_MAX];
@@ -83,10 +98,8 @@ int cmd_backup(const struct cmd *cmd, struct err *e)
     cmd_tell_end(&t);
     if (result == 0)
         (cmd->json ? print_json : print)(path, &made);
-    if (result == 0 && !whole) {
-        *e = left;
-        result = err_prefix(e, "the backup is made, but without what waits in the spool");
-    }
+    if (result == 0 && !whole)
+        result = take_along(cmd, c, path, &left, e);
     store_close(s);
     config_free(c);
     return result;

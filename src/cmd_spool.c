@@ -8,6 +8,7 @@
 #include "store_keep.h"
 #include "web.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -280,6 +281,50 @@ int cmd_spool_first(const struct cmd *cmd, const struct config *c, struct store 
     if (result != 0)
         return err_set(e, why.code, "what waits in the spool %.120s cannot be recorded: %.240s", c->spool, why.msg);
     return cmd_spool_look(c, e) == 0 ? spool_flush(c->spool, e) : -1;
+}
+
+/* Does anything lie there that is no event that waits? */
+static int look_aside(const struct config *c, struct err *e)
+{
+    struct spool_names names;
+    if (spool_list(c->spool, true, &names, e) != 0)
+        return -1;
+    size_t aside = names.count[SPOOL_ASIDE];
+    spool_names_release(&names);
+    return aside ? err_set(e, ERR_NOT_FOUND,
+                           "%zu files of the spool are set aside; see complycube-inbox spool record", aside)
+                 : 0;
+}
+
+/* Files of events that stay and are recorded once more later are duplicates then. */
+static int64_t record_copy(const struct config *c, struct store *s, struct err *e)
+{
+    struct spool spool;
+    struct spool_drain d = {.store = s, .config = c, .budget_ms = INT_MAX, .keep = true};
+    spool_begin(&spool, c->spool);
+    if (store_hold(s, WAIT_MS, e) != 0)
+        return -1;
+    int result = spool_record(&spool, &d, web_time_ms(), e);
+    store_release(s);
+    if (result == 0 && d.aside + d.refused == 0)
+        return d.recorded;
+    return result < 0 ? -1
+                      : err_set(e, ERR_NOT_FOUND, "%lld of the spool's events are in it, and not the others",
+                                (long long)d.recorded);
+}
+
+int64_t cmd_spool_copy(const struct cmd *cmd, const struct config *c, const char *copy, struct err *e)
+{
+    char lock[PATH_MAX + 8];
+    const struct store_options o = {.url = copy, .journal = "delete", .group = (gid_t)-1, .wait_ms = WAIT_MS};
+    struct store *s = NULL;
+    struct config *with = cmd_config(cmd, e);
+    int64_t n = with && store_open(&s, &o, e) == 0 ? record_copy(with, s, e) : -1;
+    store_close(s);
+    config_free(with);
+    snprintf(lock, sizeof lock, "%s.lock", copy);
+    unlink(lock);
+    return n < 0 ? -1 : look_aside(c, e) != 0 ? -1 : n;
 }
 
 void cmd_spool_try(const struct cmd *cmd, const struct config *c, struct store *s)

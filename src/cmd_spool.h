@@ -16,7 +16,13 @@ int cmd_spool_look(const struct config *c, struct err *e);
  */
 int cmd_spool_first(const struct cmd *cmd, const struct config *c, struct store *s, struct err *e);
 
-/* The same for a command that goes on without: what is left is told on standard error. */
+/*
+ * Record what waits in a copy of the database, in its table, and leave the files as they are: for a backup.
+ * out: how many there are in it; or -1 and *e: then some may be
+ */
+int64_t cmd_spool_copy(const struct cmd *cmd, const struct config *c, const char *copy, struct err *e);
+
+/* As cmd_spool_first, for a command that goes on without: what is left is told on standard error. */
 void cmd_spool_try(const struct cmd *cmd, const struct config *c, struct store *s);
 
 /* Make the folder, or give what is there the group; *made and *changed tell. Nothing where none is configured. */

@@ -125,6 +125,7 @@ struct spool_drain {
     struct store *store; /* held: see store_hold */
     const struct config *config, *before;
     int budget_ms; /* so long, and a batch more */
+    bool keep;     /* the store is a copy: all files stay as they are, of those that one listing has */
     spool_told *told;
     void *ctx;
     int64_t recorded, aside, refused; /* out; refused: the store refuses them by themselves, and they wait on */

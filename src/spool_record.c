@@ -79,8 +79,8 @@ static void tell(struct pass *p, const char *name, const struct err *why)
 static void set_aside(struct pass *p, const char *name, struct err *why)
 {
     char from[PATH_MAX], to[PATH_MAX];
-    bool moved =
-        path_of(p->spool, name, "", from) == 0 && path_of(p->spool, name, ".aside", to) == 0 && rename(from, to) == 0;
+    bool moved = p->d->keep || (path_of(p->spool, name, "", from) == 0 &&
+                                path_of(p->spool, name, ".aside", to) == 0 && rename(from, to) == 0);
     if (!moved && errno == ENOENT)
         return;
     p->left |= !moved;
@@ -170,7 +170,7 @@ static void remove_one(struct pass *p, const char *name)
 {
     char path[PATH_MAX];
     struct err why;
-    if (path_of(p->spool, name, "", path) != 0 || unlink(path) == 0 || errno == ENOENT)
+    if (p->d->keep || path_of(p->spool, name, "", path) != 0 || unlink(path) == 0 || errno == ENOENT)
         return;
     err_set(&why, ERR_READONLY, "it is recorded, and cannot be removed: %s; see complycube-inbox doctor",
             strerror(errno));
@@ -222,8 +222,8 @@ static int run(struct pass *p, int64_t now_ms, struct err *e)
             if (spool_clock_ms() >= end_ms && (p->next < p->names.n || p->names.more))
                 return 1;
         }
-    } while (p->names.more && !p->left);
-    return 0;
+    } while (p->names.more && !p->left && !p->d->keep);
+    return p->names.more && p->d->keep;
 }
 
 int spool_record(struct spool *s, struct spool_drain *d, int64_t now_ms, struct err *e)
@@ -235,7 +235,7 @@ int spool_record(struct spool *s, struct spool_drain *d, int64_t now_ms, struct 
     p->d = d;
     d->recorded = d->aside = d->refused = 0;
     int result = spool_verifier(d->config, d->before, &p->verifier, e) == 0 ? run(p, now_ms, e) : -1;
-    if (p->names.count[SPOOL_UNFINISHED])
+    if (p->names.count[SPOOL_UNFINISHED] && !d->keep)
         remove_unfinished(s, now_ms);
     s->waits = result != 0 || p->left;
     s->rest_until_ms = result == 0 && p->left ? spool_clock_ms() + REST_MS : 0;

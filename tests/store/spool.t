@@ -166,6 +166,29 @@ subtest 'where it cannot be recorded' => sub {
     $f->finish;
 };
 
+subtest 'a backup while the database is locked' => sub {
+    my $f = fixture();
+    record($f, event(id => 'r1'));
+    spool($f, event(id => 's1'), '{"no":"event"}');
+    my $db = forever($f);
+    my $copy = $f->path('home/private/copy.db');
+    my ($code, undef, $err) = tool_out($f, 'backup', $copy);
+    is $code, 0, 'it is made' or diag $err;
+    like $err, qr/^2 events of the spool, which cannot be recorded now, are in the backup too$/m, 'with what waits';
+    my $in = DBI->connect("dbi:SQLite:dbname=$copy", '', '', { RaiseError => 1 });
+    is join(' ', map { $_->[0] } @{ $in->selectall_arrayref('SELECT event_id FROM pending') }), 'r1 s1', 'as waiting events';
+    is $in->selectrow_array('SELECT count(*) FROM quarantine') . $in->selectrow_array('PRAGMA integrity_check'), '1ok', 'and in quarantine';
+    $in->disconnect;
+    is join(' ', map { s{.*/}{}r } glob "$copy*"), 'copy.db', 'nothing is left beside it';
+    is waiting($f), 2, 'the files are there still';
+    $db->do('ROLLBACK');
+    ($code) = tool($f, 'restore', $copy);
+    is "$code " . $f->counts, '0 2 2 1', 'restored, each is there once';
+    is $f->value('SELECT times FROM quarantine'), 1, 'and came once';
+    is waiting($f), 0, 'and waits no more';
+    $f->finish;
+};
+
 subtest 'watch' => sub {
     my $f = fixture();
     spool($f, event());
