@@ -233,6 +233,25 @@ subtest 'several processes record at once' => sub {
     $f->finish;
 };
 
+subtest 'calls that fail while it spools' => sub {
+    my $f = fixture('table, WAL', $SPOOL);
+    send_all($f, 1, [event()]);
+    for my $fault ((map { my $call = $_; map { [$call, $_, 503] } qw(ENOSPC EDQUOT EIO) } qw(writev fsync renameat2)), [writev => 'EINTR:when=1', 200], [renameat2 => 'ENOSYS', 200], [fchmod => 'EIO', 503]) {
+        my ($call, $error, $status) = @$fault;
+        my $body = event();
+        writable($f, 0);
+        my (undef, $answer) = send_all($f, 1, [$body], 'strace', '-D', '-f', '-qq', '-o', '/dev/null', '-e', "trace=$call", '-e', "inject=$call:error=$error");
+        is($answer->{status}, $status, "$call fails with $error: it is answered $status");
+        writable($f, 1);
+        is(join(' ', grep { /^\./ } map { s{.*/}{}r } glob $f->path('home/spool/.*event')), '', 'nothing half is left');
+        send_all($f, 1, [event()]);
+        my ($found) = found($f, $body);
+        ok($found eq '1 1' || ($status == 503 && $found eq '0 0'), 'and what is answered 200 is there once') or diag $found;
+    }
+    is(sound($f->database), 'ok', 'the database is sound');
+    $f->finish;
+};
+
 subtest 'the spool cannot be written either' => sub {
     my $f = fixture('table, WAL', $SPOOL);
     send_all($f, 1, [event()]);
