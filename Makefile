@@ -188,7 +188,7 @@ check-ports: ## unit tests and some events with clang, with musl, on 32 bits and
 	$(Q)for port in $(PORTS); do $(BUILD) PORT=$$port all unit || exit 1; done
 	$(Q)tests/lib/run-prove.sh tests/lib/ports.pl
 
-soak: deps ## 20 000 events for six workers, of which one is killed each second (2 minutes, and once 4 more)
+soak: deps ## 20 000 events for six workers, of which one is killed each second (5 minutes, and once 4 more)
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)KILL_EVENTS=20000 BIN=$(BIN) V=1 tests/lib/run-prove.sh tests/consumers/kill.t
 
@@ -255,7 +255,7 @@ deb: ## the Debian package: build/complycube-inbox_VERSION_ARCH.deb
 	$(Q)tests/lib/deps.sh deb
 	$(Q)packaging/deb.sh
 
-check-deb: ## install, upgrade under load and purge the package, under systemd and without, in chroots (2 minutes, and once 4 more)
+check-deb: ## install, upgrade under load and purge the package, under systemd and without, in chroots (5 minutes, and once 4 more)
 	$(Q)tests/lib/deps.sh check-deb
 	$(Q)packaging/deb.sh && packaging/deb.sh next
 	$(Q)tests/lib/run-prove.sh tests/package/package.pl

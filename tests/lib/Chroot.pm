@@ -64,9 +64,9 @@ sub new {
         exec @nspawn, '--boot' or exit 127;
     }
     wait_until(sub { $self->_find_leader && $self->run('true') == 0 }, 20) or die "systemd-nspawn did not start\n";
-    wait_until(sub { ($self->said('systemctl is-system-running') // '') =~ /^(?:running|degraded)$/ }, 60)
+    wait_until(sub { ($self->said('systemctl is-system-running') // '') =~ /^(?:running|degraded)$/ }, 180)
         or die "systemd did not come up\n" if $kind eq 'systemd';
-    wait_until(sub { $self->run('runlevel | grep -qx "N 2" && ! grep -alsz "init.d/r[c]$" /proc/[0-9]*/cmdline') == 0 }, 60)
+    wait_until(sub { $self->run('runlevel | grep -qx "N 2" && ! grep -alsz "init.d/r[c]$" /proc/[0-9]*/cmdline') == 0 }, 180)
         or die "init did not come up\n" if $kind eq 'sysv';
     $self->run('echo 127.0.1.1 $(uname -n) >>/etc/hosts');
     return $self;

@@ -76,6 +76,7 @@ sub installs {
     isnt $c->run('sudo -u complycube complycube-inbox doctor'), 0, 'doctor is not content yet';
     like $c->{out} =~ s/\s+/ /gr, qr{in /etc/complycube-inbox/secrets add: main SECRET}, 'it says where the secret goes';
     ok_run($c, "echo 'main $SECRET{live}' >>/etc/complycube-inbox/secrets", 'the secret is put in');
+    ok_run($c, $_) for $GUIDE =~ /^ +(sudo -u complycube complycube-inbox init)$/m;
 }
 
 sub switched_on {
@@ -87,9 +88,11 @@ sub switched_on {
 sub stores_events {
     my ($c, $server) = @_;
     my $before = events($c);
+    doctor_is_content($c, "$server, before any event") if !$before;
     send_examples($c, "$server: every example event is answered 200");
     is events($c), $before || scalar(my @all = examples()), "$server: and all are stored, once";
     doctor_is_content($c, $server);
+    like $c->{out} =~ s/\s+/ /gr, qr/ok sandbox process \d+: no new privileges/, "$server: the receiver has confined itself as well";
 }
 
 # What it may warn of: this file system is an overlay, and this URL has no TLS.
