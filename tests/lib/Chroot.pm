@@ -72,10 +72,11 @@ sub new {
     return $self;
 }
 
-# The first child of systemd-nspawn passes away: the leader is the one that sees what is bound there.
+# A first child of systemd-nspawn passes away: the leader is the one with processes of its own.
 sub _find_leader {
     my ($self) = @_;
-    ($self->{leader}) = grep { -e "/proc/$_/root/mnt/vectors" } _children($self->{nspawn});
+    my $own = readlink '/proc/self/ns/pid';
+    ($self->{leader}) = grep { (readlink("/proc/$_/ns/pid") // $own) ne $own && -e "/proc/$_/root/mnt/vectors" } _children($self->{nspawn});
     return $self->{leader};
 }
 
