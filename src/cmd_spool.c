@@ -105,30 +105,42 @@ static void print_rest(const struct spool_names *names)
         printf("%zu files there are none of a spool\n", names->count[SPOOL_FOREIGN]);
 }
 
+static void print_names(const struct cmd *cmd, const char *folder, const struct spool_names *names, struct row *row,
+                        struct verifier *v)
+{
+    if (names->n && !cmd->json)
+        printf("%-14s  %-8s  %-20s  %*s  %s\n", "RECEIVED", "ENDPOINT", "TYPE", BYTES_WIDTH - 1, "BYTES", "ID");
+    for (size_t i = 0; i < names->n; i++) {
+        row->name = names->list[i];
+        read_row(row, folder, v);
+        (cmd->json ? print_json : print_row)(row);
+    }
+    if (!cmd->json)
+        print_rest(names);
+    spool_entry_release(&row->entry);
+}
+
+static int list_folder(const struct cmd *cmd, const char *folder, struct err *e)
+{
+    struct spool_names names = {0};
+    struct verifier *v = NULL;
+    if (spool_list(folder, true, &names, e) != 0 && e->code != ERR_NOT_FOUND)
+        return -1;
+    struct row *row = calloc(1, sizeof *row);
+    int result = row ? verify_open_keyless(&v, e) : err_set(e, ERR_MEMORY, "listing: out of memory");
+    if (row && result == 0)
+        print_names(cmd, folder, &names, row, v);
+    verify_close(v);
+    free(row);
+    spool_names_release(&names);
+    return result;
+}
+
 static int list(const struct cmd *cmd, struct err *e)
 {
     struct config *c = cmd_config_public(cmd, e);
     const char *folder = c ? folder_of(c, e) : NULL;
-    struct row *row = calloc(1, sizeof *row);
-    struct spool_names names = {0};
-    struct verifier *v = NULL;
-    int result = !folder ? -1 : !row ? err_set(e, ERR_MEMORY, "listing: out of memory") : verify_open_keyless(&v, e);
-    if (result == 0 && spool_list(folder, true, &names, e) != 0 && e->code != ERR_NOT_FOUND)
-        result = -1;
-    if (result == 0 && names.n && !cmd->json)
-        printf("%-14s  %-8s  %-20s  %*s  %s\n", "RECEIVED", "ENDPOINT", "TYPE", BYTES_WIDTH - 1, "BYTES", "ID");
-    for (size_t i = 0; result == 0 && i < names.n; i++) {
-        row->name = names.list[i];
-        read_row(row, folder, v);
-        (cmd->json ? print_json : print_row)(row);
-    }
-    if (result == 0 && !cmd->json)
-        print_rest(&names);
-    spool_names_release(&names);
-    if (row)
-        spool_entry_release(&row->entry);
-    verify_close(v);
-    free(row);
+    int result = folder ? list_folder(cmd, folder, e) : -1;
     config_free(c);
     return result;
 }
