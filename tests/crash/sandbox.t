@@ -242,7 +242,7 @@ sub connected {
     like($status->($p), qr/^Seccomp:\s+2$/m, 'and its calls are confined');
     like(Fixture::slurp('/proc/' . $p->pid . '/limits'), qr/^Max core file size\s+0\s+0\s/m, 'it leaves no core');
     if ($root) {
-        my @elsewhere = grep { !m{^(?:socket:|anon_inode:|/memfd:request)} && index($_, $f->path) != 0 && $_ ne '/dev/null' }
+        my @elsewhere = grep { !m{^(?:socket:|anon_inode:|/memfd:body)} && index($_, $f->path) != 0 && $_ ne '/dev/null' }
             map { readlink($_) // () } glob '/proc/' . $p->pid . '/fd/*';
         is("@elsewhere", '', 'nothing is open but what it needs');
         is((stat '/proc/' . $p->pid . '/mem')[4], 0, 'another process of its user cannot look into it') if !Fixture::sanitized();
