@@ -63,10 +63,14 @@ sub write_secret {
 
 # ---- nothing wrong ----
 
+# Of receivers it tells whatever runs on this machine: those of other tests too, which come and go.
+sub not_of_receivers { my (@findings) = @_; return grep { $_->{what} !~ /^(?:receiver|sandbox)$/ } @findings }
+
 subtest 'a sound set-up' => sub {
     my $f = fixture();
     works($f);
     my ($code, @findings) = doctor($f);
+    @findings = not_of_receivers(@findings);
     is $code, 0, 'nothing is wrong with it';
     is_deeply [map { $_->{finding} } grep { $_->{verdict} ne 'ok' } @findings], [], 'nor anything to be warned of';
     my ($seen) = grep { $_->{what} eq 'user' } @findings;
@@ -75,7 +79,7 @@ subtest 'a sound set-up' => sub {
     my ($json) = (tool($f, 'doctor', '--json'))[0];
     is $json, 0, 'as JSON too';
     my (undef, $out) = $f->run($f->path('run/complycube-inbox'), '-c', $f->config, 'doctor', '--json');
-    my @rows = map { decode_json($_) } split /\n/, $out;
+    my @rows = not_of_receivers(map { decode_json($_) } split /\n/, $out);
     is_deeply [sort keys %{ $rows[0] }], [qw(cure finding schema verdict what why)], 'with these members';
     is_deeply [map { $_->{what} } @rows], [map { $_->{what} } @findings], 'and the same findings';
     is $f->counts, '1 1 0', 'it has changed nothing';
