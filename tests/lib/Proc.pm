@@ -54,6 +54,7 @@ sub _child {
     open STDIN, ref $o->{stdin} ? '<&' : '<', $o->{stdin} // '/dev/null' or POSIX::_exit(126);
     open STDOUT, '>>', $o->{stdout} // '/dev/null' or POSIX::_exit(126);
     open STDERR, '>>', $o->{stderr} // '/dev/null' or POSIX::_exit(126);
+    chown @USER[2, 3], grep { -f } map { $_ // () } @$o{qw(stdout stderr)} if $o->{root};    # the next may not be root
     chdir $o->{dir} if $o->{dir};
     my @keep = grep { /^(PATH|LANG|\wSAN_OPTIONS|UBSAN_OPTIONS)$/ } keys %ENV;
     my %env = ((map { $_ => $ENV{$_} } @keep), %{ $o->{env} // {} });
