@@ -105,7 +105,7 @@ for my $form (sort keys %FORM) {
     my @senders = senders($d->{client}, $d->{url});
     my @workers = map { worker($f, $_, $inbox) } 1 .. 6;
     my ($kills, $next, $refused, $begun) = (0, time + $EVERY, 0, time);
-    my $limit = $begun + 60 + $EVENTS / 50;
+    my $limit = $begun + 150 + $EVENTS / 50;
     my @now;
     while (time < $limit) {
         @senders = grep { my $running = waitpid($_, POSIX::WNOHANG()) == 0; $refused += $? >> 8 if !$running; $running } @senders;
