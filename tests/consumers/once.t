@@ -235,13 +235,16 @@ my @MARIADB = (
     }],
     ['two workers that have the same event do it once' => sub {
         my ($i, $worker) = begin();
-        my $began = "$tmp/began$count";
-        $c->send(once => table => 'handled', steps => { all => [[@EFFECT]], e1 => [[touch => $began], [@EFFECT], [sleep => 0.3]] });
+        my ($began, $go) = map { "$tmp/$_$count" } qw(began go);
+        $c->send(once => table => 'handled', steps => { all => [[@EFFECT]], e1 => [[touch => $began], [@EFFECT], [await => $go]] });
         ok wait_until(sub { -e $began }), 'the first is at work';
         $i->due(1);
         my $first = $c;
         $worker->();
-        is once()->[0], 1, 'the second claims it too';
+        $c->send(once => table => 'handled', steps => { all => [[@EFFECT]] });
+        ok wait_until(sub { $i->state(1)->{attempts} == 2 }), 'the second claims it too';
+        open my $file, '>', $go or die "$go: $!";
+        is $c->answer->{value}[0], 1, 'and works on no other';
         is_deeply $first->answer->{value}, [3, [qw(e1 e2 e3)]], 'the first works on all';
         is effects(), 'e1 e2 e3', 'each effect is there once';
         is $i->states, 'done done done', 'all are done';
