@@ -192,9 +192,9 @@ soak: deps ## 20 000 events for six workers, of which one is killed each second 
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)KILL_EVENTS=20000 BIN=$(BIN) V=1 tests/lib/run-prove.sh tests/consumers/kill.t
 
-soak-receiver: deps ## 100 000 events while the receiver is killed every 200 ms, and a crash at each single step (2 minutes)
+soak-receiver: deps ## 100 000 events while the receiver is killed every 200 ms, a crash and a power cut at each single step (4 minutes)
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)LOAD_EVENTS=100000 CRASH=all BIN=$(BIN) V=1 tests/lib/run-prove.sh tests/crash/load.t tests/crash/steps.t
+	$(Q)LOAD_EVENTS=100000 CRASH=all BIN=$(BIN) V=1 tests/lib/run-prove.sh tests/crash/load.t tests/crash/steps.t tests/crash/power.t tests/crash/spool.t
 
 FUZZ_SECONDS ?= 60
 fuzz: ## look for what breaks the parsers and the pipeline (FUZZ_SECONDS=60 for each target)

@@ -17,7 +17,7 @@ for my $word ('webhook receiver', 'signature verification', 'PHP', 'Perl', 'Apac
 
 # Files and links.
 my $prose = $readme =~ s/^```.*?^```//msgr;
-my %named = map { $_ => 1 } grep { m{^(?:[\w.-]+/)+[\w.-]*$|^[A-Z]\w+\.md$|^(?:NEWS|LICENSE)$} && !m{^/|^~|^build/static/} } $prose =~ /`([^`\s]+)`/g;
+my %named = map { $_ => 1 } grep { m{^(?:[\w.-]+/)+[\w.-]*$|^[A-Z]\w+\.md$|^(?:NEWS|LICENSE)$} && !m{^/|^~|^build/} } $prose =~ /`([^`\s]+)`/g;
 cmp_ok scalar keys %named, '>', 20, 'the README names files';
 is_deeply [grep { !-e "$ROOT/$_" } sort keys %named], [], 'and each exists';
 my %anchor = map { lc(s/[^\w -]//gr) =~ s/ /-/gr => 1 } $readme =~ /^#+ (.*)$/mg;

@@ -16,7 +16,7 @@ use Proc qw(wait_until);
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-my $EVENTS = $ENV{KILL_EVENTS} // 600;
+my $EVENTS = $ENV{KILL_EVENTS} // 300;
 my $EVERY = $ENV{KILL_EVENTS} ? 1 : 0.2;    # seconds between kills
 my $SENDERS = 2;
 my $sample = Fixture::slurp("$Fixture::ROOT/cgi-bin/complycube-webhook.conf.sample");
@@ -105,7 +105,7 @@ for my $form (sort keys %FORM) {
     my @senders = senders($d->{client}, $d->{url});
     my @workers = map { worker($f, $_, $inbox) } 1 .. 6;
     my ($kills, $next, $refused, $begun) = (0, time + $EVERY, 0, time);
-    my $limit = $begun + 150 + $EVENTS / 50;
+    my $limit = $begun + 600 + $EVENTS / 20;
     my @now;
     while (time < $limit) {
         @senders = grep { my $running = waitpid($_, POSIX::WNOHANG()) == 0; $refused += $? >> 8 if !$running; $running } @senders;

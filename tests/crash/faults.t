@@ -23,8 +23,8 @@ my @FAULTS = (
     (map { my $call = $_; map { [$call => $_] } @SPACE } qw(fsync fdatasync)),
     (map { [openat => $_] } qw(EMFILE ENFILE EIO ENOSPC EROFS ENOMEM)), [openat => 'EINTR', first => 3],
     (map { [write => $_, first => 1, files => 1] } @SPACE, 'EINTR'),    # of the file; later ones are the answers
-    # SQLite itself goes on for 10 s where no lock of its log can be had, not even for an error
-    [fcntl => 'ENOLCK', seconds => 12],
+    # SQLite itself goes on for 10 s where no lock of its log can be had, not even for an error: still before the sender's 15
+    [fcntl => 'ENOLCK', seconds => 15],
     (map { [$_ => 'EIO'] } qw(pread64 ftruncate flock getdents64 newfstatat unlink fchmod utimensat)),
     (map { [renameat2 => $_] } @SPACE), (map { [mkdir => $_] } qw(ENOSPC EROFS)), [statfs => 'EIO'],
     (Fixture::sanitized() ? () : [mmap => 'ENOMEM']), [flock => 'ENOLCK'],

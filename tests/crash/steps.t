@@ -23,10 +23,10 @@ push @CALLS, qw(fcntl open openat close accept4) if $ENV{CRASH};    # of which n
 
 # How an event comes in: what is sent at once, and how. fresh: there is no database yet.
 my %WAY = (
-    'CGI'            => { cgi => 1, stride => 2, bodies => sub { event(id => $_[0]) } },
-    'CGI, fresh'     => { cgi => 1, fresh => 1, stride => 12, bodies => sub { event(id => $_[0]) } },
-    'FastCGI'        => { stride => 2, bodies => sub { event(id => $_[0]) } },
-    'FastCGI, batch' => { stride => 4, bodies => sub {
+    'CGI'            => { cgi => 1, stride => 4, bodies => sub { event(id => $_[0]) } },
+    'CGI, fresh'     => { cgi => 1, fresh => 1, stride => 24, bodies => sub { event(id => $_[0]) } },
+    'FastCGI'        => { stride => 4, bodies => sub { event(id => $_[0]) } },
+    'FastCGI, batch' => { stride => 8, bodies => sub {
         my ($id) = @_;
         my @events = map { event(id => "$id-$_") } 1 .. 4;
         return (@events, $events[0], qq({"no event":"$id"}));

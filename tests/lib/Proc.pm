@@ -17,10 +17,13 @@ my @USER = getpwnam 'www-data';
 # Whether programs are started as www-data, since the test itself runs as root.
 sub unprivileged { return $> == 0 && @USER ? ($USER[2], $USER[3]) : () }
 
+# Limits are those of a machine with nothing else to do. What they stop has failed anyway, so a busy one gets this much more.
+my $PATIENCE = 6;
+
 # Poll until the condition gives a true value, which is returned; false after limit seconds.
 sub wait_until {
     my ($condition, $limit) = @_;
-    my ($end, $pause) = (time + ($limit // 5), 0.0005);
+    my ($end, $pause) = (time + $PATIENCE * ($limit // 5), 0.0005);
     while (1) {
         my $value = $condition->();
         return $value if $value || time > $end;
