@@ -157,10 +157,11 @@ sub load {
     POSIX::_exit(0);
 }
 
-# A worker: what it did is in its log before it is told done.
+# A worker: what it did is in its log before it is told done. It does as many as the file run/may says, however slow all else is.
 sub worker {
     my ($f) = @_;
     my $box = $f->path('home/private') . ($f->{form} eq 'directory' ? '/inbox.d' : '/inbox.db');
+    my $may = $f->write('run/may', 0);
     $f->write('run/worker', <<"PERL");
 use lib '$Fixture::ROOT/consumers/perl';
 use ComplyCubeInbox;
@@ -168,7 +169,10 @@ use ComplyCubeInbox;
 my \$on = 1;
 \$SIG{TERM} = sub { \$on = 0 };
 my \$inbox = ComplyCubeInbox->new('$box', endpoint => 'live');
-while (\$on) { \$inbox->each(sub { print "\$_[0]{event_id}\\n"; select undef, undef, undef, 0.02 }) or select undef, undef, undef, 0.01 }
+my \$done = 0;
+sub may { open my \$f, '<', '$may' or die; return <\$f> // 0 }
+sub pause { select undef, undef, undef, 0.02 }
+while (\$on) { \$inbox->each(sub { pause() while \$on && \$done >= may(); \$done++; print "\$_[0]{event_id}\\n"; pause() }) or pause() }
 PERL
     my $log = $f->path('run/done');
     $f->write('run/done', '');
@@ -201,6 +205,7 @@ for my $kind (['table', 'wal'], ['directory', 'wal'], ['table', 'delete']) {
         my $load = load($f, $d, 6);
         my @backups;
         for my $n (1 .. 3) {
+            $f->write('run/may', 6 * $n);    # fewer than will have been acknowledged
             sleep 0.3 while grep { (() = lines($_->{log})) < 5 * $n } @senders;
             my @acked = map { lines($_->{log}) } @senders;
             my ($code, $out, $err) = tool_out($f, 'backup', $f->path("run/saved-$n.db"));
