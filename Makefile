@@ -72,7 +72,7 @@ COMPLETE_ZSH  := share/zsh/site-functions/_complycube-inbox
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all static check-static check-ports deps build-deps demo run check bench soak soak-receiver san unit fuzz fuzzers cover \
+.PHONY: all static check-static hosting-kit check-ports deps build-deps demo run check bench soak soak-receiver san unit fuzz fuzzers cover \
   analyze valgrind install uninstall deb check-deb dist distcheck print clean help force
 
 CGI := $(if $(filter release,$(FLAVOUR)),cgi-bin/complycube-webhook.fcgi cgi-bin/complycube-webhook.cgi)
@@ -133,6 +133,11 @@ static: ## receiver and tool that need no library and no libc of the host, in bu
 	$(Q)tests/lib/deps.sh static
 	$(Q)$(MAKE) --no-print-directory all STATIC=1
 	@for program in build/static/bin/*; do stat -c '  %n: %s bytes' $$program; done
+
+hosting-kit: ## one zip for a shared host without a shell, and a guide in it: build/complycube-inbox-VERSION-hosting-kit.zip
+	$(Q)tests/lib/deps.sh kit
+	$(Q)$(MAKE) --no-print-directory static
+	$(Q)packaging/kit.sh
 
 demo: ## see it work: a real lighttpd, signed example events, PHP and Perl reading them
 	$(Q)tests/lib/deps.sh demo
