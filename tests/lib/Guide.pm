@@ -8,7 +8,7 @@ our @EXPORT = qw(guide_steps guide_table guide_codes);
 
 sub _text {
     my ($html) = @_;
-    $html =~ s{<code>(.*?)</code>}{`$1`}gs;
+    $html =~ s{<code[^>]*>(.*?)</code>}{`$1`}gs;
     $html =~ s/<[^>]*>//g;
     $html =~ s/\s+/ /g;
     $html =~ s/&lt;/</g;
@@ -44,6 +44,6 @@ sub _rows {
 }
 
 # All that stands in <code>, in order.
-sub guide_codes { my ($html) = @_; return map { _text($_) } $html =~ m{<code>(.*?)</code>}gs }
+sub guide_codes { my ($html) = @_; return map { _text($_) } $html =~ m{<code[^>]*>(.*?)</code>}gs }
 
 1;
