@@ -37,6 +37,9 @@ like $h->cron('REQUEST_METHOD=GET GATEWAY_INTERFACE=CGI/1.1 REDIRECT_STATUS=1 SC
 is_deeply [$h->cron("$poll " . $h->home('private/none.db'))],
     ['poll.php: ' . $h->home('private/none.db') . ": inbox not created yet, run complycube-inbox init\n", 1], 'a database that is named and not there is told';
 
+is scalar $h->cron($poll =~ s/-q/-n -q/r), "poll.php: this PHP has no pdo_sqlite: switch it on in the panel, or name another PHP in the cron job\n",
+    'a PHP without pdo_sqlite is told';
+
 # ---- work.php ----
 
 my $sample = $h->read('private/work-sample.php');

@@ -30,6 +30,8 @@ function tell(ComplyCubeInbox $inbox, $file) {
 
 // With work.php beside this file: what waits goes to it.
 function poll($path, $endpoint) {
+    if (!is_dir($path) && !in_array('sqlite', class_exists('PDO') ? PDO::getAvailableDrivers() : array()))
+        throw new Exception('this PHP has no pdo_sqlite: switch it on in the panel, or name another PHP in the cron job');
     $inbox = new ComplyCubeInbox($path, array('endpoint' => $endpoint, 'log' => 'say'));
     if (!is_file(__DIR__ . '/work.php')) return tell($inbox, __DIR__ . '/poll.told');
     require __DIR__ . '/work.php';
