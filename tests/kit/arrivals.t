@@ -43,7 +43,8 @@ sub secret { my ($text) = @_; return changed($secrets, sub { $text }) }
 my @TABLE = (
     ['all as it should be', works => sub { }],
     (map { my $mode = $_; [sprintf('private with mode %o', $mode), works => mode($mode, 'private')] } 0700, 0755, 0777),
-    ['private without the right to enter it', secrets => mode(0600, 'private'), qr/Permission denied/],
+    (map { my $mode = $_; [sprintf('private without the right to enter it, %o', $mode), secrets => mode($mode, 'private'), qr/Permission denied/] }
+        0600, 0644, 0666),
     ['secrets that others may read are narrowed', works => mode(0644, $secrets), qr/code=narrowed/],
     ['secrets that the group may write, too', works => mode(0664, $secrets), qr/code=narrowed/],
     ['secrets that anybody may write', secrets => mode(0666, $secrets), qr/anyone may write/],
@@ -55,7 +56,7 @@ my @TABLE = (
     ['... or run', config => mode(0777, $conf), qr/anyone may write it/],
     ['the program for its owner alone', works => mode(0700, $program)],
     ['the program, not to be run', server => mode(0644, $program), qr/file has no execute permission/],
-    ['... by anybody', server => mode(0666, $program), qr/suexec policy violation/],
+    (map { my $mode = $_; [sprintf('... with mode %o', $mode), server => mode($mode, $program), qr/suexec policy violation/] } 0600, 0666),
     ['the program for the group to write', server => mode(0775, $program), qr/file is writable by others/],
     ['the program for anybody to write', server => mode(0777, $program), qr/file is writable by others/],
     ['cgi-bin for the group to write', server => mode(0775, $folder), qr/directory is writable by others/],
@@ -114,22 +115,32 @@ for my $row (@TABLE) {
 
 # ---- what the host does otherwise ----
 
-$h->remove('private', 'public_html/private', $folder);
-$h->install_kit;
+# The kit anew, and the server with other settings.
+sub again {
+    $h->remove('private', 'public_html/private', $folder);
+    $h->install_kit;
+    $h->{apache}->stop;
+    $site = $h->serve(@_);
+}
+
+again();
 like $h->browse('/cgi-bin/complycube-webhook.conf'), qr/^403 /, 'the configuration beside the program is not served';
-$h->{apache}->stop;
-$site = $h->serve('ScriptAlias');
+again('ScriptAlias');
 is $h->browse, '200 ready', 'where the host itself runs all that is in cgi-bin, all works';
 $h->remove($htaccess);
 is $h->browse, '200 ready', '... without .htaccess too';
 like $h->browse('/cgi-bin/complycube-webhook.conf'), qr/^500 /, '... and the configuration is taken for a program, not served';
-$h->{apache}->stop;
-$site = $h->serve;
+again('NoOptions');
+like $h->browse, qr/^500 /, 'where .htaccess may not switch CGI on, since the host has done so';
+changed($htaccess, sub { $_[0] =~ s/^Options.*\n//mr })->();
+is $h->browse, '200 ready', '... it works without the line of Options, as the guide says';
+again();
+$h->rename($folder, 'public_html/complycube');
+is $h->browse('/complycube/complycube-webhook.cgi'), '200 ready', 'so it does in a folder beside a cgi-bin of other programs';
 
 # ---- private below the document root ----
 
-$h->remove('private', $folder);
-$h->install_kit;
+again();
 $site->{client}->({ method => 'POST', path => $site->{url}, %{ signed(event()) } });
 ok -s $h->database, 'a kit that is in use';
 $h->rename('private', 'public_html/private');

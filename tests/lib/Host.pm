@@ -179,7 +179,7 @@ sub install_kit {
 
 # ---- its web server ----
 
-# Start its Apache, with these names defined: Fcgid, NoRewrite, ScriptAlias. Gives what Requests.pm asks.
+# Start its Apache, with these names defined: Fcgid, NoRewrite, NoOptions, ScriptAlias. Gives what Requests.pm asks.
 sub serve {
     my ($self, @defined) = @_;
     for my $try (1 .. 3) {
@@ -208,7 +208,7 @@ sub stop {
     my ($self) = @_;
     return if $self->{owner} != $$;
     $self->SUPER::stop;
-    system('umount', $_) for reverse splice @{ $self->{mounts} };
+    system('umount', '-l', $_) for reverse splice @{ $self->{mounts} };
 }
 
 1;
