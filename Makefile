@@ -72,7 +72,7 @@ COMPLETE_ZSH  := share/zsh/site-functions/_complycube-inbox
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all static check-static check-ports deps build-deps demo run check bench soak soak-receiver san unit fuzz fuzzers cover \
+.PHONY: all static check-static hosting-kit check-kit check-ports deps build-deps demo run check bench soak soak-receiver san unit fuzz fuzzers cover \
   analyze valgrind install uninstall deb check-deb dist distcheck print clean help force
 
 CGI := $(if $(filter release,$(FLAVOUR)),cgi-bin/complycube-webhook.fcgi cgi-bin/complycube-webhook.cgi)
@@ -134,6 +134,11 @@ static: ## receiver and tool that need no library and no libc of the host, in bu
 	$(Q)$(MAKE) --no-print-directory all STATIC=1
 	@for program in build/static/bin/*; do stat -c '  %n: %s bytes' $$program; done
 
+hosting-kit: ## one zip for a shared host without a shell, and a guide in it: build/complycube-inbox-VERSION-hosting-kit.zip
+	$(Q)tests/lib/deps.sh kit
+	$(Q)$(MAKE) --no-print-directory static
+	$(Q)packaging/kit.sh
+
 demo: ## see it work: a real lighttpd, signed example events, PHP and Perl reading them
 	$(Q)tests/lib/deps.sh demo
 	$(Q)$(MAKE) --no-print-directory all
@@ -175,9 +180,15 @@ check: deps ## run every test
 # What starts the receiver, and the static build's own test.
 RECEIVES = $(sort $(filter-out %/static.t,$(wildcard tests/e2e/*.t)) $(shell grep -lE 'complycube-webhook|Deploy|->cgi' tests/store/*.t tests/crash/*.t))
 check-static: deps ## the end-to-end tests, and all others that start the receiver, with the static build
-	$(Q)$(BUILD) static
+	$(Q)tests/lib/deps.sh check-kit
+	$(Q)$(BUILD) hosting-kit
 	$(Q)$(BUILD) all $(BENCH)
-	$(Q)BIN=build/static/bin OBJ=build/static/obj tests/lib/run-prove.sh $(filter $(RECEIVES),$(LONG)) tests/e2e/static.t $(filter-out $(LONG),$(RECEIVES))
+	$(Q)BIN=build/static/bin OBJ=build/static/obj tests/lib/run-prove.sh $(filter $(RECEIVES),$(LONG)) tests/e2e/static.t tests/kit $(filter-out $(LONG),$(RECEIVES))
+
+check-kit: deps ## the hosting kit on a shared host: by its guide, wrongly uploaded, upgraded under load (a minute; root)
+	$(Q)tests/lib/deps.sh check-kit
+	$(Q)$(BUILD) hosting-kit
+	$(Q)BIN=build/static/bin OBJ=build/static/obj tests/lib/run-prove.sh tests/kit
 
 PORTS := s390x-linux-gnu arm-linux-gnueabihf
 check-ports: ## unit tests and some events with clang, with musl, on 32 bits and big-endian (by qemu; 5 minutes)

@@ -3,12 +3,14 @@
 #include "cmd.h"
 #include "cmd_json.h"
 #include "cmd_row.h"
+#include "receiver.h"
 #include "refusals.h"
 #include "spool.h"
 
 #include <glob.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { WRONG_MAX = 8, WAITING = 0, DEAD = 2, QUARANTINED = STORE_STATE_QUARANTINED };
 
@@ -51,6 +53,20 @@ static void take_count(void *ctx, const struct store_count *c)
         w->latest_ms = c->last_ms;
 }
 
+/*
+ * Before the first event there is no database, and that is no fault as long as the receiver could make one. One that was
+ * there has left its lock beside it.
+ */
+static bool not_made_yet(const struct config *c)
+{
+    struct store_options o;
+    struct err e;
+    char lock[PATH_MAX];
+    const char *path = strncmp(c->database, "sqlite:", 7) == 0 ? c->database + 7 : c->database;
+    return snprintf(lock, sizeof lock, "%s.lock", path) < (int)sizeof lock && access(lock, F_OK) != 0 &&
+           receiver_store_options(c, true, &o, &e) == 0 && store_probe(&o, &e) == 0;
+}
+
 static int read_store(struct watch *w, const struct config *c, struct err *e)
 {
     const struct cmd *cmd = w->cmd;
@@ -59,7 +75,7 @@ static int read_store(struct watch *w, const struct config *c, struct err *e)
     int failed = !s || store_ready(s, e) != 0 || store_tally(s, &filter, false, take_state, w, e) != 0 ||
                  (cmd->silence_ms && store_counts(s, cmd->now_ms - cmd->silence_ms, take_count, w, e) != 0);
     store_close(s);
-    return failed ? -1 : 0;
+    return failed && (e->code != ERR_NOT_FOUND || !not_made_yet(c)) ? -1 : 0;
 }
 
 /* One minute of the file may have begun before: it counts as a whole. */

@@ -71,6 +71,8 @@ static const char *add(struct secrets *s, struct span name, struct span value, b
         return "the name looks like a secret; a line is \"name value\", in this order";
     if (span_equal(value, span_of("PASTE_THE_SECRET_HERE")))
         return "this is the manual's example; put the webhook's own secret there";
+    if (value.len && strchr("\"'`", value.at[0]) && value.at[value.len - 1] == value.at[0])
+        return "the secret stands in quotes; write it without them";
     if (name.at)
         snprintf(secret->name, sizeof secret->name, "%.*s", (int)name.len, name.at);
     else
@@ -98,6 +100,8 @@ static const char *parse_line(struct secrets *s, struct span line)
     bool retired = span_equal(third, mark);
     if ((third.len && !retired) || next_word(&line).len || span_equal(second.len ? second : first, mark))
         return "a line is \"value\", \"name value\" or \"name value retired\"";
+    if (second.len == 0 && first.len < SECRETS_ALONE_MIN) /* a name, which anybody could guess */
+        return "a name without its secret; a line is \"name value\"";
     if (second.len == 0)
         return add(s, (struct span){0}, first, false);
     return add(s, first, second, retired);

@@ -16,7 +16,8 @@
 enum {
     SECRETS_MAX = 64 /* in a file */,
     SECRETS_NAME_MAX = 63 /* bytes */,
-    SECRETS_HEAD = 8 /* bytes at the beginning of a secret that are remembered, by one byte */
+    SECRETS_HEAD = 8 /* bytes at the beginning of a secret that are remembered, by one byte */,
+    SECRETS_ALONE_MIN = 16 /* bytes of a secret without a name: what is shorter is a name whose secret is missing */
 };
 
 struct secret {

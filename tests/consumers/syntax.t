@@ -68,7 +68,7 @@ $seen->(\%PHP, $_) for sort keys %PHP;
 $seen->(\%PERL, $_) for sort keys %PERL;
 
 # poll.pl is an example of its own, for any perl of today.
-my @php = map { "php/$_" } qw(ComplyCubeInbox.php cron.php worker.php poll.php);
+my @php = ((map { "php/$_" } qw(ComplyCubeInbox.php cron.php worker.php poll.php)), map { "../packaging/kit/private/$_" } qw(poll.php work-sample.php));
 my @perl = map { "perl/$_" } qw(ComplyCubeInbox.pm cron.pl worker.pl);
 # Constants of PDO that PHP 5.6 lacks are looked for by name there, in a string; poll.php needs 7.3 for them.
 is_deeply [grep { !/^new constant: PDO::SQLITE_/ || /ComplyCube/ } newer(\%PHP, slurp("$ROOT/consumers/$_"))], [], "$_ has nothing newer than PHP 5.6" for @php;

@@ -28,6 +28,9 @@ endpoint narrow {
 }
 CONF
 
+# What the shipped sample lacks for Requests.pm.
+sub endpoints { return $ENDPOINTS }
+
 # conf => text instead of the shipped sample and two more endpoints
 sub new {
     my ($class, %o) = @_;

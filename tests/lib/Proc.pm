@@ -32,7 +32,8 @@ sub wait_until {
     }
 }
 
-# cmd => [...], env => {...}, stdin/stdout/stderr => paths (stdin a handle too), wrap => whether WRAP applies, dir => where it starts
+# cmd => [...], env => {...}, stdin/stdout/stderr => paths (stdin a handle too), wrap => whether WRAP applies, dir => where
+# it starts, root => as root, user => [uid, gid]: as that one
 sub start {
     my ($class, %o) = @_;
     my @cmd = @{ $o{cmd} };
@@ -49,7 +50,7 @@ sub _child {
     my ($o, @cmd) = @_;
     $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);    # not the test's own way out
     POSIX::setsid();
-    if (my ($uid, $gid) = $o->{root} ? () : unprivileged()) {
+    if (my ($uid, $gid) = $o->{root} ? () : $o->{user} ? @{ $o->{user} } : unprivileged()) {
         $( = $gid;
         $) = "$gid $gid";
         POSIX::setuid($uid);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Installs the Debian packages that are missing: tests/lib/deps.sh build|static|demo|check|bench|fuzz|cover|analyze|ports|deb|check-deb
+# Installs the Debian packages that are missing: tests/lib/deps.sh build|static|kit|demo|check|check-kit|bench|fuzz|cover|analyze|ports|deb|check-deb
 # As root or through sudo; else it prints the command and stops. Silent when nothing is missing.
 set -eu
 
@@ -9,6 +9,8 @@ static='gcc make musl-tools dpkg-dev xz-utils patch flex tcl perl'
 demo="$build lighttpd curl openssl php-cli php-sqlite3 perl libdbi-perl libdbd-sqlite3-perl"
 check="$demo libcmocka-dev apache2 libapache2-mod-fcgid lighttpd-mod-openssl nginx-light spawn-fcgi multiwatch
        php-cgi php-fpm php-mysql mariadb-server libdbd-mariadb-perl sqlite3 mandoc clang systemd strace wrk fio bindfs"
+kit="$static zip"
+check_kit="$check $kit unzip apache2-suexec-custom"
 bench="$check webhook valgrind"
 fuzz="$build clang libclang-rt-14-dev llvm-14"
 cover="$check libclang-rt-14-dev llvm-14 gcovr"
@@ -20,8 +22,10 @@ check_deb="$deb debootstrap systemd-container"
 case ${1-} in
 build) wanted=$build ;;
 static) wanted=$static ;;
+kit) wanted=$kit ;;
 demo) wanted=$demo ;;
 check) wanted=$check ;;
+check-kit) wanted=$check_kit ;;
 bench) wanted=$bench ;;
 fuzz) wanted=$fuzz ;;
 cover) wanted=$cover ;;
@@ -29,7 +33,7 @@ analyze) wanted=$analyze ;;
 ports) wanted=$ports ;;
 deb) wanted=$deb ;;
 check-deb) wanted=$check_deb ;;
-*) echo "usage: $0 build|static|demo|check|bench|fuzz|cover|analyze|ports|deb|check-deb" >&2; exit 2 ;;
+*) echo "usage: $0 build|static|kit|demo|check|check-kit|bench|fuzz|cover|analyze|ports|deb|check-deb" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then

@@ -34,7 +34,13 @@ sub forge { my ($f, $n) = @_; $f->cgi(map { { body => event(), headers => ['Comp
 for my $form ('table', 'directory') {
     my $f = Fixture->new(conf => ($form eq 'table' ? '' : qq(inbox = "directory"\ndirectory = "../../private/inbox.d"\n)) . $sample
         . qq(endpoint sandbox { secret_file = "../../private/secrets.sandbox" }\n));
-    says($f, 1, qr/complycube-inbox init$/, "$form: no database is wrong");
+    says($f, 0, qr/^$/, "$form: before the first event there is no database, and all is well");
+    says($f, 1, qr/^complycube-inbox: nothing came for 60m$/, "$form: but for silence", '--silence', '1h');
+    my ($none, $told) = ran($f, '--json');
+    is_deeply([$none, @{ decode_json($told) }{qw(ok waiting)}], [0, JSON::PP::true, 0], "$form: in JSON too");
+    chmod 0500, $f->path('home/private');
+    says($f, 1, qr{No such file}, "$form: one that could not be made is wrong");
+    chmod 0700, $f->path('home/private');
     record($f, map { resource_event("e$_", "r$_", $_) } 1 .. 3);
     says($f, 0, qr/^$/, "$form: all is well");
     says($f, 0, qr/^$/, "$form: something has come", '--silence', '1h');
@@ -86,6 +92,9 @@ for my $form ('table', 'directory') {
     ($json) = map { decode_json($_) } grep { /^\{/ } split /\n/, $out;
     ok(!$json->{ok} && $json->{wrong} =~ /not a database/ && $json->{answered_5xx} == 10 && !exists $json->{waiting}, "$form: in JSON as well");
     unlink $f->database;
+    rename $f->database . '.aside', $f->database;
+    rename $f->database, $f->database . '.aside';
+    says($f, 1, qr/inbox\.db: No such file or directory; run complycube-inbox init; 20 sig/, "$form: a database that is gone is wrong");
     rename $f->database . '.aside', $f->database;
     says($f, 1, qr/^complycube-inbox: 10 answers of 5xx within 10m \(see the receiver's log\)$/, "$form: back again", '-G', 100);
     says($f, 0, qr/^$/, "$form: unless more are allowed", '-G', 100, '--failed', 11);

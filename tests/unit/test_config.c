@@ -47,13 +47,14 @@ static struct config *load(const char *text, const char *secret_text)
 }
 
 #define LIVE "endpoint live { secret_file = \"secrets\" }\n"
+#define LONE "a-secret-without-a-name\n"
 #define SMALL "database = \"inbox.db\"\n" LIVE
 
 static void the_smallest_file_has_defaults_and_paths_of_its_folder(void **state)
 {
     (void)state;
     char path[120];
-    struct config *c = load(SMALL, "value\n");
+    struct config *c = load(SMALL, LONE);
     assert_int_equal(c->error.code, ERR_NONE);
     snprintf(path, sizeof path, "%s/inbox.db", folder);
     assert_string_equal(c->database, path);
@@ -81,7 +82,7 @@ static void a_list_of_events_leaves_the_others_out(void **state)
 {
     (void)state;
     struct config *c =
-        load("database = \"d\"\nendpoint live { secret_file = \"secrets\"\n events = {\"a.b\", \"c\"} }\n", "v\n");
+        load("database = \"d\"\nendpoint live { secret_file = \"secrets\"\n events = {\"a.b\", \"c\"} }\n", LONE);
     assert_int_equal(c->error.code, ERR_NONE);
     assert_true(config_wants(c, "live", TEXT("a.b")));
     assert_true(config_wants(c, "live", TEXT("c")));
@@ -96,36 +97,39 @@ static void what_is_wrong_is_said_with_its_place(void **state)
         const char *conf, *secrets, *message;
         enum err_code code;
     } wrong[] = {
-        {"database = \"d\"\nbogus = 1\n" LIVE, "v\n", "line 2", ERR_CONFIG},
-        {"database = \"d\"\nendpoint live {\n secret_file = \"secrets\"\n", "v\n", "closing brace", ERR_CONFIG},
-        {"database = \"d\n" LIVE, "v\n", "", ERR_CONFIG},
-        {LIVE "database = \"d\n", "v\n", "", ERR_CONFIG},
-        {LIVE, "v\n", "database is missing", ERR_CONFIG},
-        {"database = \"d\"\n", "v\n", "no endpoint", ERR_CONFIG},
-        {SMALL LIVE, "v\n", "line", ERR_CONFIG},
-        {"max_body = \"7\"\n" SMALL, "v\n", "max_body", ERR_CONFIG},
-        {"max_body = \"1Q\"\n" SMALL, "v\n", "max_body", ERR_CONFIG},
-        {"journal = \"wall\"\n" SMALL, "v\n", "auto|wal|delete", ERR_CONFIG},
-        {"inbox = \"directory\"\n" SMALL, "v\n", "inbox", ERR_CONFIG},
-        {"log = \"somewhere\"\n" SMALL, "v\n", "log", ERR_CONFIG},
-        {"journal = \"auto|wal\"\n" SMALL, "v\n", "journal", ERR_CONFIG},
-        {"database = \"other\"\n" SMALL, "v\n", "second time", ERR_CONFIG},
-        {"database = \"d\"\nendpoint live {\n secret_file = \"old\"\n secret_file = \"secrets\"\n}\n", "v\n",
+        {"database = \"d\"\nbogus = 1\n" LIVE, LONE, "line 2", ERR_CONFIG},
+        {"database = \"d\"\nendpoint live {\n secret_file = \"secrets\"\n", LONE, "closing brace", ERR_CONFIG},
+        {"database = \"d\n" LIVE, LONE, "", ERR_CONFIG},
+        {LIVE "database = \"d\n", LONE, "", ERR_CONFIG},
+        {LIVE, LONE, "database is missing", ERR_CONFIG},
+        {"database = \"d\"\n", LONE, "no endpoint", ERR_CONFIG},
+        {SMALL LIVE, LONE, "line", ERR_CONFIG},
+        {"max_body = \"7\"\n" SMALL, LONE, "max_body", ERR_CONFIG},
+        {"max_body = \"1Q\"\n" SMALL, LONE, "max_body", ERR_CONFIG},
+        {"journal = \"wall\"\n" SMALL, LONE, "auto|wal|delete", ERR_CONFIG},
+        {"inbox = \"directory\"\n" SMALL, LONE, "inbox", ERR_CONFIG},
+        {"log = \"somewhere\"\n" SMALL, LONE, "log", ERR_CONFIG},
+        {"journal = \"auto|wal\"\n" SMALL, LONE, "journal", ERR_CONFIG},
+        {"database = \"other\"\n" SMALL, LONE, "second time", ERR_CONFIG},
+        {"database = \"d\"\nendpoint live {\n secret_file = \"old\"\n secret_file = \"secrets\"\n}\n", LONE,
          "line 4: secret_file stands here a second time", ERR_CONFIG},
-        {"database = \"d\"\nendpoint live { secret_file = \"secrets\"\n events = * }\n", "v\n", "{\"*\"}",
+        {"database = \"d\"\nendpoint live { secret_file = \"secrets\"\n events = * }\n", LONE, "{\"*\"}",
          ERR_CONFIG},
-        {"database = \"d\"\nendpoint live { secret_file = \"secrets\"\n events = \"a.b, c.d\" }\n", "v\n",
+        {"database = \"d\"\nendpoint live { secret_file = \"secrets\"\n events = \"a.b, c.d\" }\n", LONE,
          "quotes of its own", ERR_CONFIG},
-        {"database = \"d\"\nendpoint live { secret_file = \"secrets\"\n events = {\"\"} }\n", "v\n", "events",
+        {"database = \"d\"\nendpoint live { secret_file = \"secrets\"\n events = {\"\"} }\n", LONE, "events",
          ERR_CONFIG},
-        {"database = \"d\"\nendpoint \"a b\" { secret_file = \"secrets\" }\n", "v\n", "name", ERR_CONFIG},
-        {"database = \"d\"\nendpoint live { }\n", "v\n", "secret_file", ERR_CONFIG},
-        {"database = \"d\"\nendpoint live { secret_file = \"none\" }\n", "v\n", "No such file", ERR_SECRETS},
+        {"database = \"d\"\nendpoint \"a b\" { secret_file = \"secrets\" }\n", LONE, "name", ERR_CONFIG},
+        {"database = \"d\"\nendpoint live { }\n", LONE, "secret_file", ERR_CONFIG},
+        {"database = \"d\"\nendpoint live { secret_file = \"none\" }\n", LONE, "No such file", ERR_SECRETS},
         {SMALL, "", "holds no secret", ERR_SECRETS},
         {SMALL, "# only\n", "holds no secret", ERR_SECRETS},
         {SMALL, "a v retired\n", "no secret is in force", ERR_SECRETS},
         {SMALL, "a v\nb hunter2 x\n", "line 2", ERR_SECRETS},
         {SMALL, "value retired\n", "line 1", ERR_SECRETS},
+        {SMALL, "# main\nmain\n", "line 2: a name without its secret", ERR_SECRETS},
+        {SMALL, "main \n", "a name without its secret", ERR_SECRETS},
+        {SMALL, "main \"0123456789abcdef\"\n", "in quotes", ERR_SECRETS},
         {SMALL, "a v\na w\n", "line 2", ERR_SECRETS},
         {SMALL, "a hunter2\nb hunter2\n", "line 2", ERR_SECRETS},
         {SMALL, "hunter20123456789abcdef012345678 main\n", "line 1: the name looks like a secret", ERR_SECRETS},
@@ -147,7 +151,7 @@ static void a_readable_secret_file_is_narrowed_and_a_writable_one_refused(void *
     (void)state;
     struct config_env env = {.config = conf};
     struct stat st;
-    config_free(load(SMALL, "v\n"));
+    config_free(load(SMALL, LONE));
     chmod(secrets, 0644);
     struct config *c = config_load(&env, now_ms());
     assert_int_equal(c->error.code, ERR_NONE);
@@ -354,7 +358,7 @@ static void a_link_to_the_database_is_followed_to_the_file_itself(void **state)
     snprintf(link, sizeof link, "%s/inbox.db", folder);
     const struct config_env env = {.config = conf};
     assert_int_equal(symlink("real-0.db", link), 0);
-    struct config *c = load(SMALL, "value\n");
+    struct config *c = load(SMALL, LONE);
     assert_string_equal(c->database, link); /* there is nothing that it leads to */
     config_free(c);
     for (int i = 0; i < 2; i++) {
@@ -385,7 +389,7 @@ static void a_file_that_was_cut_does_not_spoil_the_next(void **state)
         "log = \"/var/\\777\"\n" SMALL, /* and what ends the reading at once */
     };
     for (size_t i = 0; i < sizeof cut / sizeof *cut; i++) {
-        struct config *broken = load(cut[i], "value\n"), *mended = load(SMALL, "value\n");
+        struct config *broken = load(cut[i], LONE), *mended = load(SMALL, LONE);
         assert_int_equal(broken->error.code, ERR_CONFIG);
         assert_string_equal(mended->error.msg, "");
         config_free(broken);

@@ -1,0 +1,51 @@
+<?php
+// SPDX-License-Identifier: MIT
+// For a panel's cron job: hands what waits to your function work(), in work.php beside this file, and ends.
+//     php -q /home/YOU/private/poll.php [DATABASE-OR-FOLDER [ENDPOINT]]
+// It prints nothing while there is nothing to say, since cron mails what is printed. As long as there is no work.php
+// each event is told of once and goes on waiting: nothing is used up before your code is there.
+
+if (isset($_SERVER['REQUEST_METHOD']) || isset($_SERVER['GATEWAY_INTERFACE'])) {
+    header('HTTP/1.1 403 Forbidden');
+    exit("This is for cron.\n");
+}
+require __DIR__ . '/ComplyCubeInbox.php';
+
+// Without control characters, whoever wrote them.
+function say($line) { echo preg_replace('/[\x00-\x1f\x7f]+/', ' ', $line), "\n"; }
+
+// What came since the last time, up to a hundred; it is given back at once.
+function tell(ComplyCubeInbox $inbox, $file) {
+    $last = $newest = (int) @file_get_contents($file);
+    foreach ($inbox->claim(100) as $event) {
+        $inbox->release($event);
+        if ($event['seq'] <= $last) continue;
+        say("$event[created_at] $event[type] $event[resource_id]: $event[status] $event[outcome]");
+        $newest = max($newest, (int) $event['seq']);
+    }
+    if ($newest === $last) return;
+    say('They wait until your code is in work.php: see work-sample.php and guide.html.');
+    if (@file_put_contents($file, "$newest\n") === false) throw new Exception("$file cannot be written");
+}
+
+// With work.php beside this file: what waits goes to it.
+function poll($path, $endpoint) {
+    if (!is_dir($path) && !in_array('sqlite', class_exists('PDO') ? PDO::getAvailableDrivers() : array()))
+        throw new Exception('this PHP has no pdo_sqlite: switch it on in the panel, or name another PHP in the cron job');
+    $inbox = new ComplyCubeInbox($path, array('endpoint' => $endpoint, 'log' => 'say'));
+    if (!is_file(__DIR__ . '/work.php')) return tell($inbox, __DIR__ . '/poll.told');
+    require __DIR__ . '/work.php';
+    while ($inbox->each('work')) {}
+}
+
+list(, $path, $endpoint) = (isset($_SERVER['argv']) ? $_SERVER['argv'] : array()) + array(null, null, null);
+if ($path === null) {
+    $path = __DIR__ . '/inbox.db';
+    // Before the first event there is no database yet; the secrets show that this is where it will be.
+    if (!file_exists($path) && file_exists(__DIR__ . '/secrets')) exit(0);
+}
+$error = ComplyCubeInbox::attempt('poll', array($path, $endpoint));
+if ($error !== null) {
+    say("poll.php: $error");
+    exit(1);
+}
