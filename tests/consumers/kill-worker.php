@@ -3,7 +3,7 @@
 // A worker to be killed: php kill-worker.php LIBRARY INBOX DSN
 require $argv[1];
 $db = new PDO($argv[3], 'root', '', array(PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION));
-$inbox = new ComplyCubeInbox($argv[2], array('endpoint' => 'live', 'lease' => 2, 'log' => 'error_log'));
+$inbox = new ComplyCubeInbox($argv[2], array('endpoint' => 'live', 'lease' => 4, 'log' => 'error_log'));
 while (true) {
     $n = $inbox->once($db, 'seen', function (array $event, PDO $db) {
         $db->exec('UPDATE effect SET n = n + 1 WHERE id = ' . $event['seq'] % 8);

@@ -6,7 +6,7 @@ use warnings;
 use DBI;
 require $ARGV[0];
 my $db = DBI->connect($ARGV[2], 'root', '', { RaiseError => 1, PrintError => 0 });
-my $inbox = ComplyCubeInbox->new($ARGV[1], endpoint => 'live', lease => 2);
+my $inbox = ComplyCubeInbox->new($ARGV[1], endpoint => 'live', lease => 4);
 while (1) {
     my $n = $inbox->once($db, 'seen', sub {
         my ($event, $handle) = @_;

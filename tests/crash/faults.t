@@ -86,7 +86,7 @@ sub try_one {
     my @found = found($f, $body);
     my $status = $answer->{status};
     push @wrong, "answered $status" if $status !~ /^(?:200|503)$/ && !($status == 0 && $o{cut});
-    push @wrong, sprintf '%.1f s', $seconds if $seconds >= ($o{seconds} // 10);
+    push @wrong, sprintf '%.1f s', $seconds if $seconds >= ($o{seconds} // 10) * (Fixture::sanitized() ? 2 : 1);
     push @wrong, "200, and $found[0]" if $status == 200 && $found[0] !~ /^1 [01]$/;
     push @wrong, "no cure in the log: $answer->{log}" if $status == 503 && $answer->{log} !~ $CURE;
     return (@wrong, 'it died of ' . ($p->{status} & 127) . ', exit code ' . ($p->exit_code // 'none')) if $p->ended(0);
