@@ -238,9 +238,13 @@ int files_follow(int fd, const char *path, const char *like, struct err *e)
 
 void files_hold_standard(void)
 {
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-        if (fcntl(fd, F_GETFD) < 0)
-            open("/", O_RDONLY | O_DIRECTORY | O_NOCTTY); /* below a changed root there may be no /dev/null */
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0)
+            continue;
+        int held = open("/", O_RDONLY | O_DIRECTORY | O_NOCTTY); /* below a changed root there may be no /dev/null */
+        if (held != fd)
+            return;
+    }
 }
 
 int files_name(const char *from, const char *to, struct err *e)
