@@ -143,7 +143,7 @@ sub one {
     calls($f, $w);    # makes the database, where it is to be there
     my %calls = calls($f, $w);
     my %seen = (runs => 0, killed => 0, acknowledged => 0, unanswered => 0, wrong => [], calls => \%calls);
-    my $stride = $ENV{CRASH} ? 1 : ($w->{stride} // 1) * (Fixture::sanitized() ? 4 : 1);
+    my $stride = $ENV{CRASH} ? 1 : ($w->{stride} // 1) * (Fixture::sanitized() ? 2 : 1);
     for my $call (sort keys %calls) {
         my $by = $calls{$call} > 8 ? $stride : 1;
         my $n = 1 + int rand $by;
@@ -163,7 +163,7 @@ for my $name (@names) {
     note sprintf '%s: %d kills, %d recorded and not answered, %d answered before the end; %s', $name,
         @$r{qw(killed unanswered acknowledged)}, join ' ', map { "$_ $r->{calls}{$_}" } sort keys %{ $r->{calls} };
     is(scalar @{ $r->{wrong} }, 0, "$name: killed at each call, nothing is lost and nothing twice") or diag map { "$_\n" } @{ $r->{wrong} };
-    cmp_ok($r->{killed}, '>', Fixture::sanitized() ? 5 : 20, "$name: it was killed");
+    cmp_ok($r->{killed}, '>', Fixture::sanitized() ? 5 : 10, "$name: it was killed");
     is($r->{sound}, 'ok', "$name: and the database is sound");
 }
 for my $form (grep { $result{"FastCGI, batch | $_"} && $result{"FastCGI | $_"} } keys %FORM) {
