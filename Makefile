@@ -57,7 +57,9 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/target/%,$(filter-out %/replay.c $(i
 # Those that wait the longest come first, so that the others run beside them.
 LONG  := $(addprefix tests/,e2e/raw-fastcgi.t e2e/killed.t consumers/kill.t consumers/once.t consumers/library.t e2e/commands-under-load.t e2e/cgi.t \
   store/erase.t e2e/doctor-url.t store/backup.t crash/steps.t crash/power.t crash/faults.t bench/smoke.t)
-TESTS  = $(LONG) $(filter-out $(LONG),$(sort $(wildcard tests/*/*.t tests/*.t))) $(UNITS) $(FUZZERS)
+# What says nothing of a flavour: text looks the same under sanitizers; coverage needs no crash and no benchmark.
+LEFT_OUT := $(if $(SAN)$(COV),tests/lint/%) $(if $(COV),tests/crash/% tests/bench/% tests/oracle/% tests/consumers/%)
+TESTS  = $(filter-out $(LEFT_OUT),$(LONG) $(filter-out $(LONG),$(sort $(wildcard tests/*/*.t tests/*.t))) $(UNITS) $(FUZZERS))
 ATTACKER := $(OUT)/attacker
 BENCH := build/bench/noop build/bench/spawn
 MAN   := $(wildcard src/*.[158])
@@ -233,7 +235,7 @@ cover: ## how much of src/ the tests reach: 90 % below rank 9, and fuzzing 95 % 
 	$(Q)$(MAKE) --no-print-directory check COV=1
 	$(Q)tests/lib/cover.pl check
 
-san: ## run every test with sanitizers
+san: ## run every test of a program with sanitizers
 	$(Q)$(MAKE) --no-print-directory check SAN=1
 
 install: all ## install under PREFIX (and DESTDIR)
