@@ -363,7 +363,7 @@ enum err_code receiver_state(struct receiver *r, int64_t now_ms, struct err *e)
         *e = r->config->error;
         return e->code == ERR_SECRETS ? ERR_SECRETS : ERR_CONFIG;
     }
-    if (receiver_store_options(r->config, r->brief, &o, e) != 0)
+    if (receiver_store_options(r->config, r->brief, &o, e) != 0 || (r->reaches && r->reaches(r->config, e) != 0))
         return ERR_CONFIG;
     if (now_ms < r->trouble_until_ms) { /* what no look at the files shows */
         *e = r->trouble;

@@ -83,14 +83,14 @@ static void want_folder(struct wanted *w, const char *path, enum sandbox_use use
         want(w, folder, use, true);
 }
 
-/* A file that is read: its folder, and where it is a link that of the file itself. */
-static void want_file(struct wanted *w, const char *path)
+/* A file's folder, and where it is a link that of the file itself. */
+static void want_file(struct wanted *w, const char *path, enum sandbox_use use)
 {
     struct stat st;
     char real[PATH_MAX];
-    want_folder(w, path, SANDBOX_READ);
+    want_folder(w, path, use);
     if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && realpath(path, real))
-        want_folder(w, real, SANDBOX_READ);
+        want_folder(w, real, use);
 }
 
 static void want_all(struct wanted *w, const struct config *c)
@@ -101,16 +101,16 @@ static void want_all(struct wanted *w, const struct config *c)
     if (c->files)
         want(w, c->directory, SANDBOX_WRITE, true);
     if (*c->log == '/')
-        want_folder(w, c->log, SANDBOX_LOG);
+        want_file(w, c->log, SANDBOX_LOG);
     if (*c->spool && access(c->spool, F_OK) == 0)
         want(w, c->spool, SANDBOX_WRITE, true);
     else
         want_folder(w, c->spool, SANDBOX_WRITE); /* it is made there when it is needed, which may be never */
     if (*c->path)
-        want_file(w, c->path);
+        want_file(w, c->path, SANDBOX_READ);
     for (size_t i = 0; i < c->n_endpoints; i++)
         if (c->endpoint[i].secret_file)
-            want_file(w, c->endpoint[i].secret_file);
+            want_file(w, c->endpoint[i].secret_file, SANDBOX_READ);
     want(w, "/dev/urandom", SANDBOX_FILE, false); /* SQLite's */
 #ifdef SANDBOX_COVERAGE                           /* where the flavour that counts lines writes */
     want(w, SANDBOX_COVERAGE, SANDBOX_WRITE, false);
@@ -243,11 +243,26 @@ static bool allows(const struct sandbox_rule *r, enum sandbox_use use)
     return r->use == use || r->use == SANDBOX_WRITE;
 }
 
+/*
+ * Is it Landlock that keeps us out of a folder? Its rules belong to what was mounted and made when they were: a folder that
+ * was replaced, or mounted anew, is another one. access() asks the modes alone, which every user of the folder may have.
+ */
+static bool is_shut(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool denied = fd < 0 && errno == EACCES;
+    if (fd >= 0)
+        close(fd);
+    return denied && access(folder, R_OK | X_OK) == 0;
+}
+
 /* Landlock's own rule: what stands above it counts. */
 static bool is_within(const char *path, enum sandbox_use use)
 {
     char at[PATH_MAX];
     struct stat st;
+    if (use == SANDBOX_WRITE && is_shut(path)) /* for the other uses a folder's names are not listed */
+        return false;
     if (!realpath(path, at))
         return true; /* it is not there, so something else is to be mended */
     for (;;) {
@@ -270,7 +285,7 @@ int sandbox_reaches(const struct config *c, struct err *e)
         if (wanted.rule[i].needed && !is_within(wanted.rule[i].path, wanted.rule[i].use))
             return err_set(
                 e, ERR_CONFIG,
-                "restart it: %s is none of the folders that this process has confined itself to; kill %ld, and "
+                "restart it: %s is none of the folders that this process has confined itself to, or was replaced; kill %ld, and "
                 "see that it is started again",
                 wanted.rule[i].path, (long)getpid());
     if (strcmp(now.group, c->group) != 0)

@@ -62,8 +62,10 @@ void sandbox_state(struct sandbox_report *report);
 void sandbox_look(const struct config *c, struct sandbox_report *report);
 
 /*
- * May this process use what c names? What it cannot reach any more is an error of c, and its cure a restart.
+ * May this process use what c names? What it cannot reach any more is an error of c, and its cure a restart: it names
+ * another folder, or the folder was replaced or mounted anew.
  * out:    0; or -1 and *e
+ * cost:   some calls for each folder
  * errors: ERR_CONFIG
  */
 int sandbox_reaches(const struct config *c, struct err *e);

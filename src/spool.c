@@ -351,7 +351,9 @@ int spool_parse(struct span text, struct spool_entry *v, struct err *e)
 static int read_whole(int fd, struct buf *out, const char *name, struct err *e)
 {
     struct stat st;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > SPOOL_BODY_MAX + HEAD_MAX)
+    if (fstat(fd, &st) != 0)
+        return fail("looking at", name, e);
+    if (!S_ISREG(st.st_mode) || st.st_size > SPOOL_BODY_MAX + HEAD_MAX)
         return no_file(e, "it is no file, or too long");
     out->len = 0;
     while (out->len < (size_t)st.st_size) {
@@ -362,7 +364,7 @@ static int read_whole(int fd, struct buf *out, const char *name, struct err *e)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return no_file(e, strerror(errno));
+            return fail("reading", name, e);
         if (n == 0)
             break;
         out->len += (size_t)n;
@@ -380,9 +382,11 @@ int spool_read(const char *folder, const char *name, struct spool_entry *v, stru
     if (fd < 0 && errno == ENOENT)
         return 1;
     if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EINTR))
-        return fail("opening", path, e);
-    if (fd < 0)
+        return err_set(e, ERR_MEMORY, "the spool: opening %s: %s", path, strerror(errno));
+    if (fd < 0 && (errno == ELOOP || errno == ENXIO)) /* a link, or a socket */
         return no_file(e, strerror(errno));
+    if (fd < 0)
+        return fail("opening", path, e);
     int failed = read_whole(fd, &v->data, name, e);
     close(fd);
     if (failed || spool_parse((struct span){v->data.at ? v->data.at : "", v->data.len}, v, e) != 0)

@@ -105,7 +105,7 @@ int spool_parse(struct span text, struct spool_entry *entry, struct err *e);
 /*
  * Read a file.
  * out:    0; 1: it is not there any more; or -1 and *e
- * errors: ERR_UNDECODABLE  it is no file of a spool, or torn, or may not be read;  ERR_MEMORY, ERR_SYSTEM  not now
+ * errors: ERR_UNDECODABLE  it is no file of a spool, or torn;  ERR_MEMORY  none can be read now;  others  this one cannot
  */
 int spool_read(const char *path, const char *name, struct spool_entry *entry, struct err *e);
 void spool_entry_release(struct spool_entry *entry);

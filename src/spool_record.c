@@ -58,8 +58,7 @@ struct pass {
     struct verifier *verifier;
     struct spool_names names;
     size_t next, n;
-    bool left;  /* something stays that is not to be tried again at once ... */
-    bool stuck; /* ... and so would all else */
+    bool left; /* something stays that is not to be tried again at once */
     struct item items[STORE_BATCH_MAX];
 };
 
@@ -152,9 +151,14 @@ static int take_batch(struct pass *p, struct err *e)
         int read = spool_read(p->spool->path, item->name, &item->entry, &why);
         if (read == 1)
             continue;
-        if (read < 0 && why.code != ERR_UNDECODABLE) {
+        if (read < 0 && why.code == ERR_MEMORY) {
             *e = why;
             return -1;
+        }
+        if (read < 0 && why.code != ERR_UNDECODABLE) { /* a disk that fails: it may be there again */
+            p->left = true;
+            tell(p, item->name, &why);
+            continue;
         }
         if (read < 0 || prepare(p, item, &why) != 0) {
             set_aside(p, item->name, &why);
@@ -174,7 +178,7 @@ static void remove_one(struct pass *p, const char *name)
         return;
     err_set(&why, ERR_READONLY, "it is recorded, and cannot be removed: %s; see complycube-inbox doctor",
             strerror(errno));
-    p->left = p->stuck = true;
+    p->left = true; /* what stands behind it does not wait for it */
     tell(p, name, &why);
 }
 
@@ -200,7 +204,6 @@ static int record_batch(struct pass *p, int64_t now_ms, struct err *e)
     }
     p->d->refused += (int64_t)refused;
     p->left |= refused > 0;
-    p->stuck |= refused == p->n;
     return 0;
 }
 
@@ -217,8 +220,6 @@ static int run(struct pass *p, int64_t now_ms, struct err *e)
         while (p->next < p->names.n) {
             if (take_batch(p, e) != 0 || record_batch(p, now_ms, e) != 0)
                 return -1;
-            if (p->stuck)
-                return 0;
             if (spool_clock_ms() >= end_ms && (p->next < p->names.n || p->names.more))
                 return 1;
         }

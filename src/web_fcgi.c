@@ -52,7 +52,7 @@ struct server {
     struct connection connection[CONNECTIONS], *ready[CONNECTIONS];
     struct fcgi_slot *slot[RECEIVE_BATCH_MAX];
     char peek[PEEK];
-    bool said_absent[SANDBOX_LAYERS];
+    bool said_absent[SANDBOX_LAYERS], reached; /* what it needs, when it had just confined itself */
 };
 
 static size_t max_body(const struct server *s)
@@ -288,6 +288,7 @@ static void confine(struct server *s)
 {
     struct sandbox_report report;
     sandbox_confine(s->r->config, false);
+    s->reached = sandbox_reaches(s->r->config, &(struct err){0}) == 0;
     sandbox_state(&report);
     for (size_t i = 0; i < SANDBOX_LAYERS; i++) {
         const struct sandbox_layer *l = &report.layer[i];
@@ -302,6 +303,13 @@ static void confine(struct server *s)
         log_end(&line);
         log_write(&s->r->log, lines, 1);
     }
+}
+
+static void stop(struct server *s)
+{
+    s->stopping = true; /* what has connected is accepted and answered still */
+    s->stop_ms = s->now_ms, s->tick_ms = 0;
+    accept_more(s, false);
 }
 
 static void serve(struct server *s)
@@ -324,6 +332,8 @@ static void serve(struct server *s)
     log_batch(s, members, n);
     for (size_t i = 0; i < n; i++)
         answer(s, &members[i]);
+    if (s->r->shut_out && s->reached && !s->stopping)
+        stop(s); /* nothing else heals it; whoever started it starts it again */
 }
 
 /* ---- running ---- */
@@ -332,14 +342,10 @@ static void on_signal(struct server *s)
 {
     struct signalfd_siginfo info;
     while (read(s->signal_fd, &info, sizeof info) == sizeof info) {
-        if (info.ssi_signo == SIGHUP) {
+        if (info.ssi_signo == SIGHUP)
             receiver_refresh(s->r, web_time_ms(), true);
-        } else if (!s->stopping) {
-            s->stopping = true; /* what has connected is accepted and answered still */
-            s->stop_ms = s->now_ms;
-            s->tick_ms = 0;
-            accept_more(s, false);
-        }
+        else if (!s->stopping)
+            stop(s);
     }
 }
 

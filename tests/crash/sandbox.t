@@ -157,6 +157,38 @@ sub heals {
     $f->finish;
 }
 
+# ---- a folder that was replaced ----
+
+# Moved away and copied back, or mounted anew: to Landlock it is another one, and only a new process reaches it.
+sub replaced {
+    my $f = fixture('table, WAL');
+    hold($f);
+    my $p = receiver($f);
+    is((ask($f, request(event())))[0]{status}, 200, 'an event is stored');
+    rename $f->path('home/private'), $f->path('home/old') or die $!;
+    system 'cp', '-a', $f->path('home/old'), $f->path('home/private');
+    my $body = event();
+    is((ask($f, request($body)))[0]{status}, 503, 'the folder of the database was replaced: an event is to come again');
+    ok($p->ended(10), 'the receiver ends, so that whoever started it starts it again');
+    is($p->exit_code, 0, '... as after TERM');
+    like(log_of($f), qr/restart it: .*was replaced/, '... and says why');
+    my $new = receiver($f);
+    is((ask($f, request($body)))[0]{status}, 200, 'the next one stores it');
+    end_receiver($new);
+
+    my $spool = $f->folder('home/spool', 0700);
+    $f->write('home/public_html/cgi-bin/complycube-webhook.conf', qq(spool = "../../spool"\n) . Fixture::slurp($f->config));
+    $p = receiver($f);
+    my $get = sub { my ($a) = ask($f, { method => 'GET', path => '/' }); return $a->{body} };
+    is($get->(), "ready", 'with a spool it is ready');
+    rename $spool, "$spool.old" or die $!;
+    $f->folder('home/spool', 0700);
+    is($get->(), "not ready: config", 'once the spool was replaced a GET tells of it');
+    is((ask($f, request(event())))[0]{status}, 200, '... and events are stored all the same');
+    end_receiver($p);
+    $f->finish;
+}
+
 # ---- secrets ----
 
 # Everything in the memory of a process that looks like one of these.
@@ -317,6 +349,7 @@ SKIP: {
 }
 subtest 'a configuration that leads elsewhere' => \&elsewhere;
 subtest 'it heals, and confines itself then' => \&heals;
+subtest 'a folder that was replaced' => \&replaced if !Fixture::sanitized();    # they may read all
 subtest 'who has connected' => \&connected;
 SKIP: {
     skip 'only root reads the memory of a process that is not dumpable', 1 if !$root || Fixture::sanitized();

@@ -105,6 +105,11 @@ sub while_recording {
     writable($f, 1);
     my $before = $total->();
     my ($killed, $answer) = send_all($f, $cgi, [$own], strace($call, $n));
+    if ($killed && !$cgi) {    # what it had not accepted waits in the socket, and is to be counted here
+        my $p = receiver($f);
+        ask($f, { method => 'GET', path => '/' });
+        end_receiver($p);
+    }
     my (undef, $then) = send_all($f, 1, [event(id => "y-$call-$n")]);
     my $counted = $total->() - $before;
     my ($mine) = found($f, $own);

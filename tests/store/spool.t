@@ -116,6 +116,27 @@ subtest 'what is set aside' => sub {
     $f->finish;
 };
 
+subtest 'one that cannot be read now' => sub {
+    my $f = fixture();
+    spool($f, map { event(id => $_) } qw(one two three));
+    my ($first) = sort glob $f->path('home/spool/*.event');
+    chown 0, 0, $first;
+    chmod 0000, $first;
+    SKIP: {
+        skip 'this user owns it', 3 if $> != 0 || !Proc::unprivileged();
+        my ($code, undef, $out) = tool_out($f, 'spool', 'record');
+        is $code, 1, 'something is left';
+        is $f->counts, '2 2 0', 'what stands behind it is recorded';
+        is_deeply [glob $f->path('home/spool/*')], [$first], 'it stays where it is';
+    }
+    chown +(stat $f->database)[4, 5], $first;
+    chmod 0600, $first;
+    is((tool($f, 'spool', 'record'))[0], 0, 'once it can be read');
+    is $f->counts, '3 3 0', 'it is recorded';
+    is waiting($f), 0, 'and gone';
+    $f->finish;
+};
+
 subtest 'other commands record first' => sub {
     my $f = fixture();
     my $person = sub { sprintf $NARROW, $_[0], 'check.pending', 'cli-forget' };

@@ -10,6 +10,9 @@ if (isset($_SERVER['REQUEST_METHOD']) || isset($_SERVER['GATEWAY_INTERFACE'])) {
     exit("This is for cron.\n");
 }
 require __DIR__ . '/ComplyCubeInbox.php';
+// One at a time, however long your work takes: a host allows few processes, and the receiver needs some.
+$alone = fopen(__FILE__, 'r');
+if (!flock($alone, LOCK_EX | LOCK_NB)) exit(0);
 
 // Without control characters, whoever wrote them.
 function say($line) { echo preg_replace('/[\x00-\x1f\x7f]+/', ' ', $line), "\n"; }
@@ -42,7 +45,7 @@ list(, $path, $endpoint) = (isset($_SERVER['argv']) ? $_SERVER['argv'] : array()
 if ($path === null) {
     $path = __DIR__ . '/inbox.db';
     // Before the first event there is no database yet; the secrets show that this is where it will be.
-    if (!file_exists($path) && file_exists(__DIR__ . '/secrets')) exit(0);
+    if (!file_exists($path) && !file_exists("$path.lock") && file_exists(__DIR__ . '/secrets')) exit(0);
 }
 $error = ComplyCubeInbox::attempt('poll', array($path, $endpoint));
 if ($error !== null) {
