@@ -74,7 +74,7 @@ COMPLETE_ZSH  := share/zsh/site-functions/_complycube-inbox
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all static check-static hosting-kit check-kit check-ports deps build-deps demo run check bench soak soak-receiver san unit fuzz fuzzers cover \
+.PHONY: all static check-static hosting-kit check-kit check-ports deps build-deps demo run check bench soak soak-receiver soak-crash san unit fuzz fuzzers cover \
   analyze valgrind install uninstall deb check-deb dist distcheck print clean help force
 
 CGI := $(if $(filter release,$(FLAVOUR)),cgi-bin/complycube-webhook.fcgi cgi-bin/complycube-webhook.cgi)
@@ -205,9 +205,13 @@ soak: deps ## 20 000 events for six workers, of which one is killed each second 
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)KILL_EVENTS=20000 BIN=$(BIN) V=1 tests/lib/run-prove.sh tests/consumers/kill.t
 
-soak-receiver: deps ## 100 000 events while the receiver is killed every 200 ms, a crash and a power cut at each single step (4 minutes)
+soak-receiver: deps ## 100 000 events while the receiver is killed every 200 ms (1 minute)
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)LOAD_EVENTS=100000 CRASH=all BIN=$(BIN) V=1 tests/lib/run-prove.sh tests/crash/load.t tests/crash/steps.t tests/crash/power.t tests/crash/spool.t
+	$(Q)LOAD_EVENTS=100000 BIN=$(BIN) V=1 tests/lib/run-prove.sh tests/crash/load.t
+
+soak-crash: deps ## a crash at each single step and a power cut at each flush, in each form (10 minutes)
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)CRASH=all BIN=$(BIN) tests/lib/run-prove.sh tests/crash/steps.t tests/crash/power.t tests/crash/spool.t
 
 FUZZ_SECONDS ?= 60
 fuzz: ## look for what breaks the parsers and the pipeline (FUZZ_SECONDS=60 for each target)

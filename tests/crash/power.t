@@ -4,7 +4,7 @@
 # a cut would leave is made, with all, some or none of what was not flushed. A fresh receiver works on it: each event that
 # had been answered is there once, what is sent again is there once, and the database is sound. From no database on, as
 # CGI and as FastCGI with batches, in each form of the inbox; and while events are spooled and recorded from there. By itself
-# it tries one of three of these disks, others each time; CRASH=all (make soak-receiver): each.
+# it tries one of three of these disks, others each time; CRASH=all (make soak-crash): each.
 use strict;
 use warnings;
 use FindBin;

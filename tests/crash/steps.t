@@ -4,7 +4,7 @@
 # flush, rename, lock or answer, until a run survives. After each: started again it has what the client saw acknowledged,
 # and once everything is sent again each is there once. As a CGI, as FastCGI with one request and with a batch, in each
 # form of the inbox, and while the database is being made. By itself it leaves out steps of calls that come often, a
-# different few each time, and locks of bytes, which change nothing on the disk; CRASH=all (make soak-receiver): each.
+# different few each time, and locks of bytes, which change nothing on the disk; CRASH=all (make soak-crash): each.
 use strict;
 use warnings;
 use FindBin;
