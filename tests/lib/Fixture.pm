@@ -168,7 +168,7 @@ sub rows {
     return [] if !-s $self->database;
     my $db = DBI->connect('dbi:SQLite:dbname=' . $self->database, '', '',
         { RaiseError => 1, PrintError => 0, sqlite_open_flags => SQLITE_OPEN_READONLY });
-    $db->sqlite_busy_timeout(5000);
+    $db->sqlite_busy_timeout(30_000);
     return [] if !@{ $db->selectall_arrayref(q(SELECT 1 FROM sqlite_master WHERE name = 'event_log')) };
     return $db->selectall_arrayref($sql, undef, @values);
 }
