@@ -266,7 +266,9 @@ static bool is_within(const char *path, enum sandbox_use use)
     if (!realpath(path, at))
         return true; /* it is not there, so something else is to be mended */
     for (;;) {
-        for (size_t i = 0; stat(at, &st) == 0 && i < now.n; i++)
+        if (stat(at, &st) != 0)
+            return true; /* the same */
+        for (size_t i = 0; i < now.n; i++)
             if (now.rule[i].ino == st.st_ino && now.rule[i].dev == st.st_dev && allows(&now.rule[i], use))
                 return true;
         char *slash = strrchr(at, '/');

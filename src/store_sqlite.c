@@ -50,16 +50,25 @@ int store_sqlite_error(struct store *s, const char *doing, struct err *e)
                    os ? ": " : "", os ? strerror(os) : "", cure);
 }
 
+static int64_t clock_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 /*
  * SQLite's own handler sleeps up to 100 ms between two looks, and a reader beside a busy writer with a rollback journal
- * may never see the lock free then.
+ * may never see the lock free then. It counts its sleeps, too, which take longer where there is much to do.
  */
 static int look_again(void *ctx, int n)
 {
     enum { LOOK_MS = 2 };
-    const struct store *s = ctx;
+    struct store *s = ctx;
     struct timespec t = {0, LOOK_MS * 1000000L};
-    if (n >= s->busy_ms / LOOK_MS)
+    if (n == 0)
+        s->busy_begun_ms = clock_ms();
+    if (clock_ms() - s->busy_begun_ms >= s->busy_ms)
         return 0;
     nanosleep(&t, NULL);
     return 1;

@@ -222,7 +222,8 @@ struct store {
     int64_t floor;  /* numbers begin above it: those of files of an older database, or given before a restore */
     bool floor_met; /* ... which they do from the open transaction on */
     char directory_path[PATH_MAX];
-    int wait_ms, busy_ms; /* the latter now: what is left of the former */
+    int wait_ms, busy_ms;  /* the latter now: what is left of the former */
+    int64_t busy_begun_ms; /* of a monotonic clock, while it is waited for */
     char path[PATH_MAX];
     dev_t dev;
     ino_t ino, log_ino; /* of the file, and of the log beside it; 0: it has none */

@@ -89,7 +89,7 @@ sub try_one {
     push @wrong, sprintf '%.1f s', $seconds if $seconds >= ($o{seconds} // 10) * (Fixture::sanitized() ? 2 : 1);
     push @wrong, "200, and $found[0]" if $status == 200 && $found[0] !~ /^1 [01]$/;
     push @wrong, "no cure in the log: $answer->{log}" if $status == 503 && $answer->{log} !~ $CURE;
-    return (@wrong, 'it died of ' . ($p->{status} & 127) . ', exit code ' . ($p->exit_code // 'none')) if $p->ended(0);
+    return ($status, @wrong, 'it died of ' . ($p->{status} & 127) . ', exit code ' . ($p->exit_code // 'none')) if $p->ended(0);
     my ($again) = ask($f, request($body));
     push @wrong, "afterwards $again->{status}: $again->{log}" if $again->{status} != 200;
     @found = found($f, $body);

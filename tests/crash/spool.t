@@ -190,7 +190,10 @@ subtest 'a lock that is held for ever' => sub {
     is(scalar spooled($f), scalar @bodies, 'all of them wait');
     $db->do('ROLLBACK');
     ok(wait_until(sub { !scalar spooled($f) }, 20), 'once the lock is free a FastCGI receiver records them by itself');
-    is_deeply([check($f, @bodies)], [], 'each once, in the order of arrival');
+    is_deeply([grep { !/^order/ } check($f, @bodies)], [], 'each once');
+    my %round = map { event_id($bodies[$_]) => int($_ / 5) } 0 .. $#bodies;    # of those sent at once any may come first
+    my @rounds = map { $round{ $_->[0] } } @{ $f->rows(q(SELECT event_id FROM event_log WHERE source = 'spool' ORDER BY seq)) };
+    is("@rounds", join(' ', sort { $a <=> $b } @rounds), 'in the order of arrival');
     ($state) = ask($f, { method => 'GET', path => '/' });
     is($state->{body}, 'ready', 'and is ready');
     is($f->value(q(SELECT count(*) FROM event_log WHERE source = 'spool')), scalar @bodies, 'they are told to be of the spool');
