@@ -12,7 +12,8 @@ if (isset($_SERVER['REQUEST_METHOD']) || isset($_SERVER['GATEWAY_INTERFACE'])) {
 require __DIR__ . '/ComplyCubeInbox.php';
 // One at a time, however long your work takes: a host allows few processes, and the receiver needs some.
 $alone = fopen(__FILE__, 'r');
-if (!flock($alone, LOCK_EX | LOCK_NB)) exit(0);
+flock($alone, LOCK_EX | LOCK_NB, $another);    // a network's file system may know no locks: then it goes on
+if ($another) exit(0);
 
 // Without control characters, whoever wrote them.
 function say($line) { echo preg_replace('/[\x00-\x1f\x7f]+/', ' ', $line), "\n"; }
