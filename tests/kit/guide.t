@@ -5,6 +5,7 @@
 use strict;
 use warnings;
 use Event;
+use Fcntl ':flock';
 use Fixture;
 use Guide;
 use Host;
@@ -54,7 +55,15 @@ $h->write('private/work.php', $sample =~ s/throw .*;/file_put_contents(__DIR__ .
 change($h, 'UPDATE inbox SET due_ms = 1');
 is_deeply [$h->cron($poll)], ['', 0], 'with code in it there is nothing to say';
 is scalar(() = $h->read('private/done') =~ /^evt-/mg), 3, '... all that waited was worked off';
-is $h->value('SELECT count(*) FROM inbox WHERE state = 1'), 3, '... and is done';
+$c->call(event());
+open my $running, '<', $h->home('private/poll.php') or die $!;
+flock $running, LOCK_EX or die $!;
+is_deeply [$h->cron($poll)], ['', 0], 'while another one runs it ends at once';
+is $h->value('SELECT count(*) FROM inbox WHERE state = 0 AND attempts = 0'), 1, '... and takes nothing';
+close $running;
+$h->cron($poll);
+is $h->value('SELECT count(*) FROM inbox WHERE state = 0'), 0, '... which the next one does';
+is $h->value('SELECT count(*) FROM inbox WHERE state = 1'), 4, '... and is done';
 
 # ---- alarms, and other jobs ----
 
@@ -77,7 +86,7 @@ $h->write('private/inbox.db', 'damaged ' x 1000);
 $h->remove(map { "private/inbox.db-$_" } qw(wal shm));
 is $h->browse, '503 not ready: database', 'where the file of events is damaged the browser says so';
 $h->cron($watch =~ s/watch$/$c->code('restore') =~ s{inbox-….db}{$backup}r/er);
-is $h->browse . $h->counts, '200 ready3 3 0', '... until the job that the guide names has put the copy in its place';
+is $h->browse . $h->counts, '200 ready4 4 0', '... until the job that the guide names has put the copy in its place';
 my $conf = 'public_html/cgi-bin/complycube-webhook.conf';
 $h->write($conf, $h->read($conf) =~ s/^(database = .*\n)/$1 . $c->code('retain') . "\n"/mer);
 is +($h->cron($watch =~ s/watch$/prune/r))[1], 0, 'prune runs with the line that the guide has for it';
