@@ -18,18 +18,23 @@ if ($another) exit(0);
 // Without control characters, whoever wrote them.
 function say($line) { echo preg_replace('/[\x00-\x1f\x7f]+/', ' ', $line), "\n"; }
 
-// What came since the last time, up to a hundred; it is given back at once.
+// What came since the last time, up to a hundred; it is given back at once. The file knows which was the last. Where that
+// does not wait any more the inbox may have been begun anew, and what waits is told of again.
 function tell(ComplyCubeInbox $inbox, $file) {
-    $last = $newest = (int) @file_get_contents($file);
-    foreach ($inbox->claim(100) as $event) {
-        $inbox->release($event);
-        if ($event['seq'] <= $last) continue;
-        say("$event[created_at] $event[type] $event[resource_id]: $event[status] $event[outcome]");
-        $newest = max($newest, (int) $event['seq']);
+    $told = trim(@file_get_contents($file));
+    $name = function ($event) { return $event['seq'] . ' ' . md5($event['event_id']); };
+    $events = $inbox->claim(100);
+    array_map(array($inbox, 'release'), $events);
+    $last = count($events) < 100 && !in_array($told, array_map($name, $events), true) ? 0 : (int) $told;
+    $new = array_filter($events, function ($event) use ($last) { return $event['seq'] > $last; });
+    if (!$new) return;
+    $newest = reset($new);
+    foreach ($new as $event) {
+        say(rtrim("$event[created_at] $event[type] $event[resource_id]: $event[status] $event[outcome]", ' :'));
+        if ($event['seq'] > $newest['seq']) $newest = $event;
     }
-    if ($newest === $last) return;
     say('They wait until your code is in work.php: see work-sample.php and guide.html.');
-    if (@file_put_contents($file, "$newest\n") === false) throw new Exception("$file cannot be written");
+    if (@file_put_contents($file, $name($newest) . "\n") === false) throw new Exception("$file cannot be written");
 }
 
 // With work.php beside this file: what waits goes to it.
