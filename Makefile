@@ -61,6 +61,7 @@ LONG  := $(addprefix tests/,e2e/raw-fastcgi.t e2e/killed.t consumers/kill.t cons
 LEFT_OUT := $(if $(SAN)$(COV),tests/lint/%) $(if $(COV),tests/crash/% tests/bench/% tests/oracle/% tests/consumers/%)
 TESTS  = $(filter-out $(LEFT_OUT),$(LONG) $(filter-out $(LONG),$(sort $(wildcard tests/*/*.t tests/*.t))) $(UNITS) $(FUZZERS))
 ATTACKER := $(OUT)/attacker
+ENTER := build/enter
 BENCH := build/bench/noop build/bench/spawn
 MAN   := $(wildcard src/*.[158])
 VERSION := $(shell sed -n 's/^.define VERSION "\(.*\)"/\1/p' src/version.h)
@@ -156,7 +157,12 @@ $(ATTACKER): tests/crash/attacker.c $(LIB)
 	@$(if $(filter 0,$(V)),echo "  TEST $<")
 	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -o $@ $< $(LIB) $(LIBS_INBOX)
 
-unit: $(UNITS) $(FUZZERS) $(ATTACKER) $(BENCH) ## build the unit tests, and the fuzz targets as programs that replay their seeds
+unit: $(UNITS) $(FUZZERS) $(ATTACKER) $(BENCH) $(ENTER) ## build the unit tests, and the fuzz targets as programs that replay their seeds
+
+# What Proc.pm of the tests begins programs with.
+$(ENTER): tests/lib/enter.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) -static -o $@ $<
 
 $(BENCH): build/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
@@ -169,7 +175,7 @@ build/bench/node_modules/better-sqlite3:
 
 bench: ## measure it beside its peers, and write BENCHMARKS.md (20 minutes; BENCH_OPTIONS='--rounds 1' for less)
 	$(Q)tests/lib/deps.sh bench
-	$(Q)$(MAKE) --no-print-directory all $(BENCH) build/bench/node_modules/better-sqlite3
+	$(Q)$(MAKE) --no-print-directory all $(BENCH) $(ENTER) build/bench/node_modules/better-sqlite3
 	$(Q)tests/bench/bench.pl --out BENCHMARKS.md $(BENCH_OPTIONS)
 
 # What a target that runs for long builds first, by all processors unless make was told how many.
@@ -184,12 +190,12 @@ RECEIVES = $(sort $(filter-out %/static.t,$(wildcard tests/e2e/*.t)) $(shell gre
 check-static: deps ## the end-to-end tests, and all others that start the receiver, with the static build
 	$(Q)tests/lib/deps.sh check-kit
 	$(Q)$(BUILD) hosting-kit
-	$(Q)$(BUILD) all $(BENCH)
+	$(Q)$(BUILD) all $(BENCH) $(ENTER)
 	$(Q)BIN=build/static/bin OBJ=build/static/obj tests/lib/run-prove.sh $(filter $(RECEIVES),$(LONG)) tests/e2e/static.t tests/kit $(filter-out $(LONG),$(RECEIVES))
 
 check-kit: deps ## the hosting kit on a shared host: by its guide, wrongly uploaded, upgraded under load (a minute; root)
 	$(Q)tests/lib/deps.sh check-kit
-	$(Q)$(BUILD) hosting-kit
+	$(Q)$(BUILD) hosting-kit $(ENTER)
 	$(Q)BIN=build/static/bin OBJ=build/static/obj tests/lib/run-prove.sh tests/kit
 
 PORTS := s390x-linux-gnu arm-linux-gnueabihf
@@ -202,15 +208,15 @@ check-ports: ## unit tests and some events with clang, with musl, on 32 bits and
 	$(Q)tests/lib/run-prove.sh tests/lib/ports.pl
 
 soak: deps ## 20 000 events for six workers, of which one is killed each second (5 minutes, and once 4 more)
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory all $(ENTER)
 	$(Q)KILL_EVENTS=20000 BIN=$(BIN) V=1 tests/lib/run-prove.sh tests/consumers/kill.t
 
 soak-receiver: deps ## 100 000 events while the receiver is killed every 200 ms (1 minute)
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory all $(ENTER)
 	$(Q)LOAD_EVENTS=100000 BIN=$(BIN) V=1 tests/lib/run-prove.sh tests/crash/load.t
 
 soak-crash: deps ## a crash at each single step and a power cut at each flush, in each form (10 minutes)
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory all $(ENTER)
 	$(Q)CRASH=all BIN=$(BIN) tests/lib/run-prove.sh tests/crash/steps.t tests/crash/power.t tests/crash/spool.t
 
 FUZZ_SECONDS ?= 60
@@ -275,6 +281,7 @@ deb: ## the Debian package: build/complycube-inbox_VERSION_ARCH.deb
 check-deb: ## install, upgrade under load and purge the package, under systemd and without, in chroots (5 minutes, and once 4 more)
 	$(Q)tests/lib/deps.sh check-deb
 	$(Q)packaging/deb.sh && packaging/deb.sh next
+	$(Q)$(BUILD) $(ENTER)
 	$(Q)tests/lib/run-prove.sh tests/package/package.pl
 
 dist: ## the source release: build/complycube-inbox-VERSION.tar.gz

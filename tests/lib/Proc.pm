@@ -3,7 +3,10 @@
 package Proc;
 use strict;
 use warnings;
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
 use POSIX ();
+use Proc::FastSpawn;
 use Time::HiRes qw(time sleep);
 use Exporter 'import';
 our @EXPORT_OK = qw(wait_until unprivileged);
@@ -12,6 +15,7 @@ our @EXPORT_OK = qw(wait_until unprivileged);
 my $OWNER = $$;
 $SIG{$_} = sub { $$ == $OWNER ? exit 1 : POSIX::_exit(1) } for qw(INT TERM HUP);
 
+my $ENTER = (abs_path(dirname(__FILE__) . '/../..') // '.') . '/build/enter';
 my @USER = getpwnam 'www-data';
 
 # Whether programs are started as www-data, since the test itself runs as root.
@@ -41,30 +45,24 @@ sub start {
     my $tracer = unprivileged() && $cmd[0] eq 'strace';    # as root: what is not dumpable is seen by nobody else
     splice @cmd, 1, 0, '-u', $USER[0] if $tracer;
     $o{root} ||= $tracer;
-    my $pid = fork // die "fork: $!";
-    _child(\%o, @cmd) if !$pid;
+    my ($uid, $gid) = my @user = $o{root} ? () : $o{user} ? @{ $o{user} } : unprivileged();
+    my $keep = qr/^(?:PATH|LANG|\wSAN_OPTIONS|UBSAN_OPTIONS)$/;
+    my %env = ((map { $_ => $ENV{$_} } grep { /$keep/ } keys %ENV), %{ $o{env} // {} });
+    my @open = (_opened('<', $o{stdin}), map { _opened('>>', $_, @user ? @user : @USER[2, 3]) } @o{qw(stdout stderr)});
+    fd_inherit($_, 1) for my @fd = map { fileno $_ } @open;
+    my $pid = spawn($ENTER, ['enter', @fd, $uid // '', $gid // '', $o{dir} // '', @cmd], [map { "$_=$env{$_}" } keys %env])
+        // die "$ENTER: $! (has make unit been run?)\n";
+    fd_inherit($_, 0) for @fd;
     return bless { pid => $pid, name => $o{cmd}[0], owner => $$ }, $class;
 }
 
-sub _child {
-    my ($o, @cmd) = @_;
-    $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);    # not the test's own way out
-    POSIX::setsid();
-    if (my ($uid, $gid) = $o->{root} ? () : $o->{user} ? @{ $o->{user} } : unprivileged()) {
-        $( = $gid;
-        $) = "$gid $gid";
-        POSIX::setuid($uid);
-    }
-    open STDIN, ref $o->{stdin} ? '<&' : '<', $o->{stdin} // '/dev/null' or POSIX::_exit(126);
-    open STDOUT, '>>', $o->{stdout} // '/dev/null' or POSIX::_exit(126);
-    open STDERR, '>>', $o->{stderr} // '/dev/null' or POSIX::_exit(126);
-    chown @USER[2, 3], grep { -f } map { $_ // () } @$o{qw(stdout stderr)} if $o->{root};    # the next may not be root
-    chdir $o->{dir} if $o->{dir};
-    my @keep = grep { /^(PATH|LANG|\wSAN_OPTIONS|UBSAN_OPTIONS)$/ } keys %ENV;
-    my %env = ((map { $_ => $ENV{$_} } @keep), %{ $o->{env} // {} });
-    %ENV = %env;
-    exec { $cmd[0] } @cmd or POSIX::_exit(127) if $cmd[0] =~ m{/};
-    exec @cmd or POSIX::_exit(127);
+# What was made for a program that is not root is its own.
+sub _opened {
+    my ($how, $what, @owner) = @_;
+    return $what if ref $what;
+    open my $file, $how, $what // '/dev/null' or die "$what: $!";
+    chown @owner, $file if @owner && defined $owner[0] && $> == 0 && -f $file;
+    return $file;
 }
 
 sub pid { $_[0]{pid} }

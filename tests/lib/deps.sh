@@ -8,7 +8,7 @@ build='gcc make pkg-config libfcgi-dev libcjson-dev libsqlite3-dev libssl-dev li
 static='gcc make musl-tools dpkg-dev xz-utils patch flex tcl perl'
 demo="$build lighttpd curl openssl php-cli php-sqlite3 perl libdbi-perl libdbd-sqlite3-perl"
 check="$demo libcmocka-dev apache2 libapache2-mod-fcgid lighttpd-mod-openssl nginx-light spawn-fcgi multiwatch
-       php-cgi php-fpm php-mysql mariadb-server libdbd-mariadb-perl sqlite3 mandoc clang systemd strace wrk fio bindfs"
+       php-cgi php-fpm php-mysql mariadb-server libdbd-mariadb-perl libproc-fastspawn-perl sqlite3 mandoc clang systemd strace wrk fio bindfs"
 kit="$static zip"
 check_kit="$check $kit unzip apache2-suexec-custom"
 bench="$check webhook valgrind"
@@ -17,7 +17,7 @@ cover="$check libclang-rt-14-dev llvm-14 gcovr"
 ports="$check $static gcc-s390x-linux-gnu libc6-dev-s390x-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user-static"
 analyze="$check clang-tidy cppcheck valgrind"
 deb="$build dpkg-dev debhelper fakeroot lintian libcmocka-dev"
-check_deb="$deb debootstrap systemd-container"
+check_deb="$deb debootstrap systemd-container libproc-fastspawn-perl"
 
 case ${1-} in
 build) wanted=$build ;;
