@@ -243,7 +243,8 @@ static int leave(struct store *s, struct err *e)
 
 int store_sqlite_check_orphan(const char *path, struct err *e)
 {
-    if (stat_of(path, "").st_size > 0 || stat_of(path, "-wal").st_size == 0)
+    /* The log is looked at first: a database that another process makes just now has pages before it has one. */
+    if (stat_of(path, "-wal").st_size == 0 || stat_of(path, "").st_size > 0)
         return 0;
     return err_set(e, ERR_DATABASE,
                    "%s is missing or empty, but %s-wal holds events of it; put the file back beside it", path, path);
