@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
-# make analyze: gcc -fanalyzer, clang-tidy and cppcheck over src/. Each finding that tests/lint/analyze.known does not list
-# with its reason fails it, and so does a line there that finds nothing any more.
+# make analyze: what gcc with its analyzer, clang, clang-tidy and cppcheck find in src/, and whether each header stands by
+# itself. Each finding that tests/lint/analyze.known does not list with its reason fails it, and so does a line there that
+# finds nothing any more.
 use strict;
 use warnings;
 use File::Basename qw(basename);
@@ -21,10 +22,24 @@ my %line = compile_lines();
 die "make tells no compile lines\n" if keys %line < 30;
 my ($count, $files) = (0, join ' ', map { "src/$_" } sort keys %line);
 
-# gcc: its own flags, and the analyzer.
+# The compilers: our own flags, and gcc's analyzer.
+my $warning = qr{^src/([\w.]+):(\d+):\d+: (?:warning|error): (.*)\[-W([\w-]+)\]$};
 for my $name (sort keys %line) {
-    take('gcc', scalar(`LC_ALL=C $line{$name} -fanalyzer -c -o /dev/null 2>&1`), $?, qr{^src/([\w.]+):(\d+):\d+: (?:warning|error): (.*)\[-W([\w-]+)\]$});
+    take('gcc', scalar(`LC_ALL=C $line{$name} -fanalyzer -c -o /dev/null 2>&1`), $?, $warning);
+    my $clang = $line{$name} =~ s/^\S+/clang/r;
+    take('clang', scalar(`LC_ALL=C $clang -fsyntax-only 2>&1`), $?, $warning);
 }
+
+# A file that begins with a header has shown that it stands by itself. Any other header gets a unit that holds nothing else.
+my %first = map { slurp("src/$_") =~ /^#include "([^"]+)"/m ? ($1 => 1) : () } keys %line;
+my ($any) = map { s{\s\S*src/\w+\.c\b}{}r } values %line;
+for my $header (sources('h')) {
+    found('header', $header, 1, 'no include guard') if slurp("src/$header") !~ /^#ifndef (\w+)\n#define \1\n.*^#endif\n\z/ms;
+    next if $first{$header};
+    my $text = `printf '#include "$header"\nextern int unit;\n' | $any -Werror -fsyntax-only -x c - 2>&1`;
+    found('header', $header, 1, "does not stand by itself: $text") if $?;
+}
+
 my ($flags) = values %line;
 $flags = join ' ', grep { /^-(?:std|D|I)/ && !/FORTIFY/ } split ' ', $flags;
 take('clang-tidy', scalar(`clang-tidy --quiet $files -- $flags 2>&1`), 0, qr{([^/\s]+):(\d+):\d+: (?:warning|error): (.*) \[([\w.,-]+?)(?:,-warnings-as-errors)?\]$});
@@ -34,7 +49,7 @@ take('cppcheck', scalar(`$cppcheck $defines src 2>&1`), $?, qr{^src/([\w.]+):(\d
 
 my @stale = grep { !$known{$_} } sort keys %known;
 print "analyze.known lists what is not found any more: $_\n" for @stale;
-print $count || @stale ? "$count findings\n" : "nothing found by gcc -fanalyzer, clang-tidy and cppcheck\n";
+print $count || @stale ? "$count findings\n" : "nothing found by gcc -fanalyzer, clang, clang-tidy and cppcheck\n";
 exit($count || @stale ? 1 : 0);
 
 sub take {
@@ -45,8 +60,13 @@ sub take {
         $found++;
         my ($entry) = grep { exists $known{$_} } "$file $check", "* $check";
         if ($entry) { $known{$entry}++; next }
-        $count++;
-        print "$tool: src/$file:$line: $what [$check]\n";
+        found($tool, $file, $line, "$what [$check]");
     }
     die "$tool failed:\n$text\n" if $status && !$found;
+}
+
+sub found {
+    my ($tool, $file, $line, $what) = @_;
+    $count++;
+    print "$tool: src/$file:$line: $what\n";
 }

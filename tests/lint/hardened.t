@@ -32,13 +32,16 @@ for my $name (qw(complycube-webhook complycube-inbox)) {
 my @objects = grep { -e "$ROOT/src/" . basename($_, '.o') . '.c' } glob "$obj/*.o";
 cmp_ok scalar @objects, '>', 30, 'our objects are found';
 my (@unprotected, @plain, $checked);
+my %producer = read_elf('--debug-dump=info --dwarf-depth=1', @objects) =~ /^File: (\S+)\n.*?DW_AT_producer\s*:(.*?)$/msg;
+my (%undefined, $nm);
+$nm = `nm -A -u @objects`;
+push @{ $undefined{$1} }, $2 while $nm =~ /^([^:]+):\s+U (\w+)/mg;
 for my $object (@objects) {
-    my ($how) = read_elf('--debug-dump=info', $object) =~ /DW_AT_producer\s*:(.*)/;
+    my $how = $producer{$object} // '';
     push @unprotected, basename($object) if $how !~ /-fstack-protector-strong/ || $how !~ /-O2/ || $how !~ /-f(?:PIE|pie|PIC)\b/;
-    my $symbols = `nm -u '$object'`;
-    $checked++ if $symbols =~ /__\w+_chk\b/;
+    $checked++ if grep { /^__\w+_chk$/ } @{ $undefined{$object} };
     # With FORTIFY these are called by their checked names; those with a size are not where it is known to suffice.
-    push @plain, basename($object) . ": $1" while $symbols =~ /\bU (v?f?printf)\b/g;
+    push @plain, map { basename($object) . ": $_" } grep { /^v?f?printf$/ } @{ $undefined{$object} };
 }
 my %line = compile_lines();
 is_deeply [grep { $line{$_} !~ m{-D_FORTIFY_SOURCE=[23]\b} } sort keys %line], [], 'FORTIFY is asked for, for each file';
@@ -49,8 +52,8 @@ like `nm '$bin/complycube-webhook'`, qr/__stack_chk_fail/, 'and the stack protec
 done_testing;
 
 sub read_elf {
-    my ($option, $file) = @_;
-    my $text = `LC_ALL=C readelf -W $option '$file' 2>/dev/null`;
-    BAIL_OUT("readelf of $file failed") if $? || !length $text;
+    my ($option, @files) = @_;
+    my $text = `LC_ALL=C readelf -W $option @files 2>/dev/null`;
+    BAIL_OUT("readelf of @files failed") if $? || !length $text;
     return $text;
 }

@@ -18,13 +18,14 @@ $object{ basename($_, ".o") } = $_ for glob "$objects/*.o";
 my @names = grep { -e "$ROOT/src/$_.c" } sort keys %object;
 plan skip_all => 'nothing is built yet' if !@names;
 
-my ($seen, @wrong) = (0);
+my ($seen, %exports, @wrong) = (0);
+my $nm = `nm -A -g --defined-only @object{@names}`;
+push @{ $exports{$1} }, $2 while $nm =~ /([^\/:]+)\.o:[0-9a-f]+ [A-Z] (\w+)$/mg;
 for my $name (@names) {
     # A room in several files (store_sqlite, store_sqlite_read) has one prefix; a file may use it or its own.
     my @prefixes = ($name, $ALSO{$name} // (), grep { $name =~ /^\Q$_\E_/ } map { s/\.h$//r } sources("h"));
     my $allowed = join '|', map { quotemeta } @prefixes;
-    for my $line (`nm -g --defined-only '$object{$name}'`) {
-        my ($symbol) = $line =~ /^[0-9a-f]+ [A-Z] (\w+)$/ or next;
+    for my $symbol (@{ $exports{$name} }) {
         next if $symbol =~ /^__(asan|ubsan|odr|gcov|llvm)/ || $symbol eq 'main';
         $seen++;
         push @wrong, "$name.o exports $symbol" if $symbol !~ /^(?:$allowed)(?:_|$)/;
