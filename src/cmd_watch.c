@@ -7,6 +7,7 @@
 #include "refusals.h"
 #include "spool.h"
 
+#include <errno.h>
 #include <glob.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -14,11 +15,19 @@
 
 enum { WRONG_MAX = 8, WAITING = 0, DEAD = 2, QUARANTINED = STORE_STATE_QUARANTINED };
 
+/*
+ * How many failures in a row are told although they came slowly, as the sender's ten tries of one event do: where nothing
+ * came through in between there is no traffic beside which they would be few. A scanner's look like a wrong signature.
+ */
+enum { IN_A_ROW = 5, IN_A_ROW_MATCHED = 10, MINUTE_MS = 60000, WEEK_MS = 7 * 24 * 3600 * 1000 };
+
 struct watch {
     const struct cmd *cmd;
     int64_t n[STORE_STATES], oldest_ms; /* of the inbox: when the oldest that waits was received, 0: none waits */
     int64_t latest_ms;                  /* when something came last, 0: nothing did within --silence */
+    int64_t matched_ms;                 /* when a secret matched last, 0: never */
     int64_t refused[REFUSALS_KINDS];    /* within --within */
+    int64_t in_a_row[REFUSALS_KINDS];   /* since matched_ms, within a week */
     int64_t spooled, spooled_ms, aside; /* of the spool: what waits, since when the oldest; and what is set aside */
     size_t n_wrong;
     char wrong[WRONG_MAX][400];
@@ -49,8 +58,10 @@ static void take_count(void *ctx, const struct store_count *c)
 {
     struct watch *w = ctx;
     bool mine = !w->cmd->endpoint || span_equal(c->endpoint, span_of(w->cmd->endpoint));
-    if (mine && c->last_ms > w->latest_ms)
+    if (mine && c->last_ms > w->latest_ms && c->last_ms >= w->cmd->now_ms - w->cmd->silence_ms)
         w->latest_ms = c->last_ms;
+    if (c->secret.at && c->last_ms > w->matched_ms)
+        w->matched_ms = c->last_ms;
 }
 
 /*
@@ -73,7 +84,7 @@ static int read_store(struct watch *w, const struct config *c, struct err *e)
     struct store_filter filter = {.endpoint = cmd->endpoint, .state = -1};
     struct store *s = cmd_store(c, false, e);
     int failed = !s || store_ready(s, e) != 0 || store_tally(s, &filter, false, take_state, w, e) != 0 ||
-                 (cmd->silence_ms && store_counts(s, cmd->now_ms - cmd->silence_ms, take_count, w, e) != 0);
+                 store_counts(s, 0, take_count, w, e) != 0;
     store_close(s);
     return failed && (e->code != ERR_NOT_FOUND || !not_made_yet(c)) ? -1 : 0;
 }
@@ -85,8 +96,11 @@ static int read_refusals(struct watch *w, const struct config *c, struct err *e)
     if (!log)
         return err_set(e, ERR_MEMORY, "reading the count of refusals: out of memory");
     int failed = refusals_read(c->database, log, e);
-    for (enum refusals_kind k = 0; k < REFUSALS_KINDS && !failed; k++)
-        w->refused[k] = refusals_sum(log, k, w->cmd->now_ms - w->cmd->within_ms, w->cmd->now_ms + 1);
+    int64_t now_ms = w->cmd->now_ms, since_ms = w->matched_ms + MINUTE_MS; /* the minute of the match is its own */
+    for (enum refusals_kind k = 0; k < REFUSALS_KINDS && !failed; k++) {
+        w->refused[k] = refusals_sum(log, k, now_ms - w->cmd->within_ms, now_ms + 1);
+        w->in_a_row[k] = refusals_sum(log, k, since_ms > now_ms - WEEK_MS ? since_ms : now_ms - WEEK_MS, now_ms + 1);
+    }
     free(log);
     return failed;
 }
@@ -122,13 +136,43 @@ static void judge_saved(struct watch *w, const char *database)
 
 static void judge_refusals(struct watch *w)
 {
-    char age[24];
+    char age[24], time[32];
     int64_t refused = w->refused[REFUSALS_SIGNATURE], failed = w->refused[REFUSALS_FAILED];
+    int64_t wrong = w->in_a_row[REFUSALS_SIGNATURE], broken = w->in_a_row[REFUSALS_FAILED];
     cmd_age(w->cmd->within_ms, age);
+    cmd_time(w->matched_ms, time);
     if (refused >= w->cmd->refused_max)
         find(w, "%lld signatures refused within %s", (long long)refused, age);
+    else if (!w->matched_ms && wrong >= IN_A_ROW)
+        find(w, "%lld signatures refused, and none was ever right: is the secret another webhook's? (doctor)",
+             (long long)wrong);
+    else if (wrong >= IN_A_ROW_MATCHED)
+        find(w, "%lld signatures refused since %s, and none was right: is a secret wrong? (doctor)", (long long)wrong,
+             time);
     if (failed >= w->cmd->failed_max)
         find(w, "%lld answers of 5xx within %s (see the receiver's log)", (long long)failed, age);
+    else if (broken >= IN_A_ROW)
+        find(w, "%lld answers of 5xx since the last event that was accepted (see the receiver's log)", (long long)broken);
+}
+
+/* Without a secret that can be used no event is accepted. Who may not read the file cannot tell. */
+static void judge_secrets(struct watch *w, const struct config *c)
+{
+    struct secrets *s = malloc(sizeof *s);
+    struct files_print print;
+    struct err e;
+    bool narrowed;
+    for (size_t i = 0; s && i < c->n_endpoints; i++) {
+        const char *file = c->endpoint[i].secret_file;
+        bool mine = !w->cmd->endpoint || strcmp(w->cmd->endpoint, c->names[i]) == 0;
+        if (!mine || !file || (access(file, R_OK) != 0 && errno == EACCES))
+            continue;
+        if (secrets_read(s, file, &print, &narrowed, &e) == 0)
+            secrets_release(s);
+        else
+            find(w, "%.300s", e.msg);
+    }
+    free(s);
 }
 
 /* What waits there for minutes is recorded by nobody: no database, no receiver, or a folder that it cannot write. */
@@ -218,6 +262,7 @@ int cmd_watch(const struct cmd *cmd, struct err *e)
         find(w, "%s", other.msg);
     judge_refusals(w);
     if (c) {
+        judge_secrets(w, c);
         judge_spool(w, c);
         judge_saved(w, c->database);
     }

@@ -31,6 +31,44 @@ sub says {
 
 sub forge { my ($f, $n) = @_; $f->cgi(map { { body => event(), headers => ['ComplyCube-Signature' => 'f' x 64] } } 1 .. $n) }
 
+# A site where little happens: what comes slowly is told as well.
+{
+    my $f = Fixture->new;
+    forge($f, 4);
+    says($f, 0, qr/^$/, 'four signatures that were wrong are nothing yet');
+    forge($f, 1);
+    says($f, 1, qr/^complycube-inbox: 5 signatures refused, and none was ever right: is the secret another webhook's\? \(doctor\)$/,
+        'five of which none was ever right');
+    record($f, event());
+    my $before = sub { change($f, "UPDATE counter SET last_ms = last_ms - $_[0], hour_ms = hour_ms - $_[0]") };
+    says($f, 0, qr/^$/, 'once one was right they are not');
+    $before->(7200_000);
+    forge($f, 4);
+    says($f, 0, qr/^$/, 'nor nine since then');
+    forge($f, 1);
+    says($f, 1, qr/^complycube-inbox: 10 signatures refused since \S+ \S+ \S+, and none was right: is a secret wrong\? \(doctor\)$/, 'but ten');
+    record($f, event());
+    says($f, 0, qr/^$/, 'until one is right');
+
+    my $secrets = $f->path('home/private/secrets');
+    rename $secrets, "$secrets.aside";
+    says($f, 1, qr{^complycube-inbox: opening \S+/secrets: No such file or directory$}, 'a secret file that is not there');
+    $f->write('home/private/secrets', "main\n", 0600);
+    says($f, 1, qr{^complycube-inbox: \S+/secrets}, 'one with a name and no secret');
+    says($f, 0, qr/^$/, 'of another endpoint', '-e', 'sandbox');
+    rename "$secrets.aside", $secrets;
+    says($f, 0, qr/^$/, 'all is well again');
+
+    chmod 0400, $f->database;
+    record_fails($f) for 1 .. 5;
+    chmod 0600, $f->database;
+    $before->(120_000);
+    says($f, 1, qr/; 5 answers of 5xx since the last event that was accepted \(see the receiver's log\)$/, 'and five answers of 5xx');
+    record($f, event());
+    says($f, 0, qr/^$/, 'until an event is accepted');
+    $f->finish;
+}
+
 for my $form ('table', 'directory') {
     my $f = Fixture->new(conf => ($form eq 'table' ? '' : qq(inbox = "directory"\ndirectory = "../../private/inbox.d"\n)) . $sample
         . qq(endpoint sandbox { secret_file = "../../private/secrets.sandbox" }\n));
@@ -80,7 +118,8 @@ for my $form ('table', 'directory') {
 
     change($f, 'UPDATE counter SET last_ms = last_ms - 7200000, hour_ms = hour_ms - 7200000');
     says($f, 1, qr/^complycube-inbox: nothing came for 60m; 20 signatures refused within 10m$/, "$form: silence", '-Q', '1h');
-    says($f, 0, qr/^$/, "$form: that is short enough", '-Q', '3h', '-G', 100);
+    says($f, 1, qr/^complycube-inbox: 20 signatures refused since \S+ \S+ \S+, and none was right/, "$form: that is short enough, but none was right since", '-Q', '3h', '-G', 100);
+    change($f, 'UPDATE counter SET last_ms = last_ms + 7200000, hour_ms = hour_ms + 7200000');
 
     # Answers of 5xx, since the database is another program's.
     rename $f->database, $f->database . '.aside';
