@@ -6,6 +6,7 @@
 #include "receiver.h"
 #include "refusals.h"
 #include "spool.h"
+#include "store_keep.h"
 
 #include <errno.h>
 #include <glob.h>
@@ -13,13 +14,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { WRONG_MAX = 8, WAITING = 0, DEAD = 2, QUARANTINED = STORE_STATE_QUARANTINED };
+enum { WRONG_MAX = 16, WAITING = 0, DEAD = 2, QUARANTINED = STORE_STATE_QUARANTINED };
 
 /*
  * How many failures in a row are told although they came slowly, as the sender's ten tries of one event do: where nothing
  * came through in between there is no traffic beside which they would be few. A scanner's look like a wrong signature.
  */
-enum { IN_A_ROW = 5, IN_A_ROW_MATCHED = 10, MINUTE_MS = 60000, WEEK_MS = 7 * 24 * 3600 * 1000 };
+enum { IN_A_ROW = 5, IN_A_ROW_MATCHED = 10, BUSY_MS = 2000, MINUTE_MS = 60000, WEEK_MS = 7 * 24 * 3600 * 1000 };
 
 struct watch {
     const struct cmd *cmd;
@@ -78,6 +79,14 @@ static bool not_made_yet(const struct config *c)
            receiver_store_options(c, true, &o, &e) == 0 && store_probe(&o, &e) == 0;
 }
 
+/* Whoever may not write cannot tell whether a receiver could. */
+static void judge_lock(struct watch *w, struct store *s)
+{
+    struct err e;
+    if (store_try(s, BUSY_MS, &e) != 0 && e.code == ERR_BUSY)
+        find(w, "%.300s (doctor)", e.msg);
+}
+
 static int read_store(struct watch *w, const struct config *c, struct err *e)
 {
     const struct cmd *cmd = w->cmd;
@@ -85,6 +94,8 @@ static int read_store(struct watch *w, const struct config *c, struct err *e)
     struct store *s = cmd_store(c, false, e);
     int failed = !s || store_ready(s, e) != 0 || store_tally(s, &filter, false, take_state, w, e) != 0 ||
                  store_counts(s, 0, take_count, w, e) != 0;
+    if (!failed)
+        judge_lock(w, s);
     store_close(s);
     return failed && (e->code != ERR_NOT_FOUND || !not_made_yet(c)) ? -1 : 0;
 }

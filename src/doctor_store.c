@@ -11,7 +11,7 @@
 
 #define WEEK_MS (7 * INT64_C(86400000))
 enum { LAG_MS = 3600000, SPACE_LOW = 256 << 20 /* bytes */, INODES_LOW = 1000, TYPES_SIZE = 2048 };
-enum { REFUSED_MANY = 5, MINUTE_MS = 60000 };
+enum { REFUSED_MANY = 5, MINUTE_MS = 60000, BUSY_MS = 2000 /* a writer keeps the others for milliseconds */ };
 
 static int line_of(const struct config *c, const char *key)
 {
@@ -77,7 +77,8 @@ static void tell_unopened(struct doctor *d, const struct err *e)
     else if (e->code == ERR_FULL)
         doctor_step(d, "by hand: make room on the file system of %s", d->database);
     else if (e->code == ERR_BUSY)
-        doctor_step(d, "by hand: find the program that keeps a transaction open: fuser -v %s", d->database);
+        doctor_step(d, "by hand: find the program that keeps a transaction or the lock, and end it: fuser -v %s %s.lock",
+                    d->database, d->database);
     else
         doctor_step_tool(d, "init");
     if (e->code == ERR_NOT_FOUND) /* the receiver makes it with the first event */
@@ -378,6 +379,8 @@ void doctor_store(struct doctor *d)
         store_close(s);
         return;
     }
+    if (store_try(s, BUSY_MS, &e) != 0 && e.code == ERR_BUSY)
+        tell_unopened(d, &e);
     check_journal(d, &facts);
     check_schema(d, s, &facts);
     check_inbox(d, &facts);

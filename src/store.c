@@ -24,6 +24,7 @@ int store_record(struct store *s, struct record *const batch[], size_t n, int64_
 
 int store_hold(struct store *s, int wait_ms, struct err *e) { return s->ops->hold(s, wait_ms, e); }
 void store_release(struct store *s) { s->ops->release(s); }
+int store_try(struct store *s, int wait_ms, struct err *e) { return s->ops->try(s, wait_ms, e); }
 
 bool store_in_place(struct store *s) { return s->ops->in_place(s); }
 int store_leave(struct store *s, struct err *e) { return s->ops->leave(s, e); }

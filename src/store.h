@@ -180,8 +180,7 @@ struct store_count {
 };
 typedef void store_each_count(void *ctx, const struct store_count *count);
 
-/* Of store_keep.h. */
-struct store_teller;
+struct store_teller; /* this and the next two: store_keep.h */
 struct store_backup;
 struct store_step;
 typedef void store_each_name(void *ctx, const char *endpoint, const char *name);
@@ -193,6 +192,7 @@ struct store_ops {
     int (*record)(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e);
     int (*hold)(struct store *s, int wait_ms, struct err *e);
     void (*release)(struct store *s);
+    int (*try)(struct store *s, int wait_ms, struct err *e);
     bool (*in_place)(struct store *s);
     int (*leave)(struct store *s, struct err *e);
     int (*ready)(struct store *s, struct err *e);

@@ -19,6 +19,12 @@ int store_hold(struct store *s, int wait_ms, struct err *e);
 void store_release(struct store *s);
 
 /*
+ * Could an event be recorded now? Waits for both locks as whoever records does, and changes nothing.
+ * errors: ERR_BUSY  another process has held one of them for wait_ms;  ERR_READONLY  this user may not write
+ */
+int store_try(struct store *s, int wait_ms, struct err *e);
+
+/*
  * How far something long has come, told now and then: "copying" or "checking", so many bytes of all (0: not known).
  * false: stop.
  */

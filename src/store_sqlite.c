@@ -406,6 +406,7 @@ static const struct store_ops ops = {
     .record = store_sqlite_record,
     .hold = store_sqlite_hold,
     .release = store_sqlite_release,
+    .try = store_sqlite_try,
     .in_place = store_sqlite_in_place,
     .leave = leave,
     .ready = store_sqlite_ready,

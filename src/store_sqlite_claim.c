@@ -35,6 +35,20 @@ void store_sqlite_release(struct store *s)
     store_lock_release(&s->lock);
 }
 
+int store_sqlite_try(struct store *s, int wait_ms, struct err *e)
+{
+    int left_ms = store_lock_take(&s->lock, wait_ms, e);
+    if (left_ms < 0)
+        return -1;
+    store_sqlite_wait(s, left_ms);
+    int failed = sqlite3_exec(s->db, "BEGIN IMMEDIATE; ROLLBACK", NULL, NULL, NULL) == SQLITE_OK
+                     ? 0
+                     : store_sqlite_error(s, "beginning to write", e);
+    store_sqlite_wait(s, s->wait_ms);
+    store_lock_release(&s->lock);
+    return failed;
+}
+
 /* The names that there are, behind what was asked for. */
 static int refuse_endpoint(const char *wanted, const char *names, struct err *e)
 {

@@ -412,6 +412,7 @@ int64_t store_sqlite_quarantined(struct store *s, int64_t after, int64_t erased_
 int store_sqlite_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e);
 int store_sqlite_hold(struct store *s, int wait_ms, struct err *e);
 void store_sqlite_release(struct store *s);
+int store_sqlite_try(struct store *s, int wait_ms, struct err *e);
 int store_sqlite_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
 int64_t store_sqlite_select(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e);
 int store_sqlite_show(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);

@@ -555,4 +555,26 @@ if ($> == 0 && unprivileged()) {
         $f->finish;
     };
 }
+# Whoever keeps the others from writing is found with what it prints, and ended.
+my %KEEP = (
+    "a transaction that is never ended" => ["begin immediate;\n.shell sleep 300\n", 'sqlite3'],
+    "the writers' lock, held for ever" => ['', 'flock', 'sleep', 300],
+);
+for my $name (sort keys %KEEP) {
+    fault($name, 'wrong', 'busy', sub {
+        my ($f) = @_;
+        my ($script, $program, @rest) = @{ $KEEP{$name} };
+        my $file = $f->database . ($program eq 'flock' ? '.lock' : '');
+        my $p = Proc->start(cmd => [$program, $file, @rest], stdin => $f->write('run/script', $script), stdout => $f->path('log/keep.log'));
+        wait_until(sub { (doctor($f))[0] }, 20) or fail('it keeps others from writing');
+        return hand => sub {
+            my ($words) = @_;
+            my ($look) = $words =~ /: fuser -v (.*)$/ or return fail("it says how to look: $words");
+            my @pids = map { m{^/proc/(\d+)/} } grep { my $to = readlink; defined $to && grep { $to eq $_ } split ' ', $look } glob '/proc/[0-9]*/fd/*';
+            ok scalar(grep { $_ == $p->pid } @pids), 'it is one of those who have these files open';
+            $p->stop;
+        };
+    });
+}
+
 done_testing;

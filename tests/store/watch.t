@@ -5,6 +5,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use DBI;
 use Event;
 use Fixture;
 use JSON::PP;
@@ -66,6 +67,12 @@ sub forge { my ($f, $n) = @_; $f->cgi(map { { body => event(), headers => ['Comp
     says($f, 1, qr/; 5 answers of 5xx since the last event that was accepted \(see the receiver's log\)$/, 'and five answers of 5xx');
     record($f, event());
     says($f, 0, qr/^$/, 'until an event is accepted');
+
+    my $db = DBI->connect('dbi:SQLite:dbname=' . $f->database, '', '', { RaiseError => 1 });
+    $db->do('BEGIN IMMEDIATE');
+    says($f, 1, qr/^complycube-inbox: \S+, beginning to write: database is locked; .* \(doctor\)$/, 'a transaction that is never ended');
+    $db->rollback;
+    says($f, 0, qr/^$/, 'until it is');
     $f->finish;
 }
 
