@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * config: read whole, checked whole. The only user of libconfuse. */
 #include "config.h"
+#include "near.h"
 
 #include <confuse.h>
 #include <stdio.h>
@@ -155,14 +156,31 @@ static int check_values(struct config *c, const char *max_body, const char *reta
 
 static _Thread_local struct config *parsing; /* libconfuse's error function is given no context */
 
+const char *config_meant(const char *message, const char **typed)
+{
+    static const char *const of_section[] = {"endpoint", "secret_file", "events"};
+    static const char mark[] = "no such option '";
+    const char *at = strstr(message, mark), *end = at ? strchr(at += sizeof mark - 1, '\'') : NULL;
+    *typed = at;
+    for (size_t i = 0; end && i < KEYS + sizeof of_section / sizeof *of_section; i++) {
+        const char *name = i < KEYS ? config_keys[i].name : of_section[i - KEYS];
+        if (near_typo(at, (size_t)(end - at), name))
+            return name;
+    }
+    return NULL;
+}
+
 static void parse_error(cfg_t *cfg, const char *format, va_list ap)
 {
-    char what[240];
+    char what[240], cure[80] = "";
+    const char *typed, *meant;
     vsnprintf(what, sizeof what, format, ap);
+    if (strstr(what, "unexpected token"))
+        snprintf(cure, sizeof cure, "; a text stands in quotes, a list of them in braces: {\"*\"}");
+    else if ((meant = config_meant(what, &typed)) != NULL)
+        snprintf(cure, sizeof cure, "; did you mean %s?", meant);
     if (parsing->error.code == ERR_NONE)
-        err_set(&parsing->error, ERR_CONFIG, "%s, line %d: %s%s", parsing->path, cfg ? cfg->line : 0, what,
-                strstr(what, "unexpected token") ? "; a text stands in quotes, a list of them in braces: {\"*\"}"
-                                                 : "");
+        err_set(&parsing->error, ERR_CONFIG, "%s, line %d: %s%s", parsing->path, cfg ? cfg->line : 0, what, cure);
 }
 
 static int note_line(cfg_t *cfg, cfg_opt_t *opt)

@@ -74,6 +74,13 @@ struct config_key {
     const char *help;
 };
 extern const struct config_key config_keys[];
+
+/*
+ * Of a message of config_load about an option that nobody knows: where its name stands in it (*typed; NULL: it is no such
+ * message), and the option that was probably meant, or NULL.
+ */
+const char *config_meant(const char *message, const char **typed);
+
 extern const size_t config_n_keys;
 
 /*

@@ -54,17 +54,26 @@ static bool step_default(struct doctor *d, const struct config *c)
     return false;
 }
 
-/* Does the line begin with the option that the parser does not know? Behind a quote that is not closed it names any. */
-static bool is_of_unknown(const char *line, const char *msg)
+/*
+ * An option that the parser does not know gets the name that was meant, or is made a comment. Not where the line does not
+ * begin with it: behind a quote that is not closed any word is one.
+ */
+static bool step_unknown(struct doctor *d, const struct config *c, long line, const char *text)
 {
-    const char *name = strstr(msg, "no such option '");
-    name = name ? name + 16 : "";
-    size_t len = strcspn(name, "'");
-    line += strspn(line, " \t");
-    return len && strncmp(line, name, len) == 0 && strchr(" \t=", line[len]) && line[len];
+    const char *typed, *meant = config_meant(c->error.msg, &typed), *at = text + strspn(text, " \t");
+    size_t len = typed ? strcspn(typed, "'") : 0;
+    if (!len || strncmp(at, typed, len) != 0 || !at[len] || !strchr(" \t={", at[len]))
+        return false;
+    char mended[1100];
+    if (meant)
+        snprintf(mended, sizeof mended, "%.*s%s%s", (int)(at - text), text, meant, at + len);
+    else
+        snprintf(mended, sizeof mended, "# %s", text);
+    doctor_step(d, "in %s:%d write: %s", c->path, (int)line, mended);
+    return true;
 }
 
-/* The parser names a line: ", line N: ". An option that is unknown is made a comment. */
+/* The parser names a line: ", line N: ". */
 static bool step_line(struct doctor *d, const struct config *c)
 {
     char text[1024];
@@ -72,9 +81,7 @@ static bool step_line(struct doctor *d, const struct config *c)
     long line = at ? strtol(at + 7, NULL, 10) : 0;
     if (line < 1 || line > 100000 || doctor_line(c->path, (int)line, text, sizeof text) != 0)
         return false;
-    if (is_of_unknown(text, c->error.msg))
-        doctor_step(d, "in %s:%d write: # %s", c->path, (int)line, text);
-    else
+    if (!step_unknown(d, c, line, text))
         doctor_step(d,
                     "by hand: mend line %d of %s, or a quote or a brace above it that is not closed; "
                     "complycube-webhook.conf(5) has every key",

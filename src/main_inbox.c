@@ -2,6 +2,7 @@
  * complycube-inbox: the operator's tool over the receiver's configuration and stores. */
 #include "cmd.h"
 #include "find.h"
+#include "near.h"
 #include "version.h"
 #include "web.h"
 
@@ -280,6 +281,20 @@ static const struct subcommand *find_subcommand(const char *name)
     return NULL;
 }
 
+static int refuse_command(const char *name)
+{
+    const char *meant = NULL;
+    for (size_t i = 0; i < SUBCOMMANDS; i++)
+        if (subcommands[i].run && near_typo(name, strlen(name), subcommands[i].name))
+            meant = subcommands[i].name;
+    fprintf(stderr, "complycube-inbox: there is no command %s; ", name);
+    if (meant)
+        fprintf(stderr, "did you mean %s?\n", meant);
+    else
+        fputs("complycube-inbox --help lists them\n", stderr);
+    return err_exit(ERR_USAGE);
+}
+
 int main(int argc, char **argv)
 {
     char folder[PATH_MAX];
@@ -310,10 +325,8 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "-V") == 0 || strcmp(argv[1], "--version") == 0)
         return printf("complycube-inbox %s\n", VERSION) < 0;
     const struct subcommand *sub = find_subcommand(argv[1]);
-    if (!sub) {
-        fprintf(stderr, "complycube-inbox: there is no command %s\n\n", argv[1]);
-        return print_usage(stderr);
-    }
+    if (!sub)
+        return refuse_command(argv[1]);
     if (parse(sub, argc - 1, argv + 1, &cmd, &helped, &e) == 0 && (helped || sub->run(&cmd, &e) == 0))
         err_set(&e, fflush(stdout) == 0 && !ferror(stdout) ? ERR_NONE : ERR_SYSTEM,
                 "what it had to say could not be written to standard output");

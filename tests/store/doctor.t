@@ -103,7 +103,10 @@ fault 'a value that is none', wrong => 'config', sub { config($_[0], sub { s/^#?
 fault 'max_body is no size', wrong => 'config', sub { config($_[0], sub { s/^#?\s*max_body.*\n//mg; s/\A/max_body = "lots"\n/ }) };
 fault 'the directory form without its folder', wrong => 'config', sub { config($_[0], sub { s/^#?\s*(?:inbox|directory) .*\n//mg; s/\A/inbox = "directory"\n/ }) };
 fault 'a time without a unit', wrong => 'config', sub { config($_[0], sub { s/^#?\s*retain.*\n//mg; s/\A/retain = "90"\n/ }) };
-fault 'an unknown key', wrong => 'config', sub { config($_[0], sub { s/\A/databse = "x"\n/ }) };
+fault 'an unknown key', wrong => 'config', sub { config($_[0], sub { s/\A/backup = "x"\n/ }) };
+fault 'a key with a letter missing', wrong => 'config', sub { config($_[0], sub { s/^database/databse/m }) }, finding => qr/did you mean database\?$/;
+fault 'two letters swapped, in a section', wrong => 'config', sub { config($_[0], sub { s/secret_file/secret_flie/ }) };
+fault 'the name of a section', wrong => 'config', sub { config($_[0], sub { s/^endpoint/endpiont/m }) };
 fault 'a configuration that anyone may write', wrong => 'config', sub { chmod 0666, $_[0]->config; () };
 fault 'a group that does not exist', wrong => 'config', sub { config($_[0], sub { s/^#?\s*group.*\n//mg; s/\A/group = "no-such-group"\n/ }) };
 

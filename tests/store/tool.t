@@ -74,6 +74,11 @@ unlike($out, qr/e2/, 'and leave the other out');
 ($code, $out) = tool('', 'list', '--state', 'done');
 is($out, "no events\n", 'and one state');
 is((tool('', 'list', '--state', 'odd'))[0], 2, 'an unknown state is a usage error');
+for (['wacth', 'did you mean watch?'], ['frobnicate', 'complycube-inbox --help lists them']) {
+    my ($typed, $help) = @$_;
+    my @is = (system("$bin/complycube-inbox $typed >$dir/out 2>$dir/err") >> 8, map { scalar `cat $dir/$_` } qw(out err));
+    is_deeply(\@is, [2, '', "complycube-inbox: there is no command $typed; $help\n"], "$typed is no command, and it says what helps");
+}
 is((tool('', 'list', '--limit', '0'))[0], 2, 'so is a limit of nothing');
 
 for my $key ('1', 'e1') {
