@@ -28,8 +28,8 @@ HARD := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitiz
 LINK := -fsanitize=address,undefined
 endif
 ifdef COV
-HARD := -O0 -g --coverage -DSANDBOX_COVERAGE='"$(abspath $(OBJ))"'
-LINK := --coverage
+HARD := $(if $(SAN),$(HARD),-O0 -g) --coverage -DSANDBOX_COVERAGE='"$(abspath $(OBJ))"'
+LINK := $(if $(SAN),$(LINK)) --coverage
 endif
 ifdef FUZZ
 CC   := clang
@@ -57,8 +57,10 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/target/%,$(filter-out %/replay.c $(i
 # Those that wait the longest come first, so that the others run beside them.
 LONG  := $(addprefix tests/,e2e/raw-fastcgi.t e2e/killed.t consumers/kill.t consumers/once.t consumers/library.t e2e/commands-under-load.t e2e/cgi.t \
   store/erase.t e2e/doctor-url.t store/backup.t crash/steps.t crash/power.t crash/faults.t bench/smoke.t)
-# What says nothing of a flavour: text looks the same under sanitizers; coverage needs no crash and no benchmark.
-LEFT_OUT := $(if $(SAN)$(COV),tests/lint/%) $(if $(COV),tests/crash/% tests/bench/% tests/oracle/% tests/consumers/%)
+# What says nothing of a flavour: text looks the same under sanitizers, and coverage by itself needs neither whoever is
+# killed nor whatever is measured.
+LEFT_OUT := $(if $(SAN)$(COV),tests/lint/%) \
+  $(if $(SAN),,$(if $(COV),$(addprefix tests/crash/,steps.t power.t load.t sandbox.t full.t) tests/bench/% tests/oracle/% tests/consumers/%))
 TESTS  = $(filter-out $(LEFT_OUT),$(LONG) $(filter-out $(LONG),$(sort $(wildcard tests/*/*.t tests/*.t))) $(UNITS) $(FUZZERS))
 ATTACKER := $(OUT)/attacker
 ENTER := build/enter
@@ -236,14 +238,16 @@ valgrind: ## the unit tests, a CGI and the tool under valgrind
 	$(Q)$(MAKE) --no-print-directory all unit
 	$(Q)tests/lib/run-prove.sh tests/lint/valgrind.pl
 
-cover: ## how much of src/ the tests reach: 90 % below rank 9, and fuzzing 95 % of what reads requests
+# Where the counters of lines are.
+COUNTED := build/$(if $(SAN),san,cov)/obj
+cover: ## how much of src/ the tests reach: 90 % below rank 9, and fuzzing 95 % of what reads requests (SAN=1: with sanitizers)
 	$(Q)tests/lib/deps.sh cover
-	$(Q)$(MAKE) --no-print-directory fuzzers FUZZ=cover
+	$(Q)$(BUILD) fuzzers FUZZ=cover SAN=
 	$(Q)tests/lib/cover.pl fuzz
-	$(Q)$(MAKE) --no-print-directory all unit COV=1
-	$(Q)tests/lib/cover.pl prepare
+	$(Q)$(BUILD) all unit COV=1
+	$(Q)OBJ=$(COUNTED) tests/lib/cover.pl prepare
 	$(Q)$(MAKE) --no-print-directory check COV=1
-	$(Q)tests/lib/cover.pl check
+	$(Q)OBJ=$(COUNTED) tests/lib/cover.pl check
 
 san: ## run every test of a program with sanitizers
 	$(Q)$(MAKE) --no-print-directory check SAN=1

@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
 # Coverage of src/ by lines, and whether it is enough:
-#     cover.pl check       what make check reached under COV=1: 90 % of all that stands below rank 9 of src/layers
+#     cover.pl check       what make check reached under COV=1, by the counters in OBJ: 90 % of all that stands below rank 9
+#                          of src/layers
 #     cover.pl fuzz        what the seeds of tests/fuzz (and build/fuzz/corpus) reach of decode, verify and the request
 #                          reader: 95 %
 # cover.pl prepare makes the counters' files, so that programs of any user can write them.
@@ -15,6 +16,7 @@ use lib $FindBin::Bin;
 use Source;
 
 my ($what) = @ARGV;
+my $obj = $ENV{OBJ} // 'build/cov/obj';
 chdir $ROOT or die "$ROOT: $!";
 if (($what // '') eq 'prepare') { prepare() }
 elsif (($what // '') eq 'check') { exit verdict(90, 'below rank 9', by_check()) }
@@ -23,7 +25,7 @@ else { die "usage: cover.pl prepare|check|fuzz\n" }
 
 # An empty file is a new one for gcc's counters; without it the first user to come would own it.
 sub prepare {
-    for my $notes (glob 'build/cov/*/*.gcno') {
+    for my $notes (glob "$obj/../*/*.gcno") {
         my $file = $notes =~ s/\.gcno$/.gcda/r;
         open my $f, '>', $file or die "$file: $!";
         chmod 0666, $file;
@@ -32,7 +34,7 @@ sub prepare {
 
 # NAME => [lines, lines reached, does it count]
 sub by_check {
-    my $json = `gcovr --root . --filter src/ --object-directory build/cov/obj --json-summary - build/cov/obj`;
+    my $json = `gcovr --root . --filter src/ --object-directory $obj --json-summary - $obj`;
     die "gcovr failed\n" if $?;
     my $rank = ranks();
     return map { my $name = basename($_->{filename}); ($name => [@$_{qw(line_total line_covered)}, ($rank->{$name} // 99) < 9]) }
