@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * cmd_change: requeue, ack and dead: events change by hand, each with a line in the history. */
+#include "clock.h"
 #include "cmd.h"
 #include "cmd_json.h"
 #include "cmd_row.h"
@@ -63,12 +64,12 @@ static int change_all(struct change *c, struct store *s, const int64_t *seqs, in
     struct progress progress = progress_begin(n);
     int64_t done = 0, more = 0;
     while (done < n && more >= 0) {
-        int64_t begun_ms = web_clock_ms();
-        more = store_change(s, c->verb->change, seqs + done, n - done, &by, web_time_ms(), tell, c, e);
+        int64_t begun_ms = clock_ms();
+        more = store_change(s, c->verb->change, seqs + done, n - done, &by, clock_time_ms(), tell, c, e);
         done += more > 0 ? more : 0;
         progress_draw(&progress, done, NULL);
         if (done < n && more > 0)
-            cmd_pause(web_clock_ms() - begun_ms);
+            cmd_pause(clock_ms() - begun_ms);
     }
     progress_end(&progress);
     if (more < 0 && done)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * cmd_erase: what is stored of a person is emptied, in the database, the directory and quarantine. */
+#include "clock.h"
 #include "cmd_json.h"
 #include "cmd_person.h"
 #include "cmd_spool.h"
@@ -38,12 +39,12 @@ static int erase_events(struct erase *x, const int64_t *seqs, int64_t n, struct 
     struct progress progress = progress_begin(n);
     int64_t done = 0, more = 0;
     while (done < n && more >= 0) {
-        int64_t begun_ms = web_clock_ms();
+        int64_t begun_ms = clock_ms();
         more = store_erase(x->store, STORE_ERASE, seqs + done, n - done, &x->by, x->now_ms, tell, x, e);
         done += more > 0 ? more : 0;
         progress_draw(&progress, done, NULL);
         if (done < n && more > 0)
-            cmd_pause(web_clock_ms() - begun_ms);
+            cmd_pause(clock_ms() - begun_ms);
     }
     progress_end(&progress);
     if (more < 0 && done)
@@ -74,14 +75,14 @@ static void choose(void *ctx, const struct store_quarantined *row)
 
 static int empty_rows(struct erase *x, struct err *e)
 {
-    int64_t begun_ms = web_clock_ms();
+    int64_t begun_ms = clock_ms();
     if (x->n_ids == 0)
         return 0;
     if (!x->cmd->dry_run && store_erase_quarantined(x->store, x->ids, x->n_ids, &x->by, x->now_ms, e) < 0)
         return -1;
     for (int64_t i = 0; i < x->n_ids; i++)
         tell_row(x, x->ids[i], x->cmd->dry_run ? "chosen" : "erased");
-    cmd_pause(web_clock_ms() - begun_ms);
+    cmd_pause(clock_ms() - begun_ms);
     return 0;
 }
 
@@ -142,12 +143,12 @@ static int scrub(struct store *s, struct err *e)
 {
     struct err why = {0};
     struct progress progress = progress_begin(0);
-    int64_t at = 0, begun_ms = web_clock_ms();
+    int64_t at = 0, begun_ms = clock_ms();
     int more;
     while ((more = store_scrub(s, &at, &why)) > 0) {
         progress_draw(&progress, at, " pages looked through");
-        cmd_pause(web_clock_ms() - begun_ms);
-        begun_ms = web_clock_ms();
+        cmd_pause(clock_ms() - begun_ms);
+        begun_ms = clock_ms();
     }
     progress_end(&progress);
     if (more == 0)

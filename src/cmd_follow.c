@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * cmd_follow: events as they are recorded, from now on or from a time, until it is told to end. */
+#include "clock.h"
 #include "cmd.h"
 #include "cmd_row.h"
 #include "signals.h"
@@ -45,7 +46,7 @@ static int reopen(struct follow *f, struct err *e)
 /* 1: there may be more; 0: nothing new; or -1 and *e. */
 static int look(struct follow *f, struct err *e)
 {
-    f->row.now_ms = web_time_ms();
+    f->row.now_ms = clock_time_ms();
     if ((!f->store || !store_in_place(f->store)) && reopen(f, e) != 0)
         return -1;
     int more = store_follow(f->store, &f->filter, &f->after, cmd_row_print, &f->row, e);

@@ -2,6 +2,7 @@
  * cmd_import: saved events are taken in, as the receiver would, with what they have behind them. */
 #include "cmd_import.h"
 
+#include "clock.h"
 #include "cmd_json.h"
 #include "hex.h"
 #include "web.h"
@@ -138,7 +139,7 @@ static int prepare(struct cmd_import *x, struct item *item, size_t slot)
 {
     const struct cmd_line *line = &item->line;
     item->why = (struct err){0};
-    item->past = (struct record_past){.received_ms = line->received_ms ? line->received_ms : web_time_ms(),
+    item->past = (struct record_past){.received_ms = line->received_ms ? line->received_ms : clock_time_ms(),
                                       .state = line->state_number,
                                       .attempts = line->attempts,
                                       .done_ms = line->done_ms,
@@ -156,7 +157,7 @@ static int prepare(struct cmd_import *x, struct item *item, size_t slot)
     bool waits = past->state == 0 || (past->state < 0 && !item->record.ignored);
     if (x->cmd->done && waits) {
         past->state = 1;
-        past->done_ms = web_time_ms();
+        past->done_ms = clock_time_ms();
     }
     if (line->erased_ms && past->state != 3)
         past->state = 1; /* nothing is left to hand on */
@@ -181,14 +182,14 @@ static void tell_item(struct cmd_import *x, const struct item *item)
 static void record(struct cmd_import *x)
 {
     struct record *batch[STORE_BATCH_MAX];
-    int64_t begun_ms = web_clock_ms();
+    int64_t begun_ms = clock_ms();
     for (size_t i = 0; i < x->n; i++)
         batch[i] = &x->items[i].record;
-    if (x->n && store_record(x->store, batch, x->n, web_time_ms(), &x->e) != 0) {
+    if (x->n && store_record(x->store, batch, x->n, clock_time_ms(), &x->e) != 0) {
         x->failed = true;
         err_prefix(&x->e, "%s", x->items[0].where);
     }
-    int64_t took_ms = web_clock_ms() - begun_ms;
+    int64_t took_ms = clock_ms() - begun_ms;
     for (size_t i = 0; i < x->n && !x->failed; i++)
         tell_item(x, &x->items[i]);
     progress_draw(&x->progress, x->count[IMPORTED], NULL);
@@ -258,7 +259,7 @@ static int finish(struct cmd_import *x, struct err *e)
     progress_end(&x->progress);
     int64_t n = x->count[IMPORTED] + x->count[QUARANTINED];
     const char *detail = x->cmd->unverified ? "unverified" : NULL;
-    if (n && store_note(x->store, "import", n, detail, &by, web_time_ms(), x->failed ? NULL : e) != 0 && !x->failed)
+    if (n && store_note(x->store, "import", n, detail, &by, clock_time_ms(), x->failed ? NULL : e) != 0 && !x->failed)
         return -1;
     if (!x->cmd->json)
         printf("%lld imported, %lld were here already, %lld are in quarantine, %lld refused\n",

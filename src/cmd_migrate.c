@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * cmd_migrate: bring the database up to this program's schema, after a backup, while the receiver runs. */
+#include "clock.h"
 #include "cmd.h"
 #include "cmd_json.h"
 #include "cmd_tell.h"
@@ -62,11 +63,11 @@ static int migrate(const struct cmd *cmd, const struct config *c, struct store *
     if (!cmd->no_backup && back_up(cmd, c, s, e) != 0)
         return -1;
     do {
-        int64_t begun_ms = web_clock_ms();
-        more = store_migrate(s, &by, web_time_ms(), &step, e);
+        int64_t begun_ms = clock_ms();
+        more = store_migrate(s, &by, clock_time_ms(), &step, e);
         if (more > 0) {
             print_step(cmd, &step);
-            cmd_pause(web_clock_ms() - begun_ms);
+            cmd_pause(clock_ms() - begun_ms);
         }
     } while (more > 0);
     return more;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * cmd_prune: empty what is done and older than `retain`. */
+#include "clock.h"
 #include "cmd.h"
 #include "cmd_json.h"
 #include "progress.h"
@@ -21,12 +22,12 @@ static int empty_all(struct store *s, const int64_t *seqs, int64_t n, const stru
     struct progress progress = progress_begin(n);
     int64_t done = 0, more = 0;
     while (done < n && more >= 0) {
-        int64_t begun_ms = web_clock_ms();
-        more = store_erase(s, STORE_PRUNE, seqs + done, n - done, by, web_time_ms(), count, emptied, e);
+        int64_t begun_ms = clock_ms();
+        more = store_erase(s, STORE_PRUNE, seqs + done, n - done, by, clock_time_ms(), count, emptied, e);
         done += more > 0 ? more : 0;
         progress_draw(&progress, done, NULL);
         if (done < n && more > 0)
-            cmd_pause(web_clock_ms() - begun_ms);
+            cmd_pause(clock_ms() - begun_ms);
     }
     progress_end(&progress);
     return more < 0 ? -1 : 0;
@@ -41,7 +42,7 @@ static int note(const struct cmd *cmd, struct store *s, const struct store_actor
     (void)cmd;
     if (!gmtime_r(&seconds, &tm) || strftime(detail, sizeof detail, "done before %Y-%m-%dT%H:%M:%SZ", &tm) == 0)
         snprintf(detail, sizeof detail, "done before %lld", (long long)before_ms);
-    return store_note(s, "prune", n, detail, by, web_time_ms(), e);
+    return store_note(s, "prune", n, detail, by, clock_time_ms(), e);
 }
 
 static int tell(const struct cmd *cmd, const struct config *c, int64_t emptied, int64_t removed)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * cmd_quarantine: what was put aside: signed, but no event, or a known one with another payload. */
+#include "clock.h"
 #include "cmd.h"
 #include "cmd_json.h"
 #include "decode.h"
@@ -137,7 +138,7 @@ static int accept_with(const struct cmd *cmd, struct store *s, struct verifier *
     if (result != 0)
         err_prefix(e, "number %lld is no event and cannot become one", (long long)id);
     else
-        result = store_accept(s, id, &r, &by, web_time_ms(), &seq, e);
+        result = store_accept(s, id, &r, &by, clock_time_ms(), &seq, e);
     if (result == 0 && cmd->json) {
         struct cmd_json *j = cmd_json_new();
         cmd_json_number(j, "schema", 1);
@@ -172,7 +173,7 @@ static int drop_one(const struct cmd *cmd, struct store *s, int64_t id, struct e
 {
     struct cmd_who who;
     struct store_actor by = cmd_actor(cmd, &who);
-    if (store_drop(s, id, &by, web_time_ms(), e) != 0)
+    if (store_drop(s, id, &by, clock_time_ms(), e) != 0)
         return -1;
     if (!cmd->json)
         return printf("%lld is dropped\n", (long long)id) < 0;

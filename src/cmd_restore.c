@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * cmd_restore: put a backup in the place of the database, and say what that means for each event. */
+#include "clock.h"
 #include "cmd.h"
 #include "cmd_json.h"
 #include "cmd_spool.h"
@@ -70,9 +71,9 @@ static int change_all(const struct restore *r, struct store *s, enum store_chang
     if (!by.reason)
         by.reason = "no file after a restore";
     for (; done < n && more >= 0; done += more > 0 ? more : 0) {
-        int64_t begun_ms = web_clock_ms();
-        more = store_change(s, what, seqs + done, n - done, &by, web_time_ms(), ignore, NULL, e);
-        cmd_pause(web_clock_ms() - begun_ms);
+        int64_t begun_ms = clock_ms();
+        more = store_change(s, what, seqs + done, n - done, &by, clock_time_ms(), ignore, NULL, e);
+        cmd_pause(clock_ms() - begun_ms);
     }
     return more < 0 ? -1 : 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * cmd_send: signs events and posts them to a webhook, as ComplyCube does, and tells how they were answered. */
+#include "clock.h"
 #include "cmd.h"
 #include "cmd_json.h"
 #include "example.h"
@@ -106,7 +107,7 @@ static int start(struct send *s, int slot, struct err *e)
     if (!cmd->file) {
         const char *type = cmd->n_types ? cmd->types[(size_t)s->begun % cmd->n_types] : "check.completed";
         body =
-            (struct span){s->slot[slot].body, example_write(&s->example, type, web_time_ms(), s->slot[slot].body, e)};
+            (struct span){s->slot[slot].body, example_write(&s->example, type, clock_time_ms(), s->slot[slot].body, e)};
         if (!body.len)
             return -1;
     }
@@ -141,7 +142,7 @@ static void look(struct send *s, int slot)
 static int run(struct send *s, struct err *e)
 {
     int result = 0, slots = (int)s->cmd->workers;
-    int64_t start_ms = web_clock_ms();
+    int64_t start_ms = clock_ms();
     struct progress progress = progress_begin(s->cmd->count);
     char failed[40];
     while (s->ended < s->begun || (s->begun < s->cmd->count && !s->signals.told && result == 0)) {
@@ -158,7 +159,7 @@ static int run(struct send *s, struct err *e)
             look(s, i);
         }
     }
-    s->took_ms = web_clock_ms() - start_ms;
+    s->took_ms = clock_ms() - start_ms;
     progress_end(&progress);
     return result;
 }

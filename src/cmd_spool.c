@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * cmd_spool: what waits in the spool: list it, or record it. */
 #include "cmd_spool.h"
+#include "clock.h"
 #include "cmd_json.h"
 #include "decode.h"
 #include "progress.h"
@@ -181,10 +182,10 @@ static int record_all(const struct config *c, struct store *s, struct told *t, s
     spool_begin(&spool, c->spool);
     int result = spool_retry(c->spool, e) < 0 ? -1 : 1;
     while (result == 1) {
-        int64_t begun_ms = web_clock_ms();
+        int64_t begun_ms = clock_ms();
         result = store_hold(s, WAIT_MS, e);
         if (result == 0) {
-            result = spool_record(&spool, &d, web_time_ms(), e);
+            result = spool_record(&spool, &d, clock_time_ms(), e);
             store_release(s);
             sum->recorded += d.recorded;
             sum->aside += d.aside;
@@ -192,7 +193,7 @@ static int record_all(const struct config *c, struct store *s, struct told *t, s
         }
         progress_draw(&progress, sum->recorded, NULL);
         if (result == 1)
-            cmd_pause(web_clock_ms() - begun_ms);
+            cmd_pause(clock_ms() - begun_ms);
     }
     progress_end(&progress);
     return result;
@@ -316,7 +317,7 @@ static int64_t record_copy(const struct config *c, struct store *s, struct err *
     spool_begin(&spool, c->spool);
     if (store_hold(s, WAIT_MS, e) != 0)
         return -1;
-    int result = spool_record(&spool, &d, web_time_ms(), e);
+    int result = spool_record(&spool, &d, clock_time_ms(), e);
     store_release(s);
     if (result == 0 && d.aside + d.refused == 0)
         return d.recorded;

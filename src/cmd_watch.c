@@ -163,7 +163,8 @@ static void judge_refusals(struct watch *w)
     if (failed >= w->cmd->failed_max)
         find(w, "%lld answers of 5xx within %s (see the receiver's log)", (long long)failed, age);
     else if (broken >= IN_A_ROW)
-        find(w, "%lld answers of 5xx since the last event that was accepted (see the receiver's log)", (long long)broken);
+        find(w, "%lld answers of 5xx since the last event that was accepted (see the receiver's log)",
+             (long long)broken);
 }
 
 /* Without a secret that can be used no event is accepted. Who may not read the file cannot tell. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * cmd_work: runs a command for each event, as a web server would run a CGI program. source: RFC 3875 */
+#include "clock.h"
 #include "cmd.h"
 
 #include "kernel.h"
@@ -215,7 +216,7 @@ static void start(void *ctx, int slot, const struct pool_event *v)
                  values[i].len ? values[i].at : "");
         w->environment[w->n + i] = each[i];
     }
-    *c = (struct child){.out = -1, .late_ms = web_clock_ms() + w->timeout_s * 1000};
+    *c = (struct child){.out = -1, .late_ms = clock_ms() + w->timeout_s * 1000};
     int in = body_file(v->body);
     int failed = in < 0 || pipe2(out, O_CLOEXEC) != 0 ? errno : spawn(w, c, in, out[1]);
     if (failed) {
@@ -301,7 +302,7 @@ static void kill_all(const struct child *c, int signal)
 
 static void hurry(struct child *c)
 {
-    if (web_clock_ms() < c->late_ms || c->killed)
+    if (clock_ms() < c->late_ms || c->killed)
         return;
     kill_all(c, c->late ? SIGKILL : SIGTERM);
     c->killed = c->late;
@@ -346,7 +347,7 @@ static void wait_for(void *ctx, int fd, int ms)
     struct work *w = ctx;
     struct pollfd watched[POOL_SLOTS_MAX + 1] = {{.fd = fd, .events = POLLIN}};
     nfds_t n = 1;
-    int64_t now_ms = web_clock_ms();
+    int64_t now_ms = clock_ms();
     for (int i = 0; i < w->cmd->workers; i++) {
         const struct child *c = &w->child[i];
         if (c->pid && c->out >= 0)

@@ -2,6 +2,7 @@
  * doctor_receivers: processes that have the database open and run a program that was replaced since, and whether they have
  * confined themselves. One that has hides its files from its own user: it is known by its name, its user and the lock of
  * SQLite that it holds. What /proc does not show otherwise is passed over. */
+#include "clock.h"
 #include "doctor.h"
 #include "sandbox.h"
 
@@ -11,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { FDS_MAX = 65536, SLACK_MS = 20 /* clocks tick */ };
@@ -108,13 +108,6 @@ static bool may_have_open(const struct doctor *d, const char *pid)
     return (stat(path, &shared) == 0 && holds_lock(pid, &shared, &any)) || !any;
 }
 
-static int64_t clock_ms(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* When the process began, in milliseconds since the Epoch. source: proc(5), starttime */
 static int64_t began_ms(const char *pid)
 {
@@ -124,7 +117,7 @@ static int64_t began_ms(const char *pid)
     for (int field = 2; at && field < 22; field++)
         at = strchr(at + 1, ' ');
     int64_t after_boot_ms = at ? strtoll(at, NULL, 10) * 1000 / sysconf(_SC_CLK_TCK) : 0;
-    return clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME) + after_boot_ms;
+    return clock_time_ms() - clock_of(CLOCK_BOOTTIME) + after_boot_ms;
 }
 
 /* What it was started as, where that is a path: 0, or -1. *old: that file is younger than the process */

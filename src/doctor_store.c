@@ -77,7 +77,8 @@ static void tell_unopened(struct doctor *d, const struct err *e)
     else if (e->code == ERR_FULL)
         doctor_step(d, "by hand: make room on the file system of %s", d->database);
     else if (e->code == ERR_BUSY)
-        doctor_step(d, "by hand: find the program that keeps a transaction or the lock, and end it: fuser -v %s %s.lock",
+        doctor_step(d,
+                    "by hand: find the program that keeps a transaction or the lock, and end it: fuser -v %s %s.lock",
                     d->database, d->database);
     else
         doctor_step_tool(d, "init");

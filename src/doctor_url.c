@@ -3,6 +3,7 @@
  * never stored.
  *
  * source: docs.complycube.com, "Webhooks": 20x within 15 s, the certificate is validated */
+#include "clock.h"
 #include "doctor.h"
 #include "hex.h"
 #include "http.h"
@@ -203,7 +204,7 @@ static bool look(struct tried *t, struct err *e)
         doctor_find(d, DOCTOR_WRONG, "url", "", "%s: %s", d->cmd->url, e->msg);
         return false;
     }
-    int64_t now_ms = web_time_ms();
+    int64_t now_ms = clock_time_ms();
     if (seen.trouble == HTTP_FINE) {
         check_certificate(d, &seen, now_ms);
         check_clock(d, &seen, now_ms);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * complycube-inbox: the operator's tool over the receiver's configuration and stores. */
+#include "clock.h"
 #include "cmd.h"
 #include "find.h"
 #include "near.h"
@@ -303,7 +304,7 @@ int main(int argc, char **argv)
     files_hold_standard();
     find_folder(argv[0], folder, sizeof folder);
     struct config_env env = find_config(folder);
-    struct cmd cmd = {.env = &env, .state = -1, .limit = LIMIT, .workers = 1, .count = 1, .now_ms = web_time_ms()};
+    struct cmd cmd = {.env = &env, .state = -1, .limit = LIMIT, .workers = 1, .count = 1, .now_ms = clock_time_ms()};
     cmd.oldest_ms = OLDEST_MS;
     cmd.within_ms = WITHIN_MS;
     cmd.refused_max = REFUSED;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * complycube-webhook: the receiver, as a CGI or a FastCGI program, decided at start. */
+#include "clock.h"
 #include "find.h"
 #include "reach.h"
 #include "sandbox.h"
@@ -71,7 +72,7 @@ static void print_sandbox(const struct config *c)
 
 static int test_configuration(const struct config_env *env)
 {
-    struct config *c = config_load(env, web_time_ms());
+    struct config *c = config_load(env, clock_time_ms());
     if (!c)
         return err_exit(ERR_MEMORY);
     struct err e = c->error;
@@ -106,7 +107,7 @@ static void warn_of_reach(struct receiver *r, int fd)
         "%s can connect to %s, and forge every variable of a request; use a unix socket of mode 0660 that belongs "
         "to the web server's user",
         reach_who(reach), name);
-    receiver_note(r, web_time_ms(), "socket", "msg", text);
+    receiver_note(r, clock_time_ms(), "socket", "msg", text);
 }
 
 /* fd: the listening socket, or -1 for a CGI */
@@ -116,7 +117,7 @@ static int receive(struct config_env *env, int fd)
     struct err e = {0};
     sandbox_begin(fd);
     find_take_secret(env);
-    if (receiver_open(&r, env, fd < 0, web_time_ms(), &e) != 0) {
+    if (receiver_open(&r, env, fd < 0, clock_time_ms(), &e) != 0) {
         fprintf(stderr, "complycube-webhook: %s\n", e.msg);
         return err_exit(e.code);
     }

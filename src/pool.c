@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * pool: claims events and has them handed on, until it is told to stop. */
+#include "clock.h"
 #include "pool_impl.h"
 
 #include "web.h"
@@ -71,8 +72,8 @@ static void take_up_changes(struct pool *p)
 {
     struct cmd cmd = *p->cmd;
     struct err e;
-    if (p->now_ms >= p->look_ms && config_changed(p->next ? p->next : p->config, web_time_ms())) {
-        cmd.now_ms = web_time_ms();
+    if (p->now_ms >= p->look_ms && config_changed(p->next ? p->next : p->config, clock_time_ms())) {
+        cmd.now_ms = clock_time_ms();
         struct config *new = cmd_config_public(&cmd, &e);
         if (new) {
             config_free(p->next);
@@ -138,7 +139,7 @@ static void take_event(void *ctx, const struct store_lease *lease, const struct 
 /* Half of the lease from now on. */
 static void plan_extension(struct pool *p, struct slot *s)
 {
-    int64_t left_ms = s->lease.until_ms - web_time_ms();
+    int64_t left_ms = s->lease.until_ms - clock_time_ms();
     s->extend_ms = p->now_ms + (left_ms > 0 ? left_ms / 2 : 0);
 }
 
@@ -156,8 +157,8 @@ static void claim(struct pool *p)
 {
     struct err e = {0};
     int n = p->outage.since_ms ? 1 : p->n - p->used; /* one is enough to see whether it is up again */
-    int got = store_claim(p->store, &p->want, n, web_time_ms(), take_event, p, &e);
-    p->now_ms = web_clock_ms();
+    int got = store_claim(p->store, &p->want, n, clock_time_ms(), take_event, p, &e);
+    p->now_ms = clock_ms();
     for (struct slot *s = p->slot; s < p->slot + p->n; s++)
         if (s->state == CLAIMED) {
             s->begun_ms = p->now_ms;
@@ -220,9 +221,9 @@ static void settle(struct pool *p)
                                               ended && s->verb == STORE_NACK ? -1
                                               : ended                        ? s->delay_ms
                                                                              : 0,
-                                              web_time_ms(), &e)
+                                              clock_time_ms(), &e)
                                : -1;
-        p->now_ms = web_clock_ms();
+        p->now_ms = clock_ms();
         if (settled >= 0)
             p->trouble_ms = 0;
         else
@@ -296,9 +297,9 @@ static int64_t progress(struct pool *p)
         return INT64_MAX;
     p->report.running = p->used;
     if (p->now_ms >= p->count_ms) {
-        if (p->store && store_read_facts(p->store, web_time_ms(), &facts, NULL) == 0)
+        if (p->store && store_read_facts(p->store, clock_time_ms(), &facts, NULL) == 0)
             p->report.waiting = facts.waiting > p->used ? facts.waiting - p->used : 0;
-        p->count_ms = p->now_ms + later(COUNT_MS, 20 * (web_clock_ms() - p->now_ms));
+        p->count_ms = p->now_ms + later(COUNT_MS, 20 * (clock_ms() - p->now_ms));
     }
     return sooner(pool_report_progress(&p->report, p->now_ms), p->count_ms);
 }
@@ -306,7 +307,7 @@ static int64_t progress(struct pool *p)
 static void work(struct pool *p)
 {
     while (!is_over(p)) {
-        p->now_ms = web_clock_ms();
+        p->now_ms = clock_ms();
         heed(p);
         look(p);
         take_up_changes(p);
@@ -362,7 +363,7 @@ static int run(struct pool *p, struct err *e)
                                   .owner = p->owner};
     p->n = (int)cmd->workers;
     p->outage.patient = !cmd->once;
-    p->now_ms = web_clock_ms();
+    p->now_ms = clock_ms();
     p->end_ms = cmd->max_time_s ? p->now_ms + cmd->max_time_s * 1000 : INT64_MAX;
     pool_report_open(&p->report);
     work(p);

@@ -2,6 +2,7 @@
  * progress: a bar on a terminal. */
 #include "progress.h"
 
+#include "clock.h"
 #include "web.h"
 
 #include <stdio.h>
@@ -16,7 +17,7 @@ struct progress progress_begin(int64_t total)
 
 void progress_draw(struct progress *p, int64_t done, const char *more)
 {
-    int64_t now_ms = web_clock_ms();
+    int64_t now_ms = clock_ms();
     if (!p->terminal || now_ms < p->drawn_ms + DRAW_MS)
         return;
     p->drawn_ms = now_ms;

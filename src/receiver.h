@@ -36,7 +36,7 @@ struct receiver {
     int64_t trouble_until_ms;
     struct spool spool;                 /* of r->config->spool */
     bool hurries;                       /* the store is not waited for: what cannot be recorded at once is spooled */
-    int64_t spare_until_ms, unspool_ms; /* of spool_clock_ms: the store, or the spool, is left alone until then */
+    int64_t spare_until_ms, unspool_ms; /* of clock_ms: the store, or the spool, is left alone until then */
     int64_t now_ms;                     /* while what was spooled is recorded */
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * receiver_spool: the store and, while it cannot be written, the spool. */
+#include "clock.h"
 #include "receiver.h"
 
 #include "store_keep.h"
@@ -81,12 +82,12 @@ static int record_behind(struct receiver *r, struct store *store, struct record 
 /* Did the store fail a moment ago, and would keep others waiting again? */
 static bool spares(const struct receiver *r)
 {
-    return r->trouble_until_ms && *r->spool.path && spool_clock_ms() < r->spare_until_ms;
+    return r->trouble_until_ms && *r->spool.path && clock_ms() < r->spare_until_ms;
 }
 
 static void note_result(struct receiver *r, int result, int64_t begun_ms, int64_t now_ms, const struct err *e)
 {
-    int64_t clock_ms = spool_clock_ms(), took_ms = clock_ms - begun_ms;
+    int64_t ended_ms = clock_ms(), took_ms = ended_ms - begun_ms;
     took_ms = took_ms < SPARE_MS ? SPARE_MS : took_ms > SPARE_MAX_MS ? SPARE_MAX_MS : took_ms;
     struct err why;
     r->shut_out = result < 0 && r->reaches && r->reaches(r->config, &why) != 0;
@@ -94,7 +95,7 @@ static void note_result(struct receiver *r, int result, int64_t begun_ms, int64_
         receiver_say(r, now_ms, &why);
     r->trouble = *e;
     r->trouble_until_ms = result < 0 ? now_ms + RECEIVER_TROUBLE_MS : 0;
-    r->spare_until_ms = result < 0 ? clock_ms + took_ms : 0;
+    r->spare_until_ms = result < 0 ? ended_ms + took_ms : 0;
 }
 
 int receiver_record(struct receiver *r, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
@@ -105,7 +106,7 @@ int receiver_record(struct receiver *r, struct record *const batch[], size_t n, 
         *e = r->trouble;
         return -1;
     }
-    int64_t begun_ms = spool ? spool_clock_ms() : 0;
+    int64_t begun_ms = spool ? clock_ms() : 0;
     r->hurries = spool && spool_waits(spool, now_ms);
     bool again = true;
     for (int i = 0; i < 2 && result < 0 && again;
@@ -140,7 +141,7 @@ void receiver_unspool(struct receiver *r, int64_t now_ms)
 {
     struct err e = {0};
     struct spool *spool = spool_of(r);
-    int64_t begun_ms = spool_clock_ms();
+    int64_t begun_ms = clock_ms();
     if (!spool || !spool->waits || !r->verifier || begun_ms < r->spare_until_ms || begun_ms < r->unspool_ms ||
         begun_ms < spool->rest_until_ms)
         return;

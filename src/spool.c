@@ -12,19 +12,11 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { HEAD_MAX = 512 /* bytes */, REST_MS = 100, NAMES_MAX = 8192, PLAIN = 13 + 1 + 9 + 1 + 8 };
 
 #define RECEIVED_MAX INT64_C(9999999999999) /* of 13 digits */
-
-int64_t spool_clock_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 void spool_begin(struct spool *s, const char *path)
 {

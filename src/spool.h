@@ -39,7 +39,7 @@ struct spool {
     bool waits;          /* for all that is known something waits in it: look */
     uint32_t process, count;
     struct files_print empty; /* of the folder, when it was seen empty; all zero: it was not */
-    int64_t rest_until_ms;    /* of spool_clock_ms: what was left the last time stays until then */
+    int64_t rest_until_ms;    /* of clock_ms: what was left the last time stays until then */
 };
 
 /* Use the folder at path, "" for none. Nothing is touched; *s needs no release. */
@@ -140,8 +140,5 @@ int spool_record(struct spool *s, struct spool_drain *d, int64_t now_ms, struct 
 
 /* Let what was set aside wait again: how many, or -1 and *e. */
 int64_t spool_retry(const char *path, struct err *e);
-
-/* Milliseconds of a clock that nobody sets: for how long something took, only. */
-int64_t spool_clock_ms(void);
 
 #endif

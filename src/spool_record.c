@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * spool_record: what waits in the spool is recorded, in the order of arrival. */
+#include "clock.h"
 #include "spool.h"
 
 #include "decode.h"
@@ -211,7 +212,7 @@ static int record_batch(struct pass *p, int64_t now_ms, struct err *e)
 
 static int run(struct pass *p, int64_t now_ms, struct err *e)
 {
-    int64_t end_ms = spool_clock_ms() + p->d->budget_ms;
+    int64_t end_ms = clock_ms() + p->d->budget_ms;
     do {
         spool_names_release(&p->names);
         p->next = 0;
@@ -220,7 +221,7 @@ static int run(struct pass *p, int64_t now_ms, struct err *e)
         while (p->next < p->names.n) {
             if (take_batch(p, e) != 0 || record_batch(p, now_ms, e) != 0)
                 return -1;
-            if (spool_clock_ms() >= end_ms && (p->next < p->names.n || p->names.more))
+            if (clock_ms() >= end_ms && (p->next < p->names.n || p->names.more))
                 return 1;
         }
     } while (p->names.more && !p->left && !p->d->keep);
@@ -239,7 +240,7 @@ int spool_record(struct spool *s, struct spool_drain *d, int64_t now_ms, struct 
     if (p->names.count[SPOOL_UNFINISHED] && !d->keep)
         remove_unfinished(s, now_ms);
     s->waits = result != 0 || p->left;
-    s->rest_until_ms = result == 0 && p->left ? spool_clock_ms() + REST_MS : 0;
+    s->rest_until_ms = result == 0 && p->left ? clock_ms() + REST_MS : 0;
     for (size_t i = 0; i < STORE_BATCH_MAX; i++)
         spool_entry_release(&p->items[i].entry);
     spool_names_release(&p->names);

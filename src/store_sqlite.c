@@ -2,6 +2,7 @@
  * store_sqlite: opening the database. */
 #include "store_sqlite.h"
 
+#include "clock.h"
 #include "files.h"
 #include "store_sqlite_impl.h"
 
@@ -48,13 +49,6 @@ int store_sqlite_error(struct store *s, const char *doing, struct err *e)
         code = ERR_MEMORY, cure = "the process is out of memory";
     return err_set(e, code, "%s, %s: %s%s%s; %s", s->path, doing, s->db ? sqlite3_errmsg(s->db) : "out of memory",
                    os ? ": " : "", os ? strerror(os) : "", cure);
-}
-
-static int64_t clock_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /*
@@ -336,6 +330,9 @@ static int add_endpoints(struct store *s, const struct store_options *o, struct 
     return 0;
 }
 
+/* SQLite as root makes the files of a log, and gives them to the database's owner a moment later. */
+enum { LOG_TRIES = 20, LOG_NS = 5000000 };
+
 static int open_database(struct store *s, const char *path, const struct store_options *o, struct err *e)
 {
     char lock[PATH_MAX];
@@ -343,14 +340,18 @@ static int open_database(struct store *s, const char *path, const struct store_o
     if (snprintf(s->path, sizeof s->path, "%s", path) >= (int)sizeof s->path ||
         snprintf(lock, sizeof lock, "%s.lock", path) >= (int)sizeof lock)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
-    if (open_file(s, o, e) != 0 || store_lock_open(&s->lock, lock, o->group, e) != 0 ||
-        check_schema(s, &fresh, e) != 0)
+    if (open_file(s, o, e) != 0 || store_lock_open(&s->lock, lock, o->group, e) != 0)
         return -1;
-    if (!fresh)
-        return set_journal(s, o, e);
+    int failed = check_schema(s, &fresh, e);
+    for (int i = 0; failed && e && e->code == ERR_READONLY && i < LOG_TRIES; i++) {
+        nanosleep(&(struct timespec){0, LOG_NS}, NULL);
+        failed = check_schema(s, &fresh, e);
+    }
+    if (failed || !fresh)
+        return failed ? -1 : set_journal(s, o, e);
     if (set_journal(s, o, e) != 0 || store_lock_take(&s->lock, s->wait_ms, e) < 0)
         return -1;
-    int failed = make_schema(s, e);
+    failed = make_schema(s, e);
     store_lock_release(&s->lock);
     return failed;
 }

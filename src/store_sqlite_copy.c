@@ -2,6 +2,7 @@
  * store_sqlite_copy: copies of a database that nobody else knows yet. */
 #include "store_sqlite_copy.h"
 
+#include "clock.h"
 #include "files.h"
 
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -19,13 +19,6 @@ enum {
     ROOM = 32 << 20 /* left to the receiver */,
     TICK = 200000
 };
-
-int64_t store_sqlite_clock_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* ---- a database by itself ---- */
 
@@ -176,7 +169,7 @@ static bool is_waited_for(struct store *s)
 /* For how long has one waited? Without a write-ahead log nobody commits while we read. */
 static int64_t waited_ms(struct store *from, int64_t *since_ms)
 {
-    int64_t now_ms = store_sqlite_clock_ms();
+    int64_t now_ms = clock_ms();
     if (!is_waited_for(from))
         *since_ms = 0;
     else if (!*since_ms)

@@ -20,9 +20,6 @@ struct store_sqlite_copy {
 /* How long a copy may keep another process from committing, in ms: that gives up after 4000. */
 enum { STORE_SQLITE_HOLD_MS = 2500 };
 
-/* Milliseconds of a clock that nobody sets: for how long something took, only. */
-int64_t store_sqlite_clock_ms(void);
-
 /* Open a database by itself, with no lock beside it: to be closed by store_sqlite_lone_close; NULL is legal there. */
 int store_sqlite_lone_open(struct store **s, const char *path, struct err *e);
 void store_sqlite_lone_close(struct store *s);

@@ -12,6 +12,7 @@
  * The new one is locked exclusively while names change: whoever opens it waits, and looks for a log only then. Where the
  * old one cannot be opened its log is moved first: it must never be replayed into the new one.
  * source: sqlite.org/howtocorrupt.html, section 1.4 */
+#include "clock.h"
 #include "store_sqlite_bring.h"
 
 #include "files.h"
@@ -210,7 +211,7 @@ static int open_old(struct restore *r, struct err *e)
 static int hold_old(struct restore *r, struct err *e)
 {
     struct store *s = r->old;
-    int64_t end_ms = store_sqlite_clock_ms() + STORE_SQLITE_HOLD_MS / 2;
+    int64_t end_ms = clock_ms() + STORE_SQLITE_HOLD_MS / 2;
     do {
         if (s->log_ino && sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) != SQLITE_OK)
             return store_sqlite_error(s, "writing its log back", e);
@@ -219,7 +220,7 @@ static int hold_old(struct restore *r, struct err *e)
         if (!s->log_ino || size_beside(r->path, "-wal") <= 0)
             return 0;
         store_sqlite_do(s, SQL_ROLLBACK, "letting go", NULL); /* a consumer was quicker */
-    } while (store_sqlite_clock_ms() < end_ms);
+    } while (clock_ms() < end_ms);
     return err_set(e, ERR_BUSY, "%s: consumers write all the time; stop them and try again", r->path);
 }
 

@@ -8,7 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/resource.h>
-#include <time.h>
 
 enum {
     WEB_DEADLINE_MS = 10000, /* a request is wholly here by then, or is cut: the sender gives up after 15 s */
@@ -22,22 +21,6 @@ static inline size_t web_places(size_t most, size_t others)
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= most + others)
         return most;
     return limit.rlim_cur > 2 * others ? (size_t)limit.rlim_cur - others : others;
-}
-
-/* Milliseconds since the Epoch, UTC. */
-static inline int64_t web_time_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* Milliseconds of a clock that nobody sets, for deadlines. */
-static inline int64_t web_clock_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 #endif

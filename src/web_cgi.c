@@ -2,6 +2,7 @@
  * web_cgi: one request from the environment and standard input. */
 #include "web_cgi.h"
 
+#include "clock.h"
 #include "receive.h"
 #include "sandbox.h"
 #include "web.h"
@@ -25,11 +26,11 @@ static struct span variable(const char *name)
 static enum request_body read_body(struct buf *body, size_t max)
 {
     static char rest[65536];
-    int64_t end_ms = web_clock_ms() + WEB_DEADLINE_MS;
+    int64_t end_ms = clock_ms() + WEB_DEADLINE_MS;
     enum request_body whole = REQUEST_WHOLE;
     for (;;) {
         struct pollfd p = {STDIN_FILENO, POLLIN, 0};
-        int64_t left_ms = end_ms - web_clock_ms();
+        int64_t left_ms = end_ms - clock_ms();
         if (left_ms <= 0 || (poll(&p, 1, (int)left_ms) == 0))
             return REQUEST_CUT;
         size_t room = whole == REQUEST_WHOLE ? buf_room(body, 16384, max + 1) : 0;
@@ -84,11 +85,11 @@ int web_cgi(struct receiver *r)
     q->remote = variable("REMOTE_ADDR");
     q->end = read_body(&body, r->config->max_body ? r->config->max_body : WEB_BODY_MAX);
     q->body = (struct span){body.at ? body.at : "", body.len};
-    receive_batch(r, batch, 1, web_time_ms());
+    receive_batch(r, batch, 1, clock_time_ms());
     size_t len = reply_write(&x.reply, span_equal(q->method, span_of("HEAD")), out);
     const struct log_line *lines[] = {&x.line};
     log_write(&r->log, lines, 1);
-    receiver_count(r, web_time_ms());
+    receiver_count(r, clock_time_ms());
     store_close(r->store); /* the log is written back before the answer: nothing is left to do after it */
     r->store = NULL;
     int failed = write_all(out, len);

@@ -2,6 +2,7 @@
  * web_fcgi: requests from a listening FastCGI socket. */
 #include "web_fcgi.h"
 
+#include "clock.h"
 #include "fcgi_gather.h"
 #include "fcgi_record.h"
 #include "fcgi_slot.h"
@@ -23,8 +24,7 @@ enum {
     OTHER_FILES = 32,      /* descriptors for the store, the log and what is read again; not for connections */
     SLOW_MS = 1000,        /* where all places are taken, a request that is not whole by then makes room */
     BATCH_BYTES = 4 << 20, /* bodies in one batch */
-    GATHERED = 8,         /* so many of the largest requests are gathered at a time, and GATHER_BYTES of any other; */
-                          /* the rest waits in its socket */
+    GATHERED = 8,         /* so many of the largest requests are gathered at a time; others wait in their sockets */
     PEEK = 65536,         /* a larger request is never seen whole in the socket's buffer */
     GATHER_BYTES = 16384, /* one that is not whole by then is gathered: a writer that polls, as Apache does, */
     GATHER_RECORDS = 16,  /* stops at a quarter of the buffer, and each record counts for more than its bytes */
@@ -47,7 +47,7 @@ struct server {
     int listen_fd, epoll_fd, signal_fd, memory_fd;
     bool accepting, incoming, stopping, swept; /* swept: after TERM, no connection waits to be accepted */
     bool displaced;                            /* since the latest tick, for want of room */
-    int64_t now_ms, tick_ms, stop_ms;          /* of web_clock_ms */
+    int64_t now_ms, tick_ms, stop_ms;          /* of clock_ms */
     size_t places /* of connection[] */, open, n_ready, next_ready, gathered /* bytes */;
     struct connection connection[CONNECTIONS], *ready[CONNECTIONS];
     struct fcgi_slot *slot[RECEIVE_BATCH_MAX];
@@ -202,11 +202,11 @@ static void accept_waiting(struct server *s)
 static void tick(struct server *s)
 {
     s->tick_ms = s->now_ms + TICK_MS;
-    receiver_count(s->r, web_time_ms());
+    receiver_count(s->r, clock_time_ms());
     if (s->n_ready == 0 && !s->stopping)
-        receiver_unspool(s->r, web_time_ms());
+        receiver_unspool(s->r, clock_time_ms());
     if (s->displaced)
-        receiver_note(s->r, web_time_ms(), err_word(ERR_INCOMPLETE), "msg",
+        receiver_note(s->r, clock_time_ms(), err_word(ERR_INCOMPLETE), "msg",
                       "requests that were not whole were cut, since all connections were taken");
     s->displaced = false;
     for (size_t i = 0; i < s->places; i++) {
@@ -215,7 +215,7 @@ static void tick(struct server *s)
         if (s->stopping && c->state == IDLE_KEPT) {
             cut(s, c);
         } else if ((c->state == PARTIAL || c->state == GATHERING) && late) {
-            receiver_note(s->r, web_time_ms(), err_word(ERR_INCOMPLETE), "msg",
+            receiver_note(s->r, clock_time_ms(), err_word(ERR_INCOMPLETE), "msg",
                           "a request was not whole at its deadline; its client was too slow");
             cut(s, c);
         } else if (c->state == PARTIAL || c->state == GATHERING) {
@@ -297,7 +297,7 @@ static void confine(struct server *s)
         if (!l->absent || s->said_absent[i])
             continue;
         s->said_absent[i] = true;
-        log_begin(&line, web_time_ms(), LEVEL_WARNING, "sandbox");
+        log_begin(&line, clock_time_ms(), LEVEL_WARNING, "sandbox");
         log_text(&line, "without", span_of(l->name));
         log_text(&line, "msg", span_of(l->text));
         log_end(&line);
@@ -322,7 +322,7 @@ static void serve(struct server *s)
     s->next_ready = 0;
     if (n == 0)
         return;
-    int64_t time_ms = web_time_ms();
+    int64_t time_ms = clock_time_ms();
     receiver_refresh(s->r, time_ms, false);
     if (!sandbox_is_done())
         confine(s);
@@ -343,7 +343,7 @@ static void on_signal(struct server *s)
     struct signalfd_siginfo info;
     while (read(s->signal_fd, &info, sizeof info) == sizeof info) {
         if (info.ssi_signo == SIGHUP)
-            receiver_refresh(s->r, web_time_ms(), true);
+            receiver_refresh(s->r, clock_time_ms(), true);
         else if (!s->stopping)
             stop(s);
     }
@@ -368,7 +368,7 @@ static void loop(struct server *s)
         bool ticks = s->open || !s->accepting || s->r->refusals.any || s->r->spool.waits;
         int wait_ms = s->n_ready ? 0 : s->stopping ? 20 : ticks ? TICK_MS : -1;
         int n = epoll_wait(s->epoll_fd, events, RECEIVE_BATCH_MAX, wait_ms);
-        s->now_ms = web_clock_ms();
+        s->now_ms = clock_ms();
         for (int i = 0; i < n; i++)
             on_event(s, &events[i]);
         if (s->incoming || (s->stopping && !s->swept))
@@ -435,15 +435,15 @@ int web_fcgi(struct receiver *r, int listen_fd)
     s->listen_fd = listen_fd;
     int code = 0;
     if (set_up(s, &e) != 0) {
-        receiver_say(r, web_time_ms(), &e);
+        receiver_say(r, clock_time_ms(), &e);
         code = err_exit(e.code);
     } else {
         if (r->verifier && !receiver_store(r, &e)) /* said now, not at the first event; it is tried again */
-            receiver_say(r, web_time_ms(), &e);
+            receiver_say(r, clock_time_ms(), &e);
         log_prepare(); /* a changed configuration may want it */
         confine(s);
         loop(s);
-        receiver_count(r, web_time_ms());
+        receiver_count(r, clock_time_ms());
     }
     clean_up(s);
     return code;

@@ -3,6 +3,7 @@
  * its code would. A line of TAP for each. Run by sandbox.t: attacker CONFIG OUTSIDE PID cgi|fcgi
  *
  * in: OUTSIDE  a folder that this user may write, with a file "other" in it;  PID  a process of this user */
+#include "clock.h"
 #include "receiver.h"
 #include "sandbox_impl.h"
 #include "web.h"
@@ -326,7 +327,7 @@ static void try_more(void)
 static void try_needed(struct receiver *r)
 {
     struct err e = {0};
-    int64_t now = web_time_ms();
+    int64_t now = clock_time_ms();
     struct config *again = config_load(&r->env, now);
     tell(again && again->error.code == ERR_NONE, "it still reads ", "the configuration and the secrets");
     if (again && again->error.code != ERR_NONE)
@@ -396,7 +397,7 @@ int main(int argc, char **argv)
     bool brief = strcmp(argv[4], "cgi") == 0;
     struct config_env env = {.config = conf};
     sandbox_begin(-1);
-    if (receiver_open(&r, &env, brief, web_time_ms(), &e) != 0 || r.config->error.code != ERR_NONE ||
+    if (receiver_open(&r, &env, brief, clock_time_ms(), &e) != 0 || r.config->error.code != ERR_NONE ||
         !receiver_store(&r, &e) || files_folder(conf, folder, sizeof folder) != 0 ||
         files_folder(r.config->database, data, sizeof data) != 0)
         return 2;
