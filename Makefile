@@ -57,10 +57,10 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/target/%,$(filter-out %/replay.c $(i
 # Those that wait the longest come first, so that the others run beside them.
 LONG  := $(addprefix tests/,e2e/raw-fastcgi.t e2e/killed.t consumers/kill.t consumers/once.t consumers/library.t e2e/commands-under-load.t e2e/cgi.t \
   store/erase.t e2e/doctor-url.t store/backup.t crash/steps.t crash/power.t crash/faults.t bench/smoke.t)
-# What says nothing of a flavour: text looks the same under sanitizers, and coverage by itself needs neither whoever is
-# killed nor whatever is measured.
-LEFT_OUT := $(if $(SAN)$(COV),tests/lint/%) \
-  $(if $(SAN),,$(if $(COV),$(addprefix tests/crash/,steps.t power.t load.t sandbox.t full.t) tests/bench/% tests/oracle/% tests/consumers/%))
+# What says nothing of a flavour: text, and the README's own build, look the same under sanitizers, and benchmarks mean
+# nothing; coverage by itself needs neither whoever is killed nor the applications.
+LEFT_OUT := $(if $(SAN)$(COV),tests/lint/% tests/bench/% tests/readme.t) \
+  $(if $(SAN),,$(if $(COV),$(addprefix tests/crash/,steps.t power.t load.t sandbox.t full.t) tests/oracle/% tests/consumers/%))
 TESTS  = $(filter-out $(LEFT_OUT),$(LONG) $(filter-out $(LONG),$(sort $(wildcard tests/*/*.t tests/*.t))) $(UNITS) $(FUZZERS))
 ATTACKER := $(OUT)/attacker
 ENTER := build/enter
