@@ -277,6 +277,8 @@ int cmd_erase(const struct cmd *cmd, struct err *e)
     bool whole = x->store && record_first(cmd, c, x->store, e) == 0;
     int64_t n = whole ? cmd_person_open(&x->person, cmd, x->store, true, &seqs, e) : -1;
     int result = n < 0 ? -1 : run(x, seqs, n, e);
+    if (result == 0)
+        cmd_spool_foreign(c);
     if (result == 0 && !cmd->dry_run && cmd_spool_look(c, e) != 0) {
         e->code = ERR_BUSY;
         result = err_prefix(e, "erased, but events came meanwhile; run the same command again");

@@ -276,6 +276,18 @@ int cmd_spool(const struct cmd *cmd, struct err *e)
 
 int cmd_spool_look(const struct config *c, struct err *e) { return look(c, true, e); }
 
+void cmd_spool_foreign(const struct config *c)
+{
+    struct spool_names names;
+    struct err e;
+    if (!*c->spool || spool_list(c->spool, true, &names, &e) != 0)
+        return;
+    size_t n = names.count[SPOOL_FOREIGN];
+    spool_names_release(&names);
+    if (n)
+        fprintf(stderr, "complycube-inbox: %zu files in %s are none of a spool, and were not looked into\n", n, c->spool);
+}
+
 int cmd_spool_first(const struct cmd *cmd, const struct config *c, struct store *s, struct err *e)
 {
     struct told t = {cmd, true};

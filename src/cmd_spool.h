@@ -10,6 +10,9 @@
 /* Does anything wait there, or lie aside? 0; or -1 and *e, ERR_NOT_FOUND, which says how much and what to do. */
 int cmd_spool_look(const struct config *c, struct err *e);
 
+/* Tell on standard error of files there that are none of a spool, and that nobody looks into. */
+void cmd_spool_foreign(const struct config *c);
+
 /*
  * Record what waits, and then look: for this the secrets are read, where the configuration has none.
  * out: 0: nothing is left there, durably; or -1 and *e, which says what and why

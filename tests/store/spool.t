@@ -151,8 +151,11 @@ subtest 'other commands record first' => sub {
     my ($dry, undef, $warned) = tool_out($f, 'erase', '--client', 'cli-forget', '--dry-run');
     like $warned, qr/without what waits in the spool: 1 events wait/, 'a dry run of erase says what it leaves out';
     is waiting($f), 1, 'and changes nothing';
-    ($code, $out) = tool_out($f, 'erase', '--client', 'cli-forget', '--reason', 'ticket');
+    $f->write('home/spool/copy-of-an-event', 'cli', 0600);
+    ($code, $out, $warned) = tool_out($f, 'erase', '--client', 'cli-forget', '--reason', 'ticket');
     is $code, 0, 'erase';
+    like $warned, qr{: 1 files in \S+/spool are none of a spool, and were not looked into$}m, 'tells of what it has not looked into';
+    unlink $f->path('home/spool/copy-of-an-event');
     like $out, qr/^2 events and 0 of quarantine erased/, 'reaches what waited';
     is system('grep', '-rqa', 'cli-forget', $f->path('home/spool'), $f->path('home/private')) >> 8, 1, 'no file has a byte of that person';
     spool($f, event(id => 'b1'));
