@@ -149,6 +149,7 @@ int secrets_read(struct secrets *s, const char *path, struct files_print *print,
     struct stat st;
     struct buf text = {0};
     *s = (struct secrets){.n = 0};
+    *narrowed = false;
     *print = files_look(path);
     int failed = files_read_text(path, &text, &st, e);
     if (failed && e)
