@@ -99,26 +99,25 @@ static int init(const struct cmd *cmd, const struct config *c, struct err *e)
     char folder[PATH_MAX];
     struct store_options o;
     bool made_folder = false;
-    const char *path = strncmp(c->database, "sqlite:", 7) == 0 ? c->database + 7 : c->database;
     if (receiver_store_options(c, true, &o, e) != 0)
         return -1;
-    if (files_folder(path, folder, sizeof folder) != 0)
+    if (files_folder(c->database, folder, sizeof folder) != 0)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
     if (files_make_dir(folder, o.group == (gid_t)-1 ? 0700 : 02770, o.group, &made_folder, e) != 0)
         return -1;
-    struct files_print before = files_look(path), none = {0};
+    struct files_print before = files_look(c->database), none = {0};
     struct files_print files_before = files_look(c->directory);
     print_one(cmd, folder, made_folder, false);
     if (store_probe(&o, e) != 0 && e->code != ERR_READONLY) /* what is not ours is left as it is */
         return -1;
     if (!files_print_equal(&before, &none) &&
-        fit_group(cmd, path, false, o.group, e) != 0) /* or it cannot be opened */
+        fit_group(cmd, c->database, false, o.group, e) != 0) /* or it cannot be opened */
         return -1;
     struct store *s = cmd_store(c, true, e);
     if (!s)
         return -1;
     store_close(s);
-    if (files_print_equal(&before, &none) && fit_group(cmd, path, true, o.group, e) != 0)
+    if (files_print_equal(&before, &none) && fit_group(cmd, c->database, true, o.group, e) != 0)
         return -1;
     if (c->files && init_directory(cmd, c, files_print_equal(&files_before, &none), o.group, e) != 0)
         return -1;

@@ -31,10 +31,9 @@ static void warn(void *ctx, const struct store_step *step)
 static int back_up(const struct cmd *cmd, const struct config *c, struct store *s, struct err *e)
 {
     char path[PATH_MAX], stamp[32];
-    const char *database = strncmp(c->database, "sqlite:", 7) == 0 ? c->database + 7 : c->database;
     struct cmd_tell t;
     struct store_backup made;
-    if (snprintf(path, sizeof path, "%s.before-migrate-%s", database, cmd_tell_stamp(cmd->now_ms, stamp)) >=
+    if (snprintf(path, sizeof path, "%s.before-migrate-%s", c->database, cmd_tell_stamp(cmd->now_ms, stamp)) >=
         (int)sizeof path)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
     if (cmd_tell_begin(&t, e) != 0)

@@ -179,8 +179,7 @@ static int make_folder(const struct config *c, const struct store_options *o, st
 {
     char folder[PATH_MAX];
     bool made;
-    const char *path = strncmp(c->database, "sqlite:", 7) == 0 ? c->database + 7 : c->database;
-    if (files_folder(path, folder, sizeof folder) != 0)
+    if (files_folder(c->database, folder, sizeof folder) != 0)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
     return files_make_dir(folder, o->group == (gid_t)-1 ? 0700 : 02770, o->group, &made, e);
 }

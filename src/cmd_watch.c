@@ -74,8 +74,7 @@ static bool not_made_yet(const struct config *c)
     struct store_options o;
     struct err e;
     char lock[PATH_MAX];
-    const char *path = strncmp(c->database, "sqlite:", 7) == 0 ? c->database + 7 : c->database;
-    return snprintf(lock, sizeof lock, "%s.lock", path) < (int)sizeof lock && access(lock, F_OK) != 0 &&
+    return snprintf(lock, sizeof lock, "%s.lock", c->database) < (int)sizeof lock && access(lock, F_OK) != 0 &&
            receiver_store_options(c, true, &o, &e) == 0 && store_probe(&o, &e) == 0;
 }
 
@@ -132,17 +131,19 @@ static void judge_inbox(struct watch *w)
         find(w, "nothing came for %s", cmd_age(cmd->silence_ms, age));
 }
 
-/* A database that was deleted while in use: it is somebody's turn to restore or to remove what it held. */
-static void judge_saved(struct watch *w, const char *database)
+/* A database that was deleted: it is somebody's turn to restore it, or to say that all is well. */
+static void judge_deleted(struct watch *w, const char *database)
 {
     char pattern[PATH_MAX];
     glob_t found = {0};
-    const char *path = strncmp(database, "sqlite:", 7) == 0 ? database + 7 : database;
-    if (snprintf(pattern, sizeof pattern, "%s.deleted-*Z", path) < (int)sizeof pattern &&
+    if (snprintf(pattern, sizeof pattern, "%s.deleted-*Z", database) < (int)sizeof pattern &&
         glob(pattern, 0, NULL, &found) == 0)
         find(w, "the database was deleted or replaced: complycube-inbox restore '%s', and remove that file",
              found.gl_pathv[0]);
     globfree(&found);
+    if (snprintf(pattern, sizeof pattern, "%s" RECEIVER_MISSED, database) < (int)sizeof pattern &&
+        access(pattern, F_OK) == 0)
+        find(w, "the database was gone, and was begun anew: complycube-inbox restore BACKUP, and remove %s", pattern);
 }
 
 static void judge_refusals(struct watch *w)
@@ -276,7 +277,7 @@ int cmd_watch(const struct cmd *cmd, struct err *e)
     if (c) {
         judge_secrets(w, c);
         judge_spool(w, c);
-        judge_saved(w, c->database);
+        judge_deleted(w, c->database);
     }
     int result = tell(w, looked, looked ? ERR_NOT_FOUND : e->code, e);
     config_free(c);

@@ -77,8 +77,7 @@ int config_check_secrets(struct config *c)
 char *config_real(const char *path)
 {
     struct stat st;
-    const char *file = strncmp(path, "sqlite:", 7) == 0 ? path + 7 : path;
-    char *real = lstat(file, &st) == 0 && S_ISLNK(st.st_mode) ? realpath(file, NULL) : NULL;
+    char *real = lstat(path, &st) == 0 && S_ISLNK(st.st_mode) ? realpath(path, NULL) : NULL;
     return real ? real : strdup(path);
 }
 

@@ -25,8 +25,7 @@ static struct config *load(const struct doctor *d, bool without_secrets)
 static bool step_directory(struct doctor *d, const struct config *c)
 {
     char folder[PATH_MAX];
-    const char *path = strncmp(c->database, "sqlite:", 7) == 0 ? c->database + 7 : c->database;
-    if (!strstr(c->error.msg, "without directory") || files_folder(path, folder, sizeof folder) != 0)
+    if (!strstr(c->error.msg, "without directory") || files_folder(c->database, folder, sizeof folder) != 0)
         return false;
     doctor_step(d, "in %s add: directory = \"%s/inbox.d\"", c->path, folder);
     return true;
@@ -252,7 +251,6 @@ static void set_database(struct doctor *d)
 {
     char folder[PATH_MAX], real[PATH_MAX];
     const char *path = d->config->database;
-    path += strncmp(path, "sqlite:", 7) == 0 ? 7 : 0;
     const char *name = strrchr(path, '/');
     bool found = files_folder(path, folder, sizeof folder) == 0 && realpath(folder, real);
     if (!found || !name ||

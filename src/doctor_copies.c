@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * doctor_copies: older copies of the database that stand beside it: what restore, migrate and people leave there. */
 #include "doctor.h"
+#include "receiver.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -54,6 +55,20 @@ static void tell_saved(struct doctor *d, const char *path, const char *name, con
                 "the database was deleted or replaced while in use; what it held is %s", path);
 }
 
+static void tell_missed(struct doctor *d, const char *path, const char *name, const char *database)
+{
+    size_t n = strlen(database);
+    char time[32];
+    struct stat st;
+    if (strncmp(name, database, n) != 0 || strcmp(name + n, RECEIVER_MISSED) != 0 || lstat(path, &st) != 0)
+        return;
+    doctor_step(d,
+                "by hand: bring back what it held, where there is a backup: complycube-inbox restore BACKUP; then:");
+    doctor_step(d, "rm %q", path);
+    doctor_find(d, DOCTOR_WARNING, "copies", "what was recorded in it is not there any more",
+                "the database was gone at %s, and was begun anew", cmd_time((int64_t)st.st_mtime * 1000, time));
+}
+
 static void step_remove(struct doctor *d, const char *path, bool first)
 {
     if (first)
@@ -76,7 +91,7 @@ void doctor_copies(struct doctor *d)
             if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
                 continue;
             if (pass == 0)
-                tell_saved(d, path, name, database + 1);
+                tell_saved(d, path, name, database + 1), tell_missed(d, path, name, database + 1);
             else if (has_mark(name, database + 1) && is_left(d, path, name) && found++ < TOLD_MAX)
                 step_remove(d, path, found == 1);
         }

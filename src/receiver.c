@@ -2,8 +2,10 @@
  * receiver: what a running receiver holds, and how it stays right. */
 #include "receiver.h"
 
+#include <errno.h>
 #include <grp.h>
 #include <stdio.h>
+#include <unistd.h>
 
 enum { LOOK_MS = 1000, CARRY_MS = 60000, CUT_MS = 60000, WAIT_MS = 4000, HURRY_MS = 250 };
 enum {
@@ -334,9 +336,32 @@ int receiver_store_options(const struct config *c, bool brief, struct store_opti
     return find_group(c->group, &o->group, e);
 }
 
+/* Was a database here, of which only the lock is left? */
+static bool is_missed(const char *database)
+{
+    char lock[PATH_MAX];
+    return access(database, F_OK) != 0 && errno == ENOENT &&
+           snprintf(lock, sizeof lock, "%s.lock", database) < (int)sizeof lock && access(lock, F_OK) == 0;
+}
+
+/* Events are received, but what it held is lost where nobody looks: say so, and leave a mark for whoever does. */
+static void tell_missed(struct receiver *r, const struct store_options *o)
+{
+    char mark[PATH_MAX];
+    struct err why, e;
+    if (snprintf(mark, sizeof mark, "%s" RECEIVER_MISSED, r->config->database) >= (int)sizeof mark)
+        return;
+    files_make_file(mark, o->group == (gid_t)-1 ? 0600 : 0660, o->group, NULL, &e);
+    err_set(&why, ERR_DATABASE,
+            "%s was gone, and is begun anew; complycube-inbox restore BACKUP brings back what it held",
+            r->config->database);
+    receiver_say(r, r->looked_ms, &why);
+}
+
 struct store *receiver_store(struct receiver *r, struct err *e)
 {
     struct store_options o;
+    bool missed = !r->store && is_missed(r->config->database);
     if (r->store && !store_in_place(r->store)) {
         int saved = store_leave(r->store, e);
         if (saved < 0)
@@ -350,7 +375,8 @@ struct store *receiver_store(struct receiver *r, struct err *e)
     if (!r->store && receiver_store_options(r->config, r->brief, &o, e) == 0) {
         o.wait_ms = r->hurries ? HURRY_MS : o.wait_ms;
         o.in_memory = true;
-        store_open(&r->store, &o, e);
+        if (store_open(&r->store, &o, e) == 0 && missed)
+            tell_missed(r, &o);
     }
     return r->store;
 }

@@ -83,6 +83,9 @@ void receiver_unspool(struct receiver *r, int64_t now_ms);
 
 /* Log an error. */
 void receiver_say(struct receiver *r, int64_t now_ms, const struct err *e);
+
+/* Behind the database's name: a file that tells, until it is removed, that the database was gone and was begun anew. */
+#define RECEIVER_MISSED ".missed"
 /* A warning of a code, with one more value. */
 void receiver_note(struct receiver *r, int64_t now_ms, const char *code, const char *key, const char *value);
 

@@ -64,8 +64,7 @@ static uint32_t check_of(const struct refusals_slot *s) { return checksum(s, off
 
 static int path_of(const char *database, char *path, size_t size)
 {
-    const char *file = strncmp(database, "sqlite:", 7) == 0 ? database + 7 : database;
-    return snprintf(path, size, "%s.refused", file) < (int)size ? 0 : -1;
+    return snprintf(path, size, "%s.refused", database) < (int)size ? 0 : -1;
 }
 
 /* ---- the file ---- */

@@ -12,6 +12,7 @@ use Event;
 use FastCgi;
 use Fixture;
 use Requests;
+use Tool ();
 
 # Two receivers, each on a socket of its own, on one database.
 sub two {
@@ -168,4 +169,27 @@ subtest 'a file of another kind is put in its place' => sub {
     $f->finish;
 };
 
+subtest 'a file that is deleted while nobody has it open' => sub {
+    my $f = Fixture->new;
+    my $gone = sub { unlink map { $f->database . $_ } '', '-wal', '-shm', @_ };
+    $f->cgi(signed(event()));
+    $gone->();
+    my ($first, $second) = map { $f->cgi(signed(event())) } 1, 2;
+    is("$first->{status} $second->{status}", '200 200', 'events go on being received');
+    like($first->{log}, qr/level=error .*inbox\.db was gone, and is begun anew; complycube-inbox restore BACKUP/, 'the log says so');
+    unlike($second->{log}, qr/begun anew/, 'once');
+    my ($code, $said) = Tool::tool($f, 'watch');
+    is($code, 1, 'watch tells of it');
+    my $mark = $f->database . '.missed';
+    like($said, qr{the database was gone, and was begun anew: complycube-inbox restore BACKUP, and remove \S+\.missed$}, 'and what to do');
+    my (undef, $out) = Tool::tool_out($f, 'doctor');
+    like($out =~ s/\s+/ /gr, qr{ warning copies the database was gone at [^>]+ -> by hand: [^>]+-> rm \S*\.missed' }, 'so does doctor');
+    is((stat $mark)[2] & 07777, 0600, 'the mark is private');
+    unlink $mark;
+    is((Tool::tool($f, 'watch'))[0], 0, 'until it is removed');
+    $gone->('.lock');
+    $f->cgi(signed(event()));
+    ok(!-e $mark, 'who takes the lock away too begins anew on purpose');
+    $f->finish;
+};
 done_testing;
