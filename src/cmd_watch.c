@@ -180,10 +180,11 @@ static void judge_secrets(struct watch *w, const struct config *c)
         bool mine = !w->cmd->endpoint || strcmp(w->cmd->endpoint, c->names[i]) == 0;
         if (!mine || !file || (access(file, R_OK) != 0 && errno == EACCES))
             continue;
-        if (secrets_read(s, file, &print, &narrowed, &e) == 0)
-            secrets_release(s);
-        else
+        if (secrets_read(s, file, &print, &narrowed, &e) != 0)
             find(w, "%.300s", e.msg);
+        else if (s->n == 0)
+            find(w, "%.300s holds no secret", file);
+        secrets_release(s);
     }
     free(s);
 }

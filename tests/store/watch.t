@@ -56,6 +56,8 @@ sub forge { my ($f, $n) = @_; $f->cgi(map { { body => event(), headers => ['Comp
     says($f, 1, qr{^complycube-inbox: opening \S+/secrets: No such file or directory$}, 'a secret file that is not there');
     $f->write('home/private/secrets', "main\n", 0600);
     says($f, 1, qr{^complycube-inbox: \S+/secrets}, 'one with a name and no secret');
+    $f->write('home/private/secrets', "# none yet\n", 0600);
+    says($f, 1, qr{^complycube-inbox: \S+/secrets holds no secret$}, 'one with none');
     says($f, 0, qr/^$/, 'of another endpoint', '-e', 'sandbox');
     rename "$secrets.aside", $secrets;
     says($f, 0, qr/^$/, 'all is well again');
