@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Run test programs, Perl or not, with prove; a skip that tests/skips.txt does not list fails the run.
-# JOBS=n runs n at a time (two for each processor unless told), V=1 prints every line, one test at a time.
+# JOBS=n runs n at a time (three for each processor unless told: they wait a lot), V=1 prints every line, one test at a time.
 set -eu
 cd "$(dirname "$0")/../.."
-PERL5LIB="tests/lib${PERL5LIB:+:$PERL5LIB}" exec prove -Itests/lib -PSkips=tests/skips.txt $([ -n "${V-}" ] && echo -v || echo -j "${JOBS:-$(($(nproc) * 2))}") "$@"
+PERL5LIB="tests/lib${PERL5LIB:+:$PERL5LIB}" exec prove -Itests/lib -PSkips=tests/skips.txt $([ -n "${V-}" ] && echo -v || echo -j "${JOBS:-$(($(nproc) * 3))}") "$@"
