@@ -4,6 +4,7 @@
 package Npm;
 use strict;
 use warnings;
+use Fcntl qw(LOCK_EX);
 use File::Path qw(make_path);
 use Test::More;
 use Fixture;
@@ -16,9 +17,11 @@ sub modules {
     my $dir = "$Fixture::ROOT/build/npm/" . $name =~ s/\W+/-/gr;
     my $npm = join ' ', 'npm --no-audit --no-fund --ignore-scripts --no-update-notifier --fetch-retries=1',
         '--fetch-timeout=20000', "--cache='$dir/cache'", "--prefix='$dir'";
+    make_path($dir);
+    open my $lock, '>', "$dir/lock" or die "$dir/lock: $!";
+    flock $lock, LOCK_EX or die "$dir/lock: $!";    # several tests want it
     return "$dir/node_modules" if -d "$dir/node_modules/$name";
     plan skip_all => 'npm or node is not installed' if grep { system("command -v $_ >/dev/null 2>&1") } qw(npm node);
-    make_path($dir);
     plan skip_all => 'npm cannot reach its registry' if system "timeout 60 $npm ping >/dev/null 2>&1";
     system("timeout 120 $npm install '$name\@$VERSION{$name}' >'$dir/log' 2>&1") == 0
         or BAIL_OUT("installing $name failed: " . Fixture::slurp("$dir/log"));
