@@ -57,7 +57,7 @@ void refusals_add(struct refusals *r, enum err_code code);
 bool refusals_in_place(const struct refusals *r, const char *database);
 
 /*
- * Open the file of a database, as the configuration names it, made where it is missing: mode 0600, or 0660 with a group
+ * Open the file of the database at this path, made where it is missing: mode 0600, or 0660 with a group
  * ((gid_t)-1: none). What was counted stays.
  * errors: ERR_READONLY, ERR_FULL, ERR_DATABASE (no folder)
  */
