@@ -150,7 +150,7 @@ sub lease { my ($self, $seconds) = @_; return defined $seconds ? $seconds * 1000
 sub set {
     my ($self, %setting) = @_;
     for my $name (qw(max_attempts lease_ms backoff_ms)) {
-        $self->refuse("setting: $name is missing, or less than 1") if ($setting{$name} // 0) < 1;
+        $self->refuse("setting: $name is missing, or no number from 1") if ($setting{$name} // '') !~ /\A[1-9][0-9]{0,12}\z/;
     }
     $setting{lease_ms} = $self->{option}{lease} * 1000 if defined $self->{option}{lease};
     $self->{setting} = \%setting;
@@ -369,7 +369,7 @@ sub new {
     return $self;
 }
 
-sub _slurp { open my $file, '<:raw', $_[0] or return undef; local $/; return readline($file) // '' }
+sub _slurp { open my $file, '<:raw', $_[0] or return undef; local $/; return readline $file }    # '' of an empty one
 sub _path { my ($self, $name) = @_; return "$self->{path}/$self->{endpoint}/$name" }
 
 sub _names {

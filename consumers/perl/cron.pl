@@ -9,12 +9,14 @@ use lib $FindBin::Bin;
 use ComplyCubeInbox;
 if (!@ARGV || @ARGV > 2) { print STDERR "usage: perl cron.pl DATABASE-OR-FOLDER [ENDPOINT]\n"; exit 2 }
 binmode STDOUT, ':utf8';
+$| = 1;    # what cannot be printed is not done
 
 # Your work. It may come again for the same event, after a crash, so let it bear that; die to try again later.
 sub work {
     my ($event) = @_;
     return if $event->{type} ne 'check.completed';
-    printf "%s check %s of client %s: %s\n", map { defined $_ ? $_ : '-' } @$event{qw(created_at resource_id client_id outcome)};
+    printf "%s check %s of client %s: %s\n", map { defined $_ ? $_ : '-' } @$event{qw(created_at resource_id client_id outcome)}
+        or die "standard output: $!\n";
 }
 
 eval {

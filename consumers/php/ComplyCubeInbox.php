@@ -158,7 +158,8 @@ abstract class ComplyCubeInboxStore {
 
     protected function set(array $setting) {
         foreach (array('max_attempts', 'lease_ms', 'backoff_ms') as $name)
-            if (!isset($setting[$name]) || $setting[$name] < 1) $this->refuse("setting: $name is missing, or less than 1");
+            if (!isset($setting[$name]) || !preg_match('/^[1-9]\d{0,12}$/D', $setting[$name]))
+                $this->refuse("setting: $name is missing, or no number from 1");
         $this->setting = $setting;
         if ($this->options['lease'] !== null) $this->setting['lease_ms'] = $this->options['lease'] * 1000;
     }
@@ -551,7 +552,7 @@ final class ComplyCubeInboxDirectory extends ComplyCubeInboxStore {
         $lock = $this->lock();
         $old = $this->name($event);
         $new = preg_replace('/,l=\d+/', ',l=' . self::text(self::now() + $ms), $old);
-        if ($new !== $old && !$this->move("cur/$old", "cur/$new")) return $this->settled($event, false);
+        if (!$this->move("cur/$old", "cur/$new")) return $this->settled($event, false);
         $this->moved[$event['lease']] = $new;
         return true;
     }

@@ -386,8 +386,10 @@ my @SCENARIO = (
         is $i->state(1)->{why}, 'a' . "\xc3\xa9" x 999, 'behind 1000 of them';
     }],
     ['a setting must have its numbers' => sub {
-        my $i = inbox(setting => { lease_ms => 0 });
-        like $c->error(new => path => $i->path), qr/setting: lease_ms is missing, or less than 1/, 'not 0';
+        for my $bad (0, -1, 'soon', '1e300', 99999999999999) {
+            my $i = inbox(setting => { lease_ms => $bad });
+            like $c->error(new => path => $i->path), qr/setting: lease_ms is missing, or no number from 1/, "not $bad";
+        }
     }],
     ['an event can be extended in a callback' => sub {
         my $i = opened(inbox());
@@ -441,7 +443,7 @@ push @DIRECTORY, (
         open my $out, '>', $i->path . '/setting' or die;
         print $out "max_attempts 3\nbackoff_ms 1000\n";
         close $out;
-        like $c->error(new => path => $i->path), qr/setting: lease_ms is missing, or less than 1/, 'else it is refused';
+        like $c->error(new => path => $i->path), qr/setting: lease_ms is missing, or no number from 1/, 'else it is refused';
     }],
     ['a file that cannot be read is no fault of the event' => sub {
         my $i = opened(inbox());

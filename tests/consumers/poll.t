@@ -56,6 +56,11 @@ for my $name (sort keys %consumer) {
     is_deeply [poll($name, $file, 'live')], [0, '', ''], "$name: nothing waits any more";
     is_deeply [poll($name, $file, 'nowhere')], [0, '', ''], "$name: an endpoint without events";
 
+    my ($full) = database("$name-full");
+    isnt +(Proc->run(cmd => ['sh', '-c', '"$@" >/dev/full', 'sh', @{ $consumer{$name} }, $full], tmp => $tmp))[0], 0, "$name: a line that cannot be printed is an error";
+    is_deeply [poll($name, $full, 'live', 1)], [0, $line->(4), ''],
+        "$name: and its event is not done";
+
     # Another program writes for a while: the consumer waits for it instead of failing.
     my ($seen, $lock) = ("$tmp/$name.seen", DBI->connect("dbi:SQLite:dbname=$file", '', '', { RaiseError => 1 }));
     $lock->do('BEGIN IMMEDIATE');
