@@ -24,16 +24,16 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmis
 HARD := -O2 -g -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2
 LINK := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 ifdef SAN
-HARD := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+HARD := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -DERR_STRICT
 LINK := -fsanitize=address,undefined $(if $(findstring clang,$(CC)),,-static-libasan -static-libubsan)
 endif
 ifdef COV
-HARD := $(if $(SAN),$(HARD),-O0 -g) --coverage -DSANDBOX_COVERAGE='"$(abspath $(OBJ))"'
+HARD := $(if $(SAN),$(HARD),-O0 -g) --coverage -DERR_STRICT -DSANDBOX_COVERAGE='"$(abspath $(OBJ))"'
 LINK := $(if $(SAN),$(LINK)) --coverage
 endif
 ifdef FUZZ
 CC   := clang
-HARD := $(if $(filter cover,$(FUZZ)),-O1 -g -fprofile-instr-generate -fcoverage-mapping,\
+HARD := -DERR_STRICT $(if $(filter cover,$(FUZZ)),-O1 -g -fprofile-instr-generate -fcoverage-mapping,\
   -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined)
 LINK := $(HARD)
 endif

@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct row {
@@ -42,6 +43,22 @@ int err_prefix(struct err *e, const char *fmt, ...)
         snprintf(msg + n, sizeof msg - (size_t)n, ": %.*s", (int)(sizeof msg - 3) - n, e->msg);
     memcpy(e->msg, msg, sizeof msg);
     return -1;
+}
+
+#ifdef ERR_STRICT
+bool err_strict = true;
+#else
+bool err_strict = false;
+#endif
+
+enum err_code err_failure(struct err *e)
+{
+    if (e->code != ERR_NONE)
+        return e->code;
+    if (err_strict)
+        abort();
+    err_set(e, ERR_SYSTEM, "it failed, and nothing says why: a fault of this program, to be reported");
+    return e->code;
 }
 
 const char *err_word(enum err_code code) { return rows[code].word; }

@@ -8,6 +8,8 @@
 #ifndef ERR_H
 #define ERR_H
 
+#include <stdbool.h>
+
 enum err_level { LEVEL_INFO, LEVEL_WARNING, LEVEL_ERROR };
 
 /* clang-format off */
@@ -50,6 +52,15 @@ int err_set(struct err *e, enum err_code code, const char *fmt, ...) __attribute
 
 /* Put "PREFIX: " before the message; for what only the caller knows. Returns -1. */
 int err_prefix(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * The code of a call that failed, which is e->code. A failure that names none is a fault of ours, and no success: it becomes
+ * ERR_SYSTEM. Whoever makes an answer or an exit status of a failure asks here.
+ */
+enum err_code err_failure(struct err *e);
+
+/* Such a fault ends the program: in builds with sanitizers or coverage, and in unit tests. */
+extern bool err_strict;
 
 /* The columns of the table. Total: any code has each. The strings are static. */
 const char *err_word(enum err_code code);

@@ -296,11 +296,20 @@ static int refuse_command(const char *name)
     return err_exit(ERR_USAGE);
 }
 
+static int run(const struct subcommand *sub, int argc, char **argv, struct cmd *cmd, struct err *e)
+{
+    bool helped = false;
+    if (parse(sub, argc, argv, cmd, &helped, e) != 0 || (!helped && sub->run(cmd, e) != 0))
+        return -1;
+    return fflush(stdout) == 0 && !ferror(stdout)
+               ? 0
+               : err_set(e, ERR_SYSTEM, "what it had to say could not be written to standard output");
+}
+
 int main(int argc, char **argv)
 {
     char folder[PATH_MAX];
     struct err e = {0};
-    bool helped = false;
     files_hold_standard();
     find_folder(argv[0], folder, sizeof folder);
     struct config_env env = find_config(folder);
@@ -328,12 +337,10 @@ int main(int argc, char **argv)
     const struct subcommand *sub = find_subcommand(argv[1]);
     if (!sub)
         return refuse_command(argv[1]);
-    if (parse(sub, argc - 1, argv + 1, &cmd, &helped, &e) == 0 && (helped || sub->run(&cmd, &e) == 0))
-        err_set(&e, fflush(stdout) == 0 && !ferror(stdout) ? ERR_NONE : ERR_SYSTEM,
-                "what it had to say could not be written to standard output");
-    if (e.code == ERR_NONE)
+    if (run(sub, argc - 1, argv + 1, &cmd, &e) == 0)
         return 0;
+    enum err_code code = err_failure(&e);
     fflush(stdout);
     fprintf(stderr, "complycube-inbox: %s\n", e.msg);
-    return err_exit(e.code);
+    return err_exit(code);
 }

@@ -77,6 +77,7 @@ static int test_configuration(const struct config_env *env)
         return err_exit(ERR_MEMORY);
     struct err e = c->error;
     struct store_options o;
+    bool ready = false;
     if (e.code == ERR_NONE) {
         printf("configuration  %s\ndatabase       %s\ninbox          %s%s%s\nmax_body       %zu bytes\n"
                "journal        %s\nlog            %s\ngroup          %s\nspool          %s\n",
@@ -86,13 +87,18 @@ static int test_configuration(const struct config_env *env)
         print_sandbox(c);
         for (size_t i = 0; i < c->n_endpoints; i++)
             print_endpoint(&c->endpoint[i]);
-        if (receiver_store_options(c, true, &o, &e) == 0 && store_probe(&o, &e) == 0)
-            printf("ready\n");
+        ready = receiver_store_options(c, true, &o, &e) == 0 && store_probe(&o, &e) == 0;
+        if (ready && (printf("ready\n") < 0 || fflush(stdout) != 0 || ferror(stdout))) {
+            ready = false;
+            err_set(&e, ERR_SYSTEM, "what it had to say could not be written to standard output");
+        }
     }
-    if (e.code != ERR_NONE)
-        fprintf(stderr, "complycube-webhook: %s: %s\n", err_word(e.code), e.msg);
     config_free(c);
-    return err_exit(e.code);
+    if (ready)
+        return 0;
+    enum err_code code = err_failure(&e);
+    fprintf(stderr, "complycube-webhook: %s: %s\n", err_word(code), e.msg);
+    return err_exit(code);
 }
 
 /* Said once, at start; events come all the same. */
@@ -119,7 +125,7 @@ static int receive(struct config_env *env, int fd)
     find_take_secret(env);
     if (receiver_open(&r, env, fd < 0, clock_time_ms(), &e) != 0) {
         fprintf(stderr, "complycube-webhook: %s\n", e.msg);
-        return err_exit(e.code);
+        return err_exit(err_failure(&e));
     }
     if (fd >= 0)
         warn_of_reach(&r, fd);

@@ -5,6 +5,7 @@
 void pool_stop_for(struct pool *p, const struct err *e)
 {
     p->fault = *e;
+    err_failure(&p->fault); /* it is by its code that a fault is known */
     p->stopping = true;
 }
 

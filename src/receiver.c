@@ -393,8 +393,8 @@ enum err_code receiver_state(struct receiver *r, int64_t now_ms, struct err *e)
         return ERR_CONFIG;
     if (now_ms < r->trouble_until_ms) { /* what no look at the files shows */
         *e = r->trouble;
-        return e->code;
+        return err_failure(e);
     }
     bool open = r->store && store_in_place(r->store);
-    return (open ? store_ready(r->store, e) : store_probe(&o, e)) == 0 ? ERR_NONE : e->code;
+    return (open ? store_ready(r->store, e) : store_probe(&o, e)) == 0 ? ERR_NONE : err_failure(e);
 }

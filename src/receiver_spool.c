@@ -119,6 +119,8 @@ int receiver_record(struct receiver *r, struct record *const batch[], size_t n, 
     r->hurries = false;
     if (result == 0)
         *e = (struct err){0};
+    else
+        err_failure(e);
     note_result(r, result, begun_ms, now_ms, e);
     return result;
 }

@@ -435,8 +435,8 @@ int web_fcgi(struct receiver *r, int listen_fd)
     s->listen_fd = listen_fd;
     int code = 0;
     if (set_up(s, &e) != 0) {
+        code = err_exit(err_failure(&e));
         receiver_say(r, clock_time_ms(), &e);
-        code = err_exit(e.code);
     } else {
         if (r->verifier && !receiver_store(r, &e)) /* said now, not at the first event; it is tried again */
             receiver_say(r, clock_time_ms(), &e);

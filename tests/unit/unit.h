@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+
+#include "err.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,9 @@
 
 /* A text literal with its length, NULs included. */
 #define TEXT(literal) ((struct span){literal, sizeof literal - 1})
+
+/* A failure that names no code ends a unit test. */
+__attribute__((constructor)) static inline void unit_be_strict(void) { err_strict = true; }
 
 /* A new folder under TMPDIR; left behind when KEEP is set. */
 static inline const char *unit_folder(char folder[static 64])
