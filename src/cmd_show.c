@@ -2,6 +2,7 @@
  * cmd_show: one event whole, its payload included. */
 #include "cmd.h"
 #include "cmd_json.h"
+#include "json.h"
 
 #include <stdio.h>
 
@@ -34,6 +35,12 @@ static void texts_of(const struct store_event *v, const char **names, struct spa
     }
 }
 
+static const char *accept(void *ctx, const struct json_member *m)
+{
+    (void)ctx, (void)m;
+    return NULL;
+}
+
 static void print_json(void *ctx, const struct store_event *v)
 {
     const char *names[TEXTS];
@@ -50,7 +57,10 @@ static void print_json(void *ctx, const struct store_event *v)
     cmd_json_number(j, "done_ms", v->done_ms);
     cmd_json_number(j, "attempts", v->attempts);
     cmd_json_bool(j, "superseded", v->superseded);
-    cmd_json_raw(j, "payload", v->payload);
+    if (v->payload.at && json_scan(v->payload, accept, NULL) != NULL) /* it was changed in the database */
+        cmd_json_bytes(j, "payload", v->payload);
+    else
+        cmd_json_raw(j, "payload", v->payload);
     cmd_json_bytes(j, "body", v->body);
     cmd_json_end(j);
 }
