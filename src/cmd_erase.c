@@ -88,10 +88,9 @@ static int empty_rows(struct erase *x, struct err *e)
 
 static int erase_quarantined(struct erase *x, struct err *e)
 {
-    for (int64_t at = 0; at != INT64_MAX;) {
+    for (int64_t at = INT64_MIN; at != INT64_MAX;) {
         x->n_ids = 0;
-        at = store_quarantined(x->store, at, x->now_ms, choose, x, e);
-        if (at < 0 || empty_rows(x, e) != 0)
+        if (store_quarantined(x->store, &at, x->now_ms, choose, x, e) != 0 || empty_rows(x, e) != 0)
             return -1;
     }
     return 0;
@@ -125,9 +124,11 @@ static void print_one(void *ctx, const struct store_event *v)
 static int look(struct erase *x, const int64_t *seqs, int64_t n, struct err *e)
 {
     const struct store_filter any = {.state = -1};
-    for (int64_t i = 0; i < n; i++)
-        if (store_walk(x->store, &any, seqs[i] - 1, seqs[i], print_one, x, e) < 0)
+    for (int64_t i = 0; i < n; i++) {
+        int64_t after = seqs[i] - 1;
+        if (store_walk(x->store, &any, &after, seqs[i], print_one, x, e) != 0)
             return -1;
+    }
     if (erase_quarantined(x, e) != 0)
         return -1;
     if (!x->cmd->json)

@@ -56,8 +56,7 @@ static int write_out(struct export *x, struct err *e)
 static int walk(struct export *x, const struct store_filter *f, int64_t after, int64_t to, struct err *e)
 {
     while (after < to) {
-        after = store_walk(x->store, f, after, to, add, x, e);
-        if (after < 0 || write_out(x, e) != 0)
+        if (store_walk(x->store, f, &after, to, add, x, e) != 0 || write_out(x, e) != 0)
             return -1;
         progress_draw(&x->progress, after, NULL);
     }
@@ -79,9 +78,9 @@ static int export_events(struct export *x, struct err *e)
 {
     const struct cmd *cmd = x->cmd;
     struct store_filter f = cmd_filter(cmd);
-    int64_t *seqs = NULL, n = 0, last = store_newest(x->store, e);
+    int64_t *seqs = NULL, n = 0, last;
     bool chosen = cmd->operand || cmd->client_id || cmd->resource_id;
-    if (last < 0)
+    if (store_newest(x->store, &last, e) != 0)
         return -1;
     if (!chosen) {
         if (verify_open_keyless(&x->person.verifier, e) != 0)
@@ -98,11 +97,9 @@ static int export_events(struct export *x, struct err *e)
 
 static int export_quarantine(struct export *x, struct err *e)
 {
-    for (int64_t at = 0; at != INT64_MAX;) {
-        at = store_quarantined(x->store, at, -1, add_row, x, e);
-        if (at < 0 || write_out(x, e) != 0)
+    for (int64_t at = INT64_MIN; at != INT64_MAX;)
+        if (store_quarantined(x->store, &at, -1, add_row, x, e) != 0 || write_out(x, e) != 0)
             return -1;
-    }
     return 0;
 }
 

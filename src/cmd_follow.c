@@ -31,8 +31,8 @@ static int reopen(struct follow *f, struct err *e)
         return -1;
     store_close(f->store);
     f->store = cmd_store(f->config, false, e);
-    int64_t newest = f->store ? store_newest(f->store, e) : -1;
-    if (newest < 0)
+    int64_t newest;
+    if (!f->store || store_newest(f->store, &newest, e) != 0)
         return -1;
     if (newest < f->after) {
         f->after = 0;
@@ -89,8 +89,9 @@ static int begin(struct follow *f, const struct cmd *cmd, struct err *e)
     f->row = (struct cmd_row){cmd->json, cmd->wide, cmd->now_ms, 0};
     f->looked_ms = cmd->now_ms;
     f->store = cmd_store(f->config, false, e);
-    f->after = !f->store ? -1 : cmd->since_ms ? 0 : store_newest(f->store, e);
-    return f->after < 0 ? -1 : 0;
+    if (!f->store)
+        return -1;
+    return cmd->since_ms ? 0 : store_newest(f->store, &f->after, e);
 }
 
 int cmd_follow(const struct cmd *cmd, struct err *e)

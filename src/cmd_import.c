@@ -175,7 +175,9 @@ static void tell_item(struct cmd_import *x, const struct item *item)
         tell(x, item->where, r->event->id, QUARANTINED, r->reason ? r->reason : r->err.msg);
         break;
     case STORE_REFUSED: tell(x, item->where, r->event->id, REFUSED, r->err.msg); break;
-    default: tell(x, item->where, r->event->id, IMPORTED, NULL);
+    case STORE_NEW:
+    case STORE_IGNORED: tell(x, item->where, r->event->id, IMPORTED, NULL); break;
+    default: tell(x, item->where, r->event->id, REFUSED, "the store did not say that it has it");
     }
 }
 

@@ -61,7 +61,8 @@ static int collect_ids(struct cmd_person *p, struct store *s, bool links_last, i
     for (int i = 0; i < 2; i++)
         c.failed |= given[i] && add_id(p, span_of(given[i])) != 0;
     for (int64_t i = 0; i < n && p->cmd->client_id && !c.failed; i++) {
-        if (store_walk(s, &any, seqs[i] - 1, seqs[i], add_resource, &c, e) < 0) {
+        int64_t after = seqs[i] - 1;
+        if (store_walk(s, &any, &after, seqs[i], add_resource, &c, e) != 0) {
             free(links);
             return -1;
         }

@@ -123,15 +123,19 @@ static void print_sum(const struct check *k)
 static int check_stored(struct check *k, struct store *s, struct err *e)
 {
     const struct store_filter all = {.state = -1};
-    int64_t end = store_newest(s, e), after = end < 0 ? -1 : 0; /* what comes meanwhile is not waited for */
+    int64_t end, after = 0; /* what comes meanwhile is not waited for */
+    if (store_newest(s, &end, e) != 0)
+        return -1;
+    int failed = 0;
     struct progress progress = progress_begin(end);
-    while (after >= 0 && after < end) {
-        after = store_walk(s, &all, after, end, check_one, k, e);
+    while (!failed && after < end) {
+        failed = store_walk(s, &all, &after, end, check_one, k, e);
         progress_draw(&progress, after, NULL);
     }
     progress_end(&progress);
-    if (after < 0)
+    if (failed)
         return -1;
+    k->missing += end - k->last;
     print_sum(k);
     if (k->n[ALTERED])
         return err_set(

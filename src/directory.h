@@ -24,7 +24,8 @@ struct directory_name {
     char text[DIRECTORY_NAME_SIZE];
 };
 
-/* What all workers must agree on: the file "setting". */
+/* What all workers must agree on: the file "setting". Each is a number from 1, but a backoff_ms of 0 is one of a table. */
+#define DIRECTORY_NUMBER_MAX INT64_C(1000000000000)
 struct directory_setting {
     int64_t max_attempts, lease_ms, backoff_ms;
 };

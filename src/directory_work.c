@@ -14,8 +14,6 @@
 
 enum { PLAIN_MIN = 13 + 1 + 12 + 5 /* "CREATED.SEQ.json" */, PLAIN_SIZE = 48, DAY_MS = 86400000 };
 
-static const int64_t NUMBER_MAX = 1000000000000; /* of a setting */
-
 /* A number after `prefix` at *at, moving on; -1 when it is not there. */
 static int64_t number(const char **at, const char *prefix)
 {
@@ -104,7 +102,7 @@ int directory_read_setting(const struct directory *d, struct directory_setting *
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         const char *at = text.at ? strstr(text.at, keys[i]) : NULL;
         *values[i] = at ? number(&at, keys[i]) : -1;
-        good = good && *values[i] > 0 && *values[i] <= NUMBER_MAX;
+        good = good && *values[i] > 0 && *values[i] <= DIRECTORY_NUMBER_MAX;
     }
     buf_release(&text);
     return good ? 0

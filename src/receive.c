@@ -10,11 +10,21 @@ static const char probe_type[] = "complycube-inbox.probe";
 
 static bool is(struct span text, const char *word) { return span_equal(text, span_of(word)); }
 
+/* The one way into failing, with x->err as its reason; -1. */
+static int fail(struct exchange *x)
+{
+    x->code = err_failure(&x->err);
+    return -1;
+}
+
+/* The one way out of it: somebody has said that it succeeded. */
+static void succeed(struct exchange *x) { x->code = ERR_NONE; }
+
 /* Not even verified; the connection is drained all the same. */
 static int refuse(struct exchange *x, enum err_code code, const char *why)
 {
-    x->code = code;
-    return err_set(&x->err, code, "%s", why);
+    err_set(&x->err, code, "%s", why);
+    return fail(x);
 }
 
 /* CONTENT_LENGTH that is a number and not that of the body: the body, not the secret, is at fault. */
@@ -53,7 +63,7 @@ static int verify(struct receiver *r, struct exchange *x, size_t slot)
     x->verified = verify_body(r->verifier, slot, q->signature, q->body, &x->err);
     if (x->verified)
         return 0;
-    x->code = x->err.code;
+    fail(x);
     if (x->code == ERR_SIGNATURE && (q->end == REQUEST_CUT || length_differs(q)))
         refuse(x, ERR_INCOMPLETE, "the body is not as long as it was said to be; see the web server's limits");
     return -1;
@@ -68,14 +78,16 @@ static int decode(struct receiver *r, struct exchange *x)
         return 0;
     }
     x->probe = is(x->event.type, probe_type);
+    if (x->probe)
+        succeed(x);
     record->ignored = !config_wants(r->config, verified_endpoint(x->verified), x->event.type);
     return x->probe ? -1 : 0;
 }
 
-/* Is there something to record? */
+/* Is there something to record? Until it is, it has failed. */
 static bool take(struct receiver *r, struct exchange *x, size_t slot, int64_t now_ms)
 {
-    x->code = ERR_NONE;
+    x->code = ERR_SYSTEM;
     x->err.code = ERR_NONE;
     x->verified = NULL;
     x->probe = x->spooled = false;
@@ -96,7 +108,7 @@ static void spool(struct receiver *r, struct exchange *const waiting[], size_t n
     size_t done = failed_n ? receiver_spool(r, list, failed_n, now_ms) : 0;
     for (size_t i = 0; i < done; i++) {
         failed[i]->spooled = true;
-        failed[i]->code = ERR_NONE;
+        succeed(failed[i]);
     }
 }
 
@@ -109,11 +121,12 @@ static void record(struct receiver *r, struct exchange *const waiting[], size_t 
     bool failed = receiver_record(r, records, n, now_ms, &e) != 0;
     for (size_t i = 0; i < n; i++) {
         struct exchange *x = waiting[i];
-        if (failed)
-            x->err = e;
-        else if (x->record.outcome == STORE_REFUSED)
-            x->err = x->record.err;
-        x->code = x->err.code;
+        if (!failed && store_is_recorded(x->record.outcome)) {
+            succeed(x);
+            continue;
+        }
+        x->err = failed ? e : x->record.err;
+        fail(x);
     }
     spool(r, waiting, n, now_ms);
 }
@@ -131,12 +144,11 @@ static struct reply answer(const struct exchange *x)
 
 static const char *word(const struct exchange *x)
 {
-    static const char *const words[] = {"stored", "ignored", "duplicate", "quarantined", "refused"};
     if (x->state)
         return x->code == ERR_NONE ? "ready" : err_word(x->code);
     if (x->spooled)
         return "spooled";
-    return x->code != ERR_NONE ? err_word(x->code) : x->probe ? "probe" : words[x->record.outcome];
+    return x->code != ERR_NONE ? err_word(x->code) : x->probe ? "probe" : store_outcome_word(x->record.outcome);
 }
 
 static enum err_level level(const struct exchange *x)

@@ -31,7 +31,7 @@ struct exchange {
     struct event event;
     struct record record;
     struct err err;
-    enum err_code code; /* ERR_NONE: as the record's outcome says */
+    enum err_code code; /* ERR_NONE: as the record's outcome, probe or spooled says; never for want of an error */
     bool probe, state;  /* the tool's own probe; a GET or HEAD */
     bool spooled;       /* it waits in the spool, for the reason in err */
 };

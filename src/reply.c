@@ -11,13 +11,23 @@ static struct reply json(int status, const char *member)
     return r;
 }
 
+struct reply reply_error(enum err_code code)
+{
+    struct reply r = {.status = err_http(code)};
+    r.allow = r.status == 405;
+    r.retry = r.status == 503;
+    snprintf(r.body, sizeof r.body, "{\"received\":false,\"error\":\"%s\"}", err_text(code));
+    return r;
+}
+
 struct reply reply_outcome(enum store_outcome outcome)
 {
     switch (outcome) {
+    case STORE_NEW: return json(200, "");
     case STORE_IGNORED: return json(200, ",\"ignored\":true");
     case STORE_DUPLICATE: return json(200, ",\"duplicate\":true");
     case STORE_QUARANTINED: return json(202, ",\"quarantined\":true");
-    default: return json(200, "");
+    default: return reply_error(ERR_SYSTEM); /* nothing was recorded */
     }
 }
 
@@ -29,15 +39,6 @@ struct reply reply_spooled(bool decoded)
 }
 
 struct reply reply_probe(void) { return json(200, ",\"probe\":true"); }
-
-struct reply reply_error(enum err_code code)
-{
-    struct reply r = {.status = err_http(code)};
-    r.allow = r.status == 405;
-    r.retry = r.status == 503;
-    snprintf(r.body, sizeof r.body, "{\"received\":false,\"error\":\"%s\"}", err_text(code));
-    return r;
-}
 
 struct reply reply_state(enum err_code code)
 {

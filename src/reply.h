@@ -20,7 +20,7 @@ struct reply {
     bool retry; /* a Retry-After header */
 };
 
-struct reply reply_outcome(enum store_outcome outcome); /* not STORE_REFUSED */
+struct reply reply_outcome(enum store_outcome outcome); /* an error for what is not recorded */
 struct reply reply_spooled(bool decoded);               /* it will be recorded, or quarantined */
 struct reply reply_probe(void);
 struct reply reply_error(enum err_code code);

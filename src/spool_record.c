@@ -194,7 +194,8 @@ static int record_batch(struct pass *p, int64_t now_ms, struct err *e)
         return -1;
     size_t refused = 0;
     for (size_t i = 0; i < p->n; i++) {
-        if (batch[i]->outcome == STORE_REFUSED) {
+        if (!store_is_recorded(batch[i]->outcome)) {
+            err_failure(&batch[i]->err);
             refused++;
             tell(p, p->items[i].name, &batch[i]->err);
         } else {

@@ -17,9 +17,30 @@ void store_close(struct store *s)
         s->ops->close(s);
 }
 
+static const struct outcome {
+    const char *word;
+    bool recorded;
+} outcomes[STORE_OUTCOMES] = {
+    [STORE_UNSET] = {"unset", false},
+    [STORE_NEW] = {"stored", true},
+    [STORE_IGNORED] = {"ignored", true},
+    [STORE_DUPLICATE] = {"duplicate", true},
+    [STORE_QUARANTINED] = {"quarantined", true},
+    [STORE_REFUSED] = {"refused", false},
+};
+
+bool store_is_recorded(enum store_outcome outcome) { return outcomes[outcome].recorded; }
+const char *store_outcome_word(enum store_outcome outcome) { return outcomes[outcome].word; }
+
 int store_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
 {
-    return s->ops->record(s, batch, n, now_ms, e);
+    for (size_t i = 0; i < n; i++)
+        batch[i]->outcome = STORE_UNSET;
+    if (s->ops->record(s, batch, n, now_ms, e) == 0)
+        return 0;
+    for (size_t i = 0; i < n; i++) /* what was written of it is gone again */
+        batch[i]->outcome = STORE_UNSET;
+    return -1;
 }
 
 int store_hold(struct store *s, int wait_ms, struct err *e) { return s->ops->hold(s, wait_ms, e); }
@@ -67,7 +88,7 @@ int store_tally(struct store *s, const struct store_filter *f, bool whole, store
     return s->ops->tally(s, f, whole, each, ctx, e);
 }
 
-int64_t store_newest(struct store *s, struct err *e) { return s->ops->newest(s, e); }
+int store_newest(struct store *s, int64_t *seq, struct err *e) { return s->ops->newest(s, seq, e); }
 
 int store_follow(struct store *s, const struct store_filter *f, int64_t *after, store_each *each, void *ctx,
                  struct err *e)
@@ -154,14 +175,14 @@ int store_note(struct store *s, const char *action, int64_t n, const char *detai
     return s->ops->note(s, action, n, detail, by, now_ms, e);
 }
 
-int64_t store_walk(struct store *s, const struct store_filter *f, int64_t after, int64_t to, store_each *each,
-                   void *ctx, struct err *e)
+int store_walk(struct store *s, const struct store_filter *f, int64_t *after, int64_t to, store_each *each, void *ctx,
+               struct err *e)
 {
     return s->ops->walk(s, f, after, to, each, ctx, e);
 }
 
-int64_t store_quarantined(struct store *s, int64_t after, int64_t erased_ms, store_each_quarantined *each, void *ctx,
-                          struct err *e)
+int store_quarantined(struct store *s, int64_t *after, int64_t erased_ms, store_each_quarantined *each, void *ctx,
+                      struct err *e)
 {
     return s->ops->quarantined(s, after, erased_ms, each, ctx, e);
 }

@@ -30,6 +30,7 @@ struct store_options {
 };
 
 enum store_outcome {
+    STORE_UNSET,       /* nothing was said of it: it is not recorded */
     STORE_NEW,         /* recorded, and in the inbox */
     STORE_IGNORED,     /* recorded, with the inbox state ignored */
     STORE_DUPLICATE,   /* this very event is here already */
@@ -37,6 +38,8 @@ enum store_outcome {
     STORE_REFUSED,     /* the store refuses this one alone: see err */
     STORE_OUTCOMES
 };
+bool store_is_recorded(enum store_outcome outcome); /* is the event durable now, in the log or in quarantine? */
+const char *store_outcome_word(enum store_outcome outcome); /* for the log, and the figures */
 
 /* What an imported event has behind it; spans are borrowed. */
 struct record_past {
@@ -70,8 +73,8 @@ struct store_event {
     bool superseded;
     struct span endpoint, id, type, resource_type, resource_id, client_id, status, outcome, source, secret, signature,
         created_at, owner, error, payload, body;
-    int64_t erased_ms;          /* of store_walk only, as is ... */
-    struct span payload_sha256; /* ... the digest of the payload, where it was erased */
+    int64_t erased_ms;          /* of store_walk only, ... */
+    struct span payload_sha256; /* ... as is the digest of a payload that was erased */
 };
 typedef void store_each(void *ctx, const struct store_event *event);
 
@@ -204,7 +207,7 @@ struct store_ops {
     int (*ignored)(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
     int (*tally)(struct store *s, const struct store_filter *f, bool whole, store_each_tally *each, void *ctx,
                  struct err *e);
-    int64_t (*newest)(struct store *s, struct err *e);
+    int (*newest)(struct store *s, int64_t *seq, struct err *e);
     int (*follow)(struct store *s, const struct store_filter *f, int64_t *after, store_each *each, void *ctx,
                   struct err *e);
     int (*claim)(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each, void *ctx,
@@ -233,10 +236,10 @@ struct store_ops {
     int64_t (*prune_files)(struct store *s, int64_t before_ms, struct err *e);
     int (*note)(struct store *s, const char *action, int64_t n, const char *detail, const struct store_actor *by,
                 int64_t now_ms, struct err *e);
-    int64_t (*walk)(struct store *s, const struct store_filter *f, int64_t after, int64_t to, store_each *each,
-                    void *ctx, struct err *e);
-    int64_t (*quarantined)(struct store *s, int64_t after, int64_t erased_ms, store_each_quarantined *each, void *ctx,
-                           struct err *e);
+    int (*walk)(struct store *s, const struct store_filter *f, int64_t *after, int64_t to, store_each *each,
+                void *ctx, struct err *e);
+    int (*quarantined)(struct store *s, int64_t *after, int64_t erased_ms, store_each_quarantined *each, void *ctx,
+                       struct err *e);
     int (*backup)(struct store *s, const char *path, const struct store_teller *t, int64_t now_ms,
                   struct store_backup *made, struct err *e);
     int64_t (*compare)(struct store *s, int64_t *seqs, int64_t n, store_each_name *each, void *ctx, struct err *e);
@@ -261,7 +264,7 @@ void store_close(struct store *s); /* NULL is legal; writes a log of its own bac
  * Record a batch, each member once.
  * in:      batch  borrowed until return; n in 1 .. STORE_BATCH_MAX
  *          now_ms milliseconds since the Epoch, UTC
- * out:     0 with each outcome set; or -1 and *e: then nothing was written
+ * out:     0 with each outcome set; or -1 and *e: then nothing was written, and each is STORE_UNSET
  * errors:  ERR_BUSY  a lock was held for longer than wait_ms (and less while batch after batch fails so: others wait
  *          behind it), or the store was moved away;  ERR_FULL, ERR_READONLY, ERR_DATABASE
  * durable: on 0 every member but STORE_REFUSED survives a power cut
@@ -283,10 +286,8 @@ int store_leave(struct store *s, struct err *e);
 
 /* Could an event be recorded now? Takes no lock that excludes anyone and writes nothing. */
 int store_ready(struct store *s, struct err *e);
-
 /* The same for a store that is not open, and may not exist yet, by its file alone. */
 int store_probe(const struct store_options *o, struct err *e);
-
 /* Newest first. */
 int store_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
 /* Their numbers only, the oldest first, of the newest f->limit: how many, with *seqs to be freed; or -1 and *e. */
@@ -316,8 +317,7 @@ int store_ignored(struct store *s, int64_t since_ms, store_each_count *each, voi
 int store_tally(struct store *s, const struct store_filter *f, bool whole, store_each_tally *each, void *ctx,
                 struct err *e);
 
-/* The highest number of an event, 0: there is none; -1 and *e. cost: a look at an index */
-int64_t store_newest(struct store *s, struct err *e);
+int store_newest(struct store *s, int64_t *seq, struct err *e); /* the highest number; 0: there is no event */
 
 /*
  * The next events above a number, the oldest first, of those a filter asks for; its limit does not count. *after moves
@@ -436,15 +436,15 @@ int store_note(struct store *s, const char *action, int64_t n, const char *detai
                int64_t now_ms, struct err *e);
 
 /*
- * Events in the order of their numbers, from the one after `after` to `to`; f->limit does not count.
- * out:    the number up to which it has come, `to` at the end: the next call's `after`; or -1 and *e
+ * Events in the order of their numbers, from the one after *after, 0 or more, to `to`; f->limit does not count.
+ * out:    0, and *after is the number up to which it has come, `to` at the end; or -1 and *e
  * cost:   one read of at most 500 events, 4 MB of bodies or 20000 numbers, so that it never holds up a checkpoint for long
  */
-int64_t store_walk(struct store *s, const struct store_filter *f, int64_t after, int64_t to, store_each *each,
-                   void *ctx, struct err *e);
+int store_walk(struct store *s, const struct store_filter *f, int64_t *after, int64_t to, store_each *each, void *ctx,
+               struct err *e);
 
-/* The same for quarantine; INT64_MAX at the end. erased_ms: see struct store_quarantined. */
-int64_t store_quarantined(struct store *s, int64_t after, int64_t erased_ms, store_each_quarantined *each, void *ctx,
-                          struct err *e);
+/* The same for quarantine; *after: INT64_MIN before the first, INT64_MAX at the end. erased_ms: of struct store_quarantined. */
+int store_quarantined(struct store *s, int64_t *after, int64_t erased_ms, store_each_quarantined *each, void *ctx,
+                      struct err *e);
 
 #endif

@@ -386,8 +386,8 @@ int store_sqlite_open(struct store **out, const char *path, const struct store_o
     if (open_database(s, path, o, e) != 0)
         goto fail;
     s->log_ino = stat_of(s->path, "-wal").st_ino;
-    s->floor = store_sqlite_floor(s);
-    if (add_endpoints(s, o, e) != 0 || (o->directory && open_directory(s, o, e) != 0))
+    if (store_sqlite_floor(s, &s->floor, e) != 0 || add_endpoints(s, o, e) != 0 ||
+        (o->directory && open_directory(s, o, e) != 0))
         goto fail;
     *out = s;
     return 0;

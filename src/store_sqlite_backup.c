@@ -67,8 +67,7 @@ static int begin(struct backup *b, struct err *e)
     struct store *s = b->s;
     if (store_sqlite_do(s, SQL_SNAPSHOT, "beginning to read", e) != 0)
         return -1;
-    b->last = store_sqlite_last(s, e);
-    return b->last < 0 || (s->directory && list_files(b, e) != 0) ? -1 : 0;
+    return store_sqlite_last(s, &b->last, e) != 0 || (s->directory && list_files(b, e) != 0) ? -1 : 0;
 }
 
 static int begin_alone(struct backup *b, struct err *e)

@@ -4,9 +4,11 @@
  * Names are compared, not numbers: the backup may be of another database than the one that is replaced. An event keeps its
  * number where that is free. The copy is nobody else's, so that only reading is done in small pieces. */
 #include "store_sqlite_bring.h"
+#include "store_sqlite_number.h"
 
-/* One event: the number it has now, or -1. `to` 0: a new one, else the event that was erased since. */
-static int64_t bring(struct store_sqlite_bring *b, int64_t from, int64_t endpoint, int64_t to, struct err *e)
+/* One event: *seq is the number it has now. `to` 0: a new one, else the event that was erased since. */
+static int bring(struct store_sqlite_bring *b, int64_t from, int64_t endpoint, int64_t to, int64_t *seq,
+                 struct err *e)
 {
     sqlite3_stmt *q = store_sqlite_prepare(b->copy, SQL_OLD_BRING, e);
     if (!q)
@@ -17,8 +19,9 @@ static int64_t bring(struct store_sqlite_bring *b, int64_t from, int64_t endpoin
         sqlite3_bind_int64(q, 3, to);
     else
         sqlite3_bind_null(q, 3);
-    return store_sqlite_run(q) == SQLITE_OK ? sqlite3_last_insert_rowid(b->copy->db)
-                                            : store_sqlite_error(b->copy, "bringing an event over", e);
+    if (store_sqlite_run(q) != SQLITE_OK)
+        return store_sqlite_error(b->copy, "bringing an event over", e);
+    return store_sqlite_made(b->copy, "an event has a number", seq, e);
 }
 
 static int run_with(struct store *s, enum store_sql which, const int64_t *values, int n, struct err *e)
@@ -35,29 +38,32 @@ static int run_with(struct store *s, enum store_sql which, const int64_t *values
 static int bring_one(struct store_sqlite_bring *b, int64_t from, int64_t endpoint, int64_t known, bool erased,
                      struct err *e)
 {
+    int64_t seq;
     *(known && erased ? &b->erased : &b->missing) += 1;
     if (known && erased) /* nothing is left to hand on */
-        return bring(b, from, endpoint, known, e) < 0 ? -1 : run_with(b->copy, SQL_OLD_ERASED, &known, 1, e);
+        return bring(b, from, endpoint, known, &seq, e) != 0 ? -1 : run_with(b->copy, SQL_OLD_ERASED, &known, 1, e);
     if (b->leave)
         return 0;
-    int64_t seq = bring(b, from, endpoint, known, e);
+    if (bring(b, from, endpoint, known, &seq, e) != 0)
+        return -1;
     const int64_t row[] = {from, seq, endpoint}, pair[] = {seq, from};
-    return seq < 0 || run_with(b->copy, SQL_OLD_INBOX, row, 3, e) != 0 ||
-                   run_with(b->copy, SQL_BROUGHT, pair, 2, e) != 0
-               ? -1
-               : 0;
+    return run_with(b->copy, SQL_OLD_INBOX, row, 3, e) != 0 || run_with(b->copy, SQL_BROUGHT, pair, 2, e) != 0 ? -1
+                                                                                                               : 0;
 }
 
-/* At most 500 rows of the old log: how many, with the last at *upto. */
-static int64_t next_chunk(struct store_sqlite_bring *b, int64_t *upto, struct err *e)
+/* At most 500 rows of the old log, *n, the last of them with the number *upto. */
+static int next_chunk(struct store_sqlite_bring *b, int64_t *n, int64_t *upto, struct err *e)
 {
     sqlite3_stmt *q = store_sqlite_prepare(b->copy, SQL_OLD_CHUNK, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, b->upto);
-    int64_t n = sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int64(q, 1) : 0;
-    *upto = sqlite3_column_int64(q, 0);
-    return sqlite3_reset(q) == SQLITE_OK ? n : store_sqlite_error(b->copy, "reading the replaced database", e);
+    *n = 0;
+    if (sqlite3_step(q) == SQLITE_ROW) {
+        *n = sqlite3_column_int64(q, 1);
+        *upto = sqlite3_column_int64(q, 0);
+    }
+    return sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(b->copy, "reading the replaced database", e);
 }
 
 static int bring_chunk(struct store_sqlite_bring *b, int64_t upto, struct err *e)
@@ -90,7 +96,11 @@ int64_t store_sqlite_bring_events(struct store_sqlite_bring *b, struct err *e)
     int64_t looked = 0, n = 0, upto = 0, last = 0;
     if (store_sqlite_number(b->copy, SQL_OLD_LAST, &last, e) != 0 || bring_names(b, e) != 0)
         return -1;
-    while ((n = next_chunk(b, &upto, e)) > 0) {
+    for (;;) {
+        if (next_chunk(b, &n, &upto, e) != 0)
+            return -1;
+        if (n == 0)
+            return looked;
         if (store_sqlite_do(b->copy, SQL_SNAPSHOT, "beginning", e) != 0)
             return -1;
         int failed = bring_chunk(b, upto, e);
@@ -102,7 +112,6 @@ int64_t store_sqlite_bring_events(struct store_sqlite_bring *b, struct err *e)
         if (t->tell && !t->tell(t->ctx, "comparing", upto, last))
             return err_set(e, ERR_SYSTEM, "told to stop; nothing was changed");
     }
-    return n < 0 ? -1 : looked;
 }
 
 int store_sqlite_bring_last(struct store_sqlite_bring *b, struct err *e)

@@ -3,6 +3,7 @@
 #include "hex.h"
 #include "kernel.h"
 #include "store_sqlite_impl.h"
+#include "store_sqlite_number.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,27 +59,28 @@ static int refuse_endpoint(const char *wanted, const char *names, struct err *e)
                   : err_set(e, ERR_NOT_FOUND, "there are several endpoints: %s; name one with --endpoint", names);
 }
 
-int64_t store_sqlite_endpoint(struct store *s, const char *wanted, char *name, struct err *e)
+int store_sqlite_endpoint(struct store *s, const char *wanted, int64_t *id, char *name, struct err *e)
 {
     sqlite3_stmt *q = store_sqlite_prepare(s, SQL_ENDPOINTS, e);
     if (!q)
         return -1;
     char names[200] = "";
-    int64_t found = 0;
-    int n = 0;
-    while (sqlite3_step(q) == SQLITE_ROW) {
+    int n = 0, failed = 0;
+    bool found = false;
+    while (!failed && sqlite3_step(q) == SQLITE_ROW) {
         const char *this = (const char *)sqlite3_column_text(q, 1);
         size_t len = strlen(names);
         snprintf(names + len, sizeof names - len, "%s%s", len ? ", " : "", this);
         n++;
         if (wanted && strcmp(this, wanted) != 0)
             continue;
-        found = sqlite3_column_int64(q, 0);
+        failed = store_sqlite_id(s, q, 0, "an endpoint has a number", id, e);
+        found = true;
         snprintf(name, 64, "%s", this);
     }
-    if (sqlite3_reset(q) != SQLITE_OK)
-        return store_sqlite_error(s, "reading the endpoints", e);
-    return found && (wanted || n == 1) ? found : refuse_endpoint(wanted, names, e);
+    if (sqlite3_reset(q) != SQLITE_OK && !failed)
+        failed = store_sqlite_error(s, "reading the endpoints", e);
+    return failed ? -1 : found && (wanted || n == 1) ? 0 : refuse_endpoint(wanted, names, e);
 }
 
 int store_sqlite_types(const struct store_want *w, char **types, struct err *e)
@@ -106,20 +108,9 @@ int store_sqlite_types(const struct store_want *w, char **types, struct err *e)
 int64_t store_sqlite_backoff(const struct directory_setting *setting, int64_t attempts)
 {
     int64_t ms = setting->backoff_ms;
-    for (int64_t i = 1; i < attempts && ms < BACKOFF_MAX_MS; i++)
+    for (int64_t i = 1; i < attempts && ms > 0 && ms < BACKOFF_MAX_MS; i++)
         ms *= 2;
     return ms < BACKOFF_MAX_MS ? ms : BACKOFF_MAX_MS;
-}
-
-int store_sqlite_setting(struct store *s, struct directory_setting *setting, struct err *e)
-{
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_SETTING, e);
-    if (!q)
-        return -1;
-    if (sqlite3_step(q) == SQLITE_ROW)
-        *setting = (struct directory_setting){sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1),
-                                              sqlite3_column_int64(q, 2)};
-    return sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "reading the settings", e);
 }
 
 /* ---- claiming ---- */
@@ -207,8 +198,8 @@ int store_sqlite_claim(struct store *s, const struct store_want *w, int n, int64
     if (s->directory)
         return store_sqlite_files_claim(s, w, n, now_ms, each, ctx, e);
     struct claim c = {.want = w, .now_ms = now_ms, .each = each, .ctx = ctx};
-    c.endpoint = store_sqlite_endpoint(s, w->endpoint, c.name, e);
-    if (c.endpoint < 0 || store_sqlite_setting(s, &c.setting, e) != 0 || store_sqlite_types(w, &c.types, e) != 0)
+    if (store_sqlite_endpoint(s, w->endpoint, &c.endpoint, c.name, e) != 0 ||
+        store_sqlite_setting(s, &c.setting, e) != 0 || store_sqlite_types(w, &c.types, e) != 0)
         return -1;
     c.until_ms = now_ms + (w->lease_ms ? w->lease_ms : c.setting.lease_ms);
     int read = claim(s, &c, n, e);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * store_sqlite_erase: emptying events and rows of quarantine, so that no file holds what was in them. */
 #include "store_sqlite_change.h"
+#include "store_sqlite_number.h"
 
 #include "verify.h"
 
@@ -25,9 +26,9 @@ struct erase {
 static void digest_payload(sqlite3_stmt *q, uint8_t digest[VERIFY_DIGEST])
 {
     const char *body = sqlite3_column_blob(q, 6);
-    int size = sqlite3_column_bytes(q, 6), at = sqlite3_column_int(q, 4), len = sqlite3_column_int(q, 5);
-    bool has =
-        sqlite3_column_type(q, 4) != SQLITE_NULL && body && at >= 0 && len >= 0 && at <= size && len <= size - at;
+    int size = sqlite3_column_bytes(q, 6);
+    int64_t at, len;
+    bool has = body && store_sqlite_number_at(q, 4, 0, size, &at) && store_sqlite_number_at(q, 5, 0, size - at, &len);
     verify_sha256(has ? (struct span){body + at, (size_t)len} : (struct span){0}, digest);
 }
 
@@ -231,7 +232,10 @@ static int choose(struct store *s, enum store_sql which, int64_t before_ms, cons
         return -1;
     sqlite3_bind_int64(q, 1, before_ms);
     while (!failed && sqlite3_step(q) == SQLITE_ROW) {
-        int64_t seq = sqlite3_column_int64(q, 0);
+        int64_t seq;
+        failed = store_sqlite_id(s, q, 0, "an event has a number", &seq, e);
+        if (failed)
+            break;
         int stays = !held ? 0 : store_sqlite_files_is_held(held, seq) ? 1 : is_behind(s, held, seq, e);
         failed = stays < 0 ? -1 : stays ? 0 : add(all, seq, e);
     }
@@ -277,8 +281,10 @@ int64_t store_sqlite_person(struct store *s, const struct store_filter *f, int64
     sqlite3_bind_text(q, 3, f->resource_id, -1, SQLITE_STATIC);
     sqlite3_bind_int64(q, 4, f->since_ms);
     sqlite3_bind_int64(q, 5, f->before_ms);
-    while (!failed && sqlite3_step(q) == SQLITE_ROW)
-        failed = add(&all, sqlite3_column_int64(q, 0), e);
+    while (!failed && sqlite3_step(q) == SQLITE_ROW) {
+        int64_t seq;
+        failed = store_sqlite_id(s, q, 0, "an event has a number", &seq, e) != 0 ? -1 : add(&all, seq, e);
+    }
     if (sqlite3_reset(q) != SQLITE_OK && !failed)
         failed = store_sqlite_error(s, "reading events", e);
     if (failed)

@@ -90,9 +90,10 @@ const struct store_sqlite_named *store_sqlite_files_find(const struct store_sqli
 int store_sqlite_files_floor(struct store *s, struct err *e)
 {
     struct store_sqlite_names all = {0};
-    int64_t last = store_sqlite_last(s, e);
-    int failed = last < 0 || (last == 0 && (directory_list_done(s->directory, 0, add_name, &all, e) != 0 ||
-                                            store_sqlite_files_names(s, NULL, true, &all, e) != 0));
+    int64_t last = 0;
+    int failed = store_sqlite_last(s, &last, e) != 0 ||
+                 (last == 0 && (directory_list_done(s->directory, 0, add_name, &all, e) != 0 ||
+                                store_sqlite_files_names(s, NULL, true, &all, e) != 0));
     if (all.n && all.list[all.n - 1].name.seq > s->floor)
         s->floor = all.list[all.n - 1].name.seq;
     free(all.list);
@@ -209,37 +210,34 @@ int64_t store_sqlite_files_each(struct store *s, const struct store_filter *f, s
     return rows;
 }
 
-static int64_t received_ms(struct store *s, int64_t seq)
+static int received_ms(struct store *s, int64_t seq, int64_t *ms, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_RECEIVED, NULL);
+    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_RECEIVED, e);
     if (!q)
-        return 0;
+        return -1;
     sqlite3_bind_int64(q, 1, seq);
-    int64_t ms = sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
-    sqlite3_reset(q);
-    return ms;
+    *ms = sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
+    return sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "looking for an event", e);
 }
 
 int store_sqlite_files_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e)
 {
     struct store_sqlite_names all = {0};
-    if (store_sqlite_files_names(s, NULL, true, &all, e) != 0) {
-        free(all.list);
-        return -1;
-    }
+    int failed = store_sqlite_files_names(s, NULL, true, &all, e);
     facts->stranded = facts->waiting;
     facts->waiting = facts->leased = facts->delayed = facts->oldest_ms = 0;
-    for (size_t i = 0; i < all.n; i++) {
+    for (size_t i = 0; !failed && i < all.n; i++) {
         const struct directory_name *name = &all.list[i].name;
-        bool logged = store_sqlite_files_is_logged(s, all.list[i].endpoint, name, NULL) != 0,
-             dead = all.list[i].state == 2;
+        int logged = store_sqlite_files_is_logged(s, all.list[i].endpoint, name, e);
+        bool dead = all.list[i].state == 2;
+        failed = logged < 0 ? -1 : 0;
         *(dead ? &facts->dead : &facts->waiting) += 1;
         if (!dead && name->until_ms > now_ms)
             *(name->claimed ? &facts->leased : &facts->delayed) += 1;
-        if (!dead && logged && !facts->oldest_ms) /* sorted by number */
-            facts->oldest_ms = received_ms(s, name->seq);
+        if (!dead && logged > 0 && !facts->oldest_ms) /* sorted by number */
+            failed = received_ms(s, name->seq, &facts->oldest_ms, e);
         facts->orphaned += !logged;
     }
     free(all.list);
-    return 0;
+    return failed;
 }

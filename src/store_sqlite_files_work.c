@@ -184,7 +184,8 @@ int store_sqlite_files_claim(struct store *s, const struct store_want *w, int n,
     static unsigned count;
     struct claim c = {.s = s, .want = w, .now_ms = now_ms, .each = each, .ctx = ctx};
     struct store_lock lock = {.fd = -1};
-    if (store_sqlite_endpoint(s, w->endpoint, c.endpoint, e) < 0 ||
+    int64_t id;
+    if (store_sqlite_endpoint(s, w->endpoint, &id, c.endpoint, e) != 0 ||
         directory_read_setting(s->directory, &c.setting, e) != 0)
         return -1;
     c.until_ms = now_ms + (w->lease_ms ? w->lease_ms : c.setting.lease_ms);

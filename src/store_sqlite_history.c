@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * store_sqlite_history: reading what was changed by hand. */
-#include "store_sqlite_impl.h"
-
-static int state_at(sqlite3_stmt *q, int column)
-{
-    return sqlite3_column_type(q, column) == SQLITE_NULL ? -1 : sqlite3_column_int(q, column);
-}
+#include "store_sqlite_number.h"
 
 int store_sqlite_read_history(struct store *s, int64_t seq, int64_t since_ms, int64_t before_ms, int64_t limit,
                               store_each_past *each, void *ctx, struct err *e)
@@ -24,8 +19,8 @@ int store_sqlite_read_history(struct store *s, int64_t seq, int64_t since_ms, in
                                       &p.detail, &p.endpoint, &p.event_id,  &p.type};
         for (int i = 0; i < 4; i++)
             *numbers[i] = sqlite3_column_int64(q, i);
-        p.from = state_at(q, 4);
-        p.to = state_at(q, 5);
+        p.from = store_sqlite_state_at(q, 4);
+        p.to = store_sqlite_state_at(q, 5);
         for (int i = 0; i < 9; i++)
             *texts[i] = store_sqlite_text(q, 6 + i);
         each(ctx, &p);

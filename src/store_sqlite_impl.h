@@ -37,10 +37,13 @@ enum { STORE_HURRY_MS = 250 }; /* for a lock, after one was waited for in vain *
     X(SQL_EVENT_UNDO, "DELETE FROM event_log WHERE seq=?1")                                                       \
     X(SQL_KNOWN, "SELECT payload_at,payload_len,payload_sha256,body,seq,received_ms,source='spool' FROM event_log " \
                  "WHERE event_id=?1 AND type=?2 AND endpoint=?3")                                                 \
-    X(SQL_QUARANTINE_AGAIN, "UPDATE quarantine SET times=times+1,last_ms=max(last_ms,?1) WHERE endpoint=?2 AND signature=?3") \
+    X(SQL_QUARANTINE_AGAIN, "UPDATE quarantine SET times=times+1,last_ms=max(last_ms,?1) WHERE endpoint=?2 AND signature=?3 " \
+                            "AND id>0 AND (body=?4 OR " STORE_SQL_EMPTY ")")                                               \
+    X(SQL_QUARANTINE_FORGED, "DELETE FROM quarantine WHERE endpoint=?1 AND signature=?2")                         \
     X(SQL_QUARANTINE, "INSERT INTO quarantine(first_ms,last_ms,endpoint,signature,secret,reason,event_id,body,"   \
                       "times) VALUES(?8,?1,?2,?3,?4,?5,?6,?7,?9)")                                                \
-    X(SQL_QUARANTINE_SPOOLED, "SELECT 1 FROM quarantine WHERE endpoint=?1 AND signature=?2 AND first_ms<=?3 AND last_ms>=?3") \
+    X(SQL_QUARANTINE_SPOOLED, "SELECT 1 FROM quarantine WHERE endpoint=?1 AND signature=?2 AND first_ms<=?3 AND last_ms>=?3 " \
+                              "AND id>0 AND (body=?4 OR " STORE_SQL_EMPTY ")") \
     X(SQL_COUNT, "UPDATE counter SET n=n+?5,last_ms=max(last_ms,?6) WHERE hour_ms=?1 AND endpoint=?2 AND secret=?3 AND "       \
                  "outcome=?4")                                                                                    \
     X(SQL_COUNT_NEW, "INSERT INTO counter(hour_ms,endpoint,secret,outcome,n,last_ms) VALUES(?1,?2,?3,?4,?5,?6)")  \
@@ -61,7 +64,8 @@ enum { STORE_HURRY_MS = 250 }; /* for a lock, after one was waited for in vain *
                    "CROSS JOIN inbox i ON i.state=3 AND i.endpoint=n.id AND i.due_ms>=?1 "                        \
                    "CROSS JOIN event_log e ON e.seq=i.seq GROUP BY n.name,e.type ORDER BY 3 DESC,1,2 LIMIT ?2")   \
     X(SQL_ENDPOINTS, "SELECT id,name FROM endpoint ORDER BY name")                                                \
-    X(SQL_LAST, "SELECT coalesce(max(seq),0) FROM event_log")                                                     \
+    X(SQL_LAST, "SELECT coalesce((SELECT max(seq) FROM event_log),0),"                                            \
+                "coalesce((SELECT min(seq) FROM event_log),1)")                                                   \
     X(SQL_SETTING, "SELECT max_attempts,lease_ms,backoff_ms FROM setting")                                        \
     X(SQL_LOGGED, "SELECT 1 FROM event_log e JOIN endpoint n ON n.id=e.endpoint "                                 \
                   "WHERE e.seq=?1 AND e.created_ms=?2 AND n.name=?3")                                             \
@@ -133,7 +137,7 @@ enum { STORE_HURRY_MS = 250 }; /* for a lock, after one was waited for in vain *
                 "e.type,e.resource_type,e.resource_id,e.client_id,e.status,e.outcome,e.source,s.name,"            \
                 "lower(hex(e.signature)),NULL,i.owner,i.error,CASE WHEN e.body IS NOT NULL AND e.payload_at IS NOT " \
                  "NULL THEN substr(e.body,e.payload_at+1,e.payload_len) END,e.body,e.erased_ms,e.payload_sha256 " \
-                "FROM event_log e JOIN endpoint n ON n.id=e.endpoint LEFT JOIN inbox i ON i.seq=e.seq "           \
+                "FROM event_log e LEFT JOIN endpoint n ON n.id=e.endpoint LEFT JOIN inbox i ON i.seq=e.seq "      \
                 "LEFT JOIN secret s ON s.id=e.secret WHERE e.seq>?8 AND e.seq<=?9 AND (?1<0 OR i.state IS NULL OR " \
                 "i.state=?1) AND (?2 IS NULL OR n.name=?2) AND (?3 IS NULL OR e.type=?3) AND "                    \
                 "(?4 IS NULL OR e.resource_id=?4) AND (?5 IS NULL OR e.client_id=?5) AND e.received_ms>=?6 AND "  \
@@ -146,7 +150,7 @@ enum { STORE_HURRY_MS = 250 }; /* for a lock, after one was waited for in vain *
                   "WHERE " STORE_SQL_PERSON " ORDER BY 1")                                                        \
     X(SQL_QUARANTINED, "SELECT q.id,q.first_ms,q.last_ms,q.times,n.name,s.name,lower(hex(q.signature)),q.reason," \
                        "q.event_id,q.body,EXISTS(SELECT 1 FROM event_log e WHERE e.event_id=q.event_id AND "      \
-                       "e.endpoint=q.endpoint AND e.erased_ms=?2) FROM quarantine q JOIN endpoint n "             \
+                       "e.endpoint=q.endpoint AND e.erased_ms=?2) FROM quarantine q LEFT JOIN endpoint n "        \
                        "ON n.id=q.endpoint LEFT JOIN secret s ON s.id=q.secret WHERE q.id>?1 AND "                \
                        "NOT " STORE_SQL_EMPTY " ORDER BY q.id")                                                   \
     X(SQL_QUARANTINE_EMPTY, "UPDATE quarantine SET reason='erased',event_id=NULL,body=x'' WHERE id=?1 AND NOT "   \
@@ -163,7 +167,7 @@ enum { STORE_HURRY_MS = 250 }; /* for a lock, after one was waited for in vain *
                 "body FROM event_log WHERE seq=?2")                                                               \
     X(SQL_DROP, "DELETE FROM quarantine WHERE id=?1 AND NOT " STORE_SQL_EMPTY)                                    \
     X(SQL_READ_QUARANTINE, "SELECT q.id,q.first_ms,q.last_ms,q.times,n.name,s.name,lower(hex(q.signature)),q.reason," \
-                           "q.event_id,q.body,0 FROM quarantine q JOIN endpoint n ON n.id=q.endpoint "            \
+                           "q.event_id,q.body,0 FROM quarantine q LEFT JOIN endpoint n ON n.id=q.endpoint "       \
                            "LEFT JOIN secret s ON s.id=q.secret WHERE (?1=0 OR q.id=?1) AND "                     \
                            "(?2 IS NULL OR n.name=?2) AND NOT " STORE_SQL_EMPTY " ORDER BY q.id DESC")            \
     X(SQL_READ_HISTORY, "SELECT h.id,h.at_ms,h.seq,h.n,h.from_state,h.to_state,h.action,h.os_user,h.sudo_user,"   \
@@ -231,7 +235,8 @@ struct store {
     bool held;          /* the writers' lock, over several batches, ... */
     int held_ms;        /* ... each of which waits so long for SQLite's */
     int64_t last;       /* before a batch that was spooled */
-    size_t names;       /* known in committed rows */
+    size_t names;       /* known in committed rows ... */
+    unsigned version;   /* ... of this state of the file: another process may change them */
     struct name {
         char endpoint[STORE_NAME_SIZE], secret[STORE_NAME_SIZE];
         int64_t endpoint_id, secret_id;
@@ -273,8 +278,8 @@ int store_sqlite_run(sqlite3_stmt *q);
 /* Take the writers' lock, if the file is still in place: 0, or -1 with ERR_BUSY. */
 int store_sqlite_lock(struct store *s, struct err *e);
 
-/* The highest number in the log, 0 when it is empty; -1 and *e. */
-int64_t store_sqlite_last(struct store *s, struct err *e);
+/* The highest number in the log, 0 when it is empty. ERR_DATABASE: a number in it cannot be. */
+int store_sqlite_last(struct store *s, int64_t *last, struct err *e);
 
 /* The row at hand, in the order of STORE_SQL_EVENT; its spans live until the statement moves on. */
 void store_sqlite_event(sqlite3_stmt *q, struct store_event *v);
@@ -296,8 +301,8 @@ int64_t store_sqlite_newest(struct store *s, const struct store_filter *f, int s
 /* The row of an event by its number, for store_sqlite_each; NULL and *e. */
 sqlite3_stmt *store_sqlite_by_seq(struct store *s, int64_t seq, struct err *e);
 
-/* What the endpoint is that a worker asks for: its id, the name at `name` of 64 bytes; -1 and *e. */
-int64_t store_sqlite_endpoint(struct store *s, const char *wanted, char *name, struct err *e);
+/* The endpoint that a worker asks for: its id, and its name at `name`, of 64 bytes. */
+int store_sqlite_endpoint(struct store *s, const char *wanted, int64_t *id, char *name, struct err *e);
 
 /* The types that a worker asks for as "\nTYPE\nTYPE\n", to be freed; NULL when it asks for any. -1: no memory. */
 int store_sqlite_types(const struct store_want *w, char **types, struct err *e);
@@ -326,21 +331,6 @@ int store_sqlite_files_claim(struct store *s, const struct store_want *w, int n,
                              void *ctx, struct err *e);
 int store_sqlite_files_settle(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why,
                               int64_t ms, int64_t now_ms, struct err *e);
-
-/* ---- recording: store_sqlite_record.c ---- */
-
-/* The rows of a record's names, made when they are new; *n counts the known names. NULL and *e. */
-const struct name *store_sqlite_names(struct store *s, const struct verified *v, size_t *n, struct err *e);
-
-/* The number of the event that is written next; 0: the one after the last; -1 and *e. */
-int64_t store_sqlite_next(struct store *s, struct err *e);
-
-/* Bind SQL_EVENT or SQL_EVENT_REPLACE. seq 0: the next one. */
-void store_sqlite_bind_event(sqlite3_stmt *q, const struct record *r, const struct name *name, int64_t seq,
-                             int64_t now_ms);
-
-/* Bring an event that was just inserted into the log into the inbox, in either form: r->outcome. */
-int store_sqlite_put_inbox(struct store *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e);
 
 /* ---- changes by hand: store_sqlite_change.c ---- */
 
@@ -391,7 +381,7 @@ int store_sqlite_migrate(struct store *s, const struct store_actor *by, int64_t 
                          struct err *e);
 
 /* Numbers that were given before a restore end here; 0: there was none, or the database is older than that column. */
-int64_t store_sqlite_floor(struct store *s);
+int store_sqlite_floor(struct store *s, int64_t *floor, struct err *e);
 
 /* The other parts, for the ops. */
 int64_t store_sqlite_erase(struct store *s, enum store_erase how, const int64_t *seqs, int64_t n,
@@ -405,10 +395,10 @@ int64_t store_sqlite_person(struct store *s, const struct store_filter *f, int64
 int64_t store_sqlite_prunable(struct store *s, int64_t before_ms, int64_t **seqs, struct err *e);
 int store_sqlite_note(struct store *s, const char *action, int64_t n, const char *detail,
                       const struct store_actor *by, int64_t now_ms, struct err *e);
-int64_t store_sqlite_walk(struct store *s, const struct store_filter *f, int64_t after, int64_t to, store_each *each,
-                          void *ctx, struct err *e);
-int64_t store_sqlite_quarantined(struct store *s, int64_t after, int64_t erased_ms, store_each_quarantined *each,
-                                 void *ctx, struct err *e);
+int store_sqlite_walk(struct store *s, const struct store_filter *f, int64_t *after, int64_t to, store_each *each,
+                      void *ctx, struct err *e);
+int store_sqlite_quarantined(struct store *s, int64_t *after, int64_t erased_ms, store_each_quarantined *each,
+                             void *ctx, struct err *e);
 int store_sqlite_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e);
 int store_sqlite_hold(struct store *s, int wait_ms, struct err *e);
 void store_sqlite_release(struct store *s);

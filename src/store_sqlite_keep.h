@@ -67,7 +67,8 @@
     X(SQL_OLD_BRING, "INSERT OR REPLACE INTO main.event_log(seq,endpoint,event_id,type,resource_type,resource_id," \
         "client_id,status,outcome,created_ms,received_ms,source,secret,signature,erased_ms,payload_sha256,"       \
         "payload_at,payload_len,body) SELECT "                                                                    \
-        "CASE WHEN ?3 IS NOT NULL THEN ?3 WHEN EXISTS(SELECT 1 FROM main.event_log m WHERE m.seq=o.seq) THEN NULL " \
+        "CASE WHEN ?3 IS NOT NULL THEN ?3 WHEN o.seq<1 OR o.seq>999999999999 OR " \
+        "EXISTS(SELECT 1 FROM main.event_log m WHERE m.seq=o.seq) THEN NULL "                                     \
         "ELSE o.seq END,?2,o.event_id,o.type,o.resource_type,o.resource_id,o.client_id,o.status,o.outcome,"       \
         "o.created_ms,o.received_ms,o.source,(SELECT m.id FROM old.secret t JOIN main.secret m ON m.endpoint=?2 " \
         "AND m.name=t.name WHERE t.id=o.secret),o.signature,o.erased_ms,o.payload_sha256,o.payload_at,"           \

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * store_sqlite_quarantine: what was put aside, and what a person makes of it. */
 #include "store_sqlite_change.h"
+#include "store_sqlite_number.h"
+#include "store_sqlite_record.h"
 
 #include <stdio.h>
 
@@ -52,8 +54,8 @@ int store_sqlite_drop(struct store *s, int64_t id, const struct store_actor *by,
 
 /* ---- accept ---- */
 
-/* The event that is known by the same id and type: its number, 0 for none; or -1 and *e. */
-static int64_t find_twin(struct store *s, const struct record *r, const struct name *name, struct err *e)
+/* The number of the event that is known by the same id and type, 0 for none. */
+static int find_twin(struct store *s, const struct record *r, const struct name *name, int64_t *seq, struct err *e)
 {
     sqlite3_stmt *q = store_sqlite_prepare(s, SQL_TWIN, e);
     if (!q)
@@ -62,17 +64,19 @@ static int64_t find_twin(struct store *s, const struct record *r, const struct n
     sqlite3_bind_text(q, 1, v->id.at, (int)v->id.len, SQLITE_STATIC);
     sqlite3_bind_text(q, 2, v->type.at, (int)v->type.len, SQLITE_STATIC);
     sqlite3_bind_int64(q, 3, name->endpoint_id);
-    int64_t seq = 0;
+    int failed = 0;
     bool erased = false;
+    *seq = 0;
     if (sqlite3_step(q) == SQLITE_ROW) {
-        seq = sqlite3_column_int64(q, 0);
+        failed = store_sqlite_id(s, q, 0, "an event has a number", seq, e);
         erased = sqlite3_column_int(q, 1);
     }
-    if (sqlite3_reset(q) != SQLITE_OK)
-        return store_sqlite_error(s, "looking for the known event", e);
-    return erased ? err_set(e, ERR_CONFLICT, "event %lld, known by its id and type, was erased, and stays so",
-                            (long long)seq)
-                  : seq;
+    if (sqlite3_reset(q) != SQLITE_OK && !failed)
+        failed = store_sqlite_error(s, "looking for the known event", e);
+    if (!failed && erased)
+        failed = err_set(e, ERR_CONFLICT, "event %lld, known by its id and type, was erased, and stays so",
+                         (long long)*seq);
+    return failed;
 }
 
 static int write_event(struct store *s, enum store_sql which, const struct record *r, const struct name *name,
@@ -96,7 +100,14 @@ static int swap(struct store *s, int64_t id, int64_t seq, int64_t now_ms, struct
     sqlite3_bind_int64(q, 2, seq);
     sqlite3_bind_int64(q, 3, now_ms);
     sqlite3_bind_text(q, 4, reason, -1, SQLITE_STATIC);
-    return store_sqlite_run(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "writing quarantine", e);
+    if (store_sqlite_run(q) != SQLITE_OK)
+        return store_sqlite_error(s, "writing quarantine", e);
+    return sqlite3_changes(s->db) == 1
+               ? 0
+               : err_set(e, ERR_CONFLICT,
+                         "event %lld, known by its id and type, cannot go into quarantine in exchange: its body or "
+                         "signature was changed; see complycube-inbox verify --stored",
+                         (long long)seq);
 }
 
 /* Whatever became of the one before, the new one waits. *from is the state before. */
@@ -139,13 +150,12 @@ static int take_place(struct store_sqlite_change *c, int64_t id, struct record *
 static int insert(struct store_sqlite_change *c, struct record *r, const struct name *name, int64_t *seq,
                   struct err *e)
 {
-    int64_t next = store_sqlite_next(c->s, e);
-    if (next < 0 || write_event(c->s, SQL_EVENT, r, name, next, c->now_ms, e) != 0)
+    int64_t next;
+    if (store_sqlite_next(c->s, &next, e) != 0 || write_event(c->s, SQL_EVENT, r, name, next, c->now_ms, e) != 0 ||
+        store_sqlite_put_inbox(c->s, r, name, c->now_ms, e) != 0)
         return -1;
-    *seq = sqlite3_last_insert_rowid(c->s->db);
-    if (store_sqlite_put_inbox(c->s, r, name, c->now_ms, e) != 0)
-        return -1;
-    if (r->outcome != STORE_REFUSED)
+    *seq = r->seq;
+    if (store_is_recorded(r->outcome))
         return 0;
     *e = r->err;
     return -1;
@@ -158,8 +168,8 @@ static int accept_inside(struct store_sqlite_change *c, int64_t id, struct recor
     int from = -1;
     c->s->names = 0; /* looked up anew: this transaction may fail */
     const struct name *name = store_sqlite_names(c->s, r->verified, &names, e);
-    int64_t twin = name ? find_twin(c->s, r, name, e) : -1;
-    if (twin < 0 || drop_one(c->s, id, e) != 0)
+    int64_t twin;
+    if (!name || find_twin(c->s, r, name, &twin, e) != 0 || drop_one(c->s, id, e) != 0)
         return -1;
     *seq = twin;
     int failed = twin ? take_place(c, id, r, name, twin, &from, e) : insert(c, r, name, seq, e);

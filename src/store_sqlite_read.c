@@ -3,6 +3,7 @@
 #include "files.h"
 #include "store_sqlite.h"
 #include "store_sqlite_impl.h"
+#include "store_sqlite_number.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,8 +34,7 @@ void store_sqlite_event(sqlite3_stmt *q, struct store_event *v)
     v->payload_sha256 = (struct span){0};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         *numbers[i] = sqlite3_column_int64(q, column++);
-    v->state = sqlite3_column_type(q, column) == SQLITE_NULL ? -1 : sqlite3_column_int(q, column);
-    column++;
+    v->state = store_sqlite_state_at(q, column++);
     v->superseded = sqlite3_column_int(q, column++) != 0;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         *texts[i] = store_sqlite_text(q, column++);
@@ -54,23 +54,6 @@ int64_t store_sqlite_each(struct store *s, sqlite3_stmt *q, store_each *each, vo
         rows = store_sqlite_error(s, "reading events", e);
     sqlite3_reset(q);
     return rows;
-}
-
-int64_t store_sqlite_last(struct store *s, struct err *e)
-{
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_LAST, e);
-    if (!q)
-        return -1;
-    int64_t last = sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
-    return sqlite3_reset(q) == SQLITE_OK ? last : store_sqlite_error(s, "reading the log", e);
-}
-
-int64_t store_sqlite_floor(struct store *s)
-{
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_FLOOR, NULL);
-    int64_t floor = q && sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
-    sqlite3_reset(q);
-    return floor && store_sqlite_last(s, NULL) < floor ? floor : 0;
 }
 
 sqlite3_stmt *store_sqlite_by_seq(struct store *s, int64_t seq, struct err *e)
@@ -154,9 +137,10 @@ int64_t store_sqlite_newest(struct store *s, const struct store_filter *f, int s
 {
     bool rare = f->endpoint || f->type || f->client_id || f->since_ms || f->before_ms;
     bool indexed = f->resource_id || (state >= 0 && state != 1);
-    int64_t last = rare && !indexed && limit >= 0 ? store_sqlite_last(s, e) : 0, up_to = last - RECENT;
-    if (last < 0)
+    int64_t last = 0;
+    if (rare && !indexed && limit >= 0 && store_sqlite_last(s, &last, e) != 0)
         return -1;
+    int64_t up_to = last - RECENT;
     sqlite3_stmt *q =
         up_to > 0 ? matching(s, SQL_LIST_RECENT, f, state, limit, e) : store_sqlite_filtered(s, f, state, limit, e);
     if (!q)
@@ -222,9 +206,16 @@ static void add_event(void *ctx, const struct store_event *v) { add_number(ctx, 
 
 static int read_numbers(struct store *s, sqlite3_stmt *q, struct numbers *all, struct err *e)
 {
-    while (sqlite3_step(q) == SQLITE_ROW)
-        add_number(all, sqlite3_column_int64(q, 0));
-    return sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "reading events", e);
+    int64_t seq;
+    int failed = 0;
+    while (!failed && sqlite3_step(q) == SQLITE_ROW) {
+        failed = store_sqlite_id(s, q, 0, "an event has a number", &seq, e);
+        if (!failed)
+            add_number(all, seq);
+    }
+    if (sqlite3_reset(q) != SQLITE_OK && !failed)
+        failed = store_sqlite_error(s, "reading events", e);
+    return failed;
 }
 
 int64_t store_sqlite_select(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e)

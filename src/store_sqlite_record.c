@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * store_sqlite_record: the writing half of the SQLite backend. */
-#include "store_sqlite_impl.h"
+#include "store_sqlite_number.h"
+#include "store_sqlite_record.h"
 
 #include <stdio.h>
 
@@ -12,7 +13,7 @@ static int run_simple(struct store *s, enum store_sql which, const char *doing, 
     return store_sqlite_run(q) == SQLITE_OK ? 0 : store_sqlite_error(s, doing, e);
 }
 
-static void bind_span(sqlite3_stmt *q, int at, struct span text)
+void store_sqlite_bind_text(sqlite3_stmt *q, int at, struct span text)
 {
     if (text.at)
         sqlite3_bind_text(q, at, text.at, (int)text.len, SQLITE_STATIC);
@@ -20,7 +21,7 @@ static void bind_span(sqlite3_stmt *q, int at, struct span text)
         sqlite3_bind_null(q, at);
 }
 
-static void bind_blob(sqlite3_stmt *q, int at, struct span bytes)
+void store_sqlite_bind_blob(sqlite3_stmt *q, int at, struct span bytes)
 {
     if (bytes.at)
         sqlite3_bind_blob(q, at, bytes.at, (int)bytes.len, SQLITE_STATIC);
@@ -28,18 +29,19 @@ static void bind_blob(sqlite3_stmt *q, int at, struct span bytes)
         sqlite3_bind_null(q, at);
 }
 
-static void bind_body(sqlite3_stmt *q, int at, const struct record *r)
+void store_sqlite_bind_body(sqlite3_stmt *q, int at, const struct record *r)
 {
     struct span body = verified_body(r->verified);
     bool gone = r->past && r->past->erased_ms;
-    bind_blob(q, at, gone ? (struct span){0} : body.at ? body : span_of(""));
+    store_sqlite_bind_blob(q, at, gone ? (struct span){0} : body.at ? body : span_of(""));
 }
 
-/* The row of a name, made when it is new. */
-static int64_t name_id(struct store *s, enum store_sql find, enum store_sql make, int64_t endpoint, const char *name,
-                       struct err *e)
+/* The number of a name's row, made when it is new. endpoint 0: the name is an endpoint's. */
+static int name_id(struct store *s, int64_t endpoint, const char *name, int64_t *id, struct err *e)
 {
-    enum store_sql order[] = {find, make};
+    static const char what[] = "an endpoint or a secret has a number";
+    const enum store_sql order[] = {endpoint ? SQL_SECRET : SQL_ENDPOINT,
+                                    endpoint ? SQL_SECRET_NEW : SQL_ENDPOINT_NEW};
     for (int i = 0; i < 2; i++) {
         sqlite3_stmt *q = store_sqlite_prepare(s, order[i], e);
         if (!q)
@@ -48,14 +50,13 @@ static int64_t name_id(struct store *s, enum store_sql find, enum store_sql make
         if (endpoint)
             sqlite3_bind_int64(q, at++, endpoint);
         sqlite3_bind_text(q, at, name, -1, SQLITE_STATIC);
-        int rc = sqlite3_step(q);
-        int64_t id = rc == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
+        bool found = sqlite3_step(q) == SQLITE_ROW, good = found && store_sqlite_id(s, q, 0, what, id, e) == 0;
         if (sqlite3_reset(q) != SQLITE_OK)
             return store_sqlite_error(s, "recording a name", e);
-        if (id)
-            return id;
+        if (found)
+            return good ? 0 : -1;
     }
-    return sqlite3_last_insert_rowid(s->db);
+    return store_sqlite_made(s, what, id, e);
 }
 
 /* *n counts the known names; those beyond s->names are not committed yet. */
@@ -69,21 +70,20 @@ const struct name *store_sqlite_names(struct store *s, const struct verified *v,
     snprintf(name->endpoint, sizeof name->endpoint, "%s", endpoint);
     snprintf(name->secret, sizeof name->secret, "%s", secret);
     name->secret_id = 0; /* of a body that was imported unverified */
-    if ((name->endpoint_id = name_id(s, SQL_ENDPOINT, SQL_ENDPOINT_NEW, 0, endpoint, e)) < 0 ||
-        (*secret && (name->secret_id = name_id(s, SQL_SECRET, SQL_SECRET_NEW, name->endpoint_id, secret, e)) < 0))
+    if (name_id(s, 0, endpoint, &name->endpoint_id, e) != 0 ||
+        (*secret && name_id(s, name->endpoint_id, secret, &name->secret_id, e) != 0))
         return NULL;
     (*n)++;
     return name;
 }
 
-/* The absent span of a body that was imported without one. */
-static struct span signature_of(const struct verified *v)
+struct span store_sqlite_signature(const struct verified *v)
 {
     const uint8_t *signature = verified_signature(v);
     return (struct span){(const char *)signature, signature ? VERIFY_DIGEST : 0};
 }
 
-static void bind_id(sqlite3_stmt *q, int at, int64_t id)
+void store_sqlite_bind_id(sqlite3_stmt *q, int at, int64_t id)
 {
     if (id)
         sqlite3_bind_int64(q, at, id);
@@ -91,73 +91,23 @@ static void bind_id(sqlite3_stmt *q, int at, int64_t id)
         sqlite3_bind_null(q, at);
 }
 
-/* Was this very delivery recorded before, and its file left in the spool by a crash? 1, 0, or -1 and *e. */
-static int was_quarantined(struct store *s, const struct record *r, const struct name *name, struct err *e)
-{
-    sqlite3_stmt *q = r->spooled_ms ? store_sqlite_prepare(s, SQL_QUARANTINE_SPOOLED, e) : NULL;
-    if (!q)
-        return r->spooled_ms ? -1 : 0;
-    sqlite3_bind_int64(q, 1, name->endpoint_id);
-    bind_blob(q, 2, signature_of(r->verified));
-    sqlite3_bind_int64(q, 3, r->spooled_ms);
-    bool found = sqlite3_step(q) == SQLITE_ROW;
-    return sqlite3_reset(q) == SQLITE_OK ? found : store_sqlite_error(s, "reading quarantine", e);
-}
-
-static int quarantine(struct store *s, struct record *r, const char *reason, const struct name *name, int64_t now_ms,
-                      struct err *e)
-{
-    r->outcome = STORE_QUARANTINED;
-    int was = was_quarantined(s, r, name, e);
-    r->repeated = was == 1;
-    if (was)
-        return was < 0 ? -1 : 0;
-    if (!verified_signature(r->verified)) { /* by which it would be known again */
-        char why[sizeof r->err.msg - 60];   /* since the reason may stand in r->err */
-        snprintf(why, sizeof why, "%s", reason);
-        err_set(&r->err, ERR_UNDECODABLE, "%s, and it has no signature to keep it by", why);
-        r->outcome = STORE_REFUSED;
-        return 0;
-    }
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_QUARANTINE_AGAIN, e);
-    if (!q)
-        return -1;
-    for (int again = 1; again >= 0; again--) {
-        sqlite3_bind_int64(q, 1, r->past && r->past->last_ms ? r->past->last_ms : now_ms);
-        sqlite3_bind_int64(q, 2, name->endpoint_id);
-        bind_blob(q, 3, signature_of(r->verified));
-        if (!again) {
-            sqlite3_bind_int64(q, 8, now_ms);
-            sqlite3_bind_int64(q, 9, r->past && r->past->times ? r->past->times : 1);
-            bind_id(q, 4, name->secret_id);
-            sqlite3_bind_text(q, 5, reason, -1, SQLITE_STATIC);
-            bind_span(q, 6, r->event->id);
-            bind_body(q, 7, r);
-        }
-        if (store_sqlite_run(q) != SQLITE_OK)
-            return store_sqlite_error(s, "writing quarantine", e);
-        if (again && sqlite3_changes(s->db))
-            return 0;
-        if (again && !(q = store_sqlite_prepare(s, SQL_QUARANTINE, e)))
-            return -1;
-    }
-    return 0;
-}
-
-/* Does the row at hand hold this payload? An erased one is known by its hash. */
+/* Does the row at hand hold this payload? One that has no body, since it was erased, is known by its digest. */
 static bool same_payload(sqlite3_stmt *q, struct span payload)
 {
-    if (sqlite3_column_type(q, 2) == SQLITE_BLOB) {
+    const char *body = sqlite3_column_blob(q, 3);
+    int size = sqlite3_column_bytes(q, 3);
+    int64_t at, len;
+    if (sqlite3_column_type(q, 3) == SQLITE_NULL) {
         uint8_t digest[VERIFY_DIGEST];
         verify_sha256(payload, digest);
         struct span mine = {(const char *)digest, sizeof digest};
-        return span_equal(mine, (struct span){sqlite3_column_blob(q, 2), (size_t)sqlite3_column_bytes(q, 2)});
+        return sqlite3_column_type(q, 2) == SQLITE_BLOB &&
+               span_equal(mine, (struct span){sqlite3_column_blob(q, 2), (size_t)sqlite3_column_bytes(q, 2)});
     }
-    const char *body = sqlite3_column_blob(q, 3);
-    int size = sqlite3_column_bytes(q, 3), at = sqlite3_column_int(q, 0), len = sqlite3_column_int(q, 1);
-    bool has =
-        sqlite3_column_type(q, 0) != SQLITE_NULL && body && at >= 0 && len >= 0 && at <= size && len <= size - at;
-    return has == (payload.at != NULL) && (!has || span_equal((struct span){body + at, (size_t)len}, payload));
+    if (!payload.at)
+        return sqlite3_column_type(q, 0) == SQLITE_NULL;
+    return body && store_sqlite_number_at(q, 0, 0, size, &at) && store_sqlite_number_at(q, 1, 0, size - at, &len) &&
+           span_equal((struct span){body + at, (size_t)len}, payload);
 }
 
 /* Id and type are known: the same event again, or another one under a known name? */
@@ -166,8 +116,8 @@ static int known(struct store *s, struct record *r, const struct name *name, int
     sqlite3_stmt *q = store_sqlite_prepare(s, SQL_KNOWN, e);
     if (!q)
         return -1;
-    bind_span(q, 1, r->event->id);
-    bind_span(q, 2, r->event->type);
+    store_sqlite_bind_text(q, 1, r->event->id);
+    store_sqlite_bind_text(q, 2, r->event->type);
     sqlite3_bind_int64(q, 3, name->endpoint_id);
     bool erased = r->past && r->past->erased_ms; /* with nothing to compare, and nothing to keep */
     bool found = sqlite3_step(q) == SQLITE_ROW, same = found && (erased || same_payload(q, r->event->payload));
@@ -175,11 +125,12 @@ static int known(struct store *s, struct record *r, const struct name *name, int
                   sqlite3_column_int64(q, 4) <= s->last;
     if (sqlite3_reset(q) != SQLITE_OK || !found)
         return store_sqlite_error(s, "comparing a known event", e);
-    r->outcome = STORE_DUPLICATE;
-    if (same)
+    if (same) {
+        r->outcome = STORE_DUPLICATE;
         return 0;
+    }
     err_set(&r->err, ERR_CONFLICT, "id and type are known with another payload");
-    return quarantine(s, r, r->err.msg, name, now_ms, e);
+    return store_sqlite_put_aside(s, r, r->err.msg, name, now_ms, e);
 }
 
 void store_sqlite_bind_event(sqlite3_stmt *q, const struct record *r, const struct name *name, int64_t seq,
@@ -191,11 +142,11 @@ void store_sqlite_bind_event(sqlite3_stmt *q, const struct record *r, const stru
     int at = 1;
     sqlite3_bind_int64(q, at++, name->endpoint_id);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        bind_span(q, at++, texts[i]);
+        store_sqlite_bind_text(q, at++, texts[i]);
     sqlite3_bind_int64(q, at++, v->created_ms >= 0 ? v->created_ms : now_ms);
     sqlite3_bind_int64(q, at++, now_ms);
-    bind_id(q, at++, name->secret_id);
-    bind_blob(q, at++, signature_of(r->verified));
+    store_sqlite_bind_id(q, at++, name->secret_id);
+    store_sqlite_bind_blob(q, at++, store_sqlite_signature(r->verified));
     if (v->payload.at) {
         sqlite3_bind_int64(q, at++, v->payload.at - verified_body(r->verified).at);
         sqlite3_bind_int64(q, at++, (int64_t)v->payload.len);
@@ -203,11 +154,11 @@ void store_sqlite_bind_event(sqlite3_stmt *q, const struct record *r, const stru
         sqlite3_bind_null(q, at++);
         sqlite3_bind_null(q, at++);
     }
-    bind_body(q, at++, r);
-    bind_id(q, at++, seq); /* 0: the next one */
+    store_sqlite_bind_body(q, at++, r);
+    store_sqlite_bind_id(q, at++, seq); /* 0: the next one */
     sqlite3_bind_text(q, at++, r->past ? "imported" : r->spooled_ms ? "spool" : NULL, -1, SQLITE_STATIC);
-    bind_id(q, at++, r->past ? r->past->erased_ms : 0);
-    bind_blob(q, at, r->past ? r->past->payload_sha256 : (struct span){0});
+    store_sqlite_bind_id(q, at++, r->past ? r->past->erased_ms : 0);
+    store_sqlite_bind_blob(q, at, r->past ? r->past->payload_sha256 : (struct span){0});
 }
 
 /* The store refuses this one alone, for the reason in r->err: nothing of it stays. */
@@ -232,8 +183,8 @@ static int put_past(struct store *s, const struct record_past *past, int64_t seq
         return past->attempts || past->done_ms || past->error.at ? -1 : 0;
     sqlite3_bind_int64(q, 1, seq);
     sqlite3_bind_int64(q, 2, past->attempts);
-    bind_id(q, 3, past->done_ms);
-    bind_span(q, 4, past->error);
+    store_sqlite_bind_id(q, 3, past->done_ms);
+    store_sqlite_bind_text(q, 4, past->error);
     return store_sqlite_run(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "writing the inbox", e);
 }
 
@@ -260,19 +211,21 @@ static int state_of(const struct record *r)
 
 int store_sqlite_put_inbox(struct store *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e)
 {
-    int64_t seq = sqlite3_last_insert_rowid(s->db), created_ms = r->event->created_ms;
+    int64_t seq, created_ms = r->event->created_ms;
     int state = state_of(r);
+    if (store_sqlite_made(s, "an event has a number", &seq, e) != 0)
+        return -1;
     r->seq = seq;
     if (s->directory && state == 1) { /* there is no file of it, which says so */
         r->outcome = STORE_NEW;
         return 0;
     }
     if (s->directory && state != 3) {
-        r->outcome = STORE_NEW;
         if (directory_write(s->directory, name->endpoint, created_ms >= 0 ? created_ms : now_ms, seq,
-                            verified_body(r->verified), now_ms, &r->err) == 0)
-            return 0;
-        return refuse_one(s, r, seq, e); /* other endpoints have folders of their own */
+                            verified_body(r->verified), now_ms, &r->err) != 0)
+            return refuse_one(s, r, seq, e); /* other endpoints have folders of their own */
+        r->outcome = STORE_NEW;
+        return 0;
     }
     sqlite3_stmt *q = store_sqlite_prepare(s, SQL_INBOX, e);
     if (!q)
@@ -281,21 +234,28 @@ int store_sqlite_put_inbox(struct store *s, struct record *r, const struct name 
     sqlite3_bind_int64(q, 2, name->endpoint_id);
     sqlite3_bind_int(q, 3, state);
     sqlite3_bind_int64(q, 4, r->past && r->past->erased_ms ? 0 : now_ms);
-    r->outcome = state == 3 ? STORE_IGNORED : STORE_NEW;
     int rc = store_sqlite_run(q);
-    if (rc == SQLITE_OK)
-        return r->past ? put_past(s, r->past, seq, e) : 0;
+    if (rc == SQLITE_OK) {
+        r->outcome = state == 3 ? STORE_IGNORED : STORE_NEW;
+        return store_sqlite_made(s, "an event of the inbox has a number", &seq, e) != 0 ||
+                       (r->past && put_past(s, r->past, seq, e) != 0)
+                   ? -1
+                   : 0;
+    }
     if (!refuses_one(rc))
         return store_sqlite_error(s, "writing the inbox", e);
     store_sqlite_error(s, "writing an event", &r->err);
     return refuse_one(s, r, seq, e);
 }
 
-int64_t store_sqlite_next(struct store *s, struct err *e)
+int store_sqlite_next(struct store *s, int64_t *seq, struct err *e)
 {
-    int64_t last = s->floor ? store_sqlite_last(s, e) : 0;
+    int64_t last = 0;
+    if (s->floor && store_sqlite_last(s, &last, e) != 0)
+        return -1;
     s->floor_met |= last >= s->floor;
-    return last < 0 ? -1 : last < s->floor ? s->floor + 1 : 0;
+    *seq = last < s->floor ? s->floor + 1 : 0;
+    return 0;
 }
 
 static int put_event(struct store *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e)
@@ -303,8 +263,8 @@ static int put_event(struct store *s, struct record *r, const struct name *name,
     sqlite3_stmt *q = store_sqlite_prepare(s, SQL_EVENT, e);
     if (!q)
         return -1;
-    int64_t seq = store_sqlite_next(s, e);
-    if (seq < 0)
+    int64_t seq;
+    if (store_sqlite_next(s, &seq, e) != 0)
         return -1;
     store_sqlite_bind_event(q, r, name, seq, now_ms);
     int rc = store_sqlite_run(q);
@@ -352,7 +312,6 @@ static int64_t hour_of(const struct record *r, int64_t now_ms)
 static int count_batch(struct store *s, struct record *const batch[], const struct name *const names[], size_t n,
                        int64_t now_ms, struct err *e)
 {
-    static const char *const words[] = {"stored", "ignored", "duplicate", "quarantined", "refused"};
     bool done[STORE_BATCH_MAX] = {false};
     for (size_t i = 0; i < n; i++) {
         int64_t same = 0, last_ms = 0, hour = hour_of(batch[i], now_ms);
@@ -363,20 +322,28 @@ static int count_batch(struct store *s, struct record *const batch[], const stru
                 same++;
                 done[j] = j > i;
             }
-        if (count(s, names[i]->endpoint_id, names[i]->secret_id, words[batch[i]->outcome], same, last_ms, e) != 0)
+        if (count(s, names[i]->endpoint_id, names[i]->secret_id, store_outcome_word(batch[i]->outcome), same, last_ms,
+                  e) != 0)
             return -1;
     }
     return 0;
 }
 
+/* Of the file, as the open transaction sees it or the one before left it; 0: nothing can be said. */
+static unsigned version_of(struct store *s)
+{
+    unsigned version = 0;
+    return sqlite3_file_control(s->db, "main", SQLITE_FCNTL_DATA_VERSION, &version) == SQLITE_OK ? version : 0;
+}
+
 static int record_inside(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
 {
-    if (s->names > STORE_NAMES_MAX - n)
-        s->names = 0; /* more than fit came and went: look them up again */
+    if (s->names > STORE_NAMES_MAX - n || s->version != version_of(s))
+        s->names = 0; /* more than fit came and went, or another process wrote: look them up again */
     size_t known_names = s->names;
     s->floor_met = false;
-    s->last = batch[0]->spooled_ms ? store_sqlite_last(s, e) : 0;
-    if (s->last < 0)
+    s->last = 0;
+    if (batch[0]->spooled_ms && store_sqlite_last(s, &s->last, e) != 0)
         return -1;
     const struct name *names[STORE_BATCH_MAX];
     for (size_t i = 0; i < n; i++) {
@@ -384,8 +351,8 @@ static int record_inside(struct store *s, struct record *const batch[], size_t n
         if (!(names[i] = store_sqlite_names(s, r->verified, &known_names, e)))
             return -1;
         int64_t at_ms = arrival(r, now_ms);
-        int failed =
-            r->reason ? quarantine(s, r, r->reason, names[i], at_ms, e) : put_event(s, r, names[i], at_ms, e);
+        int failed = r->reason ? store_sqlite_put_aside(s, r, r->reason, names[i], at_ms, e)
+                               : put_event(s, r, names[i], at_ms, e);
         if (failed)
             return -1;
     }
@@ -403,6 +370,7 @@ static int record_inside(struct store *s, struct record *const batch[], size_t n
     if (s->floor_met)
         s->floor = 0;
     s->names = known_names;
+    s->version = version_of(s);
     return 0;
 }
 

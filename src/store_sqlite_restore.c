@@ -17,6 +17,7 @@
 
 #include "files.h"
 #include "store_sqlite.h"
+#include "store_sqlite_number.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -157,7 +158,7 @@ static int make_copy(struct restore *r, struct err *e)
 static void note_highest(struct restore *r, enum store_sql which)
 {
     int64_t n = 0;
-    if (store_sqlite_number(r->copy.db, which, &n, NULL) == 0 && n > r->highest)
+    if (store_sqlite_number(r->copy.db, which, &n, NULL) == 0 && n > r->highest && n <= STORE_NUMBER_MAX - MARGIN)
         r->highest = n;
 }
 
@@ -371,7 +372,8 @@ int store_sqlite_restore(const char *path, const struct store_options *o, const 
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     int failed = make_copy(&r, e);
     if (!failed) {
-        r.bring = (struct store_sqlite_bring){.copy = r.copy.db, .teller = &how->teller, .leave = how->only_backup};
+        r.bring = (struct store_sqlite_bring){
+            .copy = r.copy.db, .teller = &how->teller, .leave = how->only_backup, .upto = INT64_MIN};
         failed = store_sqlite_do(r.copy.db, SQL_BROUGHT_TABLE, "setting it up", e);
     }
     failed = failed || open_old(&r, e) != 0 || store_sqlite_copy_flush(&r.copy, e) != 0 || swap(&r, e) != 0;

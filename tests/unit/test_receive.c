@@ -195,10 +195,8 @@ static void what_is_refused_is_counted_beside_the_database(void **state)
     exchanges[7].request.body.len--;
     receive(8);
     receiver_count(&receiver, NOW_MS);
-    const int more[REFUSALS_KINDS] = {[REFUSALS_SIGNATURE] = 2,
-                                      [REFUSALS_INCOMPLETE] = 1,
-                                      [REFUSALS_TOO_LARGE] = 1,
-                                      [REFUSALS_METHOD] = 1};
+    const int more[REFUSALS_KINDS] = {
+        [REFUSALS_SIGNATURE] = 2, [REFUSALS_INCOMPLETE] = 1, [REFUSALS_TOO_LARGE] = 1, [REFUSALS_METHOD] = 1};
     for (int k = 0; k < REFUSALS_KINDS; k++)
         assert_int_equal(refusals_since(database, k, 0, &e), counted[k] + more[k]);
     assert_int_equal(query("SELECT count(*) FROM counter WHERE outcome='refused' OR endpoint=0"), 0);
@@ -259,11 +257,102 @@ static void a_replay_of_an_erased_event_stays_a_duplicate(void **state)
     verify_sha256(TEXT("{\"n\":1}"), digest);
     hex_encode(digest, sizeof digest, hex);
     snprintf(sql, sizeof sql,
-             "UPDATE event_log SET payload_sha256=x'%s', erased_ms=1, body=NULL, signature=NULL WHERE event_id='x1'", hex);
+             "UPDATE event_log SET payload_sha256=x'%s', erased_ms=1, body=NULL, signature=NULL WHERE event_id='x1'",
+             hex);
     change(sql);
     assert_string_equal(receive_one(body)->body, "{\"received\":true,\"duplicate\":true}");
     assert_int_equal(query("SELECT body IS NULL FROM event_log WHERE event_id='x1'"), 1);
     assert_int_equal(receive_one(TEXT("{\"id\":\"x1\",\"type\":\"t\",\"payload\":{\"n\":2}}"))->status, 202);
+}
+
+static void a_digest_counts_only_where_there_is_no_body(void **state)
+{
+    (void)state;
+    const struct span body = TEXT("{\"id\":\"x2\",\"type\":\"t\",\"payload\":{\"n\":1}}");
+    receive_one(body);
+    change("UPDATE event_log SET payload_sha256=randomblob(32) WHERE event_id='x2'");
+    assert_string_equal(receive_one(body)->body, "{\"received\":true,\"duplicate\":true}");
+    change("UPDATE event_log SET payload_sha256=NULL, body=NULL WHERE event_id='x2'");
+    assert_string_equal(receive_one(body)->body, "{\"received\":true,\"quarantined\":true}");
+}
+
+static void a_repeat_of_what_was_put_aside_brings_back_what_was_changed_there(void **state)
+{
+    (void)state;
+    const struct span body = TEXT("{\"id\":\"q2\"");
+    receive_one(body);
+    change("UPDATE quarantine SET body=x'00' WHERE hex(body)='7B226964223A22713222'");
+    assert_int_equal(receive_one(body)->status, 202);
+    assert_int_equal(query("SELECT count(*) FROM quarantine WHERE hex(body)='7B226964223A22713222'"), 1);
+    change("UPDATE quarantine SET id=-id WHERE hex(body)='7B226964223A22713222'");
+    assert_int_equal(receive_one(body)->status, 202);
+    assert_int_equal(query("SELECT count(*) FROM quarantine WHERE hex(body)='7B226964223A22713222' AND id>0"), 1);
+    assert_int_equal(query("SELECT count(*) FROM quarantine WHERE hex(body)='7B226964223A22713222' AND id<0"), 0);
+}
+
+static void an_endpoint_that_was_renumbered_meanwhile_is_looked_up_again(void **state)
+{
+    (void)state;
+    change("PRAGMA foreign_keys=0; UPDATE endpoint SET id=7");
+    assert_string_equal(receive_one(TEXT("{\"id\":\"n1\",\"type\":\"t\"}"))->body, "{\"received\":true}");
+    assert_int_equal(query("SELECT count(*) FROM events WHERE event_id='n1' AND endpoint='default'"), 1);
+    change("UPDATE endpoint SET id=1");
+}
+
+static void a_number_that_cannot_be_is_an_error_and_no_success(void **state) /* promise 2 */
+{
+    static const char *const changes[][2] = {
+        {"UPDATE endpoint SET id=-id", "UPDATE endpoint SET id=-id"},
+        {"UPDATE endpoint SET id=0", "UPDATE endpoint SET id=1"},
+        {"UPDATE secret SET id=-id", "UPDATE secret SET id=-id"},
+        {"UPDATE event_log SET seq=9223372036854775807 WHERE event_id='e1'",
+         "UPDATE event_log SET seq=1 WHERE event_id='e1'"},
+        {"UPDATE event_log SET seq=-seq", "UPDATE event_log SET seq=-seq"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        char body[60];
+        int n = snprintf(body, sizeof body, "{\"id\":\"lost%zu\",\"type\":\"t\"}", i);
+        change(changes[i][0]);
+        assert_int_equal(receive_one((struct span){body, (size_t)n})->status, 503);
+        assert_int_equal(exchanges[0].code, ERR_DATABASE);
+        assert_non_null(strstr(exchanges[0].err.msg, "complycube-inbox doctor"));
+        change(changes[i][1]);
+        assert_string_equal(receive_one((struct span){body, (size_t)n})->body, "{\"received\":true}");
+    }
+}
+
+static void a_failure_that_names_no_code_is_spooled_or_a_503(void **state) /* promise 2 */
+{
+    (void)state;
+    const struct span body = TEXT("{\"id\":\"unnamed\",\"type\":\"t\"}");
+    err_strict = false;
+    for (int spools = 0; spools < 2; spools++) { /* the store failed a moment ago, and nobody said of what */
+        snprintf(receiver.spool.path, sizeof receiver.spool.path, "%s%s", folder, spools ? "" : "/no/such/folder");
+        receiver.trouble = (struct err){.code = ERR_NONE};
+        receiver.trouble_until_ms = receiver.spare_until_ms = INT64_MAX;
+        receive_one(body);
+        assert_string_equal(exchanges[0].reply.body, spools ? "{\"received\":true,\"spooled\":true}"
+                                                            : "{\"received\":false,\"error\":\"try again\"}");
+        assert_int_equal(exchanges[0].reply.status, spools ? 200 : 503);
+        assert_int_equal(exchanges[0].err.code, ERR_SYSTEM);
+        assert_int_equal(query("SELECT count(*) FROM event_log WHERE event_id='unnamed'"), 0);
+    }
+    err_strict = true;
+    *receiver.spool.path = '\0';
+    receiver.trouble_until_ms = receiver.spare_until_ms = 0;
+}
+
+static void only_what_is_recorded_is_answered_with_a_success(void **state)
+{
+    (void)state;
+    assert_int_equal(STORE_UNSET, 0);
+    for (int i = 0; i < STORE_OUTCOMES; i++) {
+        bool recorded = i == STORE_NEW || i == STORE_IGNORED || i == STORE_DUPLICATE || i == STORE_QUARANTINED;
+        assert_int_equal(store_is_recorded((enum store_outcome)i), recorded);
+        assert_int_equal(reply_outcome((enum store_outcome)i).status / 100 == 2, recorded);
+        assert_non_null(store_outcome_word((enum store_outcome)i));
+    }
 }
 
 static void a_replaced_database_is_noticed(void **state) /* promise 2 */
@@ -323,6 +412,12 @@ int main(void)
         cmocka_unit_test(answers_of_5xx_are_counted_too_and_without_a_database),
         cmocka_unit_test(a_member_that_the_store_refuses_leaves_nothing_and_its_neighbours_stay),
         cmocka_unit_test(a_replay_of_an_erased_event_stays_a_duplicate),
+        cmocka_unit_test(a_digest_counts_only_where_there_is_no_body),
+        cmocka_unit_test(a_repeat_of_what_was_put_aside_brings_back_what_was_changed_there),
+        cmocka_unit_test(an_endpoint_that_was_renumbered_meanwhile_is_looked_up_again),
+        cmocka_unit_test(a_number_that_cannot_be_is_an_error_and_no_success),
+        cmocka_unit_test(a_failure_that_names_no_code_is_spooled_or_a_503),
+        cmocka_unit_test(only_what_is_recorded_is_answered_with_a_success),
         cmocka_unit_test(files_have_their_modes_whatever_the_umask),
         cmocka_unit_test(a_replaced_database_is_noticed),
         cmocka_unit_test(a_database_of_another_program_is_left_alone),
