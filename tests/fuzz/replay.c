@@ -3,10 +3,11 @@
 #include "fuzz.h"
 
 #include <dirent.h>
+#include <unistd.h>
 
 static void read_and_run(const char *path)
 {
-    enum { MAX = 1 << 22 };
+    enum { MAX = 1 << 22, SECONDS = 120 /* what takes longer has no end */ };
     static char text[MAX];
     FILE *f = fopen(path, "rb");
     if (!f) {
@@ -18,7 +19,9 @@ static void read_and_run(const char *path)
     char *exact = fuzz_copy((struct span){text, len});
     printf("# %s\n", path); /* the last one told, where this ends */
     fflush(stdout);
+    alarm(SECONDS);
     LLVMFuzzerTestOneInput((const uint8_t *)exact, len);
+    alarm(0);
     free(exact);
 }
 

@@ -1,0 +1,547 @@
+/* SPDX-License-Identifier: MIT
+ * fuzz: a database in which anything may stand, since applications may write its file. Lines change it, one cell or row each:
+ *
+ *     TABLE ROW COLUMN VALUE      "endpoint 0 id -1"
+ *     TABLE ROW delete            TABLE ROW copy
+ *
+ * A word that is none of a list stands for one of its entries all the same. Those behind a line of "---" are made while the
+ * receiver has it open. Then a batch comes twice, with a spool and without: what is answered 2xx must be kept, byte for byte.
+ * Whatever reads a store reads this one to its end, or says what is wrong. */
+#include "clock.h"
+#include "folder.h"
+#include "fuzz.h"
+#include "hex.h"
+#include "receive.h"
+#include "store_keep.h"
+
+#include <sqlite3.h>
+
+enum {
+    NOW_MS = 1770000000,
+    CASE_MS = 10000 /* all answers and readings of a case */,
+    ROUNDS = 40,
+    FILE_MAX = 1 << 20
+};
+
+static const struct verify_secret secrets[] = {
+    {"live", "main", {FUZZ_SECRET, sizeof FUZZ_SECRET - 1}},
+    {"sandbox", "main", {"sandbox-" FUZZ_SECRET, sizeof "sandbox-" FUZZ_SECRET - 1}},
+};
+
+/* What has come before a case begins, and what comes in it. */
+#define EVENT(id, type, payload) "{\"id\":\"" id "\",\"type\":\"" type "\",\"payload\":" payload "}"
+#define BARE "{\"id\":\"bare\",\"type\":\"client.created\"}"
+#define CHECK(id) "{\"id\":\"" id "\",\"status\":\"complete\",\"clientId\":\"c1\"}"
+static const char *const before[] = {
+    EVENT("waits", "check.completed", CHECK("r1")),
+    EVENT("older", "check.completed", CHECK("r1")),
+    EVENT("done", "check.completed", CHECK("r2")),
+    EVENT("dead", "check.completed", CHECK("r3")),
+    BARE,
+    EVENT("gone", "check.completed", CHECK("r4")),
+    EVENT("waits", "check.completed", "{\"another\":1}"),
+    "no event",
+};
+static const struct sent {
+    const char *body;
+    int signer;
+} sent[] = {
+    {EVENT("new", "check.completed", CHECK("r5")), 0},
+    {EVENT("new", "check.completed", CHECK("r5")), 0},
+    {EVENT("new-2", "check.completed", CHECK("r1")), 1},
+    {EVENT("ignored", "of.no.interest", "{}"), 1},
+    {EVENT("waits", "check.completed", CHECK("r1")), 0},
+    {BARE, 0},
+    {EVENT("gone", "check.completed", CHECK("r4")), 0},
+    {EVENT("done", "check.completed", "{\"another\":2}"), 0},
+    {EVENT("waits", "check.completed", "{\"another\":1}"), 0},
+    {"no event", 0},
+    {"nor is this", 1},
+};
+enum { BEFORE = sizeof before / sizeof *before, SENT = sizeof sent / sizeof *sent };
+
+static const char *const tables[] = {"endpoint",   "secret",  "event_log", "inbox",
+                                     "quarantine", "counter", "setting",   "history"};
+static const struct value {
+    const char *word, *sql;
+} values[] = {
+    {"-1", "-1"},
+    {"0", "0"},
+    {"1", "1"},
+    {"2", "2"},
+    {"7", "7"},
+    {"negated", NULL},
+    {"null", "NULL"},
+    {"empty", "''"},
+    {"text", "'some text'"},
+    {"number-text", "'12 events'"},
+    {"blob", "x'00ff7b7d'"},
+    {"no-bytes", "x''"},
+    {"real", "0.5"},
+    {"infinite", "9e999"},
+    {"most", "9223372036854775807"},
+    {"least", "-9223372036854775808"},
+    {"past-32-bits", "4294967301"},
+    {"past-31-bits", "2147483648"},
+    {"12-digits", "999999999999"},
+    {"13-digits", "1000000000000"},
+    {"long", "zeroblob(70000)"},
+    {"erased", "'erased'"},
+    {"live", "'live'"},
+    {"sandbox", "'sandbox'"},
+    {"random", "randomblob(32)"},
+};
+
+static struct verifier *verifier;
+static char folder[FOLDER_PATH], database[FOLDER_PATH + 20], spool[FOLDER_PATH + 20], file[FILE_MAX];
+static size_t file_len;
+static sqlite3 *look; /* our own connection */
+
+static void sql(const char *text)
+{
+    if (sqlite3_exec(look, text, NULL, NULL, NULL) != SQLITE_OK)
+        fuzz_fail(text, 0, sqlite3_errmsg(look));
+}
+
+/* ---- a receiver, and what it is sent ---- */
+
+static void open_receiver(struct receiver *r, bool spools)
+{
+    char path[FOLDER_PATH + 40];
+    struct config_env env = {.config = path};
+    struct err e;
+    snprintf(path, sizeof path, "%s/%s.conf", folder, spools ? "spool" : "plain");
+    FUZZ_CHECK(receiver_open(r, &env, false, NOW_MS, &e) == 0 && r->config->error.code == ERR_NONE);
+}
+
+static void open_look(void)
+{
+    FUZZ_CHECK(sqlite3_open(database, &look) == SQLITE_OK);
+    sqlite3_busy_timeout(look, 5000);
+    sqlite3_db_config(look, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    sql("PRAGMA ignore_check_constraints=1; PRAGMA foreign_keys=0");
+}
+
+static void send(struct receiver *r, struct exchange *x, const struct sent *list, size_t n)
+{
+    static char signatures[RECEIVE_BATCH_MAX][2 * VERIFY_DIGEST + 1];
+    struct exchange *batch[RECEIVE_BATCH_MAX];
+    for (size_t i = 0; i < n; i++) {
+        uint8_t digest[VERIFY_DIGEST];
+        struct span body = span_of(list[i].body);
+        verify_sign(verifier, (size_t)list[i].signer, body, digest);
+        hex_encode(digest, sizeof digest, signatures[i]);
+        x[i] = (struct exchange){
+            .request = {.method = span_of("POST"), .signature = span_of(signatures[i]), .body = body}};
+        x[i].request.end = REQUEST_WHOLE;
+        batch[i] = &x[i];
+    }
+    receive_batch(r, batch, n, NOW_MS);
+}
+
+/* ---- what is kept ---- */
+
+/* Is there a row of it? ?1 the body, ?2 its endpoint, ?3 its id, ?4 its type, ?5 its payload, ?6 its digest. */
+static bool is_row(const char *text, const struct sent *s, const struct exchange *x)
+{
+    sqlite3_stmt *q;
+    uint8_t digest[VERIFY_DIGEST];
+    const struct event *v = &x->event;
+    const struct span parts[] = {span_of(s->body), span_of(secrets[s->signer].endpoint), v->id, v->type, v->payload};
+    verify_sha256(v->payload, digest);
+    FUZZ_CHECK(sqlite3_prepare_v2(look, text, -1, &q, NULL) == SQLITE_OK);
+    for (int i = 0; i < 5; i++)
+        if (i == 0 || i == 4)
+            sqlite3_bind_blob(q, i + 1, parts[i].at, (int)parts[i].len, SQLITE_STATIC);
+        else
+            sqlite3_bind_text(q, i + 1, parts[i].at, (int)parts[i].len, SQLITE_STATIC);
+    sqlite3_bind_blob(q, 6, digest, sizeof digest, SQLITE_STATIC);
+    bool found = sqlite3_step(q) == SQLITE_ROW;
+    FUZZ_CHECK(sqlite3_reset(q) == SQLITE_OK);
+    sqlite3_finalize(q);
+    return found;
+}
+
+static bool is_spooled(const struct sent *s)
+{
+    struct spool_names names;
+    struct spool_entry v = {.received_ms = 0};
+    struct err e;
+    bool found = false;
+    FUZZ_CHECK(spool_list(spool, false, &names, &e) == 0);
+    for (size_t i = 0; i < names.n && !found; i++)
+        found = spool_read(spool, names.list[i], &v, &e) == 0 && span_equal(v.body, span_of(s->body)) &&
+                strcmp(v.endpoint, secrets[s->signer].endpoint) == 0;
+    spool_entry_release(&v);
+    spool_names_release(&names);
+    return found;
+}
+
+#define LOG \
+    "SELECT 1 FROM event_log e JOIN endpoint n ON n.id=e.endpoint WHERE n.name=?2 AND e.event_id=?3 AND e.type=?4 AND "
+#define PAYLOAD "substr(e.body,e.payload_at+1,e.payload_len)"
+
+/* The answer says what became of it: is that so? */
+static void check_answer(const struct sent *s, const struct exchange *x)
+{
+    const struct reply *reply = &x->reply;
+    const bool is_new = strcmp(reply->body, "{\"received\":true}") == 0;
+    if (reply->status == 503) {
+        FUZZ_CHECK(x->code != ERR_NONE && *x->err.msg);
+    } else if (is_new || strstr(reply->body, "ignored")) {
+        FUZZ_CHECK(reply->status == 200);
+        FUZZ_CHECK(is_row(LOG "e.body IS ?1 AND e.seq>0 AND " PAYLOAD " IS ?5 AND EXISTS(SELECT 1 FROM inbox i WHERE "
+                              "i.seq=e.seq AND i.endpoint=n.id)",
+                          s, x));
+    } else if (strstr(reply->body, "duplicate")) {
+        FUZZ_CHECK(reply->status == 200);
+        FUZZ_CHECK(
+            is_row(LOG "(CASE WHEN e.body IS NULL THEN e.payload_sha256=?6 WHEN e.payload_at IS NULL THEN ?5 IS NULL "
+                       "ELSE CAST(" PAYLOAD " AS BLOB)=?5 END)",
+                   s, x));
+    } else if (strstr(reply->body, "quarantined")) {
+        FUZZ_CHECK(reply->status == 202);
+        FUZZ_CHECK(
+            is_row("SELECT 1 FROM quarantine q JOIN endpoint n ON n.id=q.endpoint WHERE n.name=?2 AND q.id>0 AND "
+                   "(q.body IS ?1 OR (q.reason='erased' AND length(q.body)=0))",
+                   s, x));
+    } else {
+        FUZZ_CHECK(strstr(reply->body, "spooled") && reply->status / 100 == 2 && is_spooled(s));
+    }
+}
+
+/* ---- what is changed ---- */
+
+static size_t choose(struct span word, const char *const *list, size_t stride, size_t n)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < n; i++)
+        if (span_equal(word, span_of(*(const char *const *)((const char *)list + i * stride))))
+            return i;
+    for (size_t i = 0; i < word.len; i++)
+        sum = sum * 31 + (unsigned char)word.at[i];
+    return sum % n;
+}
+
+static struct span next_word(struct span *line)
+{
+    while (line->len && *line->at == ' ')
+        fuzz_byte(line);
+    const char *end = line->len ? memchr(line->at, ' ', line->len) : NULL;
+    return fuzz_take(line, end ? (size_t)(end - line->at) : line->len);
+}
+
+/* The names of a table's columns, in one text that begins each with a comma; how many. */
+static size_t columns_of(const char *table, char *names, size_t size, char list[][32], size_t max)
+{
+    char text[80];
+    sqlite3_stmt *q;
+    size_t n = 0, len = 0;
+    snprintf(text, sizeof text, "PRAGMA table_info(%s)", table);
+    FUZZ_CHECK(sqlite3_prepare_v2(look, text, -1, &q, NULL) == SQLITE_OK);
+    for (*names = '\0'; n < max && sqlite3_step(q) == SQLITE_ROW; n++) {
+        snprintf(list[n], 32, "%s", (const char *)sqlite3_column_text(q, 1));
+        len += (size_t)snprintf(names + len, size - len, ",%s", list[n]);
+    }
+    sqlite3_finalize(q);
+    return n;
+}
+
+/* One line. What a constraint forbids is not done. */
+static void change(struct span line)
+{
+    char names[500], list[32][32], text[1200];
+    const char *columns[34];
+    const char *table = tables[choose(next_word(&line), tables, sizeof *tables, sizeof tables / sizeof *tables)];
+    struct span row = next_word(&line);
+    size_t number = 0, n = columns_of(table, names, sizeof names, list, 32);
+    for (size_t i = 0; i < row.len; i++)
+        number = number * 10 + (unsigned char)row.at[i] % 48;
+    for (size_t i = 0; i < n; i++)
+        columns[i] = list[i];
+    columns[n] = "delete";
+    columns[n + 1] = "copy";
+    const char *column = columns[choose(next_word(&line), columns, sizeof *columns, n + 2)];
+    const struct value *value =
+        &values[choose(next_word(&line), &values->word, sizeof *values, sizeof values / sizeof *values)];
+    char which[160];
+    snprintf(which, sizeof which,
+             "rowid=(SELECT rowid FROM %s ORDER BY rowid LIMIT 1 OFFSET %zu %% max(1,(SELECT count(*) FROM %s)))",
+             table, number, table);
+    if (column == columns[n])
+        snprintf(text, sizeof text, "DELETE FROM %s WHERE %s", table, which);
+    else if (column == columns[n + 1] && strcmp(list[0], "hour_ms") != 0)
+        snprintf(text, sizeof text, "INSERT OR IGNORE INTO %s(%s) SELECT %s FROM %s WHERE %s", table,
+                 names + strlen(list[0]) + 2, names + strlen(list[0]) + 2, table, which);
+    else if (column == columns[n + 1])
+        snprintf(text, sizeof text,
+                 "INSERT OR IGNORE INTO %s SELECT hour_ms+3600000,endpoint,secret,outcome,n,last_ms FROM %s", table,
+                 table);
+    else
+        snprintf(text, sizeof text, "UPDATE OR IGNORE %s SET %s=%s%s WHERE %s", table, column, value->sql ? "" : "-",
+                 value->sql ? value->sql : column, which);
+    sqlite3_exec(look, text, NULL, NULL, NULL);
+}
+
+static void change_all(struct span part)
+{
+    while (part.len) {
+        const char *end = memchr(part.at, '\n', part.len);
+        struct span line = fuzz_take(&part, end ? (size_t)(end - part.at) : part.len);
+        fuzz_byte(&part);
+        if (line.len)
+            change(line);
+    }
+}
+
+/* ---- what reads it ---- */
+
+static int64_t met;
+static struct store_lease leases[ROUNDS];
+
+static void meet(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++) /* each byte is there to be read */
+        met += text.at[i];
+}
+
+static void meet_event(void *ctx, const struct store_event *v)
+{
+    (void)ctx;
+    const struct span texts[] = {
+        v->endpoint, v->id,      v->type,    v->resource_type, v->resource_id,   v->client_id,
+        v->status,   v->outcome, v->source,  v->secret,        v->signature,     v->created_at,
+        v->owner,    v->error,   v->payload, v->body,          v->payload_sha256};
+    FUZZ_CHECK(v->state >= -1 && v->state <= 3);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        meet(texts[i]);
+}
+
+static void meet_claimed(void *ctx, const struct store_lease *lease, const struct store_event *v)
+{
+    size_t *n = ctx;
+    meet_event(NULL, v);
+    if (*n < ROUNDS)
+        leases[(*n)++] = *lease;
+}
+
+static void meet_count(void *ctx, const struct store_count *c)
+{
+    (void)ctx, meet(c->endpoint), meet(c->secret), meet(c->outcome);
+}
+static void meet_tally(void *ctx, const struct store_tally *t) { (void)ctx, meet(t->endpoint), meet(t->type); }
+static void meet_row(void *ctx, const struct store_quarantined *q)
+{
+    (void)ctx, meet(q->endpoint), meet(q->reason), meet(q->body);
+}
+static void meet_past(void *ctx, const struct store_past *p)
+{
+    (void)ctx, meet(p->action), meet(p->detail), meet(p->event_id);
+}
+static void meet_changed(void *ctx, int64_t seq, enum store_changed what) { (void)ctx, met += seq + (int)what; }
+
+/* It succeeded, or says what is wrong. */
+static int64_t say(int64_t result, struct err *e)
+{
+    FUZZ_CHECK(result >= 0 || (e->code != ERR_NONE && *e->msg));
+    *e = (struct err){0};
+    return result;
+}
+
+static void read_events(struct store *s, struct err *e)
+{
+    struct store_facts facts;
+    int64_t newest = 0, after = 0;
+    for (int state = -1; state < 4; state++) {
+        const struct store_filter f = {.state = state, .limit = 100},
+                                  one = {.state = state, .limit = 3, .endpoint = "live"};
+        say(store_list(s, &f, meet_event, NULL, e), e);
+        say(store_list(s, &one, meet_event, NULL, e), e);
+    }
+    const struct store_filter all = {.state = -1, .limit = 1000},
+                              timed = {.state = -1, .since_ms = 1, .before_ms = INT64_MAX};
+    for (size_t i = 0; i < BEFORE; i++)
+        say(store_show(s, span_of(i % 2 ? "waits" : "1"), meet_event, NULL, e), e);
+    say(store_read_facts(s, NOW_MS, &facts, e), e);
+    say(store_counts(s, 0, meet_count, NULL, e), e);
+    say(store_ignored(s, 0, meet_count, NULL, e), e);
+    say(store_tally(s, &all, true, meet_tally, NULL, e), e);
+    say(store_tally(s, &timed, true, meet_tally, NULL, e), e);
+    say(store_quarantine(s, 0, NULL, meet_row, NULL, e), e);
+    say(store_history(s, 0, 0, 0, 1000, meet_past, NULL, e), e);
+    say(store_ready(s, e), e);
+    int rounds = 0;
+    while (say(store_follow(s, &all, &after, meet_event, NULL, e), e) > 0)
+        FUZZ_CHECK(++rounds < ROUNDS);
+    bool known = say(store_newest(s, &newest, e), e) == 0;
+    for (after = 0, rounds = 0; known && after < newest; rounds++) {
+        FUZZ_CHECK(rounds < ROUNDS);
+        if (newest - after > 100000) /* numbers that nothing has are walked over 20000 at a time */
+            after = newest - 100000;
+        if (say(store_walk(s, &all, &after, newest, meet_event, NULL, e), e) != 0)
+            break;
+    }
+    for (after = INT64_MIN, rounds = 0; after != INT64_MAX; rounds++) {
+        FUZZ_CHECK(rounds < ROUNDS);
+        if (say(store_quarantined(s, &after, NOW_MS, meet_row, NULL, e), e) != 0)
+            break;
+    }
+}
+
+static void work(struct store *s, struct err *e)
+{
+    size_t n = 0;
+    for (int i = 0; i < 4; i++) {
+        const struct store_want want = {
+            .endpoint = i % 2 ? "sandbox" : "live", .ordered = i > 1, .skip_superseded = i > 1, .owner = "fuzz"};
+        say(store_claim(s, &want, 2, NOW_MS + 1000000, meet_claimed, &n, e), e);
+    }
+    for (size_t i = 0; i < n; i++)
+        say(store_settle(s, &leases[i], (enum store_verb)(i % 4), i % 4 == STORE_NACK ? "why" : NULL, -1, NOW_MS, e),
+            e);
+}
+
+static void choose_and_change(struct store *s, struct err *e)
+{
+    static const struct store_actor by = {"fuzz", NULL, "here", NULL};
+    const struct store_filter all = {.state = -1, .limit = 1000}, person = {.state = -1, .client_id = "c1"};
+    int64_t *seqs = NULL, n;
+    for (int what = STORE_REQUEUE; what <= STORE_CHANGE_DEAD; what++) {
+        n = say(store_select(s, &all, &seqs, e), e);
+        if (n > 0)
+            say(store_change(s, (enum store_change)what, seqs, n, &by, NOW_MS, meet_changed, NULL, e), e);
+        free(n >= 0 ? seqs : NULL);
+    }
+    n = say(store_prunable(s, INT64_MAX / 2, &seqs, e), e);
+    if (n > 0)
+        say(store_erase(s, STORE_PRUNE, seqs, n, &by, NOW_MS, meet_changed, NULL, e), e);
+    free(n >= 0 ? seqs : NULL);
+    n = say(store_person(s, &person, &seqs, e), e);
+    if (n > 0)
+        say(store_erase(s, STORE_ERASE, seqs, n, &by, NOW_MS, meet_changed, NULL, e), e);
+    free(n >= 0 ? seqs : NULL);
+    say(store_drop(s, 1, &by, NOW_MS, e), e);
+}
+
+/* What the tool does, over the same file. */
+static void use(void)
+{
+    struct store *s;
+    struct err e = {0};
+    static const char *const endpoints[] = {"live", "sandbox"};
+    const struct store_options o = {.url = database,
+                                    .endpoints = endpoints,
+                                    .n_endpoints = 2,
+                                    .journal = "auto",
+                                    .group = (gid_t)-1,
+                                    .wait_ms = 4000};
+    if (say(store_open(&s, &o, &e), &e) != 0)
+        return;
+    read_events(s, &e);
+    work(s, &e);
+    choose_and_change(s, &e);
+    store_close(s);
+}
+
+/* ---- a case ---- */
+
+static void remove_beside(const char *tail)
+{
+    char path[sizeof database + 10];
+    snprintf(path, sizeof path, "%s%s", database, tail);
+    unlink(path);
+}
+
+static void empty_spool(void)
+{
+    struct spool_names names;
+    struct err e;
+    char path[sizeof spool + SPOOL_NAME_SIZE];
+    if (spool_list(spool, true, &names, &e) != 0)
+        return;
+    for (size_t i = 0; i < names.n; i++) {
+        snprintf(path, sizeof path, "%s/%s", spool, names.list[i]);
+        unlink(path);
+    }
+    spool_names_release(&names);
+}
+
+static void run(bool spools, struct span first, struct span second)
+{
+    static struct exchange x[2][SENT];
+    struct receiver r;
+    remove_beside("-wal");
+    remove_beside("-shm");
+    folder_write(database, (struct span){file, file_len}, 0600);
+    empty_spool();
+    open_look();
+    change_all(first);
+    open_receiver(&r, spools);
+    for (int i = 0; i < 2; i++) {
+        send(&r, x[i], sent, SENT);
+        for (size_t k = 0; k < SENT; k++)
+            check_answer(&sent[k], &x[i][k]);
+        if (i == 0)
+            change_all(second);
+    }
+    use();
+    receiver_close(&r);
+    sqlite3_close(look);
+}
+
+static void start(void)
+{
+    static struct exchange x[BEFORE];
+    struct sent list[BEFORE];
+    char path[FOLDER_PATH + 40], text[700];
+    struct receiver r;
+    struct err e;
+    FUZZ_CHECK(verify_open(&verifier, secrets, 2, &e) == 0);
+    mkdir(folder_path(folder, "database"), 0700);
+    snprintf(database, sizeof database, "%s/inbox.db", folder);
+    snprintf(spool, sizeof spool, "%s/spool", folder);
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, secrets[i].endpoint);
+        folder_write(path, secrets[i].value, 0600);
+        snprintf(text, sizeof text,
+                 "database = \"inbox.db\"\nlog = \"/dev/null\"\n%sendpoint live { secret_file = \"live\" }\n"
+                 "endpoint sandbox { secret_file = \"sandbox\"\n events = {\"check.*\", \"check.completed\"} }\n",
+                 i ? "spool = \"spool\"\n" : "");
+        snprintf(path, sizeof path, "%s/%s.conf", folder, i ? "spool" : "plain");
+        folder_write(path, span_of(text), 0600);
+    }
+    open_receiver(&r, false);
+    for (size_t i = 0; i < BEFORE; i++)
+        list[i] = (struct sent){before[i], 0};
+    send(&r, x, list, BEFORE);
+    for (size_t i = 0; i < BEFORE; i++)
+        FUZZ_CHECK(x[i].reply.status / 100 == 2 && !x[i].spooled);
+    static const struct store_actor by = {"fuzz", NULL, "here", NULL};
+    const int64_t gone = 6;
+    FUZZ_CHECK(store_erase(r.store, STORE_ERASE, &gone, 1, &by, NOW_MS, meet_changed, NULL, &e) == 1);
+    receiver_close(&r);
+    open_look();
+    struct exchange none = {.event = {.id = span_of("gone")}};
+    FUZZ_CHECK(is_row("SELECT 1 FROM event_log WHERE event_id=?3 AND erased_ms IS NOT NULL", &sent[0], &none));
+    sql("UPDATE inbox SET state=1,done_ms=due_ms WHERE seq=3; UPDATE inbox SET state=2,attempts=10 WHERE seq=4;"
+        "PRAGMA wal_checkpoint(TRUNCATE)");
+    sqlite3_close(look);
+    FILE *f = fopen(database, "rb");
+    FUZZ_CHECK(f);
+    file_len = fread(file, 1, sizeof file, f);
+    fclose(f);
+    FUZZ_CHECK(file_len > 0 && file_len < sizeof file);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct span rest = {(const char *)data, size < 2000 ? size : 2000};
+    if (!verifier)
+        start();
+    struct span first = fuzz_part(&rest);
+    int64_t begun_ms = clock_ms();
+    run(false, first, rest);
+    run(true, first, rest);
+    FUZZ_CHECK(clock_ms() - begun_ms < CASE_MS);
+    return 0;
+}
