@@ -28,7 +28,7 @@ HARD := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitiz
 LINK := -fsanitize=address,undefined $(if $(findstring clang,$(CC)),,-static-libasan -static-libubsan)
 endif
 ifdef COV
-HARD := $(if $(SAN),$(HARD),-O0 -g) --coverage -DERR_STRICT -DSANDBOX_COVERAGE='"$(abspath $(OBJ))"'
+HARD := $(if $(SAN),$(HARD),-O0 -g) --coverage -DERR_STRICT -DSANDBOX_COVERAGE='"$(subst ','\'',$(abspath $(OBJ)))"'
 LINK := $(if $(SAN),$(LINK)) --coverage
 endif
 ifdef FUZZ
@@ -63,7 +63,7 @@ LEFT_OUT := $(if $(SAN)$(COV),$(addprefix tests/,lint/% bench/% readme.t) $(addp
   poll.t syntax.t)) $(if $(SAN),,$(if $(COV),$(addprefix tests/crash/,steps.t power.t load.t sandbox.t full.t) tests/oracle/%))
 TESTS  = $(filter-out $(LEFT_OUT),$(LONG) $(filter-out $(LONG),$(sort $(wildcard tests/*/*.t tests/*.t))) $(UNITS) $(FUZZERS))
 ATTACKER := $(OUT)/attacker
-ENTER := build/enter
+ENTER := build/enter build/dumpable.so
 BENCH := build/bench/noop build/bench/spawn
 MAN   := $(wildcard src/*.[158])
 VERSION := $(shell sed -n 's/^.define VERSION "\(.*\)"/\1/p' src/version.h)
@@ -162,9 +162,13 @@ $(ATTACKER): tests/crash/attacker.c $(LIB)
 unit: $(UNITS) $(FUZZERS) $(ATTACKER) $(BENCH) $(ENTER) ## build the unit tests, and the fuzz targets as programs that replay their seeds
 
 # What Proc.pm of the tests begins programs with.
-$(ENTER): tests/lib/enter.c
+build/enter: tests/lib/enter.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) -static -o $@ $<
+
+build/dumpable.so: tests/lib/dumpable.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) -shared -fPIC -o $@ $<
 
 $(BENCH): build/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
@@ -252,28 +256,31 @@ cover: ## how much of src/ the tests reach: 90 % below rank 9, and fuzzing 95 % 
 san: ## run every test of a program with sanitizers
 	$(Q)$(MAKE) --no-print-directory check SAN=1
 
+# What install writes below; DESTDIR may have a blank.
+INTO  = $(DESTDIR)$(PREFIX)
+SHARE = $(INTO)/share/complycube-inbox
 install: all ## install under PREFIX (and DESTDIR)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/complycube-inbox/cgi-bin $(DESTDIR)$(SYSCONFDIR)
-	install -m 755 $(BIN)/complycube-inbox $(BIN)/complycube-webhook $(DESTDIR)$(PREFIX)/bin/
-	cp -R apache lighttpd consumers $(DESTDIR)$(PREFIX)/share/complycube-inbox/
-	install -m 644 cgi-bin/complycube-webhook.conf.sample cgi-bin/.htaccess $(DESTDIR)$(PREFIX)/share/complycube-inbox/cgi-bin/
-	install -D -m 644 src/complycube-inbox.bash $(DESTDIR)$(PREFIX)/$(COMPLETE_BASH)
-	install -D -m 644 src/complycube-inbox.zsh $(DESTDIR)$(PREFIX)/$(COMPLETE_ZSH)
-	set -e; for page in $(MAN); do to=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; \
-	  install -D -m 644 $$page $$to; sed -i 's/^\.Os$$/.Os complycube-inbox $(VERSION)/' $$to; done
-	install -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/share/complycube-inbox/sysv
-	$(PLACES) packaging/job.in >$(DESTDIR)$(LIBDIR)/job && chmod 755 $(DESTDIR)$(LIBDIR)/job
-	set -e; for unit in $(UNITS_IN); do to=$${unit##*/}; to=$(DESTDIR)$(UNITDIR)/$${to%.in}; \
-	  $(PLACES) $$unit >$$to; chmod 644 $$to; done
-	$(PLACES) packaging/sysv/complycube-webhook.in >$(DESTDIR)$(PREFIX)/share/complycube-inbox/sysv/complycube-webhook
-	chmod 755 $(DESTDIR)$(PREFIX)/share/complycube-inbox/sysv/complycube-webhook
+	install -d "$(INTO)/bin" "$(SHARE)/cgi-bin" "$(DESTDIR)$(SYSCONFDIR)"
+	install -m 755 $(BIN)/complycube-inbox $(BIN)/complycube-webhook "$(INTO)/bin/"
+	cp -R apache lighttpd consumers "$(SHARE)/"
+	install -m 644 cgi-bin/complycube-webhook.conf.sample cgi-bin/.htaccess "$(SHARE)/cgi-bin/"
+	install -D -m 644 src/complycube-inbox.bash "$(INTO)/$(COMPLETE_BASH)"
+	install -D -m 644 src/complycube-inbox.zsh "$(INTO)/$(COMPLETE_ZSH)"
+	set -e; for page in $(MAN); do to="$(INTO)/share/man/man$${page##*.}/$${page##*/}"; \
+	  install -D -m 644 $$page "$$to"; sed -i 's/^\.Os$$/.Os complycube-inbox $(VERSION)/' "$$to"; done
+	install -d "$(DESTDIR)$(LIBDIR)" "$(DESTDIR)$(UNITDIR)" "$(SHARE)/sysv"
+	$(PLACES) packaging/job.in >"$(DESTDIR)$(LIBDIR)/job" && chmod 755 "$(DESTDIR)$(LIBDIR)/job"
+	set -e; for unit in $(UNITS_IN); do to=$${unit##*/}; to="$(DESTDIR)$(UNITDIR)/$${to%.in}"; \
+	  $(PLACES) $$unit >"$$to"; chmod 644 "$$to"; done
+	$(PLACES) packaging/sysv/complycube-webhook.in >"$(SHARE)/sysv/complycube-webhook"
+	chmod 755 "$(SHARE)/sysv/complycube-webhook"
 
 uninstall: ## remove what install put there; your configuration in SYSCONFDIR stays
-	rm -f $(DESTDIR)$(PREFIX)/bin/complycube-inbox $(DESTDIR)$(PREFIX)/bin/complycube-webhook
-	rm -rf $(DESTDIR)$(PREFIX)/share/complycube-inbox $(DESTDIR)$(LIBDIR)
-	rm -f $(patsubst packaging/systemd/%.in,$(DESTDIR)$(UNITDIR)/%,$(UNITS_IN))
-	rm -f $(DESTDIR)$(PREFIX)/$(COMPLETE_BASH) $(DESTDIR)$(PREFIX)/$(COMPLETE_ZSH)
-	for page in $(MAN); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
+	rm -f "$(INTO)/bin/complycube-inbox" "$(INTO)/bin/complycube-webhook"
+	rm -rf "$(SHARE)" "$(DESTDIR)$(LIBDIR)"
+	set -e; for unit in $(UNITS_IN); do to=$${unit##*/}; rm -f "$(DESTDIR)$(UNITDIR)/$${to%.in}"; done
+	rm -f "$(INTO)/$(COMPLETE_BASH)" "$(INTO)/$(COMPLETE_ZSH)"
+	for page in $(MAN); do rm -f "$(INTO)/share/man/man$${page##*.}/$${page##*/}"; done
 
 print: # FILE, a template of packaging/, as this installation would have it
 	@$(PLACES) $(FILE)

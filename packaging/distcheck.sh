@@ -14,7 +14,7 @@ unset MAKEFLAGS MAKELEVEL MFLAGS DESTDIR PREFIX SYSCONFDIR INSTANCE BIN OBJ
 say() { echo "distcheck: $*"; }
 tar -xzf "$tarball" -C "$folder"
 cd "$folder/complycube-inbox-$version"
-places="PREFIX=/opt/complycube DESTDIR=$folder/root"
+places() { make -s PREFIX=/opt/complycube DESTDIR="$folder/root" "$@"; }
 
 say "build"
 make -s -j"$(nproc)" all unit >/dev/null
@@ -25,13 +25,13 @@ packaging/dist.sh >/dev/null
 cmp "build/complycube-inbox-$version.tar.gz" "$tarball"
 
 say "install"
-make -s -j"$(nproc)" $places install >/dev/null
+places -j"$(nproc)" install >/dev/null
 "$folder/root/opt/complycube/bin/complycube-inbox" --version | grep -qx "complycube-inbox $version"
 "$folder/root/opt/complycube/bin/complycube-webhook" --version | grep -qx "complycube-webhook $version"
 echo '# mine' >"$folder/root/opt/complycube/etc/complycube-webhook.conf"
 grep -rlE '@[A-Z]+@' "$folder/root" && { say "a template was not filled in"; exit 1; }
 say "uninstall"
-make -s $places uninstall >/dev/null
+places uninstall >/dev/null
 left=$(cd "$folder/root" && find . ! -type d)
 [ "$left" = ./opt/complycube/etc/complycube-webhook.conf ] || { say "left: $left"; exit 1; }
 say "clean"

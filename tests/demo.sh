@@ -10,6 +10,9 @@ mode=${1-demo} secret=$(sed -n 's/^# secret \([^ ]*\).*/\1/p' tests/vectors/SIGN
 case $mode in demo | run) ;; *) echo "usage: $0 demo|run" >&2; exit 2 ;; esac
 PATH=$PATH:/usr/sbin
 
+# lighttpd cannot start a program if there is a blank in its path.
+plain() { case $1 in *[!A-Za-z0-9/._-]*) return 1 ;; esac; }
+plain "${TMPDIR-}" || TMPDIR=/tmp
 dir=$(mktemp -d "${TMPDIR:-/tmp}/complycube-$mode.XXXXXX")
 server=
 stop() {
@@ -39,11 +42,13 @@ CONF
 (umask 077 && echo "example $secret" >"$dir/private/secrets")
 "$bin/complycube-inbox" -c "$dir/complycube-webhook.conf" init >"$dir/log/init" || fail 'init failed'
 cp lighttpd/*.conf "$dir/run"
+program=$bin/complycube-webhook
+plain "$program" || { cp "$program" "$dir/run" && program=$dir/run/complycube-webhook; }
 
 start() {
     port=$(perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 1)->sockport')
     sed -e "s|^var.port .*|var.port = $port|" \
-        -e "s|^var.program .*|var.program = \"$bin/complycube-webhook\"|" \
+        -e "s|^var.program .*|var.program = \"$program\"|" \
         -e "s|^var.config .*|var.config = \"$dir/complycube-webhook.conf\"|" \
         -e "s|^var.socket .*|var.socket = \"$dir/run/webhook.sock\"|" \
         -e "s|^var.www .*|var.www = \"$dir/www\"|" \
@@ -73,8 +78,8 @@ In another terminal, send an event signed with the example secret (paste it agai
 
 Then read the inbox:
 
-  php $top/consumers/php/poll.php $dir/private/inbox.db
-  perl $top/consumers/perl/poll.pl $dir/private/inbox.db
+  php $(printf %q "$top")/consumers/php/poll.php $dir/private/inbox.db
+  perl $(printf %q "$top")/consumers/perl/poll.pl $dir/private/inbox.db
 
 TEXT
     wait "$server"

@@ -40,7 +40,7 @@ my %vars = (
 my %define = (slurp("$ROOT/apache/vars.conf") =~ /^Define (PROGRAM|CONFIG)\s+(\S+)/mg);
 is_deeply [@define{qw(PROGRAM CONFIG)}], [@vars{qw(program config)}], 'apache/ and lighttpd/ expect the same places';
 my $install = run_make('-n install');
-my ($folder) = $install =~ m{-m 755 .*complycube-webhook (\S+)};
+my ($folder) = $install =~ m{-m 755 .*complycube-webhook "([^"]+)"};
 is +($folder // '') =~ s{/*$}{/complycube-webhook}r, $vars{program}, 'make install puts the receiver where they expect it';
 my ($sysconfdir) = run_make('-B -n V=1') =~ /SYSCONFDIR='?"([^"]+)"/;
 is +($sysconfdir // '') . '/complycube-webhook.conf', $vars{config}, 'the compiled-in configuration is the one they name';
@@ -62,9 +62,10 @@ write_file("$home/all.sh", $all);
 is system("bash -n $home/all.sh"), 0, 'every block is shell';
 cmp_ok scalar @script, '>=', 4, 'some are marked as tested';
 
+my $root = quoted($ROOT);
 my $git = -d "$ROOT/.git" && system('command -v git >/dev/null') == 0;
-my $list = $git ? "git -C '$ROOT' ls-files -co --exclude-standard" : "cd '$ROOT' && find . -path ./build -prune -o -type f -print";
-system("mkdir $copy && cd '$ROOT' && { $list; } | grep -v '\\.[f]*cgi\$' | tar -cf - -T - | tar -C $copy -xf -") == 0
+my $list = $git ? "git -C $root ls-files -co --exclude-standard" : "cd $root && find . -path ./build -prune -o -type f -print";
+system("mkdir $copy && cd $root && { $list; } | grep -v '\\.[f]*cgi\$' | tar -cf - -T - | tar -C $copy -xf -") == 0
     or BAIL_OUT('copying the tree failed');
 my $as = "git -c user.name=test -c user.email=test -c core.hooksPath=/dev/null -C $copy";
 system("git init -q $copy && $as add -A && $as commit -q -m copy >/dev/null") if $git;
@@ -88,5 +89,5 @@ sub run_make {
     my ($args) = @_;
     local %ENV = %ENV;
     delete @ENV{ grep { /^(?:MAKE|MFLAGS|DESTDIR|PREFIX)/ } keys %ENV };
-    return scalar `make -C '$ROOT' --no-print-directory $args 2>/dev/null`;
+    return scalar `make -C @{[quoted($ROOT)]} --no-print-directory $args 2>/dev/null`;
 }

@@ -9,7 +9,10 @@ ARCH    ?= x86_64
 SOURCES ?= build/static/src
 V       ?= 0
 Q       := $(if $(filter 0,$(V)),@)
-QUIET   := $(if $(filter 0,$(V)),>>$(abspath $(OUT))/libraries.log 2>&1)
+QUIET   := $(if $(filter 0,$(V)),>>"$(CURDIR)/$(OUT)/libraries.log" 2>&1)
+# From a folder of OUT up to here: the makefiles of others take no absolute path with a blank.
+BLANK   := $() $()
+UP      := $(subst $(BLANK),/,$(patsubst %,..,$(subst /, ,$(OUT)/library)))
 
 # Each function a section of its own, so that what nobody calls is left out. Warnings are upstream's affair.
 CFLAGS_LIB := -O2 -w -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -ffunction-sections -fdata-sections -fstack-protector-strong $(CFLAGS_LIB_MORE)
@@ -46,7 +49,7 @@ endif
 $(LIBS): packaging/static/libraries.mk | $(KERNEL)
 
 say    = @$(if $(filter 0,$(V)),echo "  LIB  $(@F)")
-object = $(CC) $(CFLAGS_LIB) -I$(abspath $(OUT))/include
+object = $(CC) $(CFLAGS_LIB) -I"$(CURDIR)/$(OUT)/include"
 pack   = rm -f $@ && mkdir -p $(@D) && $(AR) rcs $@
 
 $(OUT)/lib/libfcgi.a: $(SOURCES)/libfcgi/.unpacked
@@ -54,8 +57,8 @@ $(OUT)/lib/libfcgi.a: $(SOURCES)/libfcgi/.unpacked
 	$(Q)mkdir -p $(OUT)/libfcgi
 	$(Q)printf '#define HAVE_%s 1\n' ARPA_INET_H LIMITS_H NETDB_H NETINET_IN_H SOCKLEN STDINT_H STDLIB_H STRERROR STRINGS_H \
 	  STRING_H SYS_PARAM_H SYS_SOCKET_H SYS_STAT_H SYS_TIME_H SYS_TYPES_H UNISTD_H >$(OUT)/libfcgi/fcgi_config.h
-	$(Q)cd $(OUT)/libfcgi && for file in fcgiapp os_unix; do $(object) -I. -I$(abspath $(SOURCES))/libfcgi/include \
-	  -c $(abspath $(SOURCES))/libfcgi/libfcgi/$$file.c || exit 1; done
+	$(Q)cd $(OUT)/libfcgi && for file in fcgiapp os_unix; do $(object) -I. -I$(UP)/$(SOURCES)/libfcgi/include \
+	  -c $(UP)/$(SOURCES)/libfcgi/libfcgi/$$file.c || exit 1; done
 	$(Q)cp $(SOURCES)/libfcgi/include/fcgiapp.h $(OUT)/include/
 	$(Q)$(pack) $(OUT)/libfcgi/*.o
 
@@ -96,7 +99,7 @@ CRYPTO_FILES  := sha/libcrypto-lib-sha256.o libcrypto-lib-cpuid.o libcrypto-lib-
 $(OUT)/lib/libcrypto.a: $(SOURCES)/openssl/.unpacked
 	$(say)
 	$(Q)mkdir -p $(OUT)/openssl
-	$(Q)cd $(OUT)/openssl && CC='$(CC) $(CFLAGS_LIB)' $(abspath $(SOURCES))/openssl/Configure \
+	$(Q)cd $(OUT)/openssl && CC='$(CC) $(CFLAGS_LIB)' $(UP)/$(SOURCES)/openssl/Configure \
 	  $(or $(CRYPTO_$(ARCH)),linux-generic32) no-shared no-threads no-dso no-engine no-tests $(QUIET)
 	$(Q)$(MAKE) --no-print-directory -C $(OUT)/openssl build_generated $(QUIET)
 	$(Q)$(MAKE) --no-print-directory -C $(OUT)/openssl $(CRYPTO_FILES:%=crypto/%) $(QUIET)
@@ -112,8 +115,8 @@ SQLITE := -DSQLITE_THREADSAFE=0 -DSQLITE_DEFAULT_MEMSTATUS=0 -DSQLITE_SECURE_DEL
 $(OUT)/lib/libsqlite3.a: $(SOURCES)/sqlite3/.unpacked
 	$(say)
 	$(Q)mkdir -p $(OUT)/sqlite3
-	$(Q)cd $(OUT)/sqlite3 && CC=gcc $(abspath $(SOURCES))/sqlite3/configure --disable-tcl --disable-readline --disable-shared $(QUIET)
-	$(Q)$(MAKE) --no-print-directory -C $(OUT)/sqlite3 sqlite3.c $(QUIET)
+	$(Q)cd $(OUT)/sqlite3 && CC=gcc $(UP)/$(SOURCES)/sqlite3/configure --disable-tcl --disable-readline --disable-shared $(QUIET)
+	$(Q)$(MAKE) --no-print-directory -C $(OUT)/sqlite3 TOP=$(UP)/$(SOURCES)/sqlite3 sqlite3.c $(QUIET)
 	$(Q)$(object) $(SQLITE) -c -o $(OUT)/sqlite3/static.o $(OUT)/sqlite3/sqlite3.c
 	$(Q)cp $(OUT)/sqlite3/sqlite3.h $(OUT)/include/
 	$(Q)$(pack) $(OUT)/sqlite3/static.o
@@ -126,8 +129,8 @@ $(OUT)/lib/libcurl.a: $(SOURCES)/curl/.unpacked
 	$(say)
 	$(Q)mkdir -p $(OUT)/curl
 	$(Q)cd $(SOURCES)/curl && touch aclocal.m4 && touch configure lib/curl_config.h.in && find . -name Makefile.in -exec touch {} +
-	$(Q)cd $(OUT)/curl && CC='$(CC)' CFLAGS='$(CFLAGS_LIB)' CPPFLAGS='-I$(abspath $(OUT)/include)' \
-	  $(abspath $(SOURCES))/curl/configure --host=$(ARCH)-linux --build=$$(gcc -dumpmachine) $(CURL) $(QUIET)
+	$(Q)cd $(OUT)/curl && CC='$(CC)' CFLAGS='$(CFLAGS_LIB)' CPPFLAGS='-I../include -I../../include' \
+	  $(UP)/$(SOURCES)/curl/configure --host=$(ARCH)-linux --build=$$(gcc -dumpmachine) $(CURL) $(QUIET)
 	$(Q)$(MAKE) --no-print-directory -C $(OUT)/curl/lib $(QUIET)
 	$(Q)mkdir -p $(OUT)/include/curl
 	$(Q)cp $(SOURCES)/curl/include/curl/*.h $(OUT)/include/curl/

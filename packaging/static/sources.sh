@@ -21,8 +21,6 @@ fi
 
 mkdir -p "$folder/.apt/lists/partial" "$folder/.apt/cache/archives/partial" "$folder/.fetched"
 folder=$(cd "$folder" && pwd)
-apt="-q -q -o Dir::State::Lists=$folder/.apt/lists -o Dir::Cache=$folder/.apt/cache
-     -o Dir::Etc::SourceList=$folder/.apt/sources.list -o Dir::Etc::SourceParts=/dev/null -o APT::Sandbox::User="
 
 # The places binary packages of Debian come from, as sources.
 apt-get indextargets --format '$(CREATED_BY) $(ORIGIN) $(REPO_URI) $(RELEASE)' |
@@ -32,14 +30,23 @@ apt-get indextargets --format '$(CREATED_BY) $(ORIGIN) $(REPO_URI) $(RELEASE)' |
     echo "$0: no mirror of Debian is known here; run apt-get update first" >&2
     exit 1
 }
-apt-get $apt update
+cat >"$folder/.apt/apt.conf" <<CONF
+quiet "2";
+Dir::State::Lists "$folder/.apt/lists";
+Dir::Cache "$folder/.apt/cache";
+Dir::Etc::SourceList "$folder/.apt/sources.list";
+Dir::Etc::SourceParts "/dev/null";
+APT::Sandbox::User "";
+CONF
+export APT_CONFIG="$folder/.apt/apt.conf"
+apt-get update
 
 # The newest version that the mirror has whole; an older one is said.
 fetch() {
     newest=
-    for version in $(apt-cache $apt --only-source showsrc "$1" | sed -n 's/^Version: //p' | sort -u | sort -rV); do
+    for version in $(apt-cache --only-source showsrc "$1" | sed -n 's/^Version: //p' | sort -u | sort -rV); do
         newest=${newest:-$version}
-        (cd "$folder/.fetched" && apt-get $apt --download-only source "$1=$version" >/dev/null 2>>"$folder/.fetched/log") ||
+        (cd "$folder/.fetched" && apt-get --download-only source "$1=$version" >/dev/null 2>>"$folder/.fetched/log") ||
             continue
         [ "$version" = "$newest" ] || echo "  $1: the mirror lacks $newest, so it is $version"
         (cd "$folder" && rm -rf "$1" && dpkg-source --no-check -x ".fetched/${1}_${version#*:}.dsc" "$1" >>.fetched/log 2>&1)
@@ -51,7 +58,7 @@ fetch() {
 
 # Upstream's part alone, where the mirror lacks Debian's changes to it.
 bare() {
-    uris=$(apt-get $apt --print-uris source "$1=$2" 2>/dev/null) || uris=
+    uris=$(apt-get --print-uris source "$1=$2" 2>/dev/null) || uris=
     set -- "$1" "$2" $(echo "$uris" | awk '$2 ~ /\.orig\.tar\.[a-z0-9]*$/ { print $2, substr($4, 8) }')
     if [ $# != 4 ] || ! echo "$4  $folder/.fetched/$3" | sha256sum --quiet --check - 2>>"$folder/.fetched/log"; then
         echo "$0: $1 could not be fetched; why: $folder/.fetched/log" >&2

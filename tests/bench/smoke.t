@@ -7,10 +7,11 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 use Fixture;
+use Source qw(quoted);
 use Test::More;
 
 my $bench = "$Fixture::ROOT/tests/bench/bench.pl";
-my $out = `'$bench' --smoke --only 'FastCGI|mod_|PHP-FPM' 2>&1`;
+my $out = `@{[quoted($bench)]} --smoke --only 'FastCGI|mod_|PHP-FPM' 2>&1`;
 is($?, 0, 'it ends well') or diag $out;
 unlike($out, qr/^WRONG/m, 'and finds nothing wrong');
 for my $name ('receiver, lighttpd FastCGI', 'receiver, Apache mod_proxy_fcgi', 'receiver, Apache mod_fcgid',

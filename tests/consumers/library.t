@@ -546,7 +546,7 @@ for ([wal => 1], [delete => 0], [directory => 0], [directory => 1]) {
 # The examples for cron. Copies, since another user runs them, who may not look into this folder.
 mkdir "$tmp/examples" or die;
 chmod 0755, "$tmp/examples";
-for my $file (glob "$ROOT/consumers/php/* $ROOT/consumers/perl/*") { copy($file, "$tmp/examples") or die "$file: $!" }
+for my $file (listed("$ROOT/consumers", "php/*", "perl/*")) { copy($file, "$tmp/examples") or die "$file: $!" }
 for my $cron (['php', "$tmp/examples/cron.php"], ['perl', "$tmp/examples/cron.pl"]) {
     my $run = sub { Proc->run(cmd => [@$cron, @_], tmp => $tmp) };
     for my $f (qw(wal directory)) {

@@ -291,7 +291,7 @@ for my $l (qw(php perl)) {
 # The examples that stay. Copies, since another user runs them, who may not look into this folder.
 mkdir "$tmp/examples" or die;
 chmod 0755, "$tmp/examples";
-for my $file (glob "$ROOT/consumers/php/* $ROOT/consumers/perl/*") { copy($file, "$tmp/examples") or die "$file: $!" }
+for my $file (listed("$ROOT/consumers", "php/*", "perl/*")) { copy($file, "$tmp/examples") or die "$file: $!" }
 $server->db('app')->do('CREATE DATABASE example');
 $db = $server->db('example');
 my $socket = $server->socket;

@@ -75,15 +75,15 @@ is_deeply [grep { !/^new constant: PDO::SQLITE_/ || /ComplyCube/ } newer(\%PHP, 
 is_deeply [newer(\%PERL, slurp("$ROOT/consumers/$_"))], [], "$_ has nothing newer than Perl 5.10" for @perl;
 
 for my $file (@php) {
-    my $said = `php -d error_reporting=-1 -d display_errors=1 -l '$ROOT/consumers/$file' 2>&1`;
+    my $said = `php -d error_reporting=-1 -d display_errors=1 -l @{[quoted("$ROOT/consumers/$file")]} 2>&1`;
     like $said, qr/\A\s*No syntax errors detected/, "$file: php -l has nothing to say";
 }
 for my $file (@perl, 'perl/poll.pl') {
-    my $said = `perl -wc -I'$ROOT/consumers/perl' '$ROOT/consumers/$file' 2>&1`;
+    my $said = `perl -wc @{[quoted("-I$ROOT/consumers/perl", "$ROOT/consumers/$file")]} 2>&1`;
     is $said, "$ROOT/consumers/$file syntax OK\n", "$file: perl -wc has nothing to say";
 }
 # Nothing but core, until a database is wanted.
-my $modules = `perl -I'$ROOT/consumers/perl' -MComplyCubeInbox -e 'print join " ", grep { /DBI|JSON|DBD/ } keys %INC'`;
+my $modules = `perl @{[quoted("-I$ROOT/consumers/perl")]} -MComplyCubeInbox -e 'print join " ", grep { /DBI|JSON|DBD/ } keys %INC'`;
 is $modules, '', 'the module of Perl loads no database and no JSON by itself';
 
 # The statements, with what may stand in them, are those of one table in each library.

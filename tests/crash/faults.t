@@ -11,7 +11,7 @@ use Crash qw(%FORM fixture request hold receiver end_receiver ask found sound ea
 use Event;
 use FastCgi;
 use Fixture;
-use Proc qw(wait_until);
+use Proc qw(look_into wait_until);
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -150,6 +150,7 @@ my $possible = fault($probe->pid, 'openat', 'EIO')->();
 $probe->stop;
 plan skip_all => 'strace may not attach to a process here' if !$possible;
 Crash::in_memory();
+look_into();
 my @names = map { my $form = $_; map { "$form | $_" } 0, 'fresh' } sort keys %FORM;
 @names = grep { /$ENV{ONLY}/ } @names if $ENV{ONLY};
 $Crash::AT_ONCE = 8;    # they mostly wait for a lock that cannot be had

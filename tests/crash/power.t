@@ -16,9 +16,11 @@ use FastCgi;
 use Fixture;
 use Http;
 use PowerCut;
+use Proc qw(look_into);
 use Test::More;
 
 Crash::in_memory();
+look_into();
 my $seed = $ENV{SEED} // time;
 my $stride = $ENV{CRASH} ? 1 : Fixture::sanitized() ? 9 : 3;
 
@@ -63,8 +65,7 @@ sub more { my ($way) = @_; return $way =~ /spool/ ? qq(spool = "../../private/in
 
 sub record {
     my ($way, $form, $bodies) = @_;
-    my $off = $> == 0 ? '' : qq(sandbox = "off"\n);    # only root sees what it writes, then
-    my $f = fixture($form, more($way) . $off);
+    my $f = fixture($form, more($way));
     my $log = $f->write('log/calls', '', 0666);
     $RECORD{$way}->($f, ['strace', '-D', '-qq', '-A', '-o', $log, @PowerCut::STRACE], $bodies);
     return ($f->path('home/private'), Fixture::slurp($log));

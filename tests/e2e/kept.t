@@ -9,9 +9,10 @@ use Deploy;
 use Event;
 use FastCgi;
 use Fixture;
-use Proc;
+use Proc qw(look_into wait_until);
 use Requests;
 
+look_into();
 my $f = Fixture->new;
 my $d = deploy($f, 'spawn-fcgi alone');
 my $open = sub { FastCgi::connect_to($f->path('run/receiver.sock')) // die 'no connection' };
@@ -35,7 +36,7 @@ is over_one($socket, map { event(size => $_) } 800, 200_000, 800, 900_000, 100_0
 over_one($socket, map { event(size => 100_000) } 1 .. 20);
 is $descriptors->(), $before, 'and one descriptor is open for it';
 close $socket;
-ok Proc::wait_until(sub { $descriptors->() == $before - 1 }), 'and none when it has ended';
+ok wait_until(sub { $descriptors->() == $before - 1 }), 'and none when it has ended';
 
 # Written byte by byte the sender's side of the socket is full after some 280 bytes.
 my $body = event(size => 1500);

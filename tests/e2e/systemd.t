@@ -8,6 +8,7 @@ use Test::More;
 use Event;
 use Fixture;
 use Proc qw(wait_until);
+use Source qw(listed quoted);
 
 my $f = Fixture->new;
 my $prefix = $f->folder('prefix');
@@ -19,11 +20,11 @@ sub filled_in {
     my ($template) = @_;
     local %ENV = %ENV;
     delete @ENV{ grep { /^(?:MAKE|MFLAGS|DESTDIR|PREFIX|SYSCONFDIR|INSTANCE)/ } keys %ENV };
-    return scalar `make -s -C '$Fixture::ROOT' print FILE=packaging/$template PREFIX=$prefix 2>&1`;
+    return scalar `make -s -C @{[quoted($Fixture::ROOT)]} print FILE=packaging/$template PREFIX=$prefix 2>&1`;
 }
 
 $f->write('prefix/lib/complycube-inbox/job', filled_in('job.in'), 0755);
-my %unit = map { m{([^/]+)\.in$} ? ($1 => filled_in("systemd/$1.in")) : () } glob "$Fixture::ROOT/packaging/systemd/*.in";
+my %unit = map { m{([^/]+)\.in$} ? ($1 => filled_in("systemd/$1.in")) : () } listed("$Fixture::ROOT/packaging/systemd", "*.in");
 cmp_ok scalar keys %unit, '>=', 9, 'units are found';
 $f->write("conf/$_", $unit{$_}) for keys %unit;
 for my $unit (sort keys %unit) {

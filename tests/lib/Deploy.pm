@@ -8,6 +8,7 @@ use Fixture;
 use Http;
 use IO::Socket::INET;
 use Proc qw(wait_until);
+use Source qw(listed);
 use Exporter 'import';
 our @EXPORT = qw(deploy backend again);
 
@@ -114,7 +115,7 @@ sub _configure {
         config => $f->config, socket => $f->path('run/receiver.sock'), www => $f->path('www'),
         run => $f->path('run'), log => $f->path('log'), home => $f->path('home'),
     );
-    for my $path (glob("$Fixture::ROOT/$server/*.conf"), glob("$Fixture::ROOT/tests/e2e/$server/*.conf")) {
+    for my $path (listed($Fixture::ROOT, "$server/*.conf", "tests/e2e/$server/*.conf")) {
         my ($file) = $path =~ m{([^/]+)$};
         my $text = Fixture::slurp($path);
         $text = _set($text, \%value) if $file eq 'vars.conf';

@@ -6,8 +6,8 @@ use warnings;
 use Cwd qw(abs_path);
 use DBI;
 use DBD::SQLite::Constants ':file_open';
-use File::Basename qw(dirname);
-use File::Copy qw(copy);
+use File::Basename qw(basename dirname);
+use File::Copy ();
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use IO::Socket::INET;
@@ -16,6 +16,7 @@ use Event;
 use FastCgi;
 use Http;
 use Proc qw(wait_until unprivileged);
+use Source ();
 
 our $ROOT = abs_path(dirname(__FILE__) . '/../..');
 my $BIN = abs_path($ENV{BIN} // "$ROOT/build/bin") // 'build/bin';
@@ -96,11 +97,22 @@ sub write {
     return $self->_own($path, $mode // 0644);
 }
 
+# A file of the checkout, for programs of another user: they may not reach the checkout itself.
+sub copy { my ($self, $from, $name) = @_; return $self->write($name, slurp("$ROOT/$from")) }
+
+# The folder of the example events, for the same.
+sub example_folder {
+    my ($self) = @_;
+    $self->folder('run/vectors');
+    $self->copy("tests/vectors/$_", "run/vectors/$_") for map { basename($_) } Source::listed("$ROOT/tests/vectors", '*');
+    return $self->path('run/vectors');
+}
+
 sub install {
     my ($self, $name, $program) = @_;
     $program //= 'complycube-webhook';
     my $from = $program =~ m{^/} ? $program : "$BIN/$program";
-    copy($from, $self->path($name)) or die "$from: $! (has make been run?)\n";
+    File::Copy::copy($from, $self->path($name)) or die "$from: $! (has make been run?)\n";
     return $self->_own($self->path($name), 0755);
 }
 

@@ -5,17 +5,23 @@ use strict;
 use warnings;
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
+use File::Copy qw(copy);
+use File::Temp qw(tempdir);
 use POSIX ();
 use Proc::FastSpawn;
 use Time::HiRes qw(time sleep);
 use Exporter 'import';
-our @EXPORT_OK = qw(wait_until unprivileged);
+our @EXPORT_OK = qw(wait_until unprivileged look_into);
 
 # So that what was started is stopped: but not by a child that has only just been forked, whose servers these are not.
 my $OWNER = $$;
 $SIG{$_} = sub { $$ == $OWNER ? exit 1 : POSIX::_exit(1) } for qw(INT TERM HUP);
 
-my $ENTER = (abs_path(dirname(__FILE__) . '/../..') // '.') . '/build/enter';
+# The servers' folder, which an ordinary user has not in PATH.
+$ENV{PATH} .= ':/usr/sbin' if $ENV{PATH} !~ m{(?:^|:)/usr/sbin(?::|$)};
+
+my $BUILD = (abs_path(dirname(__FILE__) . '/../..') // '.') . '/build';
+my $ENTER = "$BUILD/enter";
 my @USER = getpwnam 'www-data';
 
 # To look for leaks takes a sanitized program half of its short life: one in so many does, the first included.
@@ -23,6 +29,15 @@ my ($LEAKS, $started) = (4, 0);
 
 # Whether programs are started as www-data, since the test itself runs as root.
 sub unprivileged { return $> == 0 && @USER ? ($USER[2], $USER[3]) : () }
+
+# From here on this test looks into receivers, by /proc or strace. Root may; for anybody else a library keeps them dumpable.
+# It is loaded from a path that surely has no blank, which would end its name.
+sub look_into {
+    return if $> == 0 || ($ENV{BIN} // '') =~ /san/;    # with sanitizers they are dumpable
+    my $library = tempdir('cw-XXXXXX', TMPDIR => 1, CLEANUP => 1) . '/dumpable.so';
+    copy("$BUILD/dumpable.so", $library) or die "$BUILD/dumpable.so: $! (has make unit been run?)\n";
+    $ENV{LD_PRELOAD} = $library;
+}
 
 # Limits are those of a machine with nothing else to do. What they stop has failed anyway, so a busy one gets this much more.
 my $PATIENCE = 6;
@@ -49,12 +64,13 @@ sub start {
     splice @cmd, 1, 0, '-u', $USER[0] if $tracer;
     $o{root} ||= $tracer;
     my ($uid, $gid) = my @user = $o{root} ? () : $o{user} ? @{ $o{user} } : unprivileged();
-    my $keep = qr/^(?:PATH|LANG|\wSAN_OPTIONS|UBSAN_OPTIONS)$/;
+    my $keep = qr/^(?:PATH|LANG|LD_PRELOAD|\wSAN_OPTIONS|UBSAN_OPTIONS)$/;
     my %env = ((map { $_ => $ENV{$_} } grep { /$keep/ } keys %ENV), %{ $o{env} // {} });
     $env{ASAN_OPTIONS} //= 'detect_leaks=0' if $started++ % $LEAKS;
     my @open = (_opened('<', $o{stdin}), map { _opened('>>', $_, @user ? @user : @USER[2, 3]) } @o{qw(stdout stderr)});
     fd_inherit($_, 1) for my @fd = map { fileno $_ } @open;
-    my $pid = spawn($ENTER, ['enter', @fd, $uid // '', $gid // '', $o{dir} // '', @cmd], [map { "$_=$env{$_}" } keys %env])
+    my $dir = $o{dir} // (@user ? '/' : '');    # another user may not reach this folder
+    my $pid = spawn($ENTER, ['enter', @fd, $uid // '', $gid // '', $dir, @cmd], [map { "$_=$env{$_}" } keys %env])
         // die "$ENTER: $! (has make unit been run?)\n";
     fd_inherit($_, 0) for @fd;
     return bless { pid => $pid, name => $o{cmd}[0], owner => $$ }, $class;

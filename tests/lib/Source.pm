@@ -5,15 +5,26 @@ use strict;
 use warnings;
 use Cwd qw(abs_path);
 use File::Basename qw(basename dirname);
+use File::Glob qw(bsd_glob);
 use Exporter 'import';
-our @EXPORT = qw($ROOT slurp sources code compile_lines error_table);
+our @EXPORT = qw($ROOT slurp listed quoted sources code compile_lines error_table);
 
 our $ROOT = abs_path(dirname(__FILE__) . '/../..');
 
 sub slurp { my ($path) = @_; open my $f, '<:raw', $path or die "$path: $!"; local $/; return <$f> // '' }
 
+# The files below a folder that match these patterns; the folder's own name may have blanks and more in it.
+sub listed {
+    my ($folder, @patterns) = @_;
+    $folder =~ s/([\\\[\]{}*?~])/\\$1/g;
+    return map { bsd_glob("$folder/$_") } @patterns;
+}
+
+# Words for a shell, whatever is in them.
+sub quoted { return join ' ', map { "'" . s/'/'\\''/gr . "'" } @_ }
+
 # Names in src/ with one of these endings: sources('c', 'h').
-sub sources { return sort map { basename($_) } map { glob "$ROOT/src/*.$_" } @_ }
+sub sources { return sort map { basename($_) } map { listed("$ROOT/src", "*.$_") } @_ }
 
 # C text without its comments and without what stands in strings; lines stay where they are.
 sub code {
@@ -27,7 +38,7 @@ sub code {
 sub compile_lines {
     local %ENV = %ENV;
     delete @ENV{ grep { /^(MAKE|MFLAGS)/ } keys %ENV };
-    my @lines = `make -C '$ROOT' --no-print-directory -B -n V=1 all 2>/dev/null`;
+    my @lines = `make -C @{[quoted($ROOT)]} --no-print-directory -B -n V=1 all 2>/dev/null`;
     my %line;
     for (@lines) {
         s/^@//;

@@ -10,6 +10,7 @@ use Crash;
 use Event;
 use Fixture;
 use Requests;
+use Source qw(quoted);
 use Tool;
 
 # folder below build => [what it is, what runs it]
@@ -26,7 +27,7 @@ for my $port (sort keys %PORT) {
     my @programs = grep { -x && !/\.d$/ } glob "$build/unit/* $build/target/*";
     cmp_ok scalar @programs, '>', 15, "$name: the unit tests and fuzz targets are built";
     for my $program (@programs) {
-        my $text = `cd '$Fixture::ROOT' && @by '$program' 2>&1`;
+        my $text = `cd @{[quoted($Fixture::ROOT)]} && @by '$program' 2>&1`;
         ok $? == 0 && $text =~ /^ok/m && $text !~ /^not ok/m, "$name: " . ($program =~ m{([^/]+/[^/]+)$})[0] or diag $text;
     }
 

@@ -29,12 +29,12 @@ for my $name (qw(complycube-webhook complycube-inbox)) {
 }
 
 # Whether each object was made so: the compiler says how it was called, and what it then calls tells the rest.
-my @objects = grep { -e "$ROOT/src/" . basename($_, '.o') . '.c' } glob "$obj/*.o";
+my @objects = grep { -e "$ROOT/src/" . basename($_, '.o') . '.c' } listed($obj, "*.o");
 cmp_ok scalar @objects, '>', 30, 'our objects are found';
 my (@unprotected, @plain, $checked);
-my %producer = read_elf('--debug-dump=info --dwarf-depth=1', @objects) =~ /^File: (\S+)\n.*?DW_AT_producer\s*:(.*?)$/msg;
+my %producer = read_elf('--debug-dump=info --dwarf-depth=1', @objects) =~ /^File: ([^\n]+)\n.*?DW_AT_producer\s*:(.*?)$/msg;
 my (%undefined, $nm);
-$nm = `nm -A -u @objects`;
+$nm = `nm -A -u @{[quoted(@objects)]}`;
 push @{ $undefined{$1} }, $2 while $nm =~ /^([^:]+):\s+U (\w+)/mg;
 for my $object (@objects) {
     my $how = $producer{$object} // '';
@@ -48,12 +48,12 @@ is_deeply [grep { $line{$_} !~ m{-D_FORTIFY_SOURCE=[23]\b} } sort keys %line], [
 is_deeply \@unprotected, [], 'each is made with -O2, -fPIE and the strong stack protector';
 is_deeply \@plain, [], 'and none calls an unchecked printf';
 cmp_ok $checked // 0, '>', 20, 'since checked ones are called';
-like `nm '$bin/complycube-webhook'`, qr/__stack_chk_fail/, 'and the stack protector is linked';
+like `nm @{[quoted("$bin/complycube-webhook")]}`, qr/__stack_chk_fail/, 'and the stack protector is linked';
 done_testing;
 
 sub read_elf {
     my ($option, @files) = @_;
-    my $text = `LC_ALL=C readelf -W $option @files 2>/dev/null`;
+    my $text = `LC_ALL=C readelf -W $option @{[quoted(@files)]} 2>/dev/null`;
     BAIL_OUT("readelf of @files failed") if $? || !length $text;
     return $text;
 }

@@ -11,12 +11,12 @@ use Source;
 
 my $bin = $ENV{BIN} // "$ROOT/build/bin";
 $bin = "$ROOT/$bin" if $bin !~ m{^/};
-my %page = map { basename($_) => slurp($_) } glob "$ROOT/src/*.[158]";
+my %page = map { basename($_) => slurp($_) } listed("$ROOT/src", "*.[158]");
 is_deeply [sort keys %page],
     [qw(complycube-inbox.1 complycube-inbox.5 complycube-webhook.8 complycube-webhook.conf.5)], 'the pages';
 
 for my $name (sort keys %page) {
-    my $said = `mandoc -Tlint -Wwarning '$ROOT/src/$name' 2>&1`;
+    my $said = `mandoc -Tlint -Wwarning @{[quoted("$ROOT/src/$name")]} 2>&1`;
     is $said, '', "$name: mandoc has nothing to say";
 }
 
@@ -30,7 +30,7 @@ sub page_options {
     return sort @options;
 }
 
-my $help = `'$bin/complycube-webhook' --help`;
+my $help = `@{[quoted("$bin/complycube-webhook")]} --help`;
 my @said;
 while ($help =~ /^  -(\w)  (.*)/mg) {
     my ($letter, $rest) = ($1, $2);
@@ -38,11 +38,11 @@ while ($help =~ /^  -(\w)  (.*)/mg) {
 }
 is_deeply [page_options($page{'complycube-webhook.8'})], [sort @said], 'complycube-webhook(8) has the options of --help';
 
-my $usage = `'$bin/complycube-inbox' --help`;
+my $usage = `@{[quoted("$bin/complycube-inbox")]} --help`;
 my @commands = $usage =~ /^  (\w+) /mg;
 my (%all, %takes);
 for my $command (@commands) {
-    my $text = `'$bin/complycube-inbox' $command --help`;
+    my $text = `@{[quoted("$bin/complycube-inbox")]} $command --help`;
     while ($text =~ /^  -(\w), --([\w-]+) (\S*)/mg) {
         $all{ join ' ', $1, $2, length $3 ? lc $3 : () } = 1;
         $takes{$command} .= $1 if $1 !~ /[ch]/;

@@ -19,14 +19,14 @@ like $news, qr/\Acomplycube-inbox \Q$version\E  \d{4}-\d\d-\d\d\n/, 'NEWS begins
 my @first = $news =~ /^([A-Z][a-z ]+):$/mg;
 is $first[0], 'Cautions', 'NEWS has what one must be careful with first';
 my @elsewhere = grep { -f && !m{/(?:NEWS|version\.h)$} && slurp($_) =~ /(?<![\d.])\Q$version\E(?![\d.])/ }
-    glob("$ROOT/src/* $ROOT/packaging/* $ROOT/packaging/*/* $ROOT/Makefile $ROOT/README.md");
+    listed($ROOT, qw(src/* packaging/* packaging/*/* Makefile README.md));
 is_deeply \@elsewhere, [], 'the version stands in no other place';
 
 my $bin = $ENV{BIN} // 'build/bin';
 my ($flavour) = $bin =~ m{build/(san|cov)/bin};
-my $root = tempdir('release-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+my $root = tempdir('release of-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 my $make = 'env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u PREFIX -u SYSCONFDIR -u INSTANCE -u UNITDIR '
-    . "make -s -C '$ROOT' DESTDIR='$root' " . ($flavour ? uc($flavour) . '=1 ' : '');
+    . "make -s -C " . quoted($ROOT) . " DESTDIR='$root' " . ($flavour ? uc($flavour) . '=1 ' : '');
 is system("$make install >'$root.log' 2>&1"), 0, 'make install' or diag slurp("$root.log");
 my %there = map { $_ => 1 } files($root);
 my $share = 'usr/local/share';
@@ -36,8 +36,8 @@ my @wanted = (
     "$share/bash-completion/completions/complycube-inbox", "$share/zsh/site-functions/_complycube-inbox",
     "$share/complycube-inbox/sysv/complycube-webhook",
     (map { "$share/complycube-inbox/cgi-bin/$_" } qw(.htaccess complycube-webhook.conf.sample)),
-    (map { s{^\Q$ROOT\E/packaging/systemd/(.*)\.in$}{usr/local/lib/systemd/system/$1}r } glob "$ROOT/packaging/systemd/*.in"),
-    (map { s{^\Q$ROOT\E/}{$share/complycube-inbox/}r } grep { -f } glob "$ROOT/apache/* $ROOT/lighttpd/* $ROOT/consumers/*/*"),
+    (map { s{^\Q$ROOT\E/packaging/systemd/(.*)\.in$}{usr/local/lib/systemd/system/$1}r } listed("$ROOT/packaging/systemd", "*.in")),
+    (map { s{^\Q$ROOT\E/}{$share/complycube-inbox/}r } grep { -f } listed($ROOT, qw(apache/* lighttpd/* consumers/*/*))),
 );
 is_deeply [sort keys %there], [sort @wanted], 'it installs these files and no other';
 for my $program (qw(complycube-inbox complycube-webhook)) {
@@ -59,11 +59,11 @@ unlink "$root.log";
 
 my @digest = map {
     utime time, time - 86400 * $_, "$ROOT/NEWS" if $_;    # dates of files play no part
-    chomp(my $tarball = `'$ROOT/packaging/dist.sh' 2>/dev/null`);
+    chomp(my $tarball = `@{[quoted("$ROOT/packaging/dist.sh")]} 2>/dev/null`);
     Digest::SHA->new(256)->addfile("$ROOT/$tarball")->hexdigest;
 } 0, 1;
 is $digest[0], $digest[1], 'make dist gives the same bytes twice';
-my @listed = `tar -tvzf '$ROOT/build/complycube-inbox-$version.tar.gz'`;
+my @listed = `tar -tvzf @{[quoted("$ROOT/build/complycube-inbox-$version.tar.gz")]}`;
 is scalar(grep { !m{^-rw[xr-]r-[x-]r-[x-] 0/0 .* complycube-inbox-\Q$version\E/\S} } @listed), 0, 'of nobody, below one folder';
 for my $file (qw(src/version.h packaging/debian/control tests/lint/release.t .ci/run)) {
     is scalar(grep { m{ complycube-inbox-\Q$version/$file\E$} } @listed), 1, "$file is in it";

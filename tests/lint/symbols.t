@@ -14,12 +14,12 @@ my %ALSO = (verify => "verified");
 
 my %object;
 my $objects = $ENV{OBJ} ? ($ENV{OBJ} =~ m{^/} ? $ENV{OBJ} : "$ROOT/$ENV{OBJ}") : "$ROOT/build/obj";
-$object{ basename($_, ".o") } = $_ for glob "$objects/*.o";
+$object{ basename($_, ".o") } = $_ for listed($objects, "*.o");
 my @names = grep { -e "$ROOT/src/$_.c" } sort keys %object;
 plan skip_all => 'nothing is built yet' if !@names;
 
 my ($seen, %exports, @wrong) = (0);
-my $nm = `nm -A -g --defined-only @object{@names}`;
+my $nm = `nm -A -g --defined-only @{[quoted(@object{@names})]}`;
 push @{ $exports{$1} }, $2 while $nm =~ /([^\/:]+)\.o:[0-9a-f]+ [A-Z] (\w+)$/mg;
 for my $name (@names) {
     # A room in several files (store_sqlite, store_sqlite_read) has one prefix; a file may use it or its own.

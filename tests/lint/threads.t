@@ -23,7 +23,7 @@ is_deeply \@headers, [], 'nor is a header included that is for nothing else';
 
 my $bin = $ENV{BIN} // 'build/bin';
 $bin = "$ROOT/$bin" if $bin !~ m{^/};
-my %symbols = map { $_ => scalar `nm -D -u '$bin/$_'` } qw(complycube-webhook complycube-inbox);
+my %symbols = map { $_ => scalar `nm -D -u @{[quoted("$bin/$_")]}` } qw(complycube-webhook complycube-inbox);
 like $symbols{$_}, qr/\bU sqlite3_open/, "the symbols of $_ are found" for sort keys %symbols;
 my @linked = map { my $name = $_; map { "$name: $_" } $symbols{$name} =~ /\bU ($makes)\b/g } sort keys %symbols;
 push @linked, map { "complycube-webhook: $_" } $symbols{'complycube-webhook'} =~ /\bU (fork|posix_spawnp?|popen|system)\b/g;

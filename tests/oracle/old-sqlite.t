@@ -11,6 +11,7 @@ use Event;
 use Fixture;
 use JSON::PP;
 use Npm;
+use Source qw(quoted);
 use Test::More;
 
 my $modules = Npm::modules('sql.js');
@@ -43,7 +44,7 @@ my @steps = (
 );
 my $statements = $f->write('run/statements', encode_json([map { $_->[1] } @steps]));
 my @answers = map { decode_json($_) } split /\n/,
-    `NODE_PATH='$modules' node '$FindBin::Bin/old-sqlite.js' '@{[$f->database]}' <'$statements' 2>&1`;
+    `NODE_PATH=@{[quoted($modules)]} node @{[quoted("$FindBin::Bin/old-sqlite.js", $f->database)]} <'$statements' 2>&1`;
 is $answers[0]{rows}[0]{version}, '3.8.7.4', 'an old SQLite';
 for my $i (0 .. $#steps) {
     is $answers[$i + 1]{error}, undef, "it runs: $steps[$i][0]";

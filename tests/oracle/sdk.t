@@ -10,6 +10,7 @@ use Event;
 use Fixture;
 use MIME::Base64 qw(encode_base64);
 use Npm;
+use Source qw(quoted);
 use Test::More;
 
 my $modules = Npm::modules('@complycube/api');
@@ -42,7 +43,7 @@ my $f = Fixture->new;
 sub ask_sdk {
     my @lines = map { join(' ', map { 'b' . encode_base64($_, '') } @$_) . "\n" } @_;
     my $file = $f->write('run/oracle', join '', @lines);
-    my @answers = split /\n/, `NODE_PATH='$modules' node '$FindBin::Bin/sdk.js' <'$file'`;
+    my @answers = split /\n/, `NODE_PATH=@{[quoted($modules)]} node @{[quoted("$FindBin::Bin/sdk.js")]} <'$file'`;
     return @answers;
 }
 

@@ -261,7 +261,8 @@ for my $kind (grep { !$ENV{ONLY} || /$ENV{ONLY}/ } qw(systemd sysv)) {
     my ($first, $second) = $kind eq 'systemd' ? qw(lighttpd apache2) : qw(apache2 lighttpd);
     subtest "$kind" => sub {
         my $packages = "$ROOT/build/chroot/packages";
-        system("rm -rf '$packages' && mkdir -p '$packages' && cp '$ROOT'/build/complycube-inbox_*.deb '$packages' && cp -R '$ROOT/tests/vectors' '$packages'") == 0 or die;
+        system('rm', '-rf', $packages) == 0 && system('mkdir', '-p', $packages) == 0 or die;
+        system('cp', '-R', listed("$ROOT/build", 'complycube-inbox_*.deb'), "$ROOT/tests/vectors", $packages) == 0 or die;
         my $c = Chroot->new($kind, packages => $packages);
         my $before = { files => $c->files, packages => packages($c) };
         server_up($c, $first);

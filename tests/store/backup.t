@@ -162,8 +162,9 @@ sub worker {
     my ($f) = @_;
     my $box = $f->path('home/private') . ($f->{form} eq 'directory' ? '/inbox.d' : '/inbox.db');
     my $may = $f->write('run/may', 0);
+    $f->copy('consumers/perl/ComplyCubeInbox.pm', 'run/ComplyCubeInbox.pm');
     $f->write('run/worker', <<"PERL");
-use lib '$Fixture::ROOT/consumers/perl';
+use lib '@{[$f->path('run')]}';
 use ComplyCubeInbox;
 \$| = 1;
 my \$on = 1;

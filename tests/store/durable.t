@@ -5,12 +5,15 @@ use strict;
 use warnings;
 use Digest::SHA qw(hmac_sha256_hex);
 use File::Temp qw(tempdir);
+use Proc qw(look_into);
 use Test::More;
 
 my $bin = $ENV{BIN} // 'build/bin';
 my $secret = 'a-secret-of-the-tests';
 delete @ENV{ grep { /^(COMPLYCUBE|REQUEST_METHOD|GATEWAY)/ } keys %ENV };
 $ENV{ASAN_OPTIONS} = 'detect_leaks=0'; # it cannot look for leaks while strace looks on
+
+look_into();
 
 # The calls that a CGI makes for one event, up to the answer, as "fdatasync inbox.db-wal"; the answer last.
 sub calls {

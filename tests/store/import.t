@@ -32,7 +32,7 @@ sub states {
 for my $form (qw(table directory)) {
     note $form;
     my $f = Fixture->new(conf => $conf{$form});
-    my ($code, $out, $err) = tool_out($f, 'import', "$Fixture::ROOT/tests/vectors");
+    my ($code, $out, $err) = tool_out($f, 'import', $f->example_folder);
     is $code, 0, "$form: a folder of bodies with SIGNATURES.tsv" or diag $out, $err;
     is $out, scalar(() = examples()) . " imported, 0 were here already, 0 are in quarantine, 0 refused\n", 'says how many';
     is states($f), join(' ', ('waiting') x examples()), 'they wait, as new ones';
