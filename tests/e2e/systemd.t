@@ -27,16 +27,23 @@ $f->write('prefix/lib/complycube-inbox/job', filled_in('job.in'), 0755);
 my %unit = map { m{([^/]+)\.in$} ? ($1 => filled_in("systemd/$1.in")) : () } listed("$Fixture::ROOT/packaging/systemd", "*.in");
 cmp_ok scalar keys %unit, '>=', 9, 'units are found';
 $f->write("conf/$_", $unit{$_}) for keys %unit;
-for my $unit (sort keys %unit) {
-    my ($code, $out, $err) = $f->run('systemd-analyze', 'verify', '--man=no', $f->path("conf/$unit"));
-    is("$code$out$err", '0', "systemd-analyze finds nothing wrong with $unit");
-}
-# tenths: how exposed systemd finds a service, 10 being open; tests may not find it worse than is written here
-my %exposed = ('complycube-webhook' => 10, map { ("complycube-inbox-$_" => 14) } qw(watch prune backup));
-for my $service (sort keys %exposed) {
-    my ($code, $out) = $f->run('systemd-analyze', 'security', '--offline=true', "--threshold=$exposed{$service}", '--no-pager',
-        $f->path("conf/$service.service"));
-    is($code, 0, "$service is exposed by $exposed{$service} tenths at most") or diag $out;
+
+# As root, if the test is: since version 257 it makes folders in /run/systemd where systemd does not run.
+sub analyze { my (@how) = @_; return $f->run('systemd-analyze', @how, { root => 1 }) }
+
+SKIP: {
+    my (undef, undef, $cannot) = analyze('verify', '--man=no', $f->path('conf/complycube-webhook.socket'));
+    skip "systemd-analyze: $cannot", keys(%unit) + 4 if $> != 0 && $cannot =~ m{^Failed to create directory '/run/systemd/'};
+    for my $unit (sort keys %unit) {
+        my ($code, $out, $err) = analyze('verify', '--man=no', $f->path("conf/$unit"));
+        is("$code$out$err", '0', "systemd-analyze finds nothing wrong with $unit");
+    }
+    # tenths: how exposed systemd finds a service, 10 being open; tests may not find it worse than is written here
+    my %exposed = ('complycube-webhook' => 10, map { ("complycube-inbox-$_" => 14) } qw(watch prune backup));
+    for my $service (sort keys %exposed) {
+        my ($code, $out) = analyze('security', '--offline=true', "--threshold=$exposed{$service}", '--no-pager', $f->path("conf/$service.service"));
+        is($code, 0, "$service is exposed by $exposed{$service} tenths at most") or diag $out;
+    }
 }
 like($unit{'complycube-webhook.socket'}, qr/^SocketMode=0660$/m, 'the socket is closed to others');
 like($unit{'complycube-webhook.socket'}, qr/^Accept=no$/m, 'one receiver takes all connections');
