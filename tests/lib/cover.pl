@@ -25,6 +25,8 @@ else { die "usage: cover.pl prepare|check|fuzz\n" }
 
 # An empty file is a new one for gcc's counters; without it the first user to come would own it.
 sub prepare {
+    system('setpriv', '--reuid=nobody', '--regid=nogroup', '--clear-groups', 'test', '-x', "$ROOT/$obj") == 0
+        or die "$ROOT: other users cannot reach it, and programs of theirs count there; use a folder that is open\n" if $> == 0;
     for my $notes (glob "$obj/../*/*.gcno") {
         my $file = $notes =~ s/\.gcno$/.gcda/r;
         open my $f, '>', $file or die "$file: $!";

@@ -4,7 +4,7 @@
 # access, no use of what was never written, no leak.
 use strict;
 use warnings;
-use File::Path qw(make_path remove_tree);
+use File::Temp qw(tempdir);
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 use Event;
@@ -14,11 +14,11 @@ use Test::More;
 use Tool;
 
 chdir $Fixture::ROOT or die "$Fixture::ROOT: $!";
-my $dir = "$Fixture::ROOT/build/valgrind";
+my $dir = tempdir('cw-valgrind-XXXXXX', TMPDIR => 1, CLEANUP => 1);    # programs run as another user too
+chmod 0755, $dir;
 my $valgrind = "valgrind -q --leak-check=full --errors-for-leak-kinds=definite,indirect --error-exitcode=99 --log-file=$dir/log/%p";
-remove_tree($dir);
-make_path("$dir/log");
-chmod 01777, "$dir/log";    # programs run as another user too
+mkdir "$dir/log";
+chmod 01777, "$dir/log";
 
 for my $test (grep { -x && !/\./ } glob 'build/unit/test_*') {
     is system("$valgrind $test >$dir/out 2>&1"), 0, $test or diag Fixture::slurp("$dir/out");
@@ -28,7 +28,8 @@ for my $conf ($sample, qq(inbox = "directory"\ndirectory = "../../private/inbox.
     my $f = Fixture->new(conf => $conf);
     # In place of the programs, scripts that start them under valgrind.
     for my $program (['complycube-webhook', 'home/public_html/cgi-bin/complycube-webhook.cgi'], ['complycube-inbox', 'run/complycube-inbox']) {
-        $f->write($program->[1], "#!/bin/sh\nexec $valgrind $Fixture::ROOT/build/bin/$program->[0] \"\$@\"\n", 0755);
+        my $real = $f->install("run/real-$program->[0]", $program->[0]);
+        $f->write($program->[1], "#!/bin/sh\nexec $valgrind $real \"\$@\"\n", 0755);
     }
     my $form = $conf eq $sample ? 'table' : 'directory';
     my $event = event();
