@@ -78,7 +78,7 @@ COMPLETE_ZSH  := share/zsh/site-functions/_complycube-inbox
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .PHONY: all static check-static hosting-kit check-kit check-ports deps build-deps demo run check bench soak soak-receiver soak-crash san unit fuzz fuzzers cover \
-  analyze valgrind install uninstall deb check-deb dist distcheck print clean help force
+  analyze valgrind install uninstall deb check-deb check-debian dist distcheck print clean help force
 
 CGI := $(if $(filter release,$(FLAVOUR)),cgi-bin/complycube-webhook.fcgi cgi-bin/complycube-webhook.cgi)
 
@@ -296,6 +296,11 @@ check-deb: ## install, upgrade under load and purge the package, under systemd a
 	$(Q)packaging/deb.sh && packaging/deb.sh next
 	$(Q)$(BUILD) $(ENTER)
 	$(Q)tests/lib/run-prove.sh tests/package/package.pl
+
+RELEASES ?= bookworm trixie
+check-debian: ## the demo, all tests, the package and the hosting kit in a minimal Debian 12, and 13 (45 minutes; root)
+	$(Q)tests/lib/deps.sh check-debian
+	$(Q)tests/package/debian.sh $(RELEASES)
 
 dist: ## the source release: build/complycube-inbox-VERSION.tar.gz
 	$(Q)packaging/dist.sh

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Installs the Debian packages that are missing: tests/lib/deps.sh build|static|kit|demo|check|check-kit|bench|fuzz|cover|analyze|ports|deb|check-deb
+# Installs the Debian packages that are missing: tests/lib/deps.sh build|static|kit|demo|check|check-kit|bench|fuzz|cover|analyze|ports|deb|check-deb|check-debian
 # As root or through sudo; else it prints the command and stops. Silent when nothing is missing.
 set -eu
 
@@ -33,7 +33,8 @@ analyze) wanted=$analyze ;;
 ports) wanted=$ports ;;
 deb) wanted=$deb ;;
 check-deb) wanted=$check_deb ;;
-*) echo "usage: $0 build|static|kit|demo|check|check-kit|bench|fuzz|cover|analyze|ports|deb|check-deb" >&2; exit 2 ;;
+check-debian) wanted='debootstrap git' ;;
+*) echo "usage: $0 build|static|kit|demo|check|check-kit|bench|fuzz|cover|analyze|ports|deb|check-deb|check-debian" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then
