@@ -1,0 +1,24 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# For cron: works off what waits and ends. perl cron.pl DATABASE-OR-FOLDER [ENDPOINT]
+# */5 * * * * perl /home/me/cron.pl /home/me/private/inbox.db live
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+use ComplyCubeInbox;
+if (!@ARGV || @ARGV > 2) { print STDERR "usage: perl cron.pl DATABASE-OR-FOLDER [ENDPOINT]\n"; exit 2 }
+binmode STDOUT, ':utf8';
+
+# Your work. It may come again for the same event, after a crash, so let it bear that; die to try again later.
+sub work {
+    my ($event) = @_;
+    return if $event->{type} ne 'check.completed';
+    printf "%s check %s of client %s: %s\n", map { defined $_ ? $_ : '-' } @$event{qw(created_at resource_id client_id outcome)};
+}
+
+eval {
+    my $inbox = ComplyCubeInbox->new($ARGV[0], endpoint => $ARGV[1]);
+    1 while $inbox->each(\&work);
+    1;
+} or do { print STDERR "cron.pl: $@"; exit 1 };

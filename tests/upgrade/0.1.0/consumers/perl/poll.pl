@@ -1,0 +1,26 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# Works off waiting events and prints one line for each: perl poll.pl DATABASE [ENDPOINT [LIMIT]]
+use strict;
+use warnings;
+use DBI;
+use DBD::SQLite;
+my $usage = "usage: perl poll.pl DATABASE [ENDPOINT [LIMIT]]\n";
+my ($file, $endpoint, $limit) = (@ARGV, (undef, 'live', 20)[@ARGV .. 2]);
+sub fail { print STDERR "poll.pl: @_\n"; exit 1 }
+if (!@ARGV || @ARGV > 3) { print STDERR $usage; exit 2 }
+-s $file or fail("$file is not made yet (run complycube-inbox init), or hidden from this user");
+eval {
+    my $db = DBI->connect("dbi:SQLite:dbname=$file", '', '', { RaiseError => 1, PrintError => 0,
+        sqlite_open_flags => DBD::SQLite::OPEN_READWRITE() });                           # never create
+    $db->sqlite_busy_timeout(30_000);                                                    # milliseconds
+    $db->do('PRAGMA wal_autocheckpoint = 0');                                            # the receiver's work
+    my $pending = 'SELECT seq, created_at, type, resource_id, status, outcome
+                     FROM pending WHERE endpoint = ? LIMIT ?';
+    for my $event (@{ $db->selectall_arrayref($pending, undef, $endpoint, int $limit) }) {
+        print join("\t", map { my $v = defined $_ ? $_ : '-'; $v =~ tr/\x00-\x1f\x7f/?/; $v } @$event), "\n";  # your work goes here,
+        $db->do('UPDATE inbox SET state = 1 WHERE seq = ? AND state = 0', undef, $event->[0]);  # then the ack
+    }
+    $db->disconnect;
+    1;
+} or fail("$file: " . ($DBI::errstr // $@));

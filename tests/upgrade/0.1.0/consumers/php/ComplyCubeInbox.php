@@ -1,0 +1,714 @@
+<?php
+// SPDX-License-Identifier: MIT
+//
+// Works on the events that complycube-webhook has received; complycube-inbox(5) is the contract. PHP 5.6 or later.
+// The path is the database (needs pdo_sqlite), or the folder of directory = (needs nothing).
+//
+//     $inbox = new ComplyCubeInbox('/home/me/private/inbox.db', array('endpoint' => 'live'));
+//     while ($inbox->each(function (array $event) { your_work($event['type'], $event['payload']); })) {}
+//
+// Options: endpoint; types (only these); ordered (one event of a resource at a time, the oldest first; in a directory
+// this reads its names at each claim); skip_superseded (not what a newer event has overtaken; table only); owner (who
+// claims, for people to read); lease (seconds); limit (events in a claim, 20); log (called with a line; error_log).
+//
+//     claim($limit)             lock some events for a time, the lease, and return them; none: nothing waits
+//     ack($event)               the work is done
+//     nack($event, $why, $sec)  it failed: try again later; after the last attempt the event is dead, given up
+//     extend($event, $seconds)  the work takes longer
+//     release($event)           not worked on: another worker may have it at once
+//     each($callback, $limit)   claim, call, and ack; or nack where it throws. How many were claimed
+//     once($pdo, $table, $callback, $limit)    each, with an effect in your own database exactly once: $callback($event,
+//                               $pdo) works inside a transaction that also inserts the event's key into $table. No
+//                               transaction may be open before. Let errors of the database pass: after a deadlock that
+//                               $callback caught and tried again, nothing holds the effect and the key together
+//     stop()                    for signal handlers: each and once return after the event at hand
+//
+// ack, nack, extend and release give false when the lease was lost: another worker has the event then. A worker may
+// die between its work and the ack, and then the event comes again. Make the object after a fork, not before.
+// The words of what $callback throws go to the log and, with the event, into the inbox; of an error of PDO those before
+// its first quote, where values begin. An event on its second attempt is worked alone, should it be what kills workers.
+// In a payload half a surrogate pair is U+FFFD, and {} is an empty array like [].
+
+class ComplyCubeInboxException extends RuntimeException {}
+
+final class ComplyCubeInbox {
+    private static $defaults = array('endpoint' => null, 'types' => null, 'ordered' => false, 'skip_superseded' => false,
+        'owner' => null, 'lease' => null, 'limit' => 20, 'log' => 'error_log');
+    private $store, $limit, $stopped = false;
+
+    public function __construct($path, array $options = array()) {
+        $unknown = array_keys(array_diff_key($options, self::$defaults));
+        if ($unknown) throw new ComplyCubeInboxException('no such option: ' . implode(', ', $unknown));
+        $options += self::$defaults;
+        if ($options['types'] !== null && (!is_array($options['types']) || !$options['types']))
+            throw new ComplyCubeInboxException('types is no list, or an empty one');
+        if ($options['lease'] !== null && !(is_numeric($options['lease']) && $options['lease'] > 0))
+            throw new ComplyCubeInboxException('lease must be a number of seconds, more than 0');
+        $this->limit = self::whole($options['limit']);
+        self::callback($options['log'], 'log');
+        clearstatcache();
+        $this->store = is_dir($path) ? new ComplyCubeInboxDirectory($path, $options) : new ComplyCubeInboxTable($path, $options);
+    }
+
+    public function claim($limit = null) { return $this->store->claim($limit === null ? $this->limit : self::whole($limit)); }
+    public function ack(array $event) { return $this->store->ack($event); }
+    public function nack(array $event, $why, $seconds = null) { return $this->store->nack($event, self::cut((string) $why), $seconds); }
+    public function extend(array $event, $seconds = null) { return $this->store->extend($event, $this->store->lease($seconds)); }
+    public function release(array $event) { return $this->store->release($event); }
+    public function stop() { $this->stopped = true; }
+
+    public function each($callback, $limit = null) {
+        self::callback($callback, 'the callback');
+        return $this->work(function (array $event) use ($callback) {
+            return ComplyCubeInbox::attempt($callback, array($event));
+        }, $limit);
+    }
+
+    public function once(PDO $handle, $table, $callback, $limit = null) {
+        self::callback($callback, 'the callback');
+        $effect = new ComplyCubeInboxEffect($this, $handle, $table, $callback);
+        try {
+            $effect->check();
+            $count = $this->work(array($effect, 'apply'), $limit);
+        } finally {
+            $effect->restore();
+        }
+        return $effect->alive($count);
+    }
+
+    private static function callback($value, $what) {
+        if (!is_callable($value)) throw new ComplyCubeInboxException("$what cannot be called");
+    }
+
+    private static function whole($limit) {
+        if (!is_scalar($limit) || !preg_match('/^[1-9]\d{0,8}$/D', (string) $limit))
+            throw new ComplyCubeInboxException('limit must be an integer, 1 or more');
+        return (int) $limit;
+    }
+
+    // 1000 characters; bytes where it is no UTF-8.
+    private static function cut($why) { return preg_match('/^.{0,1000}/su', $why, $part) ? $part[0] : substr($why, 0, 1000); }
+
+    // Call it: null, or what it threw, in words. Those of PDO go on with values, in quotes.
+    public static function attempt($callback, array $arguments = array()) {
+        try {
+            call_user_func_array($callback, $arguments);
+            return null;
+        } catch (Exception $e) {        // PHP 5.6 knows no Throwable
+        } catch (Throwable $e) {
+        }
+        $words = rtrim(preg_replace('/(SQLSTATE\[[^\'"`\n]*+).*/s', '$1', $e->getMessage()));
+        return $words !== '' ? $words : get_class($e);
+    }
+
+    // $run gives null or why an event failed; what it throws is no event's fault.
+    private function work($run, $limit) {
+        if ($this->stopping()) return 0;
+        $half = ComplyCubeInboxStore::now() + $this->store->lease(null) / 2;
+        $open = $this->claim($limit);
+        $count = count($open);
+        try {
+            while ($open && !$this->stopping()) {
+                $mine = ComplyCubeInboxStore::now() < $half || $this->extend($open[0]);
+                $event = array_shift($open);    // released no more, whatever fails: its work may be done
+                if ($mine && $event['attempts'] > 1) $this->giveBack($open);
+                if ($mine) $this->settle($event, call_user_func($run, $event));
+                else $this->store->report($event, 'the lease ended before its turn came');
+            }
+        } finally {
+            $this->giveBack($open);
+        }
+        return $count;
+    }
+
+    // Until one fails; then their leases just end.
+    private function giveBack(array &$open) {
+        while ($open) if (self::attempt(array($this, 'release'), array(array_shift($open))) !== null) $open = array();
+    }
+
+    private function settle(array $event, $error) {
+        $kept = $error === null ? $this->ack($event) : $this->nack($event, $error);
+        if ($error !== null) $this->store->report($event, $error);
+        if (!$kept) $this->store->report($event, 'the lease ended before the work did');
+    }
+
+    private function stopping() {
+        if (function_exists('pcntl_signal_dispatch')) pcntl_signal_dispatch();
+        return $this->stopped;
+    }
+}
+
+// What both forms share. Milliseconds are floats, since an int of 32 bits is too small for them.
+abstract class ComplyCubeInboxStore {
+    const BACKOFF_MAX_MS = 21600000;    // 6 hours
+    const DEPTH = 513;                  // the receiver's, as PHP counts it
+    // Half a surrogate pair; escapes that are whole are passed over.
+    const HALF = '/\\\\(?:[^u]|u(?![dD][89a-fA-F])|u[dD][89abAB][0-9a-fA-F]{2}\\\\u[dD][c-fC-F][0-9a-fA-F]{2})(*SKIP)(*FAIL)|\\\\u[dD][0-9a-fA-F]{3}/';
+    protected $path, $options, $setting, $endpoint;
+
+    protected function __construct($path, array $options) {
+        $this->path = $path;
+        $this->options = $options;
+        $this->options['owner'] = $options['owner'] !== null ? $options['owner'] : gethostname() . '-' . getmypid();
+    }
+
+    public static function now() { return floor(microtime(true) * 1000); }
+    public static function text($ms) { return sprintf('%.0f', $ms); }
+    public function lease($seconds) { return $seconds !== null ? $seconds * 1000 : $this->setting['lease_ms']; }
+
+    protected function set(array $setting) {
+        foreach (array('max_attempts', 'lease_ms', 'backoff_ms') as $name)
+            if (!isset($setting[$name]) || $setting[$name] < 1) $this->refuse("setting: $name is missing, or less than 1");
+        $this->setting = $setting;
+        if ($this->options['lease'] !== null) $this->setting['lease_ms'] = $this->options['lease'] * 1000;
+    }
+
+    protected function backoff($attempts, $seconds) {
+        if ($seconds !== null) return $seconds * 1000;
+        return min(self::BACKOFF_MAX_MS, $this->setting['backoff_ms'] * pow(2, min(30, $attempts - 1)));
+    }
+
+    protected static function token() {
+        if (function_exists('random_bytes')) return bin2hex(random_bytes(16));
+        $bytes = (string) @file_get_contents('/dev/urandom', false, null, 0, 16);
+        if (strlen($bytes) < 16 && function_exists('openssl_random_pseudo_bytes')) $bytes = openssl_random_pseudo_bytes(16);
+        if (strlen($bytes) < 16) throw new ComplyCubeInboxException('no source of random bytes');
+        return bin2hex($bytes);
+    }
+
+    // The endpoint that was asked for, or the only one.
+    protected function choose(array $names) {
+        $name = $this->options['endpoint'];
+        $list = $names ? implode(', ', $names) : 'none';
+        if ($name !== null && !in_array($name, $names, true)) $this->refuse("no endpoint $name; there are: $list");
+        if ($name === null && count($names) !== 1) $this->refuse("name an endpoint; there are: $list");
+        return $name !== null ? $name : $names[0];
+    }
+
+    protected function refuse($why) { throw new ComplyCubeInboxException("$this->path: $why"); }
+    protected function missing() { $this->refuse('inbox not created yet, run complycube-inbox init'); }
+
+    // A line for people; never anything of the payload. A log that fails stops no work.
+    public function report(array $event, $message) {
+        $line = "complycube-inbox: $event[endpoint] $event[type] $event[event_id]: $message";
+        ComplyCubeInbox::attempt($this->options['log'], array(preg_replace('/[\x00-\x1f\x7f]+/', ' ', $line)));
+    }
+
+    // Objects as arrays; null when it is none.
+    protected static function decode($json) {
+        $value = $json === null ? null : json_decode(preg_replace(self::HALF, '\ufffd', $json), true, self::DEPTH, JSON_BIGINT_AS_STRING);
+        return is_array($value) ? $value : null;
+    }
+}
+
+// The database.
+final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
+    private static $statements = array(
+        'application' => 'PRAGMA application_id',
+        'version'  => 'PRAGMA user_version',
+        'objects'  => 'SELECT count(*) FROM sqlite_master',
+        'journal'  => 'PRAGMA journal_mode',
+        'manual'   => 'PRAGMA wal_autocheckpoint = 0',    // checkpoints are the receiver's work
+        'normal'   => 'PRAGMA synchronous = NORMAL',      // a lost ack only means once more
+        'full'     => 'PRAGMA synchronous = FULL',
+        'setting'  => 'SELECT max_attempts, lease_ms, backoff_ms FROM setting WHERE id = 1',
+        'endpoint' => 'SELECT id FROM endpoint WHERE name = :name',
+        'endpoints' => 'SELECT name FROM endpoint ORDER BY name',
+        'claim'    => 'UPDATE inbox SET {state}, attempts = attempts + 1, token = :t, owner = :w, due_ms = :d
+            WHERE seq IN (SELECT i.seq FROM inbox i WHERE i.state = 0 AND i.endpoint = :e AND i.due_ms <= {now}
+                {types} {ordered} ORDER BY i.due_ms, i.seq LIMIT :n)',
+        'state'    => 'state = CASE WHEN attempts >= :max THEN 2 ELSE 0 END',
+        'skip'     => "state = CASE WHEN {over} THEN 1 WHEN attempts >= :max THEN 2 ELSE 0 END,
+            done_ms = CASE WHEN {over} THEN {now} END, error = CASE WHEN {over} THEN 'superseded' ELSE error END",
+        'over'     => 'EXISTS (SELECT 1 FROM newer n CROSS JOIN inbox b ON b.seq = n.newer_seq AND b.state < 2
+            WHERE n.seq = inbox.seq {newer})',
+        'newer'    => 'AND n.newer_type IN ({list})',
+        'types'    => 'AND (SELECT e.type FROM event_log e WHERE e.seq = i.seq) IN ({list})',
+        'ordered'  => 'AND NOT EXISTS (SELECT 1 FROM event_log e
+            CROSS JOIN event_log o ON o.resource_id = e.resource_id AND o.endpoint = e.endpoint
+                AND o.resource_type IS e.resource_type AND o.seq <> e.seq
+            CROSS JOIN inbox b ON b.seq = o.seq AND b.state = 0
+            WHERE e.seq = i.seq AND ((b.token IS NOT NULL AND b.due_ms > {now}) OR ({among}
+                (o.created_ms < e.created_ms OR (o.created_ms = e.created_ms AND o.seq < e.seq)))))',
+        'among'    => 'o.type IN ({list}) AND',
+        'now'      => "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) + 1",
+        'read'     => 'SELECT seq, endpoint, event_id, type, resource_type, resource_id, client_id, status, outcome, created_at,
+            created_ms, received_ms, superseded, change_seq, attempts, signature, secret, source, payload, body
+            FROM events WHERE seq IN (SELECT seq FROM inbox WHERE state = 0 AND endpoint = :e AND due_ms = :d AND token = :t)
+            ORDER BY created_ms, seq',
+        'ack'      => 'UPDATE inbox SET state = 1, token = NULL, done_ms = {now} WHERE {held}',
+        'nack'     => 'UPDATE inbox SET state = CASE WHEN attempts >= :max THEN 2 ELSE 0 END, token = NULL,
+            due_ms = {now} + :backoff, error = :m WHERE {held}',
+        'extend'   => 'UPDATE inbox SET due_ms = {now} + :lease WHERE {held}',
+        'release'  => 'UPDATE inbox SET attempts = attempts - 1, token = NULL, due_ms = {now} WHERE {held}',
+        'held'     => 'seq = :s AND token = :t AND state = 0',
+    );
+    const APPLICATION = 0x43434958;
+    private $db, $sql, $types = array(), $file, $inode;
+
+    public function __construct($path, array $options) {
+        parent::__construct($path, $options);
+        if (!is_file($path) || !filesize($path)) $this->missing();
+        $this->file = $path[0] === '/' ? $path : getcwd() . "/$path";
+        $this->inode = $this->inode();
+        $this->compose();
+        try {
+            $this->open();
+        } catch (PDOException $e) {
+            $this->refuse($e->getMessage());
+        }
+    }
+
+    private function inode() { clearstatcache(); $file = @stat($this->file); return $file ? "$file[dev]/$file[ino]" : null; }
+
+    // Put the statements together.
+    private function compose() {
+        foreach ($this->options['types'] ? array_values($this->options['types']) : array() as $i => $type) $this->types["type$i"] = $type;
+        $in = self::$statements + array('list' => ':' . implode(', :', array_keys($this->types)));
+        if ($this->options['skip_superseded']) $in['state'] = $in['skip'];
+        if (!$this->options['ordered']) $in['ordered'] = '';
+        if (!$this->types) $in['types'] = $in['among'] = $in['newer'] = '';
+        foreach (array('list', 'among', 'newer', 'types', 'ordered', 'over', 'state', 'held', 'now') as $name)
+            foreach ($in as $key => $sql) $in[$key] = str_replace('{' . $name . '}', $in[$name], $sql);
+        $this->sql = $in;
+    }
+
+    private function open() {
+        $flags = array(PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION, PDO::ATTR_TIMEOUT => 30);    // seconds
+        foreach (array('Pdo\Sqlite::', 'PDO::SQLITE_') as $prefix)                               // none before PHP 7.3
+            if (defined($prefix . 'ATTR_OPEN_FLAGS')) {
+                $flags[constant($prefix . 'ATTR_OPEN_FLAGS')] = constant($prefix . 'OPEN_READWRITE');
+                break;
+            }
+        $this->db = new PDO('sqlite:' . $this->file, null, null, $flags);
+        if (!$this->value('objects')) $this->missing();
+        if ($this->value('application') != self::APPLICATION || $this->value('version') < 1)
+            $this->refuse('this database is not an inbox of complycube-webhook');
+        $this->run('manual');
+        $this->run($this->value('journal') === 'wal' ? 'normal' : 'full');
+        $setting = $this->run('setting')->fetchAll(PDO::FETCH_ASSOC);
+        if (!$setting) $this->refuse('the table setting is empty');
+        $this->set($setting[0]);
+        $name = $this->choose($this->run('endpoints')->fetchAll(PDO::FETCH_COLUMN));
+        $this->endpoint = (int) $this->value('endpoint', array('name' => $name));
+    }
+
+    private function run($name, array $values = array()) {
+        $statement = $this->db->prepare($this->sql[$name]);
+        foreach ($values as $key => $value)
+            $statement->bindValue(":$key", $value, is_int($value) ? PDO::PARAM_INT : PDO::PARAM_STR);
+        $statement->execute();
+        return $statement;
+    }
+
+    private function value($name, array $values = array()) {
+        $rows = $this->run($name, $values)->fetchAll(PDO::FETCH_NUM);
+        return $rows ? $rows[0][0] : null;
+    }
+
+    public function claim($limit) {
+        do {
+            $key = array('e' => $this->endpoint, 't' => self::token(), 'd' => self::text(self::now() + $this->lease(null)));
+            $changed = $this->run('claim', $key + $this->types + array('w' => $this->options['owner'], 'n' => $limit,
+                'max' => (int) $this->setting['max_attempts']))->rowCount();
+            $rows = $changed ? $this->run('read', $key)->fetchAll(PDO::FETCH_ASSOC) : array();
+        } while ($changed && !$rows);    // all were given up, or superseded
+        if (!$rows && $this->inode() !== $this->inode) $this->refuse('the database was replaced; start again');
+        foreach ($rows as $i => $row) $rows[$i] = self::event($row, $key['t']);
+        return $rows;
+    }
+
+    private static function event(array $row, $token) {
+        foreach (array('seq', 'created_ms', 'received_ms', 'superseded', 'change_seq', 'attempts') as $name) $row[$name] += 0;
+        $row['payload'] = self::decode($row['payload']);
+        return $row + array('lease' => $token);
+    }
+
+    private function settle($name, array $event, array $values = array()) {
+        return $this->run($name, array('s' => self::text($event['seq']), 't' => $event['lease']) + $values)->rowCount() === 1;
+    }
+
+    public function ack(array $event) { return $this->settle('ack', $event); }
+    public function release(array $event) { return $this->settle('release', $event); }
+    public function extend(array $event, $ms) { return $this->settle('extend', $event, array('lease' => self::text($ms))); }
+
+    public function nack(array $event, $why, $seconds) {
+        return $this->settle('nack', $event, array('m' => $why, 'max' => (int) $this->setting['max_attempts'],
+            'backoff' => self::text($this->backoff($event['attempts'], $seconds))));
+    }
+}
+
+// The folder: a file's name says all, and rename() is what only one worker can do.
+final class ComplyCubeInboxDirectory extends ComplyCubeInboxStore {
+    const LISTED_MS = 1000;                        // how long a list of names is good
+    const NAME = '/^((\d{13,})\.(\d{12})\.json)(?:,a=(\d+),l=(\d+)(?:,w=[\w.-]+)?)?$/D';
+    private $names = array(), $listed_ms = 0;      // the oldest last
+    private $about = array();                      // NAME => its type and resource
+    private $moved = array();                      // the name a claim began with => the one it has since extend
+
+    public function __construct($path, array $options) {
+        parent::__construct(rtrim(realpath($path), '/'), $options);
+        if ($options['skip_superseded']) $this->refuse('skip_superseded needs the table: a directory does not know what is superseded');
+        if (!is_file("$this->path/setting")) $this->missing();
+        $setting = @file_get_contents("$this->path/setting");
+        if ($setting === false) $this->refuse('setting cannot be read');
+        preg_match_all('/^(\w+) (\d+)\s*$/m', $setting, $found);
+        $this->set($found[1] ? array_combine($found[1], $found[2]) : array());
+        $names = array();
+        foreach (scandir($this->path) as $name) if ($name[0] !== '.' && is_dir("$this->path/$name/new")) $names[] = $name;
+        $this->endpoint = $this->choose($names);
+        $this->options['owner'] = substr(preg_replace('/[^A-Za-z0-9.-]+/', '-', $this->options['owner']), 0, 60);
+    }
+
+    private function path($name) { return "$this->path/$this->endpoint/$name"; }
+
+    private static function parse($name) {
+        if (!preg_match(self::NAME, $name, $part)) return null;
+        $part += array(4 => '0', 5 => '0');
+        return array('name' => $part[1], 'created' => $part[2], 'seq' => $part[3] + 0, 'attempts' => (int) $part[4], 'until' => (float) $part[5],
+            'at' => ($part[1] === $name ? 'new/' : 'cur/') . $name);
+    }
+
+    // False when another was first.
+    private function move($from, $to) { return @rename($this->path($from), $this->path($to)) || $this->gone($from); }
+
+    // False when the file that could not be used is not there any more; anything else is an error.
+    private function gone($at) {
+        $why = self::why();
+        clearstatcache();
+        if (file_exists($this->path($at)) || !is_executable(dirname($this->path($at)))) $this->refuse("$at: $why");
+        return false;
+    }
+
+    private static function why() { $error = error_get_last(); return $error ? $error['message'] : 'no reason known'; }
+
+    public function claim($limit) {
+        $lock = $this->lock();
+        $look = $this->options['ordered'];
+        do {
+            $fresh = $this->look($look);
+            $changed = false;
+            $events = $this->take($limit, $changed);
+            $look = true;
+        } while (!$events && ($changed || !$fresh));
+        return $events;
+    }
+
+    // With ordered: held until the caller returns. Whoever changes names in cur/ needs it, else a reader may miss one.
+    private function lock() {
+        if (!$this->options['ordered']) return null;
+        $file = @fopen($this->path('lock'), 'r+');
+        if (!$file) $this->refuse("$this->endpoint/lock cannot be opened");
+        for ($end = self::now() + 30000; !flock($file, LOCK_EX | LOCK_NB); usleep(5000))
+            if (self::now() > $end) $this->refuse("$this->endpoint/lock was locked for 30 seconds");
+        return $file;
+    }
+
+    // Read the names, unless that was just done.
+    private function look($always) {
+        $age = self::now() - $this->listed_ms;
+        if (!$always && $age >= 0 && $age < self::LISTED_MS) return false;
+        $this->names = array();
+        foreach (array('new', 'cur') as $folder) {
+            $names = @scandir($this->path($folder), 2);    // unsorted
+            if ($names === false) $this->refuse("$this->endpoint/$folder cannot be read");
+            $this->names = array_merge($this->names, $names);
+        }
+        rsort($this->names, SORT_STRING);
+        if (count($this->about) > count($this->names) + 1000) $this->about = array();
+        $this->listed_ms = self::now();
+        return true;
+    }
+
+    private function take($limit, &$changed) {
+        $events = $kept = array();
+        $now = self::now();
+        $busy = $this->options['ordered'] ? $this->busy($now) : array();
+        while (count($events) < $limit && $this->names) {
+            $name = array_pop($this->names);
+            $file = self::parse($name);
+            if ($file && !$this->wanted($file, $now, $busy)) $kept[] = $name;
+            elseif ($file && $event = $this->try_lease($file, $changed, $events)) $events[] = $event;
+        }
+        while ($kept) $this->names[] = array_pop($kept);
+        return $events;
+    }
+
+    // What fails for one ends the claim; with others claimed already, the next claim tells of it.
+    private function try_lease(array $file, &$changed, array $events) {
+        try {
+            return $this->lease_file($file, $changed);
+        } catch (ComplyCubeInboxException $e) {
+            $this->names = array();
+            $this->listed_ms = 0;
+            if (!$events) throw $e;
+            return null;
+        }
+    }
+
+    // The resources that somebody works on.
+    private function busy($now) {
+        $busy = array();
+        foreach (preg_grep('/,w=/', $this->names) as $name) {
+            $file = self::parse($name);
+            if (!$file || $file['until'] <= $now) continue;
+            list(, $resource) = $this->about($file);
+            if ($resource !== null) $busy[$resource] = true;
+        }
+        return $busy;
+    }
+
+    private function wanted(array $file, $now, array &$busy) {
+        $due = $file['until'] <= $now;
+        if (!$this->options['types'] && !$this->options['ordered']) return $due;
+        list($type, $resource) = $this->about($file);
+        if ($type !== null && $this->options['types'] && !in_array($type, $this->options['types'], true)) return false;
+        if (!$this->options['ordered'] || $resource === null) return $due;
+        if (isset($busy[$resource])) return false;
+        $busy[$resource] = true;    // whether it is taken now or later, what is younger has to wait
+        return $due;
+    }
+
+    private function about(array $file) {
+        $name = $file['name'];
+        if (isset($this->about[$name])) return $this->about[$name];
+        $body = @file_get_contents($this->path($file['at']));
+        if ($body === false) return array(null, null);
+        $event = $this->event($file, $body);
+        return $this->about[$name] = !$event ? array(null, null)
+            : array($event['type'], $event['resource_id'] === null ? null : "$event[resource_type] $event[resource_id]");
+    }
+
+    // Claim a file: its event; null when another was first, or when it is given up.
+    private function lease_file(array $file, &$changed) {
+        if ($file['attempts'] >= $this->setting['max_attempts']) {
+            $changed = $this->bury($file, "claimed $file[attempts] times, and never acknowledged") || $changed;
+            return null;
+        }
+        $body = @file_get_contents($this->path($file['at']));
+        if ($body === false) return $this->gone($file['at']) ?: null;
+        $file['attempts']++;
+        $event = $this->event($file, $body);
+        $name = "$file[name],a=$file[attempts],l=" . self::text(self::now() + $this->lease(null)) . ",w={$this->options['owner']}-" . self::token();
+        if (!$this->move($file['at'], "cur/$name")) return null;
+        $changed = true;
+        $file['at'] = "cur/$name";
+        if ($event) return $event + array('lease' => $name);
+        $this->later($file, 'the body cannot be decoded', null);
+        $this->report(array('endpoint' => $this->endpoint, 'type' => '-', 'event_id' => $file['name']), 'the body cannot be decoded');
+        return null;
+    }
+
+    // By the receiver's own rules, from the body. Null when it cannot be decoded.
+    private function event(array $file, $body) {
+        $top = self::decode($body);
+        if (self::word($top, 'id') === null || self::word($top, 'type') === null) return null;
+        $payload = isset($top['payload']) && is_array($top['payload']) ? $top['payload'] : null;
+        $client = self::word($payload, 'clientId');
+        if ($client === null && preg_match('/^client\../s', $top['type'])) $client = self::word($payload, 'id');
+        return array('seq' => $file['seq'], 'endpoint' => $this->endpoint, 'event_id' => $top['id'], 'type' => $top['type'],
+            'resource_type' => self::word($top, 'resourceType'), 'resource_id' => self::word($payload, 'id'), 'client_id' => $client,
+            'status' => self::word($payload, 'status'), 'outcome' => self::word($payload, 'outcome'),
+            'created_at' => gmdate('Y-m-d\TH:i:s', (int) substr($file['created'], 0, -3)) . '.' . substr($file['created'], -3) . 'Z',
+            'created_ms' => $file['created'] + 0, 'received_ms' => @filemtime($this->path($file['at'])) * 1000,
+            'superseded' => null, 'change_seq' => null, 'attempts' => $file['attempts'], 'signature' => null, 'secret' => null,
+            'source' => null, 'payload' => $payload, 'body' => $body);
+    }
+
+    private static function word($object, $name) {
+        return isset($object[$name]) && is_string($object[$name]) && strlen($object[$name]) <= 255 ? $object[$name] : null;
+    }
+
+    private function name(array $event) { $name = $event['lease']; return isset($this->moved[$name]) ? $this->moved[$name] : $name; }
+
+    public function ack(array $event) {
+        $day = 'done/' . gmdate('Ymd');
+        if (!is_dir($this->path($day))) {
+            $mask = umask(0);
+            $made = @mkdir($this->path($day), 02770);
+            $why = self::why();
+            umask($mask);
+            clearstatcache();
+            if ($made) chmod($this->path($day), 02770);
+            elseif (!is_dir($this->path($day))) $this->refuse("$day cannot be made: $why");
+        }
+        $file = self::parse($this->name($event));
+        return $this->settled($event, $this->move($file['at'], "$day/$file[name]"));
+    }
+
+    public function nack(array $event, $why, $seconds) {
+        $lock = $this->lock();
+        return $this->settled($event, $this->later(self::parse($this->name($event)), $why, $seconds));
+    }
+
+    public function release(array $event) {
+        $lock = $this->lock();
+        $file = self::parse($this->name($event));
+        return $this->settled($event, $this->move($file['at'], self::waiting($file, $file['attempts'] - 1, 0)));
+    }
+
+    public function extend(array $event, $ms) {
+        $lock = $this->lock();
+        $old = $this->name($event);
+        $new = preg_replace('/,l=\d+/', ',l=' . self::text(self::now() + $ms), $old);
+        if ($new !== $old && !$this->move("cur/$old", "cur/$new")) return $this->settled($event, false);
+        $this->moved[$event['lease']] = $new;
+        return true;
+    }
+
+    private function settled(array $event, $kept) { unset($this->moved[$event['lease']]); return $kept; }
+
+    private static function waiting(array $file, $attempts, $ms) { return "cur/$file[name],a=$attempts,l=" . self::text(self::now() + $ms); }
+
+    private function later(array $file, $why, $seconds) {
+        if ($file['attempts'] >= $this->setting['max_attempts']) return $this->bury($file, $why);
+        return $this->move($file['at'], self::waiting($file, $file['attempts'], $this->backoff($file['attempts'], $seconds)));
+    }
+
+    // Give up; the reason is a comfort, the move is what counts.
+    private function bury(array $file, $why) {
+        $text = $this->path("dead/$file[name].txt");
+        if (!$this->move($file['at'], "dead/$file[name]")) return false;
+        if (@file_put_contents($text, "$why\n") !== false) @chmod($text, 0640);
+        return true;
+    }
+}
+
+// An effect in the application's own database exactly once: its transaction also holds the event's key.
+final class ComplyCubeInboxEffect {
+    private static $statements = array(
+        'probe'  => 'SELECT endpoint, event_id, type FROM {table} WHERE 1 = 0',
+        'insert' => 'INSERT INTO {table} (endpoint, event_id, type) VALUES (?, ?, ?)',
+        'find'   => 'SELECT endpoint, event_id, type FROM {table} WHERE endpoint = ? AND event_id = ? AND type = ?',
+        'forget' => 'DELETE FROM {table} WHERE endpoint = ? AND event_id = ? AND type = ?',
+        'unfit'  => "SELECT COALESCE(CONCAT('the engine ', t.ENGINE, ' knows no transactions; use InnoDB'), 'a view; name its table')
+            FROM information_schema.TABLES t LEFT JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE
+            WHERE t.TABLE_SCHEMA = COALESCE(?, DATABASE()) AND t.TABLE_NAME = ? AND COALESCE(e.TRANSACTIONS, 'NO') <> 'YES'
+            UNION ALL SELECT CONCAT('the collation of ', COLUMN_NAME, ' does not compare bytes; use VARBINARY(255)')
+            FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = COALESCE(?, DATABASE()) AND TABLE_NAME = ?
+            AND COLUMN_NAME IN ('endpoint', 'event_id', 'type') AND COLLATION_NAME NOT LIKE '%bin'",
+        'create' => 'CREATE TABLE {table} (endpoint {text} NOT NULL, event_id {text} NOT NULL, type {text} NOT NULL,
+            PRIMARY KEY (endpoint, event_id, type)){engine}',
+        'mark'   => 'SAVEPOINT complycube_inbox',
+        'whole'  => 'RELEASE SAVEPOINT complycube_inbox',
+        'back'   => 'ROLLBACK TO SAVEPOINT complycube_inbox',
+    );
+    private $inbox, $db, $table, $callback, $mode, $mysql, $gone;
+
+    public function __construct(ComplyCubeInbox $inbox, PDO $db, $table, $callback) {
+        if (!preg_match('/^[A-Za-z_][A-Za-z0-9_.]*$/D', $table)) throw new ComplyCubeInboxException("no name of a table: $table");
+        if ($db->inTransaction()) throw new ComplyCubeInboxException('a transaction is open already on the handle');
+        $this->inbox = $inbox;
+        $this->db = $db;
+        $this->table = $table;
+        $this->callback = $callback;
+        $this->mysql = $db->getAttribute(PDO::ATTR_DRIVER_NAME) === 'mysql';
+        $this->mode = $db->getAttribute(PDO::ATTR_ERRMODE);
+        $this->loud();
+    }
+
+    // Again and again, since the handle is the callback's too.
+    private function loud() { $this->db->setAttribute(PDO::ATTR_ERRMODE, PDO::ERRMODE_EXCEPTION); }
+
+    private static function sure($done) {
+        if ($done === false) throw new ComplyCubeInboxException('the database failed without a word');
+        return $done;
+    }
+
+    public function restore() { $this->db->setAttribute(PDO::ATTR_ERRMODE, $this->mode); }
+
+    private function sql($name) {
+        return strtr(self::$statements[$name], array('{table}' => $this->table,
+            '{text}' => $this->mysql ? 'VARBINARY(255)' : 'TEXT', '{engine}' => $this->mysql ? ' ENGINE=InnoDB' : ''));
+    }
+
+    private function run($name, array $values) {
+        $statement = self::sure($this->db->prepare($this->sql($name)));
+        self::sure($statement->execute($values));
+        return $statement;
+    }
+
+    private function exec($name) { self::sure($this->db->exec($this->sql($name))); }
+
+    private function rows($name, array $values = array()) { return $this->run($name, $values)->fetchAll(PDO::FETCH_NUM); }
+
+    // The table is there, and knows transactions.
+    public function check() {
+        try {
+            $this->rows('probe');
+        } catch (PDOException $e) {
+            $missing = preg_match('/42S02|42P01|no such table/', $e->getMessage());
+            throw new ComplyCubeInboxException($e->getMessage() . ($missing ? '; make it: ' . preg_replace('/\s+/', ' ', $this->sql('create')) : ''));
+        }
+        $name = array_pad(explode('.', $this->table, 2), -2, null);
+        foreach ($this->mysql ? $this->rows('unfit', array_merge($name, $name)) : array() as $row)
+            throw new ComplyCubeInboxException("$this->table: $row[0]");
+        $this->abandon();
+    }
+
+    // Null when the work is done, now or before; else why it failed. What it throws is no event's fault.
+    public function apply(array $event) {
+        try {
+            if (!$this->begin(array($event['endpoint'], $event['event_id'], $event['type']))) return null;
+        } catch (Exception $e) {
+            ComplyCubeInbox::attempt(array($this->inbox, 'release'), array($event));    // it was not worked on
+            throw $e;
+        }
+        $error = ComplyCubeInbox::attempt($this->callback, array($event, $this->db));
+        $lost = ComplyCubeInbox::attempt(function () use ($error) {
+            $this->loud();
+            $this->exec($error === null ? 'whole' : 'back');
+        });
+        if ($error !== null) $this->undo($event, $lost !== null);
+        return $error !== null ? $error : $this->commit($event, $lost);
+    }
+
+    // Begin the transaction that holds the key. False when the key is there already: the work was done before.
+    private function begin(array $key) {
+        $this->alive(null);
+        $this->loud();
+        self::sure($this->db->beginTransaction());
+        try {
+            $this->run('insert', $key);
+            $this->exec('mark');
+            return true;
+        } catch (Exception $e) {
+            $this->abandon();
+            $known = in_array($key, $this->rows('find', $key), true);
+            $this->abandon();
+            if (!$known) throw $e;
+            return false;
+        }
+    }
+
+    private function commit(array $event, $lost) {
+        $error = ComplyCubeInbox::attempt(function () { self::sure($this->db->commit()); });
+        if ($lost !== null) return "the transaction ended before the callback did (by a deadlock, or as by CREATE, ALTER or TRUNCATE in MySQL): $lost";
+        if ($error !== null) $this->undo($event, false);
+        return $error;
+    }
+
+    // What is open: of the work, or, where autocommit is off, of our own reading, which PHP before 8 does not see.
+    private function abandon() {
+        if ($this->db->inTransaction()) $this->db->rollBack();
+        elseif ($this->mysql) $this->db->exec('ROLLBACK');
+    }
+
+    // Where the transaction ended before the work failed, something may have committed the key, if it is still ours.
+    private function undo(array $event, $lost) {
+        $error = ComplyCubeInbox::attempt(function () { $this->abandon(); });
+        if ($error === null && $lost && $this->inbox->extend($event))
+            $error = ComplyCubeInbox::attempt(function () use ($event) {
+                self::sure($this->db->beginTransaction());
+                $this->run('forget', array($event['endpoint'], $event['event_id'], $event['type']));
+                self::sure($this->db->commit());
+            });
+        if ($error !== null) $this->gone = new ComplyCubeInboxException("the connection is gone: $error");
+    }
+
+    // Pass a value on, unless the connection is gone.
+    public function alive($value) {
+        if ($this->gone) throw $this->gone;
+        return $value;
+    }
+}

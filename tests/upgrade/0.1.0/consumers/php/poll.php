@@ -1,0 +1,24 @@
+<?php
+// SPDX-License-Identifier: MIT
+// Works off waiting events and prints one line for each: php poll.php DATABASE [ENDPOINT [LIMIT]]
+$usage = "usage: php poll.php DATABASE [ENDPOINT [LIMIT]]\n";
+list($file, $endpoint, $limit) = array_slice($argv, 1) + array(null, 'live', 20);
+$fail = function ($why) { fwrite(STDERR, "poll.php: $why\n"); exit(1); };
+if ($file === null || $argc > 4) { fwrite(STDERR, $usage); exit(2); }
+if (!is_file($file) || !filesize($file)) $fail("$file is not made yet (run complycube-inbox init), or hidden from this user");
+try {
+    $db = new PDO("sqlite:$file", null, null, array(
+        PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION, PDO::ATTR_TIMEOUT => 30)            // seconds, busy timeout
+        + (defined('PDO::SQLITE_ATTR_OPEN_FLAGS')                                        // and never create
+            ? array(PDO::SQLITE_ATTR_OPEN_FLAGS => PDO::SQLITE_OPEN_READWRITE) : array()));
+    $db->exec('PRAGMA wal_autocheckpoint = 0');                                          // the receiver's work
+    $pending = $db->prepare('SELECT seq, created_at, type, resource_id, status, outcome
+                               FROM pending WHERE endpoint = ? LIMIT ?');
+    $done = $db->prepare('UPDATE inbox SET state = 1 WHERE seq = ? AND state = 0');
+    $pending->execute(array($endpoint, (int) $limit));
+    foreach ($pending->fetchAll(PDO::FETCH_NUM) as $event) {                             // all, before writing
+        foreach ($event as &$value) $value = $value === null ? '-' : preg_replace('/[\x00-\x1f\x7f]/', '?', $value);
+        echo implode("\t", $event), "\n";                                                // your work goes here,
+        $done->execute(array($event[0]));                                                // and only then the ack
+    }
+} catch (PDOException $e) { $fail("$file: " . $e->getMessage()); }
