@@ -56,7 +56,7 @@ UNITS := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/target/%,$(filter-out %/replay.c $(if $(STATIC)$(PORT),%/signature.c),$(wildcard tests/fuzz/*.c)))
 # Those that wait the longest come first, so that the others run beside them.
 LONG  := $(addprefix tests/,e2e/raw-fastcgi.t e2e/killed.t consumers/kill.t consumers/once.t consumers/library.t e2e/commands-under-load.t e2e/cgi.t \
-  upgrade/one-user.t upgrade/own-server.t store/erase.t e2e/doctor-url.t store/backup.t crash/steps.t crash/power.t crash/faults.t bench/smoke.t)
+  upgrade/under-load.t upgrade/one-user.t upgrade/own-server.t store/erase.t e2e/doctor-url.t store/backup.t crash/steps.t crash/power.t crash/faults.t bench/smoke.t)
 # What says nothing of a flavour: text, the README's own build and the libraries in PHP and Perl are the same under
 # sanitizers, and benchmarks mean nothing; coverage by itself needs nobody who is killed, nor a second opinion.
 LEFT_OUT := $(if $(SAN)$(COV),$(addprefix tests/,lint/% bench/% readme.t) $(addprefix tests/consumers/,contract.t handlers.t library.t once.t \

@@ -145,8 +145,8 @@ sub run {
     return Proc->run(cmd => \@cmd, tmp => $self->path('run'), %o);
 }
 
-# CGI processes of the receiver, all at once, one for each request (as in Http.pm); gives their answers, with
-# {code} and {log}.
+# CGI processes of the receiver, all at once, one for each request (as in Http.pm; program => another one); gives their
+# answers, with {code} and {log}.
 sub cgi {
     my ($self, @requests) = @_;
     our $count;
@@ -157,7 +157,7 @@ sub cgi {
         my %env = (FastCgi::variables({ method => 'POST', path => '/', %$request }), %{ $request->{env} // {} });
         $env{COMPLYCUBE_WEBHOOK_CONFIG} //= $self->config if !$request->{env};
         my ($in, $out, $err) = map { $self->path("$base.$_") } qw(in out err);
-        my $program = $self->path('home/public_html/cgi-bin/complycube-webhook.cgi');
+        my $program = $self->path($request->{program} // 'home/public_html/cgi-bin/complycube-webhook.cgi');
         my $proc = Proc->start(cmd => [$program], env => \%env, stdin => $in, stdout => $out, stderr => $err);
         push @running, [$proc, $in, $out, $err];
     }
