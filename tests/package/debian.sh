@@ -71,7 +71,8 @@ inside() {
         mount --rbind /dev "$root/dev"
         mount --make-rslave "$root/dev"
         cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
-        exec chroot "$root" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 sh -c "$@"' sh "$@" </dev/null
+        exec chroot "$root" env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
+            sh -c "$@"' sh "$@" </dev/null
 }
 
 minimal() {
