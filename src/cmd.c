@@ -2,6 +2,7 @@
  * cmd: what the subcommands of complycube-inbox share. */
 #include "cmd.h"
 
+#include "named.h"
 #include "receiver.h"
 
 #include <errno.h>
@@ -132,7 +133,7 @@ struct store_filter cmd_filter(const struct cmd *cmd)
 
 struct store_actor cmd_actor(const struct cmd *cmd, struct cmd_who *who)
 {
-    const struct passwd *user = getpwuid(geteuid());
+    const struct passwd *user = getpwuid(cmd->root ? 0 : geteuid());
     if (user)
         snprintf(who->user, sizeof who->user, "%s", user->pw_name);
     else
@@ -211,7 +212,7 @@ void cmd_pause(int64_t took_ms)
 int cmd_read_file(const char *path, struct buf *out, struct err *e)
 {
     bool opened = strcmp(path, "-") != 0;
-    FILE *from = opened ? fopen(path, "rbe") : stdin;
+    FILE *from = opened ? named_file(path) : stdin;
     size_t room = 0, n = 0;
     if (!from)
         return err_set(e, ERR_NOT_FOUND, "%.200s cannot be opened: %s", path, strerror(errno));

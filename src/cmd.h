@@ -36,6 +36,8 @@ struct cmd {
     const char *database;              /* of export: not the configured one */
     bool wide, requeue, only_backup, no_backup;
     int64_t oldest_ms, silence_ms, within_ms, refused_max, failed_max; /* what is too much; silence_ms 0: not said */
+    bool root;                 /* root runs it, whoever it acts as by now */
+    struct cmd_output *output; /* of backup and export: made by root beforehand, or NULL */
     const char *sudo_user;                                             /* who became this user by sudo, or NULL */
     const char *as, *url, *server;                                     /* of doctor */
     const char *operand;                                               /* the first argument, or NULL */

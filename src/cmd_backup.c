@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT
  * cmd_backup: copy everything into one file, while the receiver runs. */
+#include "beside.h"
 #include "cmd.h"
 #include "cmd_json.h"
+#include "cmd_root.h"
 #include "cmd_spool.h"
 #include "cmd_tell.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* "x/" is a folder, whatever is there: a backup must not become a file that was meant to hold many. */
 static int check_folder(const char *name, bool inside, struct err *e)
@@ -20,8 +24,7 @@ static int check_folder(const char *name, bool inside, struct err *e)
     return err_set(e, ERR_USAGE, "%s is no folder that can be used: %s; name another", name, strerror(why));
 }
 
-/* The file's absolute name: in a folder one of its own, with the time. */
-static int name_of(const struct cmd *cmd, char *path, struct err *e)
+int cmd_backup_name(const struct cmd *cmd, char *path, struct err *e)
 {
     struct stat st;
     char stamp[32], folder[PATH_MAX];
@@ -81,25 +84,65 @@ static int take_along(const struct cmd *cmd, const struct config *c, const char 
     return err_prefix(e, "the backup is made, but without what waits in the spool");
 }
 
+/* Root may have opened the file where its owner cannot: then it is made beside the database, and copied into that. */
+static int name_work(const struct cmd *cmd, const struct config *c, const char *path, char *work, struct err *e)
+{
+    char base[PATH_MAX];
+    if (beside_base(c->database, base, e) != 0)
+        return -1;
+    int n = cmd->output ? snprintf(work, PATH_MAX, "%s.backup-%ld", base, (long)getpid())
+                        : snprintf(work, PATH_MAX, "%s", path);
+    return n < PATH_MAX ? 0 : err_set(e, ERR_CONFIG, "the path is too long");
+}
+
+static int hand_over(const struct cmd_output *o, const char *work, struct err *e)
+{
+    char bytes[65536];
+    int from = open(work, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t n = -1;
+    while (from >= 0 && (n = read(from, bytes, sizeof bytes)) > 0)
+        if (write(o->fd, bytes, (size_t)n) != n)
+            break;
+    bool whole = from >= 0 && n == 0 && fsync(o->fd) == 0;
+    if (!whole)
+        err_set(e, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_SYSTEM, "writing %s: %s", o->path,
+                strerror(errno));
+    if (from >= 0)
+        close(from);
+    unlink(work);
+    *o->complete = whole;
+    return whole ? 0 : -1;
+}
+
 int cmd_backup(const struct cmd *cmd, struct err *e)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX], work[PATH_MAX];
     struct cmd_tell t = {.doing = NULL};
     struct store_backup made;
-    struct config *c = name_of(cmd, path, e) == 0 ? cmd_config_public(cmd, e) : NULL;
+    if (cmd->output)
+        memcpy(path, cmd->output->path, sizeof path);
+    else if (cmd_backup_name(cmd, path, e) != 0)
+        return -1;
+    struct config *c = cmd_config_public(cmd, e);
     struct store *s = c ? cmd_store(c, false, e) : NULL;
     struct err left = {0};
     bool whole = s && cmd_spool_first(cmd, c, s, &left) == 0;
-    int result = s ? cmd_tell_begin(&t, e) : -1;
+    int result = s && name_work(cmd, c, path, work, e) == 0 ? cmd_tell_begin(&t, e) : -1;
     if (result == 0) {
         struct store_teller teller = cmd_tell_teller(&t);
-        result = store_backup(s, path, &teller, cmd->now_ms, &made, e);
+        result = store_backup(s, work, &teller, cmd->now_ms, &made, e);
     }
     cmd_tell_end(&t);
+    int along = result == 0 && !whole ? take_along(cmd, c, work, &left, e) : 0; /* the backup is made all the same */
+    struct err why;
+    if (result == 0 && cmd->output && hand_over(cmd->output, work, &why) != 0) {
+        *e = why;
+        result = -1;
+    }
     if (result == 0)
         (cmd->json ? print_json : print)(path, &made);
-    if (result == 0 && !whole)
-        result = take_along(cmd, c, path, &left, e);
+    if (result == 0)
+        result = along;
     store_close(s);
     config_free(c);
     return result;

@@ -2,6 +2,7 @@
  * cmd_export: events whole, as lines of JSON. */
 #include "cmd_line.h"
 #include "cmd_person.h"
+#include "cmd_root.h"
 #include "cmd_spool.h"
 #include "progress.h"
 
@@ -114,9 +115,11 @@ static int export_all(struct export *x, struct err *e)
     return result;
 }
 
-static FILE *open_file(const char *path, struct err *e)
+static FILE *open_file(const struct cmd *cmd, struct err *e)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    const char *path = cmd->file;
+    int fd = cmd->output ? dup(cmd->output->fd)
+                         : open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     FILE *to = fd >= 0 && fchmod(fd, 0600) == 0 ? fdopen(fd, "w") : NULL;
     if (!to) {
         err_set(e, errno == EEXIST ? ERR_USAGE : ERR_READONLY, "%.200s cannot be made: %s%s", path, strerror(errno),
@@ -136,9 +139,11 @@ static int end_file(struct export *x, int result, struct err *e)
     if (result == 0 && bad)
         result = err_set(e, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_SYSTEM, "writing %.200s: %s", path,
                          strerror(errno));
-    if (result != 0)
+    if (x->cmd->output)
+        *x->cmd->output->complete = result == 0;
+    else if (result != 0)
         unlink(path);
-    else
+    if (result == 0)
         printf("%lld events and %lld of quarantine are in %s\n", (long long)x->events, (long long)x->rows, path);
     return result;
 }
@@ -150,7 +155,7 @@ static int run(const struct cmd *cmd, struct store *s, struct err *e)
         return err_set(e, ERR_USAGE, "name the events, or say which with options");
     if (cmd->n_types > 1)
         return err_set(e, ERR_USAGE, "export takes one --type");
-    if (cmd->file && !(x.to = open_file(cmd->file, e)))
+    if (cmd->file && !(x.to = open_file(cmd, e)))
         return -1;
     int result = export_all(&x, e);
     if (cmd->file)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * cmd_import_read: the files and folders that import reads. */
 #include "cmd_import.h"
+#include "named.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,7 +19,7 @@ static void refuse_errno(struct cmd_import *x, const char *path)
 
 static void read_lines(struct cmd_import *x, const char *path)
 {
-    FILE *from = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    FILE *from = strcmp(path, "-") == 0 ? stdin : named_file(path);
     char *text = NULL;
     size_t cap = 0;
     ssize_t len;
@@ -51,7 +52,7 @@ static bool read_file(const char *folder, const char *name, const char *suffix, 
     errno = ENAMETOOLONG;
     if (snprintf(path, sizeof path, "%s/%s%s", folder, name, suffix) >= (int)sizeof path)
         return false;
-    FILE *from = fopen(path, "re");
+    FILE *from = named_file(path);
     if (!from)
         return false;
     errno = 0;
@@ -111,29 +112,51 @@ static bool import_file(struct cmd_import *x, const char *folder, const char *na
     return more;
 }
 
-static int is_body(const struct dirent *p)
+static bool is_body(const char *name)
 {
-    size_t len = strlen(p->d_name);
-    return len > 5 && p->d_name[0] != '.' && strcmp(p->d_name + len - 5, ".json") == 0;
+    size_t len = strlen(name);
+    return len > 5 && name[0] != '.' && strcmp(name + len - 5, ".json") == 0;
 }
 
-/* In the order of the names. */
-static void read_folder(struct cmd_import *x, const char *path)
+static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+/* The names of bodies in a folder, in their order: how many, with *names to be freed, or -1 with errno. */
+static int list_bodies(DIR *folder, char ***names)
 {
-    struct dirent **names;
-    struct buf table = {0};
-    int n = scandir(path, &names, is_body, alphasort);
-    if (n < 0) {
-        refuse_errno(x, path);
-        return;
+    int n = 0, cap = 0;
+    *names = NULL;
+    errno = 0;
+    for (const struct dirent *p; (p = readdir(folder));) {
+        if (!is_body(p->d_name))
+            continue;
+        char **list = n < cap ? *names : realloc(*names, (size_t)(cap = cap ? 2 * cap : 64) * sizeof *list);
+        if (!list)
+            break;
+        *names = list;
+        if (!(list[n] = strdup(p->d_name)))
+            break;
+        n++;
+        errno = 0;
     }
+    if (n)
+        qsort(*names, (size_t)n, sizeof **names, by_name);
+    return errno ? -1 : n;
+}
+
+static void read_folder(struct cmd_import *x, const char *path, DIR *folder)
+{
+    char **names;
+    struct buf table = {0};
+    int n = list_bodies(folder, &names);
+    if (n < 0)
+        refuse_errno(x, path);
     bool more = true;
     if (!read_file(path, "SIGNATURES.tsv", "", BODY_MAX, &table) && errno != ENOENT)
         refuse_errno(x, path);
     if (n == 0)
         cmd_import_refuse(x, path, "no file NAME.json is in this folder");
     for (int i = 0; i < n; i++) {
-        more = more && import_file(x, path, names[i]->d_name, &table);
+        more = more && import_file(x, path, names[i], &table);
         free(names[i]);
     }
     free(names);
@@ -142,9 +165,11 @@ static void read_folder(struct cmd_import *x, const char *path)
 
 void cmd_import_read(struct cmd_import *x, const char *path)
 {
-    struct stat st;
-    if (strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        read_folder(x, path);
+    DIR *folder = strcmp(path, "-") == 0 ? NULL : named_folder(path);
+    if (folder)
+        read_folder(x, path, folder);
     else
         read_lines(x, path);
+    if (folder)
+        closedir(folder);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * cmd_init: make the database and its folder, and say what was made. */
+#include "beside.h"
 #include "cmd.h"
 #include "cmd_json.h"
 #include "cmd_spool.h"
@@ -10,6 +11,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static void print_one(const struct cmd *cmd, const char *path, bool made, bool changed)
 {
@@ -44,18 +46,41 @@ static void print_one(const struct cmd *cmd, const char *path, bool made, bool c
 static int make_writable(const char *path, bool *changed, struct err *e)
 {
     struct stat st;
-    if (stat(path, &st) != 0 || (st.st_mode & 0600) == 0600)
+    if (lstat(path, &st) != 0 || (st.st_mode & 0600) == 0600)
         return 0;
-    *changed = true;
-    return chmod(path, (st.st_mode & 07777) | 0600) == 0
-               ? 0
-               : err_set(e, ERR_READONLY, "making %s writable: %s; be its owner, or root", path, strerror(errno));
+    return files_fit(path, (st.st_mode & 07777) | 0600, st.st_gid, changed, e);
+}
+
+/*
+ * The folder that consumers share. The sticky bit keeps each user from replacing what is another's there: SQLite's side files
+ * stay where a consumer cannot remove them, as they do with SQLITE_FCNTL_PERSIST_WAL.
+ */
+enum { SHARED = 03770 };
+
+/* The receiver's own files leave the folder that consumers share. */
+static int init_own(const struct cmd *cmd, const struct config *c, const char *folder, gid_t group, struct err *e)
+{
+    char own[PATH_MAX];
+    struct stat st;
+    bool changed = false;
+    if (group == (gid_t)-1 || (stat(folder, &st) == 0 && st.st_uid != geteuid()))
+        return 0;
+    if (files_fit(folder, SHARED, group, &changed, e) != 0)
+        return -1;
+    if (changed)
+        print_one(cmd, folder, false, true);
+    bool there = snprintf(own, sizeof own, "%s" BESIDE_OWN, c->database) < (int)sizeof own && access(own, F_OK) == 0;
+    changed = false;
+    if (beside_make(c->database, group, &changed, e) != 0)
+        return -1;
+    print_one(cmd, own, !there, changed);
+    return 0;
 }
 
 /* A group that was configured after the files were made is theirs from now on. */
 static int fit_group(const struct cmd *cmd, const char *path, bool made, gid_t group, struct err *e)
 {
-    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock", ".refused"};
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
     char name[PATH_MAX + 8];
     for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
         bool changed = false;
@@ -103,11 +128,13 @@ static int init(const struct cmd *cmd, const struct config *c, struct err *e)
         return -1;
     if (files_folder(c->database, folder, sizeof folder) != 0)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
-    if (files_make_dir(folder, o.group == (gid_t)-1 ? 0700 : 02770, o.group, &made_folder, e) != 0)
+    if (files_make_dir(folder, o.group == (gid_t)-1 ? 0700 : SHARED, o.group, &made_folder, e) != 0)
         return -1;
     struct files_print before = files_look(c->database), none = {0};
     struct files_print files_before = files_look(c->directory);
     print_one(cmd, folder, made_folder, false);
+    if (init_own(cmd, c, folder, o.group, e) != 0)
+        return -1;
     if (store_probe(&o, e) != 0 && e->code != ERR_READONLY) /* what is not ours is left as it is */
         return -1;
     if (!files_print_equal(&before, &none) &&

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * cmd_migrate: bring the database up to this program's schema, after a backup, while the receiver runs. */
 #include "clock.h"
+#include "beside.h"
 #include "cmd.h"
 #include "cmd_json.h"
 #include "cmd_tell.h"
@@ -30,10 +31,11 @@ static void warn(void *ctx, const struct store_step *step)
 
 static int back_up(const struct cmd *cmd, const struct config *c, struct store *s, struct err *e)
 {
-    char path[PATH_MAX], stamp[32];
+    char base[PATH_MAX], path[PATH_MAX], stamp[32];
     struct cmd_tell t;
     struct store_backup made;
-    if (snprintf(path, sizeof path, "%s.before-migrate-%s", c->database, cmd_tell_stamp(cmd->now_ms, stamp)) >=
+    beside_base(c->database, base, NULL);
+    if (snprintf(path, sizeof path, "%s.before-migrate-%s", base, cmd_tell_stamp(cmd->now_ms, stamp)) >=
         (int)sizeof path)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
     if (cmd_tell_begin(&t, e) != 0)

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT
  * cmd_restore: put a backup in the place of the database, and say what that means for each event. */
+#include "beside.h"
 #include "clock.h"
 #include "cmd.h"
 #include "cmd_json.h"
 #include "cmd_spool.h"
 #include "cmd_tell.h"
+#include "named.h"
 #include "receiver.h"
 #include "web.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -181,20 +185,59 @@ static int make_folder(const struct config *c, const struct store_options *o, st
     bool made;
     if (files_folder(c->database, folder, sizeof folder) != 0)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
-    return files_make_dir(folder, o->group == (gid_t)-1 ? 0700 : 02770, o->group, &made, e);
+    return files_make_dir(folder, o->group == (gid_t)-1 ? 0700 : 03770, o->group, &made, e);
+}
+
+/*
+ * The backup's path. One that root has opened and its deputy cannot reach is copied beside the database first: *copied.
+ * SQLite opens files by their names.
+ */
+static int reach(const struct restore *r, char *path, bool *copied, struct err *e)
+{
+    char base[PATH_MAX], bytes[65536];
+    size_t n = 0;
+    *copied = r->cmd->root && geteuid() != 0 && access(r->cmd->operand, R_OK) != 0;
+    if (!*copied)
+        return snprintf(path, PATH_MAX, "%s", r->cmd->operand) < PATH_MAX ? 0 : err_set(e, ERR_USAGE, "the path is too long");
+    if (beside_base(r->config->database, base, e) != 0)
+        return -1;
+    if (snprintf(path, PATH_MAX, "%s.restored-from", base) >= PATH_MAX)
+        return err_set(e, ERR_CONFIG, "the database's path is too long");
+    FILE *from = named_file(r->cmd->operand);
+    int fd = from ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600) : -1;
+    if (!from)
+        return err_set(e, ERR_NOT_FOUND, "%s: %s", r->cmd->operand, strerror(errno));
+    bool good = fd >= 0;
+    while (good && (n = fread(bytes, 1, sizeof bytes, from)) > 0)
+        good = write(fd, bytes, n) == (ssize_t)n;
+    good = good && !ferror(from);
+    if (!good)
+        err_set(e, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_SYSTEM, "copying %s to %s: %s",
+                r->cmd->operand, path, strerror(errno));
+    fclose(from);
+    if (fd >= 0)
+        close(fd);
+    if (!good && fd >= 0)
+        unlink(path);
+    return good ? 0 : -1;
 }
 
 static int swap(struct restore *r, struct err *e)
 {
+    char file[PATH_MAX];
+    bool copied = false;
     struct cmd_who who;
     struct cmd_tell t;
     struct store_options o;
     if (receiver_store_options(r->config, true, &o, e) != 0 || make_folder(r->config, &o, e) != 0 ||
+        reach(r, file, &copied, e) != 0 ||
         cmd_tell_begin(&t, e) != 0)
         return -1;
     struct store_restore how = {r->cmd->only_backup, cmd_actor(r->cmd, &who), r->cmd->now_ms, cmd_tell_teller(&t)};
-    int result = store_restore(&o, r->cmd->operand, &how, &r->r, e);
+    int result = store_restore(&o, file, &how, &r->r, e);
     cmd_tell_end(&t);
+    if (copied)
+        unlink(file);
     return result;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * cmd_watch: the alarm for cron: nothing to say while all is well, else one line of all that is wrong. */
+#include "beside.h"
 #include "cmd.h"
 #include "cmd_json.h"
 #include "cmd_row.h"
@@ -73,8 +74,9 @@ static bool not_made_yet(const struct config *c)
 {
     struct store_options o;
     struct err e;
-    char lock[PATH_MAX];
-    return snprintf(lock, sizeof lock, "%s.lock", c->database) < (int)sizeof lock && access(lock, F_OK) != 0 &&
+    char base[PATH_MAX], lock[PATH_MAX];
+    beside_base(c->database, base, NULL);
+    return snprintf(lock, sizeof lock, "%s.lock", base) < (int)sizeof lock && access(lock, F_OK) != 0 &&
            receiver_store_options(c, true, &o, &e) == 0 && store_probe(&o, &e) == 0;
 }
 
@@ -134,14 +136,15 @@ static void judge_inbox(struct watch *w)
 /* A database that was deleted: it is somebody's turn to restore it, or to say that all is well. */
 static void judge_deleted(struct watch *w, const char *database)
 {
-    char pattern[PATH_MAX];
+    char base[PATH_MAX], pattern[PATH_MAX];
     glob_t found = {0};
-    if (snprintf(pattern, sizeof pattern, "%s.deleted-*Z", database) < (int)sizeof pattern &&
+    beside_base(database, base, NULL);
+    if (snprintf(pattern, sizeof pattern, "%s.deleted-*Z", base) < (int)sizeof pattern &&
         glob(pattern, 0, NULL, &found) == 0)
         find(w, "the database was deleted or replaced: complycube-inbox restore '%s', and remove that file",
              found.gl_pathv[0]);
     globfree(&found);
-    if (snprintf(pattern, sizeof pattern, "%s" RECEIVER_MISSED, database) < (int)sizeof pattern &&
+    if (snprintf(pattern, sizeof pattern, "%s" RECEIVER_MISSED, base) < (int)sizeof pattern &&
         access(pattern, F_OK) == 0)
         find(w, "the database was gone, and was begun anew: complycube-inbox restore BACKUP, and remove %s", pattern);
 }

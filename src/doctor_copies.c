@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * doctor_copies: older copies of the database that stand beside it: what restore, migrate and people leave there. */
+#include "beside.h"
 #include "doctor.h"
 #include "receiver.h"
 
@@ -12,7 +13,7 @@ enum { TOLD_MAX = 20 };
 
 /* Behind the name of the database: restore leaves .before-TIME, migrate .before-migrate-TIME, a restore that was cut off
  * .restoring; .damaged is a name that people give. Each may have a -wal, -shm or -journal of its own. */
-static const char *const marks[] = {".before-", ".restoring", ".damaged"};
+static const char *const marks[] = {".before-", ".restoring", ".damaged", ".backup-", ".restored-from"};
 
 static bool has_mark(const char *name, const char *database)
 {
@@ -79,10 +80,11 @@ static void step_remove(struct doctor *d, const char *path, bool first)
 
 void doctor_copies(struct doctor *d)
 {
-    char folder[PATH_MAX], path[PATH_MAX];
+    char base[PATH_MAX], folder[PATH_MAX], path[PATH_MAX];
     struct dirent **names = NULL;
     const char *database = strrchr(d->database, '/');
-    if (!database || files_folder(d->database, folder, sizeof folder) != 0)
+    beside_base(d->database, base, NULL);
+    if (!database || files_folder(base, folder, sizeof folder) != 0)
         return;
     int n = scandir(folder, &names, NULL, alphasort), found = 0;
     for (int pass = 0; pass < 2; pass++) /* a step belongs to the next finding */

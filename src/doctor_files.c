@@ -94,7 +94,7 @@ static void tell_refused(struct doctor *d, const struct doctor_path *p, bool dat
     char name[40], is[160];
     uid_t uid = d->user ? d->user->pw_uid : geteuid();
     bool seen = stat(p->path, &st) == 0, folder = seen && S_ISDIR(st.st_mode);
-    const char *root = geteuid() != 0 ? "  # as root" : "";
+    const char *root = !d->cmd->root ? "  # as root" : "";
     char blocked[PATH_MAX];
     if (doctor_blocked(d->user, p->path, blocked))
         doctor_step_pass(d, d->user, blocked);

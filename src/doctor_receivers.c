@@ -2,8 +2,10 @@
  * doctor_receivers: processes that have the database open and run a program that was replaced since, and whether they have
  * confined themselves. One that has hides its files from its own user: it is known by its name, its user and the lock of
  * SQLite that it holds. What /proc does not show otherwise is passed over. */
+#include "beside.h"
 #include "clock.h"
 #include "doctor.h"
+#include "doctor_root.h"
 #include "sandbox.h"
 
 #include <dirent.h>
@@ -14,27 +16,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-enum { FDS_MAX = 65536, SLACK_MS = 20 /* clocks tick */ };
-
-/* Is one of the process's open files the database or its lock? */
-static bool has_open(const char *pid, const struct stat *database, const struct stat *lock)
-{
-    char path[300];
-    struct stat st;
-    snprintf(path, sizeof path, "/proc/%.20s/fd", pid);
-    DIR *dir = opendir(path);
-    bool found = false;
-    const struct dirent *entry;
-    for (int n = 0; dir && !found && n < FDS_MAX && (entry = readdir(dir)) != NULL; n++) {
-        snprintf(path, sizeof path, "/proc/%.20s/fd/%.20s", pid, entry->d_name);
-        if (stat(path, &st) == 0)
-            found = (st.st_dev == database->st_dev && st.st_ino == database->st_ino) ||
-                    (st.st_dev == lock->st_dev && st.st_ino == lock->st_ino);
-    }
-    if (dir)
-        closedir(dir);
-    return found;
-}
+enum { SLACK_MS = 20 /* clocks tick */ };
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -153,12 +135,11 @@ static void tell_confined(struct doctor *d, const char *pid)
 /* A program that was replaced by a rename is "PATH (deleted)" to the process that still runs it. */
 static void look_at(struct doctor *d, const char *pid, int *seen)
 {
-    char link[64], exe[PATH_MAX];
-    snprintf(link, sizeof link, "/proc/%.20s/exe", pid);
-    ssize_t n = readlink(link, exe, sizeof exe - 1);
+    char exe[PATH_MAX];
     bool old = false;
+    doctor_root_program(pid, exe);
+    size_t n = strlen(exe);
     if (n > 0) {
-        exe[n] = '\0';
         const char *name = strrchr(exe, '/');
         if (!name || strncmp(name + 1, "complycube-webhook", 18) != 0)
             return;
@@ -201,10 +182,11 @@ static void tell_layers(struct doctor *d)
 
 void doctor_receivers(struct doctor *d)
 {
-    char path[PATH_MAX + 8];
+    char base[PATH_MAX], path[PATH_MAX + 8];
     struct stat database, lock;
     tell_layers(d);
-    snprintf(path, sizeof path, "%s.lock", d->database);
+    beside_base(d->database, base, NULL);
+    snprintf(path, sizeof path, "%s.lock", base);
     if (stat(d->database, &database) != 0)
         return;
     if (stat(path, &lock) != 0)
@@ -216,7 +198,8 @@ void doctor_receivers(struct doctor *d)
         char *end;
         long pid = strtol(entry->d_name, &end, 10);
         if (pid > 0 && *end == '\0' && pid != (long)getpid() &&
-            (has_open(entry->d_name, &database, &lock) || may_have_open(d, entry->d_name)))
+            (doctor_root_has_open(entry->d_name, &database, &lock) ||
+             (!doctor_root_is_there() && may_have_open(d, entry->d_name))))
             look_at(d, entry->d_name, &seen);
     }
     if (dir)

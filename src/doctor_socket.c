@@ -79,7 +79,7 @@ static void check_file(struct doctor *d, const struct serverconf *s, const char 
         doctor_find(d, DOCTOR_OK, "socket", "", "%s is closed to others", path);
         return;
     }
-    if (geteuid() == 0 && user && stat(path, &st) == 0 && st.st_uid != user->pw_uid)
+    if (d->cmd->root && user && stat(path, &st) == 0 && st.st_uid != user->pw_uid)
         doctor_step(d, "chown %s %q", user->pw_name, path);
     doctor_step(d, "chmod 0660 %q", path);
     doctor_step(d,

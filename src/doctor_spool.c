@@ -54,7 +54,7 @@ static bool check_rights(struct doctor *d, const char *path, const struct stat *
     if (doctor_blocked(d->user, path, blocked))
         doctor_step_pass(d, d->user, blocked);
     else if (st->st_uid != uid)
-        doctor_step(d, "chown %s %q%s", doctor_owner(uid, name), path, geteuid() != 0 ? "  # as root" : "");
+        doctor_step(d, "chown %s %q%s", doctor_owner(uid, name), path, !d->cmd->root ? "  # as root" : "");
     else
         doctor_step(d, "chmod u+rwx %q", path);
     doctor_find(d, DOCTOR_WRONG, "spool", unusable, "%s cannot be used by %s: %s; it is %s's, mode %04o", path,

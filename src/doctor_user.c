@@ -1,74 +1,23 @@
 /* SPDX-License-Identifier: MIT
- * doctor_user: for whom the report speaks, and what a user may do, tried by a process that becomes that user. */
+ * doctor_user: for whom the report speaks, and what a user may do. */
 #include "doctor.h"
+#include "doctor_root.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-static int become(const struct passwd *who)
-{
-    return initgroups(who->pw_name, who->pw_gid) == 0 && setgid(who->pw_gid) == 0 && setuid(who->pw_uid) == 0 ? 0
-                                                                                                              : -1;
-}
-
-static void try_all(struct doctor_path *paths, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        paths[i].error = faccessat(AT_FDCWD, paths[i].path, paths[i].mode, AT_EACCESS) == 0 ? 0 : errno;
-}
-
-static void answer(const struct passwd *who, struct doctor_path *paths, size_t n, int to)
-{
-    if (become(who) != 0)
-        _exit(1);
-    try_all(paths, n);
-    for (size_t i = 0; i < n; i++)
-        if (write(to, &paths[i].error, sizeof paths[i].error) != (ssize_t)sizeof paths[i].error)
-            _exit(1);
-    _exit(0);
-}
-
-/* Fewer answers than paths: the process ended before. */
-static size_t hear(struct doctor_path *paths, size_t n, int from)
-{
-    size_t heard = 0;
-    while (heard < n) {
-        ssize_t got = read(from, &paths[heard].error, sizeof paths[heard].error);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got != (ssize_t)sizeof paths[heard].error) /* as few bytes come at once or not at all */
-            break;
-        heard++;
-    }
-    return heard;
-}
 
 int doctor_try(const struct passwd *who, struct doctor_path *paths, size_t n, struct err *e)
 {
-    int ends[2];
-    if (!who || who->pw_uid == geteuid()) {
-        try_all(paths, n);
-        return 0;
-    }
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return err_set(e, ERR_SYSTEM, "trying rights: %s", strerror(errno));
-    fflush(stdout); /* or the child has it too */
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(ends[0]);
-        answer(who, paths, n, ends[1]);
-    }
-    close(ends[1]);
-    size_t heard = pid > 0 ? hear(paths, n, ends[0]) : 0;
-    close(ends[0]);
-    if (pid > 0)
-        waitpid(pid, NULL, 0);
-    return heard == n ? 0 : err_set(e, ERR_SYSTEM, "no process could become the user %s", who->pw_name);
+    for (size_t i = 0; i < n; i++)
+        if (!who || who->pw_uid == geteuid())
+            paths[i].error = faccessat(AT_FDCWD, paths[i].path, paths[i].mode, AT_EACCESS) == 0 ? 0 : errno;
+        else if ((paths[i].error = doctor_root_try(who, paths[i].path, paths[i].mode)) < 0)
+            return err_set(e, ERR_SYSTEM, "no process could become the user %s", who->pw_name);
+    return 0;
 }
 
 bool doctor_blocked(const struct passwd *who, const char *path, char *out)
@@ -120,7 +69,7 @@ void doctor_step_pass(struct doctor *d, const struct passwd *who, const char *fo
     uid_t uid = who ? who->pw_uid : geteuid();
     bool seen = stat(folder, &st) == 0;
     bool member = seen && (who ? doctor_member(who, st.st_gid) : is_my_group(st.st_gid));
-    bool may = geteuid() == 0 || (seen && st.st_uid == geteuid());
+    bool may = d->cmd->root || (seen && st.st_uid == geteuid());
     doctor_step(d, "chmod %s %q%s",
                 seen && st.st_uid == uid ? "u+x"
                 : member                 ? "g+x"
@@ -134,7 +83,7 @@ static void for_root(struct doctor *d)
     char folder[PATH_MAX];
     struct stat st;
     bool found = files_folder(d->database, folder, sizeof folder) == 0 && stat(folder, &st) == 0;
-    const struct passwd *p = found && st.st_uid != 0 ? getpwuid(st.st_uid) : NULL;
+    const struct passwd *p = geteuid() != 0 ? getpwuid(geteuid()) : NULL;
     if (p && strlen(p->pw_name) < sizeof d->user_name) { /* what getpwuid gives is overwritten by the next call */
         memcpy(d->user_name, p->pw_name, strlen(p->pw_name) + 1);
         d->user_is = (struct passwd){.pw_name = d->user_name, .pw_uid = p->pw_uid, .pw_gid = p->pw_gid};
@@ -160,7 +109,7 @@ static bool is_other(const struct stat *st)
 static bool is_stranger(const struct doctor *d, struct stat *st)
 {
     char folder[PATH_MAX], blocked[PATH_MAX];
-    if (geteuid() == 0 || files_folder(d->database, folder, sizeof folder) != 0)
+    if (d->cmd->root || files_folder(d->database, folder, sizeof folder) != 0)
         return false;
     if (doctor_blocked(NULL, d->database, blocked))
         return stat(blocked, st) == 0 && is_other(st);
@@ -191,13 +140,13 @@ int doctor_user(struct doctor *d, struct err *e)
     const char *as = d->cmd->as;
     if (as && !getpwnam(as))
         return err_set(e, ERR_USAGE, "--as %s: there is no such user", as);
-    if (as && geteuid() != 0 && getpwnam(as)->pw_uid != geteuid())
+    if (as && !d->cmd->root && getpwnam(as)->pw_uid != geteuid())
         return err_set(e, ERR_USAGE, "--as %s: only root can try what another user may do; run this as root", as);
     if (is_stranger(d, &st)) {
         tell_stranger(d, st.st_uid);
         return 1;
     }
-    if (geteuid() == 0)
+    if (d->cmd->root)
         for_root(d);
     else
         doctor_find(d, DOCTOR_OK, "user", "", "rights are judged for %s, who runs this",

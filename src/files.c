@@ -209,18 +209,28 @@ static int fit(int fd, const char *path, mode_t mode, gid_t group, struct err *e
     return 0;
 }
 
+/* By its descriptor, since a name may be another file's by now; a second name may stand where strangers see it. */
 int files_fit(const char *path, mode_t mode, gid_t group, bool *changed, struct err *e)
 {
     struct stat st;
-    *changed = stat(path, &st) == 0 && ((st.st_mode & 07777) != mode || st.st_gid != group);
-    if (!*changed)
+    *changed = false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
+    if (fd < 0 && errno == ENOENT)
         return 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* the sandbox lets nobody do it by a path */
-    int failed = 0;
-    if (st.st_gid != group && (fd >= 0 ? fchown(fd, (uid_t)-1, group) : chown(path, (uid_t)-1, group)) != 0)
+    int failed = fd < 0 || fstat(fd, &st) != 0;
+    if (failed)
+        err_set(e, ERR_READONLY, "opening %s: %s; see complycube-inbox doctor", path, strerror(errno));
+    else if (S_ISREG(st.st_mode) ? st.st_nlink > 1 : !S_ISDIR(st.st_mode))
+        failed = err_set(e, ERR_READONLY, "%s is %s; look at it and remove it", path,
+                         S_ISREG(st.st_mode) ? "a second name of a file" : "no file and no folder");
+    if (failed)
+        goto out;
+    *changed = (st.st_mode & 07777) != mode || st.st_gid != group;
+    if (st.st_gid != group && fchown(fd, (uid_t)-1, group) != 0)
         failed = refuse_group(path, group, e);
-    else if ((fd >= 0 ? fchmod(fd, mode) : chmod(path, mode)) != 0)
+    else if (*changed && fchmod(fd, mode) != 0)
         failed = err_set(e, ERR_READONLY, "setting the mode of %s: %s; be its owner, or root", path, strerror(errno));
+out:
     if (fd >= 0)
         close(fd);
     return failed;
@@ -279,6 +289,12 @@ int files_make_file(const char *path, mode_t mode, gid_t group, bool *made, stru
     return failed ? -1 : 0;
 }
 
+/* Others may have replaced it since, where they may write the folder: nothing of theirs is ours and closed. */
+static bool is_new_dir(const struct stat *st)
+{
+    return S_ISDIR(st->st_mode) && st->st_uid == geteuid() && !(st->st_mode & 0077);
+}
+
 int files_make_dir(const char *path, mode_t mode, gid_t group, bool *made, struct err *e)
 {
     int failed = mkdir(path, mode & 0700);
@@ -288,9 +304,16 @@ int files_make_dir(const char *path, mode_t mode, gid_t group, bool *made, struc
         return 0;
     if (failed)
         return refuse("making the folder", path, e);
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 && errno == EACCES && chmod(path, mode & 0700) == 0) /* whatever the umask */
-        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int how = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    struct stat st;
+    int fd = open(path, how);
+    if (fd < 0 && errno == EACCES && lstat(path, &st) == 0 && is_new_dir(&st) &&
+        chmod(path, mode & 0700) == 0) /* whatever the umask */
+        fd = open(path, how);
+    if (fd >= 0 && (fstat(fd, &st) != 0 || !is_new_dir(&st))) {
+        close(fd);
+        return err_set(e, ERR_READONLY, "%s was replaced while it was made; look at it and remove it", path);
+    }
     if (fd < 0) {
         refuse("opening the folder", path, e);
         rmdir(path);

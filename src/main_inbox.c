@@ -2,6 +2,7 @@
  * complycube-inbox: the operator's tool over the receiver's configuration and stores. */
 #include "clock.h"
 #include "cmd.h"
+#include "cmd_root.h"
 #include "find.h"
 #include "near.h"
 #include "version.h"
@@ -23,45 +24,50 @@ struct subcommand {
     const char
         *operand; /* its argument, or NULL: "[X]" may be left out, "X ..." may be many, "COMMAND ..." is a program */
     const char *help;
+    enum cmd_files files;
 };
 
 /* clang-format off */
 /* In the order of the manual; a row without a function is a heading. */
 static const struct subcommand subcommands[] = {
     {.help = "Look"},
-    {"list", cmd_list, "jnestrCabW", NULL, "show the newest events: ids and types, no payloads"},
-    {"follow", cmd_follow, "jestrCaW", NULL, "show events as they are recorded, until it is stopped"},
-    {"stats", cmd_stats, "jeab", NULL, "count: by state, type, hour and secret, and what was refused"},
-    {"watch", cmd_watch, "jeOQIGX", NULL, "for cron: silent while all is well, else a line of what is wrong"},
-    {"show", cmd_show, "j", "SEQ|EVENT_ID", "show one event whole"},
-    {"secrets", cmd_secrets, "j", NULL, "tell of each secret when it last matched, and whether it may go"},
-    {"config", cmd_config_show, "j", NULL, "print the configuration in force, and where each value comes from"},
+    {"list", cmd_list, "jnestrCabW", NULL, "show the newest events: ids and types, no payloads", CMD_NO_FILES},
+    {"follow", cmd_follow, "jestrCaW", NULL, "show events as they are recorded, until it is stopped", CMD_NO_FILES},
+    {"stats", cmd_stats, "jeab", NULL, "count: by state, type, hour and secret, and what was refused", CMD_NO_FILES},
+    {"watch", cmd_watch, "jeOQIGX", NULL, "for cron: silent while all is well, else a line of what is wrong", CMD_NO_FILES},
+    {"show", cmd_show, "j", "SEQ|EVENT_ID", "show one event whole", CMD_NO_FILES},
+    {"secrets", cmd_secrets, "j", NULL, "tell of each secret when it last matched, and whether it may go", CMD_NO_FILES},
+    {"config", cmd_config_show, "j", NULL, "print the configuration in force, and where each value comes from", CMD_NO_FILES},
     {.help = "Hand on"},
-    {"work", cmd_work, "ewtSomT", "COMMAND ...", "run a command for each event, as a web server runs a CGI"},
-    {"forward", cmd_forward, "ewtSomT", "URL", "post each event to an application's own endpoint"},
+    {"work", cmd_work, "ewtSomT", "COMMAND ...", "run a command for each event, as a web server runs a CGI", CMD_NO_FILES},
+    {"forward", cmd_forward, "ewtSomT", "URL", "post each event to an application's own endpoint", CMD_NO_FILES},
     {.help = "Set up, test and mend"},
-    {"init", cmd_init, "j", NULL, "make the database and its folder, and say what was made"},
-    {"doctor", cmd_doctor, "jAuv", NULL, "say what is wrong, why it matters, and the line or command that mends it"},
-    {"spool", cmd_spool, "j", "[list|record]", "show what waits while the database cannot be written, or record it"},
-    {"send", cmd_send, "jekwtfNlL", "[URL]", "sign example events and post them to a webhook's URL"},
-    {"sign", cmd_sign, "ek", NULL, "print the signature of standard input"},
+    {"init", cmd_init, "j", NULL, "make the database and its folder, and say what was made", CMD_NO_FILES},
+    {"doctor", cmd_doctor, "jAuv", NULL, "say what is wrong, why it matters, and the line or command that mends it",
+     CMD_NO_FILES},
+    {"spool", cmd_spool, "j", "[list|record]", "show what waits while the database cannot be written, or record it",
+     CMD_NO_FILES},
+    {"send", cmd_send, "jekwtfNlL", "[URL]", "sign example events and post them to a webhook's URL", CMD_READS},
+    {"sign", cmd_sign, "ek", NULL, "print the signature of standard input", CMD_NO_FILES},
     {.help = "Change by hand, on record"},
     {"requeue", cmd_requeue, "jestrCabidR", "[SEQ|EVENT_ID ...]",
-     "let events that are dead, done or ignored wait again"},
-    {"ack", cmd_ack, "jestrCabidR", "[SEQ|EVENT_ID ...]", "let events that wait, are dead or ignored be done"},
-    {"dead", cmd_dead, "jestrCabidR", "[SEQ|EVENT_ID ...]", "give events up that wait or are ignored"},
+     "let events that are dead, done or ignored wait again", CMD_NO_FILES},
+    {"ack", cmd_ack, "jestrCabidR", "[SEQ|EVENT_ID ...]", "let events that wait, are dead or ignored be done", CMD_NO_FILES},
+    {"dead", cmd_dead, "jestrCabidR", "[SEQ|EVENT_ID ...]", "give events up that wait or are ignored", CMD_NO_FILES},
     {"quarantine", cmd_quarantine, "jeRU", "[show|accept|drop ID ...]",
-     "list what was put aside; show it, make an event of it, or drop it"},
-    {"history", cmd_history, "jnab", "[SEQ|EVENT_ID]", "tell who changed what by hand, when and why"},
-    {"verify", cmd_verify, "jD", "[SIGNATURE]", "check the signature of standard input, or of all that is stored"},
+     "list what was put aside; show it, make an event of it, or drop it", CMD_NO_FILES},
+    {"history", cmd_history, "jnab", "[SEQ|EVENT_ID]", "tell who changed what by hand, when and why", CMD_NO_FILES},
+    {"verify", cmd_verify, "jD", "[SIGNATURE]", "check the signature of standard input, or of all that is stored",
+     CMD_NO_FILES},
     {.help = "Keep, give out and forget"},
-    {"backup", cmd_backup, "j", "FILE|FOLDER", "copy everything into one file, while the receiver runs"},
-    {"restore", cmd_restore, "jgKR", "FILE", "put a backup in the place of the database"},
-    {"migrate", cmd_migrate, "jBR", NULL, "bring an older database up to this program's schema"},
-    {"prune", cmd_prune, "jd", NULL, "empty what is done and older than retain, and remove its files"},
-    {"erase", cmd_erase, "jerCabRd", "[SEQ|EVENT_ID ...]", "empty the events of a person, in every file"},
-    {"export", cmd_export, "estrCabfqy", "[SEQ|EVENT_ID ...]", "write events whole, as JSON Lines"},
-    {"import", cmd_import, "jeRUx", "FILE|DIRECTORY ...", "take saved events in, with their signatures"},
+    {"backup", cmd_backup, "j", "FILE|FOLDER", "copy everything into one file, while the receiver runs",
+     CMD_BACKUP},
+    {"restore", cmd_restore, "jgKR", "FILE", "put a backup in the place of the database", CMD_READS},
+    {"migrate", cmd_migrate, "jBR", NULL, "bring an older database up to this program's schema", CMD_NO_FILES},
+    {"prune", cmd_prune, "jd", NULL, "empty what is done and older than retain, and remove its files", CMD_NO_FILES},
+    {"erase", cmd_erase, "jerCabRd", "[SEQ|EVENT_ID ...]", "empty the events of a person, in every file", CMD_NO_FILES},
+    {"export", cmd_export, "estrCabfqy", "[SEQ|EVENT_ID ...]", "write events whole, as JSON Lines", CMD_EXPORT},
+    {"import", cmd_import, "jeRUx", "FILE|DIRECTORY ...", "take saved events in, with their signatures", CMD_READS},
 };
 
 /* What an option's value is, and where in struct cmd it goes. */
@@ -299,7 +305,7 @@ static int refuse_command(const char *name)
 static int run(const struct subcommand *sub, int argc, char **argv, struct cmd *cmd, struct err *e)
 {
     bool helped = false;
-    if (parse(sub, argc, argv, cmd, &helped, e) != 0 || (!helped && sub->run(cmd, e) != 0))
+    if (parse(sub, argc, argv, cmd, &helped, e) != 0 || (!helped && cmd_root_run(sub->run, sub->files, cmd, e) != 0))
         return -1;
     return fflush(stdout) == 0 && !ferror(stdout)
                ? 0

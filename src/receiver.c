@@ -2,6 +2,8 @@
  * receiver: what a running receiver holds, and how it stays right. */
 #include "receiver.h"
 
+#include "beside.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <stdio.h>
@@ -339,19 +341,22 @@ int receiver_store_options(const struct config *c, bool brief, struct store_opti
 /* Was a database here, of which only the lock is left? */
 static bool is_missed(const char *database)
 {
-    char lock[PATH_MAX];
-    return access(database, F_OK) != 0 && errno == ENOENT &&
-           snprintf(lock, sizeof lock, "%s.lock", database) < (int)sizeof lock && access(lock, F_OK) == 0;
+    char base[PATH_MAX], lock[PATH_MAX];
+    if (access(database, F_OK) == 0 || errno != ENOENT)
+        return false;
+    beside_base(database, base, NULL);
+    return snprintf(lock, sizeof lock, "%s.lock", base) < (int)sizeof lock && access(lock, F_OK) == 0;
 }
 
 /* Events are received, but what it held is lost where nobody looks: say so, and leave a mark for whoever does. */
 static void tell_missed(struct receiver *r, const struct store_options *o)
 {
-    char mark[PATH_MAX];
+    char base[PATH_MAX], mark[PATH_MAX];
     struct err why, e;
-    if (snprintf(mark, sizeof mark, "%s" RECEIVER_MISSED, r->config->database) >= (int)sizeof mark)
+    beside_base(r->config->database, base, NULL);
+    if (snprintf(mark, sizeof mark, "%s" RECEIVER_MISSED, base) >= (int)sizeof mark)
         return;
-    files_make_file(mark, o->group == (gid_t)-1 ? 0600 : 0660, o->group, NULL, &e);
+    files_make_file(mark, o->group == (gid_t)-1 ? 0600 : 0640, o->group, NULL, &e);
     err_set(&why, ERR_DATABASE,
             "%s was gone, and is begun anew; complycube-inbox restore BACKUP brings back what it held",
             r->config->database);

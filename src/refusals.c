@@ -2,6 +2,7 @@
  * refusals: a file of counters, written in place by many. */
 #include "refusals.h"
 
+#include "beside.h"
 #include "files.h"
 
 #include <errno.h>
@@ -64,7 +65,9 @@ static uint32_t check_of(const struct refusals_slot *s) { return checksum(s, off
 
 static int path_of(const char *database, char *path, size_t size)
 {
-    return snprintf(path, size, "%s.refused", database) < (int)size ? 0 : -1;
+    char base[PATH_MAX];
+    beside_base(database, base, NULL);
+    return snprintf(path, size, "%s.refused", base) < (int)size ? 0 : -1;
 }
 
 /* ---- the file ---- */
@@ -120,7 +123,8 @@ int refusals_open(struct refusals *r, const char *database, gid_t group, struct 
     refusals_close(r);
     if (path_of(database, r->path, sizeof r->path) != 0)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
-    if (files_make_file(r->path, group == (gid_t)-1 ? 0600 : 0660, group, NULL, e) != 0)
+    bool own = strncmp(r->path, database, strlen(database)) == 0 && strstr(r->path + strlen(database), BESIDE_OWN "/");
+    if (files_make_file(r->path, group == (gid_t)-1 ? 0600 : own ? 0640 : 0660, group, NULL, e) != 0)
         return -1;
     r->fd = open(r->path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
     if (r->fd < 0)
@@ -208,7 +212,7 @@ int refusals_read(const char *database, struct refusals_log *log, struct err *e)
     memset(log, 0, sizeof *log);
     if (path_of(database, path, sizeof path) != 0)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
     if (fd < 0)
         return errno == ENOENT || errno == ENOTDIR
                    ? 0

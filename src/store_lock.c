@@ -21,7 +21,12 @@ int store_lock_open(struct store_lock *lock, const char *path, gid_t group, stru
     lock->fd = -1;
     if (files_make_file(path, group == (gid_t)-1 ? 0600 : 0660, group, NULL, e) != 0)
         return -1;
-    lock->fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
+    struct stat st;
+    lock->fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
+    if (lock->fd >= 0 && (fstat(lock->fd, &st) != 0 || !S_ISREG(st.st_mode))) {
+        store_lock_close(lock);
+        return err_set(e, ERR_READONLY, "the lock file %s is no file; remove it", path);
+    }
     if (lock->fd < 0)
         return err_set(e, ERR_READONLY, "opening the lock file %s: %s; it must be writable for this user", path,
                        strerror(errno));
@@ -55,7 +60,7 @@ static int start_timer(timer_t *timer, int wait_ms)
 
 int store_lock_take(struct store_lock *lock, int wait_ms, struct err *e)
 {
-    if (flock(lock->fd, LOCK_EX | LOCK_NB) == 0)
+    if (lock->fd < 0 || flock(lock->fd, LOCK_EX | LOCK_NB) == 0)
         return wait_ms;
     timer_t timer;
     struct itimerspec left = {{0}, {0}};
@@ -73,4 +78,8 @@ int store_lock_take(struct store_lock *lock, int wait_ms, struct err *e)
     return err_set(e, ERR_DATABASE, "taking the writers' lock: %s; see complycube-inbox doctor", strerror(why));
 }
 
-void store_lock_release(struct store_lock *lock) { flock(lock->fd, LOCK_UN); }
+void store_lock_release(struct store_lock *lock)
+{
+    if (lock->fd >= 0)
+        flock(lock->fd, LOCK_UN);
+}

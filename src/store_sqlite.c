@@ -2,6 +2,7 @@
  * store_sqlite: opening the database. */
 #include "store_sqlite.h"
 
+#include "beside.h"
 #include "clock.h"
 #include "files.h"
 #include "store_sqlite_impl.h"
@@ -162,7 +163,7 @@ static int set_journal(struct store *s, const struct store_options *o, struct er
     snprintf(text, sizeof text,
              "PRAGMA secure_delete=ON; PRAGMA synchronous=%s; PRAGMA cache_size=-8000; PRAGMA wal_autocheckpoint=%d; "
              "PRAGMA temp_store=%d",
-             wal ? "FULL" : "EXTRA", o->checkpoint_pages, o->in_memory ? 2 : 0);
+             wal ? "FULL" : "EXTRA", s->lock.fd >= 0 ? o->checkpoint_pages : 0, o->in_memory ? 2 : 0);
     return exec(s, text, e);
 }
 
@@ -250,6 +251,8 @@ static int open_file(struct store *s, const struct store_options *o, struct err 
 {
     if (store_sqlite_check_orphan(s->path, e) != 0)
         return -1;
+    if (o->create && access(s->path, F_OK) != 0 && beside_make(s->path, o->group, NULL, e) != 0)
+        return -1;
     if (o->create && files_make_file(s->path, o->group == (gid_t)-1 ? 0600 : 0660, o->group, NULL, e) != 0)
         return -1;
     struct stat st;
@@ -264,44 +267,6 @@ static int open_file(struct store *s, const struct store_options *o, struct err 
     store_sqlite_wait(s, o->wait_ms);
     if (sqlite3_db_readonly(s->db, "main") == 1)
         return err_set(e, ERR_READONLY, "%s is not writable for this user", s->path);
-    return 0;
-}
-
-static int stop_at_one(void *ctx, const char *endpoint, const struct directory_name *name, struct err *e)
-{
-    (void)ctx, (void)endpoint, (void)name, (void)e;
-    return -1;
-}
-
-/* Every endpoint there ever was may have files. */
-static int know_endpoints(struct store *s, struct err *e)
-{
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_ENDPOINTS, e);
-    while (q && sqlite3_step(q) == SQLITE_ROW)
-        directory_know(s->directory, (const char *)sqlite3_column_text(q, 1));
-    return !q ? -1 : sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "reading the endpoints", e);
-}
-
-static int open_directory(struct store *s, const struct store_options *o, struct err *e)
-{
-    struct directory_setting first;
-    if (snprintf(s->directory_path, sizeof s->directory_path, "%s", o->directory) >= (int)sizeof s->directory_path)
-        return err_set(e, ERR_CONFIG, "the path of directory = is too long");
-    if (store_sqlite_setting(s, &first, e) != 0 ||
-        directory_open(&s->directory, s->directory_path, o->group, o->create, &first, e) != 0 ||
-        know_endpoints(s, e) != 0)
-        return -1;
-    for (size_t i = 0; o->create && i < o->n_endpoints; i++)
-        if (directory_make(s->directory, o->endpoints[i], e) != 0)
-            return -1;
-    if (store_sqlite_files_floor(s, e) != 0)
-        return -1;
-    if (directory_list(s->directory, NULL, "tmp", stop_at_one, NULL, NULL) == 0)
-        return 0;
-    if (store_lock_take(&s->lock, 1, NULL) < 0) /* another process is at work, which has looked already */
-        return 0;
-    store_sqlite_sweep(s); /* left by a crash; what cannot be shown now may be later */
-    store_lock_release(&s->lock);
     return 0;
 }
 
@@ -333,14 +298,32 @@ static int add_endpoints(struct store *s, const struct store_options *o, struct 
 /* SQLite as root makes the files of a log, and gives them to the database's owner a moment later. */
 enum { LOG_TRIES = 20, LOG_NS = 5000000 };
 
+/* An application's user may not write the receiver's own folder: it goes without the lock, and writes no log back. */
+static int open_lock(struct store *s, gid_t group, struct err *e)
+{
+    char lock[PATH_MAX], folder[PATH_MAX];
+    bool own = strcmp(s->base, s->path) != 0;
+    if (snprintf(lock, sizeof lock, "%s.lock", s->base) >= (int)sizeof lock ||
+        files_folder(lock, folder, sizeof folder) != 0)
+        return err_set(e, ERR_CONFIG, "the database's path is too long");
+    if (own && access(folder, W_OK) != 0 && errno == EACCES)
+        return 0;
+    return store_lock_open(&s->lock, lock, own ? (gid_t)-1 : group, e);
+}
+
+bool store_sqlite_is_consumer(const struct store *s, struct err *e)
+{
+    if (s->lock.fd < 0)
+        err_set(e, ERR_READONLY, "%s: only the receiver's user may do this; run it as that user, or as root", s->path);
+    return s->lock.fd < 0;
+}
+
 static int open_database(struct store *s, const char *path, const struct store_options *o, struct err *e)
 {
-    char lock[PATH_MAX];
     bool fresh;
-    if (snprintf(s->path, sizeof s->path, "%s", path) >= (int)sizeof s->path ||
-        snprintf(lock, sizeof lock, "%s.lock", path) >= (int)sizeof lock)
+    if (snprintf(s->path, sizeof s->path, "%s", path) >= (int)sizeof s->path)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
-    if (open_file(s, o, e) != 0 || store_lock_open(&s->lock, lock, o->group, e) != 0)
+    if (open_file(s, o, e) != 0 || beside_base(path, s->base, e) != 0 || open_lock(s, o->group, e) != 0)
         return -1;
     int failed = check_schema(s, &fresh, e);
     for (int i = 0; failed && e && e->code == ERR_READONLY && i < LOG_TRIES; i++) {
@@ -387,7 +370,7 @@ int store_sqlite_open(struct store **out, const char *path, const struct store_o
         goto fail;
     s->log_ino = stat_of(s->path, "-wal").st_ino;
     if (store_sqlite_floor(s, &s->floor, e) != 0 || add_endpoints(s, o, e) != 0 ||
-        (o->directory && open_directory(s, o, e) != 0))
+        (o->directory && store_sqlite_files_open(s, o, e) != 0))
         goto fail;
     *out = s;
     return 0;

@@ -163,7 +163,7 @@ int64_t store_sqlite_erase_quarantined(struct store *s, const int64_t *ids, int6
 
 static int flush_once(struct store *s, struct err *e)
 {
-    if (store_sqlite_lock(s, e) != 0)
+    if (store_sqlite_is_consumer(s, e) || store_sqlite_lock(s, e) != 0)
         return -1;
     sqlite3_busy_timeout(s->db, FLUSH_WAIT_MS); /* nobody can write while a reader is waited for */
     int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);

@@ -241,3 +241,43 @@ int store_sqlite_files_facts(struct store *s, int64_t now_ms, struct store_facts
     free(all.list);
     return failed;
 }
+
+/* ---- opening ---- */
+
+static int stop_at_one(void *ctx, const char *endpoint, const struct directory_name *name, struct err *e)
+{
+    (void)ctx, (void)endpoint, (void)name, (void)e;
+    return -1;
+}
+
+/* Every endpoint there ever was may have files. */
+static int know_endpoints(struct store *s, struct err *e)
+{
+    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_ENDPOINTS, e);
+    while (q && sqlite3_step(q) == SQLITE_ROW)
+        directory_know(s->directory, (const char *)sqlite3_column_text(q, 1));
+    return !q ? -1 : sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "reading the endpoints", e);
+}
+
+int store_sqlite_files_open(struct store *s, const struct store_options *o, struct err *e)
+{
+    struct directory_setting first;
+    if (snprintf(s->directory_path, sizeof s->directory_path, "%s", o->directory) >= (int)sizeof s->directory_path)
+        return err_set(e, ERR_CONFIG, "the path of directory = is too long");
+    if (store_sqlite_setting(s, &first, e) != 0 ||
+        directory_open(&s->directory, s->directory_path, o->group, o->create, &first, e) != 0 ||
+        know_endpoints(s, e) != 0)
+        return -1;
+    for (size_t i = 0; o->create && i < o->n_endpoints; i++)
+        if (directory_make(s->directory, o->endpoints[i], e) != 0)
+            return -1;
+    if (store_sqlite_files_floor(s, e) != 0)
+        return -1;
+    if (directory_list(s->directory, NULL, "tmp", stop_at_one, NULL, NULL) == 0)
+        return 0;
+    if (store_lock_take(&s->lock, 1, NULL) < 0) /* another process is at work, which has looked already */
+        return 0;
+    store_sqlite_sweep(s); /* left by a crash; what cannot be shown now may be later */
+    store_lock_release(&s->lock);
+    return 0;
+}

@@ -39,4 +39,7 @@ int store_sqlite_files_lock(struct store *s, const char *endpoint, struct store_
 /* Is this file of an event in the log? A directory_logged, with the store as its context. */
 int store_sqlite_files_is_logged(void *store, const char *endpoint, const struct directory_name *name, struct err *e);
 
+/* Open the folder beside the open database, made where the options say so; what a crash left unshown is shown. */
+int store_sqlite_files_open(struct store *s, const struct store_options *o, struct err *e);
+
 #endif

@@ -229,6 +229,7 @@ struct store {
     int wait_ms, busy_ms;  /* the latter now: what is left of the former */
     int64_t busy_begun_ms; /* of a monotonic clock, while it is waited for */
     char path[PATH_MAX];
+    char base[PATH_MAX]; /* of the receiver's own files: see beside.h */
     dev_t dev;
     ino_t ino, log_ino; /* of the file, and of the log beside it; 0: it has none */
     bool hurried;       /* the latest batch waited in vain for a lock */
@@ -277,6 +278,9 @@ int store_sqlite_run(sqlite3_stmt *q);
 
 /* Take the writers' lock, if the file is still in place: 0, or -1 with ERR_BUSY. */
 int store_sqlite_lock(struct store *s, struct err *e);
+
+/* Is the store open without the writers' lock, for an application's user? Then *e says who may do what is to be done. */
+bool store_sqlite_is_consumer(const struct store *s, struct err *e);
 
 /* The highest number in the log, 0 when it is empty. ERR_DATABASE: a number in it cannot be. */
 int store_sqlite_last(struct store *s, int64_t *last, struct err *e);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * store_sqlite_read: the reading half of the SQLite backend. */
+#include "beside.h"
 #include "files.h"
 #include "store_sqlite.h"
 #include "store_sqlite_impl.h"
+
 #include "store_sqlite_number.h"
 
 #include <errno.h>
@@ -323,8 +325,8 @@ int store_sqlite_counts(struct store *s, int64_t since_ms, store_each_count *eac
 /* The folder and whatever of the database's files is there must be writable, with room to spare. */
 static int check_files(const char *path, struct err *e)
 {
-    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal", ".lock"};
-    char name[PATH_MAX];
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
+    char name[PATH_MAX], base[PATH_MAX];
     struct statvfs fs;
     if (files_folder(path, name, sizeof name) != 0 || access(name, W_OK | X_OK) != 0)
         return err_set(e, errno == ENOENT || errno == ENOTDIR ? ERR_DATABASE : ERR_READONLY,
@@ -338,6 +340,12 @@ static int check_files(const char *path, struct err *e)
         if (access(name, W_OK) != 0 && errno != ENOENT)
             return err_set(e, ERR_READONLY, "%s: %s; it must be writable for this user", name, strerror(errno));
     }
+    if (beside_base(path, base, e) != 0)
+        return -1;
+    bool own = strcmp(base, path) != 0; /* there an application's user goes without the lock */
+    if (snprintf(name, sizeof name, "%s.lock", base) < (int)sizeof name && access(name, W_OK) != 0 &&
+        errno != ENOENT && !(own && errno == EACCES))
+        return err_set(e, ERR_READONLY, "%s: %s; it must be writable for this user", name, strerror(errno));
     return 0;
 }
 

@@ -30,7 +30,7 @@ static int name_of(const struct store *s, const struct stat *st, char *name, siz
     char time[32];
     gmtime_r(&st->st_mtim.tv_sec, &tm);
     strftime(time, sizeof time, "%Y%m%dT%H%M%SZ", &tm);
-    return snprintf(name, size, "%s.deleted-%s", s->path, time) < (int)size ? 0 : -1;
+    return snprintf(name, size, "%s.deleted-%s", s->base, time) < (int)size ? 0 : -1;
 }
 
 static int copy(int from, int to, off_t size)

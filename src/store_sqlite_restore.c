@@ -12,6 +12,7 @@
  * The new one is locked exclusively while names change: whoever opens it waits, and looks for a log only then. Where the
  * old one cannot be opened its log is moved first: it must never be replayed into the new one.
  * source: sqlite.org/howtocorrupt.html, section 1.4 */
+#include "beside.h"
 #include "clock.h"
 #include "store_sqlite_bring.h"
 
@@ -31,6 +32,7 @@ enum { FEW = 500, ROUNDS = 20, MARGIN = 1000000 /* numbers that may have been gi
 
 struct restore {
     const char *path, *file;
+    char base[PATH_MAX]; /* of copies: see beside.h */
     const struct store_options *options;
     const struct store_restore *how;
     struct store_restored *told;
@@ -137,7 +139,7 @@ static int make_copy(struct restore *r, struct err *e)
     char part[PATH_MAX];
     struct store *from = NULL;
     mode_t mode = r->options->group == (gid_t)-1 ? 0600 : 0660;
-    if (snprintf(part, sizeof part, "%s.restoring", r->path) >= (int)sizeof part)
+    if (snprintf(part, sizeof part, "%s.restoring", r->base) >= (int)sizeof part)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
     if (check_file(r, e) != 0 || store_sqlite_lone_open(&from, r->file, e) != 0)
         return -1;
@@ -307,12 +309,13 @@ static int put_in_place(struct restore *r, struct err *e)
 static int change_names(struct restore *r, struct err *e)
 {
     return set_aside(r, e) != 0 || (!r->old && r->there && move_beside(r, e) != 0) || put_in_place(r, e) != 0 ||
-                   (r->there && move_beside(r, e) != 0) || files_sync_folder(r->path, e) != 0
+                   (r->there && (move_beside(r, e) != 0 || files_sync_folder(r->told->before, e) != 0)) ||
+                   files_sync_folder(r->path, e) != 0
                ? -1
                : 0;
 }
 
-static void name_before(struct restore *r)
+static int name_before(struct restore *r, struct err *e)
 {
     time_t seconds = (time_t)(r->how->now_ms / 1000);
     struct tm tm;
@@ -323,8 +326,11 @@ static void name_before(struct restore *r)
         char again[16] = "";
         if (i > 1)
             snprintf(again, sizeof again, "-%d", i);
-        snprintf(r->told->before, sizeof r->told->before, "%s.before-%s%s", r->path, time, again);
+        if (snprintf(r->told->before, sizeof r->told->before, "%s.before-%s%s", r->base, time, again) >=
+            (int)sizeof r->told->before)
+            return err_set(e, ERR_CONFIG, "the database's path is too long");
     }
+    return 0;
 }
 
 static int swap_locked(struct restore *r, struct err *e)
@@ -342,17 +348,17 @@ static int swap_locked(struct restore *r, struct err *e)
     if (store_sqlite_copy_flush(&r->copy, e) != 0 ||
         store_sqlite_do(r->copy.db, SQL_EXCLUSIVE, "keeping others from it", e) != 0)
         return -1;
-    name_before(r);
-    return change_names(r, e);
+    return name_before(r, e) != 0 || change_names(r, e) != 0 ? -1 : 0;
 }
 
 /* In the end everybody may go on: with the new one, or with the old one where it failed. */
 static int swap(struct restore *r, struct err *e)
 {
     char lock[PATH_MAX];
-    if (snprintf(lock, sizeof lock, "%s.lock", r->path) >= (int)sizeof lock)
+    bool own = strcmp(r->base, r->path) != 0;
+    if (snprintf(lock, sizeof lock, "%s.lock", r->base) >= (int)sizeof lock)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
-    if (store_lock_open(&r->lock, lock, r->options->group, e) != 0 ||
+    if (store_lock_open(&r->lock, lock, own ? (gid_t)-1 : r->options->group, e) != 0 ||
         store_lock_take(&r->lock, r->options->wait_ms, e) < 0)
         return -1;
     int failed = swap_locked(r, e);
@@ -370,7 +376,7 @@ int store_sqlite_restore(const char *path, const struct store_options *o, const 
     r.copy.fd = r.lock.fd = -1;
     sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-    int failed = make_copy(&r, e);
+    int failed = beside_base(path, r.base, e) != 0 || make_copy(&r, e) != 0 ? -1 : 0;
     if (!failed) {
         r.bring = (struct store_sqlite_bring){
             .copy = r.copy.db, .teller = &how->teller, .leave = how->only_backup, .upto = INT64_MIN};

@@ -209,7 +209,7 @@ static int scrub_locked(struct scrub *x, int64_t *at, struct err *e)
 static int scrub_once(struct store *s, int64_t *at, struct err *e)
 {
     struct scrub x = {.s = s};
-    if (store_sqlite_lock(s, e) != 0)
+    if (store_sqlite_is_consumer(s, e) || store_sqlite_lock(s, e) != 0)
         return -1;
     sqlite3_busy_timeout(s->db, WAIT_MS); /* nobody can write while a reader is waited for */
     int more = scrub_locked(&x, at, e);
