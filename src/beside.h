@@ -4,8 +4,8 @@
  * that restore and rescue leave.
  *
  * Where a group shares the database's folder, they lie in a folder of their own, DATABASE.own, that only the receiver's user
- * may write: what a consumer could replace there would be followed. Elsewhere, and in layouts of the first release until init converts
- * them, they lie beside the database. The names are the same in both places: BASE.lock, BASE.refused, ...
+ * may write: what a consumer could replace there would be followed. Elsewhere, and in layouts of the first release until
+ * init converts them, they lie beside the database. The names are the same in both places: BASE.lock, BASE.refused, ...
  */
 #ifndef BESIDE_H
 #define BESIDE_H
@@ -29,8 +29,8 @@
 int beside_base(const char *database, char *base, struct err *e);
 
 /*
- * Make the folder for a group, and move into it what the first release left beside the database. The lock keeps its old name as well, as
- * a second name of the same file, so that a receiver of that release which still runs waits in the same queue.
+ * Make the folder for a group, and move into it what the first release left beside the database. The lock keeps its old
+ * name as well, as a second name of the same file, so that a receiver of that release which still runs waits in the same queue.
  *
  * in:     group  who may read there; (gid_t)-1: none shares the database's folder, and nothing is done; nor where the
  *                folder belongs to another user, who could put another folder in the place of this one

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * doctor_files: owners and modes of all files of the store, for the receiver, and with --as for a consumer. */
+#include "beside.h"
 #include "directory.h"
 #include "doctor.h"
 #include "receiver.h"
@@ -47,11 +48,26 @@ static void add(struct paths *p, int mode, const char *format, ...)
 static void add_database(struct paths *p, const struct doctor *d)
 {
     static const char *const suffixes[] = {"", "-wal", "-shm", "-journal", ".lock", ".refused"};
-    char folder[PATH_MAX];
+    enum { OF_SQLITE = 4 };
+    char folder[PATH_MAX], base[PATH_MAX];
+    beside_base(d->database, base, NULL);
+    size_t n = strcmp(base, d->database) == 0 ? sizeof suffixes / sizeof *suffixes : OF_SQLITE;
     if (files_folder(d->database, folder, sizeof folder) == 0)
         add(p, R_OK | W_OK | X_OK, "%s", folder);
-    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
+    for (size_t i = 0; i < n; i++)
         add(p, R_OK | W_OK, "%s%s", d->database, suffixes[i]);
+}
+
+/* The receiver's own folder and files, where a group shares the database's. */
+static void add_own(struct paths *p, const struct doctor *d)
+{
+    char base[PATH_MAX], folder[PATH_MAX];
+    beside_base(d->database, base, NULL);
+    if (strcmp(base, d->database) == 0 || files_folder(base, folder, sizeof folder) != 0)
+        return;
+    add(p, R_OK | W_OK | X_OK, "%s", folder);
+    add(p, R_OK | W_OK, "%s.lock", base);
+    add(p, R_OK | W_OK, "%s.refused", base);
 }
 
 /* The folders of each endpoint, with the days of done/, and the settings. */
@@ -166,10 +182,34 @@ static void check_folder(struct doctor *d)
     if (d->group == (gid_t)-1 || files_folder(d->database, folder, sizeof folder) != 0 || stat(folder, &st) != 0 ||
         fits_group(&st, d->group))
         return;
-    doctor_step(d, "chgrp %s %q && chmod 2770 %q", d->config->group, folder, folder);
+    doctor_step(d, "chgrp %s %q && chmod 3770 %q", d->config->group, folder, folder);
     doctor_find(d, DOCTOR_WRONG, "group", "a consumer makes the database's side files there",
                 "%s has mode %04o and the group %s: consumers of the group %s cannot use the database in it", folder,
                 (unsigned)(st.st_mode & 07777), doctor_group(st.st_gid, group), d->config->group);
+}
+
+/* What the receiver alone writes lies apart from what consumers may replace. */
+static void check_own(struct doctor *d)
+{
+    char base[PATH_MAX], folder[PATH_MAX];
+    struct err e = {0};
+    struct stat st;
+    uid_t uid = d->user ? d->user->pw_uid : geteuid();
+    if (beside_base(d->database, base, &e) != 0) {
+        char own[PATH_MAX + 8];
+        snprintf(own, sizeof own, "%s" BESIDE_OWN, d->database);
+        doctor_step(d, "mv %q %q.planted", own, own);
+        doctor_step_tool(d, "init");
+        doctor_find(d, DOCTOR_WRONG, "own folder", no_record, "%s", e.msg);
+        return;
+    }
+    if (d->group == (gid_t)-1 || strcmp(base, d->database) != 0 || access(d->database, F_OK) != 0 ||
+        files_folder(base, folder, sizeof folder) != 0 || stat(folder, &st) != 0 || st.st_uid != uid)
+        return;
+    doctor_step_tool(d, "init");
+    doctor_find(d, DOCTOR_WARNING, "own folder",
+                "a consumer of the group could put another file in the place of the lock or of the counts there",
+                "the receiver's own files lie beside %s, where consumers may write", d->database);
 }
 
 /* The directory form: consumers of another user rename files in it, and must get there. */
@@ -263,6 +303,10 @@ void doctor_files(struct doctor *d)
     add_directory(&p, d->config);
     d->reachable = check_receiver(d, &p, of_database);
     check_modes(d, &p, of_database);
+    check_own(d);
+    p.n = 0;
+    add_own(&p, d);
+    d->reachable &= check_receiver(d, &p, p.n);
     free(p.list);
 }
 
@@ -283,7 +327,7 @@ static void step_consumer(struct doctor *d, const struct passwd *who, const stru
     else if (!doctor_member(who, d->group))
         doctor_step(d, "usermod -aG %s %s", d->config->group, who->pw_name);
     else if (stat(p->path, &st) == 0 && S_ISDIR(st.st_mode) && strncmp(d->database, p->path, strlen(p->path)) == 0)
-        doctor_step(d, "chgrp %s %q && chmod 2770 %q", d->config->group, p->path, p->path);
+        doctor_step(d, "chgrp %s %q && chmod 3770 %q", d->config->group, p->path, p->path);
     else
         doctor_step_tool(d, "init");
 }
@@ -301,7 +345,7 @@ static void tell_no_group(struct doctor *d, const struct passwd *who, const stru
     doctor_step(d, "groupadd -f complycube-app");
     doctor_step(d, "usermod -aG complycube-app %s", who->pw_name);
     doctor_step(d, "usermod -aG complycube-app %s", doctor_owner(d->user ? d->user->pw_uid : geteuid(), name));
-    doctor_step(d, "chgrp complycube-app %q && chmod 2770 %q", folder, folder);
+    doctor_step(d, "chgrp complycube-app %q && chmod 3770 %q", folder, folder);
     doctor_step_key(d, "group", "\"complycube-app\"", at);
     doctor_step_tool(d, "init");
     doctor_find(d, DOCTOR_WRONG, "consumer",

@@ -24,7 +24,7 @@ static int line_of_spool(const struct config *c)
 
 static bool check_there(struct doctor *d, const char *path, struct stat *st)
 {
-    char folder[PATH_MAX];
+    char folder[PATH_MAX], name[40];
     if (stat(path, st) == 0 && S_ISDIR(st->st_mode))
         return true;
     if (errno == EACCES) /* its rights are judged for the receiver's user alone */
@@ -37,6 +37,9 @@ static bool check_there(struct doctor *d, const char *path, struct stat *st)
     }
     if (files_folder(path, folder, sizeof folder) == 0 && access(folder, F_OK) != 0)
         doctor_step(d, "mkdir -p %q", folder);
+    if (access(folder, W_OK) != 0) /* only root can make it there */
+        doctor_step(d, "install -d -o %s -m 700 %q%s", doctor_owner(geteuid(), name), path,
+                    !d->cmd->root ? "  # as root" : "");
     doctor_step_tool(d, "init");
     doctor_find(d, DOCTOR_WRONG, "spool", unusable, "%s: %s", path, strerror(ENOENT));
     return false;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,18 +42,41 @@ static int check_shared(const char *folder, const struct stat *st, struct err *e
     return shared ? refuse(folder, &weak, e) : 0;
 }
 
-static int check_root(const struct config *c, const char *folder, const struct stat *st, struct err *e)
+static int check_config(const struct config *c, struct err *e)
 {
     struct stat file;
     struct trust_weak weak = {.why = TRUST_OWNER};
-    if (check_shared(folder, st, e) != 0 || check_path(folder, true, e) != 0)
-        return -1;
     if (!*c->path)
         return 0; /* the environment is root's own */
     snprintf(weak.path, sizeof weak.path, "%s", c->path);
     if (stat(c->path, &file) == 0 && file.st_uid != 0)
         return refuse(c->path, &weak, e);
     return check_path(c->path, false, e);
+}
+
+static int check_root(const struct config *c, const char *folder, const struct stat *st, struct err *e)
+{
+    return check_shared(folder, st, e) != 0 || check_path(folder, true, e) != 0 || check_config(c, e) != 0 ? -1 : 0;
+}
+
+/* Only root gives a user a group that it is no member of, and only if root wrote that down. */
+static gid_t group_of(const struct config *c)
+{
+    const struct group *group = *c->group && check_config(c, NULL) == 0 ? getgrnam(c->group) : NULL;
+    return group ? group->gr_gid : (gid_t)-1;
+}
+
+static int take_groups(const struct owner *o)
+{
+    gid_t list[NGROUPS_MAX];
+    int n = NGROUPS_MAX - 1;
+    if (!*o->name)
+        n = 0;
+    else if (getgrouplist(o->name, o->gid, list, &n) < 0)
+        return -1;
+    if (o->group != (gid_t)-1)
+        list[n++] = o->group;
+    return setgroups((size_t)n, list);
 }
 
 int owner_find(const struct config *c, const char *database, struct owner *o, struct err *e)
@@ -72,6 +96,7 @@ int owner_find(const struct config *c, const char *database, struct owner *o, st
         return check_root(c, folder, &st, e);
     const struct passwd *user = getpwuid(st.st_uid);
     o->uid = st.st_uid;
+    o->group = group_of(c);
     o->gid = user ? user->pw_gid : st.st_gid;
     if (user && strlen(user->pw_name) < sizeof o->name)
         memcpy(o->name, user->pw_name, strlen(user->pw_name) + 1);
@@ -80,8 +105,8 @@ int owner_find(const struct config *c, const char *database, struct owner *o, st
 
 int owner_become(const struct owner *o, struct err *e)
 {
-    bool failed = (*o->name ? initgroups(o->name, o->gid) : setgroups(0, NULL)) != 0 ||
-                  setresgid(o->gid, o->gid, o->gid) != 0 || setresuid(o->uid, o->uid, o->uid) != 0;
+    bool failed = take_groups(o) != 0 || setresgid(o->gid, o->gid, o->gid) != 0 ||
+                  setresuid(o->uid, o->uid, o->uid) != 0;
     if (failed)
         return err_set(e, ERR_SYSTEM, "becoming the owner of the database's folder, user %u: %s", (unsigned)o->uid,
                        strerror(errno));

@@ -15,6 +15,7 @@ struct owner {
     uid_t uid;
     gid_t gid;
     char name[64]; /* "": a number that no user has */
+    gid_t group;   /* of the consumers, if the configuration is root's alone to change; else (gid_t)-1 */
 };
 
 /*
@@ -29,7 +30,7 @@ struct owner {
 int owner_find(const struct config *c, const char *database, struct owner *o, struct err *e);
 
 /*
- * Become that user for ever, with its groups and without root's.
+ * Become that user for ever, with its groups, the consumers' and without root's.
  * errors: ERR_SYSTEM  it cannot be done; nothing may be opened then
  */
 int owner_become(const struct owner *o, struct err *e);

@@ -5,6 +5,7 @@
 #include "beside.h"
 #include "clock.h"
 #include "files.h"
+#include "store_sqlite_files.h"
 #include "store_sqlite_impl.h"
 
 #include <errno.h>

@@ -131,18 +131,18 @@ SKIP: {
     my ($code, undef, $err) = $as_root->($r, 'requeue', 'r1');
     is $code, 0, 'root has a lost file written again' or diag $err;
     is $owner->($path), $was, 'it belongs to the owner of the inbox, so that consumers can read it';
-    my @nobody = getpwnam 'nobody';
-    unlink $path;
-    chown $nobody[2], $nobody[3], $r->path('home/private/inbox.d/live/tmp');
-    $as_root->($r, 'requeue', 'r1');
-    is $owner->($path), "$nobody[2] $nobody[3] 0600", 'which is the owner and the group of its folder tmp';
     my @group = getgrnam 'daemon';
     my $h = fixture(qq(group = "daemon"\n));
-    $as_root->($h, 'init');
-    chown $nobody[2], $group[2], $h->path('home/private/inbox.d/live/tmp');
+    my $own = (stat $h->path('home/private'))[4];
+    (my $init, undef, $err) = $as_root->($h, 'init');
+    is $init, 5, 'root gives no group to a user that is no member of it, where that user wrote it down';
+    like $err, qr/make \S+ a member of the group/, 'and says how it is done';
+    chown 0, 0, $h->path('.'), $h->path('home'), $h->path('home/public_html'), $h->path('home/public_html/cgi-bin'), $h->config;
+    ($init, undef, $err) = $as_root->($h, 'init');
+    is $init, 0, 'where root wrote it down it does' or diag $err;
     ($code, undef, $err) = $as_root->($h, 'import', $h->example_folder);
     is $code, 0, 'root imports' or diag $err;
-    is $owner->($h->path('home/private/inbox.d/live/new/' . (files($h, 'live/new'))[0])), "$nobody[2] $group[2] 0640", 'the group of the configuration stays the group';
+    is $owner->($h->path('home/private/inbox.d/live/new/' . (files($h, 'live/new'))[0])), "$own $group[2] 0640", 'the group of the configuration is the group';
 }
 
 # ---- configuration ----

@@ -514,7 +514,7 @@ if ($> == 0 && unprivileged()) {
         config($f, sub { s/\A/group = "daemon"\n/ });
         chown +(unprivileged())[0], 0, $f->config;
         my $tool = $f->path('run/complycube-inbox');
-        system("$tool -c @{[$f->config]} init >/dev/null") == 0 or die 'init';
+        system("setpriv --reuid @{[(unprivileged())[0]]} --regid @{[(unprivileged())[0]]} --groups $daemon[3] $tool -c @{[$f->config]} init >/dev/null") == 0 or die 'init';
     };
     subtest 'a consumer of another user' => sub {
         my $f = fixture();
