@@ -133,9 +133,9 @@ static int init(const struct cmd *cmd, const struct config *c, struct err *e)
     struct files_print before = files_look(c->database), none = {0};
     struct files_print files_before = files_look(c->directory);
     print_one(cmd, folder, made_folder, false);
-    if (init_own(cmd, c, folder, o.group, e) != 0)
-        return -1;
     if (store_probe(&o, e) != 0 && e->code != ERR_READONLY) /* what is not ours is left as it is */
+        return -1;
+    if (init_own(cmd, c, folder, o.group, e) != 0)
         return -1;
     if (!files_print_equal(&before, &none) &&
         fit_group(cmd, c->database, false, o.group, e) != 0) /* or it cannot be opened */

@@ -295,10 +295,12 @@ sub modes {
     my $body = event();
     my ($a, $b) = ask($f, request($body), { %{ request(event()) }, body => 'forged' });
     is($a->{status}, 200, sprintf 'umask %04o%s: an event is stored', $umask, $group ? ' with a group' : '');
-    wait_until(sub { -e $f->database . '.refused' }, 5);
+    my $own = $f->database . ($group ? '.own/inbox.db' : '');
+    wait_until(sub { -e "$own.refused" }, 5);
     my $mode = sub { my ($path) = @_; my @found = glob $path; return join ' ', map { sprintf '%04o', (stat $_)[2] & 07777 } @found ? $found[0] : () };
     my $file = $group ? '0660' : '0600';
-    is($mode->($f->database . $_), $file, "the database$_ has mode $file") for '', '-wal', '-shm', '.lock', '.refused';
+    is($mode->($f->database . $_), $file, "the database$_ has mode $file") for '', '-wal', '-shm';
+    is($mode->("$own$_->[0]"), $_->[1], "the receiver's own $_->[0] has mode $_->[1]") for ['.lock', '0600'], ['.refused', $group ? '0640' : '0600'];
     is($mode->($f->path("home/private/inbox.d$_")), $group ? '2770' : '0700', "the folder inbox.d$_") for '', map { "/live$_" } '', qw(/tmp /new /cur /done /dead);
     is($mode->($f->path('home/private/inbox.d/live/new/*')), $group ? '0640' : '0600', 'an event');
     is($mode->($f->path('log/own/receiver.log')), '0640', 'the log');

@@ -115,7 +115,7 @@ spew("$dir/inbox.conf", "group = \"$group\"\n$config");
 ($code, $out) = tool('', 'doctor');
 is($code, 1, 'doctor finds files that the group cannot use');
 my @cures = map { $_->{what} eq 'group' ? @{ $_->{cures} } : () } told($out);
-like($cures[0], qr/^chgrp \S+ '\Q$dir\E\/private' && chmod 2770/, 'and says what to do with the folder');
+like($cures[0], qr/^chgrp \S+ '\Q$dir\E\/private' && chmod 3770/, 'and says what to do with the folder');
 is(system(shift @cures), 0, 'which is a command');
 like($cures[0], qr/complycube-inbox' -c '\Q$dir\E\/inbox.conf' init$/, 'and with the files');
 ($code, $out) = tool('', 'init');
@@ -123,9 +123,13 @@ like($out, qr/^changed +0660 +\S+:\Q$group\E +\Q$db\E$/m, 'init gives them to th
 is((tool('', 'doctor'))[0], 0, 'then all is well');
 spew("$dir/inbox.conf", $config);
 if ($> == 0) {
-    mkdir "$dir/theirs";
-    chown 12345, 23456, "$dir/theirs";
-    spew("$dir/theirs.conf", "database = \"theirs/inbox.db\"\nendpoint live { secret_file = \"secrets\" }\n");
+    mkdir "$dir/theirs", 0700;
+    spew("$dir/theirs/secrets", "main " . 's' x 32 . "\n");
+    chmod 0600, "$dir/theirs/secrets";
+    chown 12345, 23456, "$dir/theirs", "$dir/theirs/secrets";
+    chmod 0711, $dir;
+    spew("$dir/theirs.conf", "database = \"theirs/inbox.db\"\nendpoint live { secret_file = \"theirs/secrets\" }\n");
+    chmod 0644, "$dir/theirs.conf";
     system("$bin/complycube-inbox -c $dir/theirs.conf init >/dev/null");
     is(join(' ', map { join ':', (stat "$dir/theirs/inbox.db$_")[4, 5] } '', '.lock'), '12345:23456 12345:23456',
         'what root makes belongs to the owner of its folder');
