@@ -51,6 +51,13 @@ static int make_writable(const char *path, bool *changed, struct err *e)
     return files_fit(path, (st.st_mode & 07777) | 0600, st.st_gid, changed, e);
 }
 
+/* Whoever may replace a secret file may give it any name beside the database: no mode is widened then. */
+static bool is_held(const struct config *c)
+{
+    struct trust_weak weak;
+    return config_first_exposed(c, &weak) != NULL;
+}
+
 /*
  * The folder that consumers share. The sticky bit keeps each user from replacing what is another's there: SQLite's side files
  * stay where a consumer cannot remove them, as they do with SQLITE_FCNTL_PERSIST_WAL.
@@ -63,7 +70,7 @@ static int init_own(const struct cmd *cmd, const struct config *c, const char *f
     char own[PATH_MAX];
     struct stat st;
     bool changed = false;
-    if (group == (gid_t)-1 || (stat(folder, &st) == 0 && st.st_uid != geteuid()))
+    if (group == (gid_t)-1 || is_held(c) || (stat(folder, &st) == 0 && st.st_uid != geteuid()))
         return 0;
     if (files_fit(folder, SHARED, group, &changed, e) != 0)
         return -1;
@@ -78,8 +85,13 @@ static int init_own(const struct cmd *cmd, const struct config *c, const char *f
 }
 
 /* A group that was configured after the files were made is theirs from now on. */
-static int fit_group(const struct cmd *cmd, const char *path, bool made, gid_t group, struct err *e)
+static int fit_group(const struct cmd *cmd, const struct config *c, bool made, gid_t group, struct err *e)
 {
+    const char *path = c->database;
+    if (is_held(c)) {
+        print_one(cmd, path, made, false);
+        return 0;
+    }
     static const char *const suffixes[] = {"", "-wal", "-shm"};
     char name[PATH_MAX + 8];
     for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
@@ -99,7 +111,7 @@ static int init_directory(const struct cmd *cmd, const struct config *c, bool ma
 {
     char path[PATH_MAX];
     bool changed = false;
-    if (group != (gid_t)-1 && directory_fit(c->directory, group, &changed, e) != 0)
+    if (group != (gid_t)-1 && !is_held(c) && directory_fit(c->directory, group, &changed, e) != 0)
         return -1;
     print_one(cmd, c->directory, made, changed);
     for (size_t i = 0; i < c->n_endpoints; i++)
@@ -124,12 +136,14 @@ static int init(const struct cmd *cmd, const struct config *c, struct err *e)
     char folder[PATH_MAX];
     struct store_options o;
     bool made_folder = false;
-    if (receiver_store_options(c, true, &o, e) != 0)
+    if (receiver_store_options(c, true, &o, e) != 0 || config_may_begin(c, e) != 0)
         return -1;
     if (files_folder(c->database, folder, sizeof folder) != 0)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
     if (files_make_dir(folder, o.group == (gid_t)-1 ? 0700 : SHARED, o.group, &made_folder, e) != 0)
         return -1;
+    if (is_held(c))
+        fprintf(stderr, "complycube-inbox: files keep their modes as long as secrets could be replaced (doctor)\n");
     struct files_print before = files_look(c->database), none = {0};
     struct files_print files_before = files_look(c->directory);
     print_one(cmd, folder, made_folder, false);
@@ -137,14 +151,13 @@ static int init(const struct cmd *cmd, const struct config *c, struct err *e)
         return -1;
     if (init_own(cmd, c, folder, o.group, e) != 0)
         return -1;
-    if (!files_print_equal(&before, &none) &&
-        fit_group(cmd, c->database, false, o.group, e) != 0) /* or it cannot be opened */
+    if (!files_print_equal(&before, &none) && fit_group(cmd, c, false, o.group, e) != 0) /* or it cannot be opened */
         return -1;
     struct store *s = cmd_store(c, true, e);
     if (!s)
         return -1;
     store_close(s);
-    if (files_print_equal(&before, &none) && fit_group(cmd, c->database, true, o.group, e) != 0)
+    if (files_print_equal(&before, &none) && fit_group(cmd, c, true, o.group, e) != 0)
         return -1;
     if (c->files && init_directory(cmd, c, files_print_equal(&files_before, &none), o.group, e) != 0)
         return -1;

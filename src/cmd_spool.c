@@ -285,7 +285,8 @@ void cmd_spool_foreign(const struct config *c)
     size_t n = names.count[SPOOL_FOREIGN];
     spool_names_release(&names);
     if (n)
-        fprintf(stderr, "complycube-inbox: %zu files in %s are none of a spool, and were not looked into\n", n, c->spool);
+        fprintf(stderr, "complycube-inbox: %zu files in %s are none of a spool, and were not looked into\n", n,
+                c->spool);
 }
 
 int cmd_spool_first(const struct cmd *cmd, const struct config *c, struct store *s, struct err *e)
@@ -361,13 +362,14 @@ void cmd_spool_try(const struct cmd *cmd, const struct config *c, struct store *
 
 int cmd_spool_make(const struct config *c, gid_t group, bool *made, bool *changed, struct err *e)
 {
+    struct trust_weak weak;
     struct spool_names names;
     char path[PATH_MAX];
     bool this = false;
     int failed = 0;
     if (spool_make(c->spool, group, made, e) != 0)
         return -1;
-    if (group == (gid_t)-1)
+    if (group == (gid_t)-1 || config_first_exposed(c, &weak)) /* a secret file could have been moved there */
         return 0;
     if (files_fit(c->spool, 02770, group, changed, e) != 0 || spool_list(c->spool, true, &names, e) != 0)
         return -1;

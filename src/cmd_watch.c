@@ -175,18 +175,20 @@ static void judge_refusals(struct watch *w)
 static void judge_secrets(struct watch *w, const struct config *c)
 {
     struct secrets *s = malloc(sizeof *s);
-    struct files_print print;
+    struct trust_weak weak;
+    char by[CONFIG_EXPOSED_BY];
     struct err e;
-    bool narrowed;
     for (size_t i = 0; s && i < c->n_endpoints; i++) {
         const char *file = c->endpoint[i].secret_file;
         bool mine = !w->cmd->endpoint || strcmp(w->cmd->endpoint, c->names[i]) == 0;
         if (!mine || !file || (access(file, R_OK) != 0 && errno == EACCES))
             continue;
-        if (secrets_read(s, file, &print, &narrowed, &e) != 0)
+        if (secrets_read(s, file, &c->trusted, &e) != 0)
             find(w, "%.300s", e.msg);
         else if (s->n == 0)
             find(w, "%.300s holds no secret", file);
+        else if (config_exposed(c, &c->endpoint[i], &weak))
+            find(w, "%.150s could be replaced: %.150s (doctor)", file, config_exposed_by(&weak, by));
         secrets_release(s);
     }
     free(s);

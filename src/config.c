@@ -243,7 +243,7 @@ static int read_endpoint(struct config *c, cfg_t *section, struct config_endpoin
         return -1;
     if (c->without_secrets)
         return 0;
-    if (secrets_read(&p->secrets, p->secret_file, &p->print, &p->narrowed, &c->error) != 0)
+    if (secrets_read(&p->secrets, p->secret_file, &c->trusted, &c->error) != 0)
         return -1;
     if (p->secrets.n == 0)
         return err_set(&c->error, ERR_SECRETS, "%s holds no secret; put that of the webhook into it, a line each",
@@ -364,6 +364,7 @@ static int read_file(struct config *c)
     cfg_t *cfg = c->parsed;
     c->named = own(c, absolute(c, cfg_getstr(cfg, "database")));
     c->database = own(c, config_real(c->named));
+    c->trusted = trust_in(config_receiver(c), st.st_uid);
     c->directory = own(c, absolute(c, cfg_getstr(cfg, "directory")));
     c->spool = own(c, absolute(c, cfg_getstr(cfg, "spool")));
     for (size_t i = 0; i < KEYS; i++)
@@ -427,7 +428,7 @@ struct config *config_load(const struct config_env *env, int64_t now_ms)
         config_check_secrets(c);
     distrust_young(&c->print, now_ms);
     for (size_t i = 0; i < c->n_endpoints; i++)
-        distrust_young(&c->endpoint[i].print, now_ms);
+        distrust_young(&c->endpoint[i].secrets.print, now_ms);
     return c;
 }
 

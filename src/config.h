@@ -41,8 +41,6 @@ struct config_endpoint {
     size_t n_events;
     int secret_file_line, events_line; /* where they stand in the file; 0: nowhere */
     struct secrets secrets;
-    bool narrowed; /* its file's mode was narrowed to 0600 */
-    struct files_print print;
 };
 
 struct config {
@@ -59,7 +57,8 @@ struct config {
     const char *value[CONFIG_KEYS_MAX];      /* of each of config_keys, as text, paths absolute */
     int line[CONFIG_KEYS_MAX];               /* where it stands in the file; 0: nowhere */
     bool without_secrets;
-    struct err error; /* ERR_NONE, or why it must not be used */
+    struct trust trusted; /* whose secret files are accepted */
+    struct err error;     /* ERR_NONE, or why it must not be used */
     struct files_print print;
     void *parsed;  /* libconfuse's, and ... */
     char *made[8]; /* ... strings of our own */
@@ -106,6 +105,28 @@ bool config_wants(const struct config *c, const char *endpoint, struct span type
 
 /* Does any endpoint have this secret, retired or not? */
 bool config_knows(const struct config *c, const struct secret *secret);
+
+/*
+ * Could anybody but the trusted put another file in the place of an endpoint's secret file? true, and *weak: the folder or
+ * link that lets them, and how. False where no file is, or this process cannot come as far. cost: as trust_walk
+ */
+bool config_exposed(const struct config *c, const struct config_endpoint *p, struct trust_weak *weak);
+
+/* Who that is, in words of a message: "group 100 may change /folder". Returns `out`, of CONFIG_EXPOSED_BY bytes. */
+enum { CONFIG_EXPOSED_BY = PATH_MAX + 40 };
+const char *config_exposed_by(const struct trust_weak *weak, char *out);
+
+/* The first endpoint that is exposed so; NULL: none is. */
+const struct config_endpoint *config_first_exposed(const struct config *c, struct trust_weak *weak);
+
+/*
+ * May a database be begun under this configuration? One that is there, or has left a trace, goes on in any layout.
+ * errors: ERR_SECRETS  there is none, and a secret file lies below a folder that others may change: which, and the cure
+ */
+int config_may_begin(const struct config *c, struct err *e);
+
+/* The receiver's user: this process's own; for root the owner of the database's folder, whose is what root makes there. */
+uid_t config_receiver(const struct config *c);
 
 /* At least one secret is in force, and none stands in two endpoints: whose event would it be? -1 and c->error. */
 int config_check_secrets(struct config *c);

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -48,6 +49,68 @@ bool config_knows(const struct config *c, const struct secret *secret)
             if (secrets_equal(&c->endpoint[i].secrets.list[k], secret))
                 return true;
     return false;
+}
+
+bool config_exposed(const struct config *c, const struct config_endpoint *p, struct trust_weak *weak)
+{
+    return p->secret_file && trust_walk(p->secret_file, &c->trusted, false, weak) == 1;
+}
+
+const char *config_exposed_by(const struct trust_weak *weak, char *out)
+{
+    const size_t size = CONFIG_EXPOSED_BY;
+    if (weak->why == TRUST_OTHERS)
+        snprintf(out, size, "anyone may change %s", weak->path);
+    else if (weak->why == TRUST_GROUP)
+        snprintf(out, size, "group %u may change %s", (unsigned)weak->st.st_gid, weak->path);
+    else
+        snprintf(out, size, "user %u owns %s", (unsigned)weak->st.st_uid, weak->path);
+    return out;
+}
+
+const struct config_endpoint *config_first_exposed(const struct config *c, struct trust_weak *weak)
+{
+    for (size_t i = 0; i < c->n_endpoints; i++)
+        if (config_exposed(c, &c->endpoint[i], weak))
+            return &c->endpoint[i];
+    return NULL;
+}
+
+/* Was a database here? Then its layout may be an older version's. */
+static bool has_traces(const char *database)
+{
+    static const char *const traces[] = {"", ".lock", ".refused", ".own"};
+    char path[PATH_MAX + 16];
+    for (size_t i = 0; i < sizeof traces / sizeof *traces; i++) {
+        snprintf(path, sizeof path, "%s%s", database, traces[i]);
+        if (access(path, F_OK) == 0 || errno != ENOENT)
+            return true;
+    }
+    return false;
+}
+
+int config_may_begin(const struct config *c, struct err *e)
+{
+    struct trust_weak weak;
+    char by[CONFIG_EXPOSED_BY];
+    if (has_traces(c->database))
+        return 0;
+    const struct config_endpoint *p = config_first_exposed(c, &weak);
+    if (!p)
+        return 0;
+    return err_set(
+        e, ERR_SECRETS,
+        "%s could be replaced: %s; no database is begun while it lies there: put it into a folder that root or "
+        "the receiver's user alone may write, and name it in secret_file",
+        p->secret_file, config_exposed_by(&weak, by));
+}
+
+uid_t config_receiver(const struct config *c)
+{
+    struct stat st;
+    char folder[PATH_MAX];
+    bool other = geteuid() == 0 && files_folder(c->database, folder, sizeof folder) == 0 && stat(folder, &st) == 0;
+    return other ? st.st_uid : geteuid();
 }
 
 int config_check_secrets(struct config *c)
@@ -105,7 +168,7 @@ bool config_changed(const struct config *c, int64_t now_ms)
         if (!path || !*path || (c->without_secrets && i < c->n_endpoints))
             continue;
         struct files_print now = files_look(path);
-        if (files_print_equal(&now, i < c->n_endpoints ? &c->endpoint[i].print : &c->print))
+        if (files_print_equal(&now, i < c->n_endpoints ? &c->endpoint[i].secrets.print : &c->print))
             continue;
         if (!at_rest(&now, now_ms))
             return false;
@@ -118,7 +181,7 @@ int64_t config_age(const struct config *c, int64_t now_ms)
 {
     int64_t latest = c->print.ctime_ns;
     for (size_t i = 0; i < c->n_endpoints; i++)
-        if (c->endpoint[i].print.ctime_ns > latest)
-            latest = c->endpoint[i].print.ctime_ns;
+        if (c->endpoint[i].secrets.print.ctime_ns > latest)
+            latest = c->endpoint[i].secrets.print.ctime_ns;
     return now_ms - latest / 1000000;
 }

@@ -177,6 +177,10 @@ static void tell_unread(struct doctor *d, const struct config_endpoint *p, const
         doctor_step(d, "chmod 600 %q", p->secret_file);
         why =
             "whoever writes a secret of his own there signs events of his own: look whether the file is still yours";
+    } else if (stat(p->secret_file, &st) == 0 && !trust_has(&d->config->trusted, st.st_uid)) {
+        doctor_step(d, "by hand: look whether the webhook's own secrets stand in %s", p->secret_file);
+        step_readable(d, p->secret_file, &st);
+        why = "whoever owns the file can put secrets of his own there, and sign events";
     } else if (stat(p->secret_file, &st) == 0 && (st.st_mode & (S_IROTH | S_IWGRP))) {
         step_readable(d, p->secret_file, &st);
     } else if (strstr(e->msg, "the manual's example") && at) {
@@ -191,6 +195,61 @@ static void tell_unread(struct doctor *d, const struct config_endpoint *p, const
     doctor_find(d, DOCTOR_WRONG, "secrets", why, "%s", text);
 }
 
+/* The line of the configuration that names the file, with another in its place. */
+static void step_secret_file(struct doctor *d, const struct config *c, const struct config_endpoint *p,
+                             const char *file)
+{
+    char line[PATH_MAX + 200];
+    const char *at = p->secret_file_line && doctor_line(c->path, p->secret_file_line, line, sizeof line) == 0
+                         ? strstr(line, "secret_file")
+                         : NULL;
+    const char *from = at ? strchr(at, '"') : NULL, *end = from ? strchr(from + 1, '"') : NULL;
+    if (!end) {
+        doctor_step(d, "by hand: in %s, name %s as the secret_file of endpoint %s", c->path, file, p->name);
+        return;
+    }
+    char mended[2 * PATH_MAX + 200];
+    snprintf(mended, sizeof mended, "%.*s\"%s\"%s", (int)(from - line), line, file, end + 1);
+    doctor_step(d, "in %s:%d write: %s", c->path, p->secret_file_line, mended);
+}
+
+/* The new file is there before it is named, and the old one goes after: no event is refused on the way. */
+static void step_move(struct doctor *d, const struct config *c, const struct config_endpoint *p, const char *weak)
+{
+    char owner[40], folder[PATH_MAX + 16], file[PATH_MAX + 100];
+    struct stat st;
+    snprintf(folder, sizeof folder, "%s-secrets", weak);
+    snprintf(file, sizeof file, "%s/%s.secrets", folder, p->name);
+    if (lstat(p->secret_file, &st) != 0 || !S_ISREG(st.st_mode)) {
+        doctor_step(d, "by hand: put what %s links to into %s, and name it as the secret_file of endpoint %s",
+                    p->secret_file, file, p->name);
+        return;
+    }
+    if (d->user)
+        doctor_step(d, "install -d -m 700 -o %s %q", doctor_owner(d->user->pw_uid, owner), folder);
+    else
+        doctor_step(d, "install -d -m 700 %q", folder);
+    doctor_step(d, "cp -pP %q %q", p->secret_file, file); /* not what a link that is put there by then leads to */
+    step_secret_file(d, c, p, file);
+    doctor_step(d, "rm %q", p->secret_file);
+}
+
+static void tell_exposed(struct doctor *d, const struct config *c, const struct config_endpoint *p)
+{
+    struct trust_weak weak;
+    struct err e;
+    char by[CONFIG_EXPOSED_BY];
+    if (!config_exposed(c, p, &weak))
+        return;
+    if (!*c->group && weak.why != TRUST_OWNER)
+        doctor_step(d, "chmod go-w %q", weak.path);
+    else
+        step_move(d, c, p, weak.path);
+    doctor_find(d, config_may_begin(c, &e) == 0 ? DOCTOR_WARNING : DOCTOR_WRONG, "secret folder",
+                "whoever puts a secret file of his own there signs events of his own",
+                "endpoint %s: %s could be replaced: %s", p->name, p->secret_file, config_exposed_by(&weak, by));
+}
+
 /* Each file by itself, so that all that is wrong is told at once. False: something is. */
 static bool check_files(struct doctor *d, const struct config *c)
 {
@@ -198,19 +257,17 @@ static bool check_files(struct doctor *d, const struct config *c)
     for (size_t i = 0; i < c->n_endpoints; i++) {
         const struct config_endpoint *p = &c->endpoint[i];
         struct secrets s = {.n = 0};
-        struct files_print print;
         struct err e = {0};
-        bool narrowed = false;
         if (!p->secret_file)
             continue;
         if (tell_unopened(d, p)) {
             good = false;
             continue;
         }
-        if (secrets_read(&s, p->secret_file, &print, &narrowed, &e) == 0 && s.n == 0)
+        if (secrets_read(&s, p->secret_file, &c->trusted, &e) == 0 && s.n == 0)
             err_set(&e, ERR_SECRETS, "%s holds no secret", p->secret_file);
         secrets_release(&s);
-        if (narrowed) {
+        if (s.narrowed) {
             doctor_step(d, "by hand: upload it with mode 0600 from now on");
             doctor_find(d, DOCTOR_WARNING, "secret file", "whoever could read the secret can sign events: renew it",
                         "%s could be read by others; it is 0600 now", p->secret_file);
@@ -218,6 +275,8 @@ static bool check_files(struct doctor *d, const struct config *c)
         if (e.code != ERR_NONE) {
             tell_unread(d, p, &e);
             good = false;
+        } else {
+            tell_exposed(d, c, p);
         }
     }
     return good;

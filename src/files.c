@@ -61,24 +61,22 @@ static size_t more_room(struct buf *b, size_t more)
     return b->cap - b->len;
 }
 
-int files_read_text(const char *path, struct buf *out, struct stat *st, struct err *e)
+int files_open_text(const char *path, struct err *e)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0)
-        return err_set(e, ERR_CONFIG, "opening %s: %s", path, strerror(errno));
-    int result = -1;
+    return fd >= 0 ? fd : err_set(e, ERR_CONFIG, "opening %s: %s", path, strerror(errno));
+}
+
+int files_read_open(int fd, const char *path, struct buf *out, struct stat *st, struct err *e)
+{
     ssize_t n = -1;
-    if (fstat(fd, st) != 0 || !S_ISREG(st->st_mode)) {
-        err_set(e, ERR_CONFIG, "%s is not a file", path);
-        goto out;
-    }
+    if (fstat(fd, st) != 0 || !S_ISREG(st->st_mode))
+        return err_set(e, ERR_CONFIG, "%s is not a file", path);
     more_room(out, (size_t)(st->st_size < FILES_TEXT_MAX ? st->st_size : FILES_TEXT_MAX) + 4096);
     for (;;) {
         size_t room = more_room(out, 2);
-        if (room < 2) {
-            err_set(e, ERR_CONFIG, "%s is larger than %d bytes", path, FILES_TEXT_MAX - 2);
-            goto out;
-        }
+        if (room < 2)
+            return err_set(e, ERR_CONFIG, "%s is larger than %d bytes", path, FILES_TEXT_MAX - 2);
         n = read(fd, out->at + out->len, room - 1);
         if (n < 0 && errno == EINTR)
             continue;
@@ -86,13 +84,18 @@ int files_read_text(const char *path, struct buf *out, struct stat *st, struct e
             break;
         out->len += (size_t)n;
     }
-    if (n < 0) {
-        err_set(e, ERR_CONFIG, "reading %s: %s", path, strerror(errno));
-        goto out;
-    }
+    if (n < 0)
+        return err_set(e, ERR_CONFIG, "reading %s: %s", path, strerror(errno));
     forgive(out);
-    result = 0;
-out:
+    return 0;
+}
+
+int files_read_text(const char *path, struct buf *out, struct stat *st, struct err *e)
+{
+    int fd = files_open_text(path, e);
+    if (fd < 0)
+        return -1;
+    int result = files_read_open(fd, path, out, st, e);
     close(fd);
     return result;
 }

@@ -31,6 +31,10 @@ bool files_print_equal(const struct files_print *a, const struct files_print *b)
  */
 int files_read_text(const char *path, struct buf *out, struct stat *st, struct err *e);
 
+/* The same in two steps: a descriptor, or -1; and what can be read from it. path: what messages call the file */
+int files_open_text(const char *path, struct err *e);
+int files_read_open(int fd, const char *path, struct buf *out, struct stat *st, struct err *e);
+
 /*
  * Make `path` if it is missing, with exactly this mode and group ((gid_t)-1: leave the group). What is
  * already there is left as it is. What root makes gets the owner of its folder. *made tells which (may be

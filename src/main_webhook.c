@@ -50,11 +50,15 @@ static bool from_systemd(void)
     return mine;
 }
 
-static void print_endpoint(const struct config_endpoint *p)
+static void print_endpoint(const struct config *c, const struct config_endpoint *p)
 {
+    struct trust_weak weak;
+    char by[CONFIG_EXPOSED_BY];
     printf("endpoint %s\n", p->name);
     printf("  secret_file  %s%s\n", p->secret_file ? p->secret_file : "(the environment)",
-           p->narrowed ? "  (narrowed to mode 0600)" : "");
+           p->secrets.narrowed ? "  (narrowed to mode 0600)" : "");
+    if (config_exposed(c, p, &weak))
+        printf("  exposed      %s\n", config_exposed_by(&weak, by));
     for (size_t i = 0; i < p->secrets.n; i++)
         printf("  secret       %s%s\n", p->secrets.list[i].name, p->secrets.list[i].retired ? "  (retired)" : "");
     for (size_t i = 0; i < p->n_events; i++)
@@ -86,8 +90,9 @@ static int test_configuration(const struct config_env *env)
                *c->spool ? c->spool : "(none)");
         print_sandbox(c);
         for (size_t i = 0; i < c->n_endpoints; i++)
-            print_endpoint(&c->endpoint[i]);
-        ready = receiver_store_options(c, true, &o, &e) == 0 && store_probe(&o, &e) == 0;
+            print_endpoint(c, &c->endpoint[i]);
+        ready = config_may_begin(c, &e) == 0 && receiver_store_options(c, true, &o, &e) == 0 &&
+                store_probe(&o, &e) == 0;
         if (ready && (printf("ready\n") < 0 || fflush(stdout) != 0 || ferror(stdout))) {
             ready = false;
             err_set(&e, ERR_SYSTEM, "what it had to say could not be written to standard output");

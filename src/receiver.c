@@ -38,8 +38,30 @@ void receiver_note(struct receiver *r, int64_t now_ms, const char *code, const c
 static void note_narrowed(struct receiver *r, const struct config *c, int64_t now_ms)
 {
     for (size_t i = 0; i < c->n_endpoints; i++)
-        if (c->endpoint[i].narrowed)
+        if (c->endpoint[i].secrets.narrowed)
             receiver_note(r, now_ms, "narrowed", "file", c->endpoint[i].secret_file);
+}
+
+/* Said with each configuration that is taken up: whoever moves the secrets ends it. */
+static void note_exposed(struct receiver *r, const struct config *c, int64_t now_ms)
+{
+    struct trust_weak weak;
+    char by[CONFIG_EXPOSED_BY], text[CONFIG_EXPOSED_BY + PATH_MAX];
+    for (size_t i = 0; i < c->n_endpoints; i++) {
+        if (!config_exposed(c, &c->endpoint[i], &weak))
+            continue;
+        snprintf(text, sizeof text, "%s could be replaced: %s; complycube-inbox doctor says how to move it",
+                 c->endpoint[i].secret_file, config_exposed_by(&weak, by));
+        receiver_note(r, now_ms, "secrets-exposed", "msg", text);
+    }
+}
+
+/* A configuration that may be used; else its error says why not. NULL: memory is out. */
+static struct config *load(struct receiver *r, int64_t now_ms)
+{
+    struct config *c = config_load(&r->env, now_ms);
+    r->barred = c && c->error.code == ERR_NONE && config_may_begin(c, &c->error) != 0;
+    return c;
 }
 
 /* ---- keys ---- */
@@ -180,6 +202,7 @@ static void take_over(struct receiver *r, struct config *new, int64_t now_ms)
             config_free(before[i]);
     use_log(r, now_ms);
     note_narrowed(r, new, now_ms);
+    note_exposed(r, new, now_ms);
     receiver_note(r, now_ms, "configured", "file", *new->path ? new->path : "the environment");
     if (needed)
         receiver_note(
@@ -223,11 +246,12 @@ void receiver_refresh(struct receiver *r, int64_t now_ms, bool at_once)
     bool aged = r->refused && r->cut && config_age(r->refused, now_ms) >= CUT_MS;
     if (at_once)
         use_log(r, now_ms); /* its file may have been moved away */
-    if (!aged && !config_changed(latest, now_ms)) {
+    bool freed = r->barred && config_may_begin(latest, &(struct err){0}) == 0;
+    if (!aged && !freed && !config_changed(latest, now_ms)) {
         end_outgoing(r, now_ms);
         return;
     }
-    struct config *new = config_load(&r->env, now_ms);
+    struct config *new = load(r, now_ms);
     if (!new)
         return;
     if (r->reaches)
@@ -251,7 +275,7 @@ int receiver_open(struct receiver *r, const struct config_env *env, bool brief, 
 {
     *r = (struct receiver){.env = *env, .brief = brief, .log = {.fd = -1}, .looked_ms = now_ms};
     r->refusals.fd = -1;
-    r->config = config_load(env, now_ms);
+    r->config = load(r, now_ms);
     if (!r->config)
         return err_set(e, ERR_MEMORY, "reading the configuration: out of memory");
     if (r->config->error.code == ERR_NONE) {
@@ -259,6 +283,7 @@ int receiver_open(struct receiver *r, const struct config_env *env, bool brief, 
         use_log(r, now_ms);
         use_spool(r, now_ms);
         note_narrowed(r, r->config, now_ms);
+        note_exposed(r, r->config, now_ms);
     }
     struct store_options o;
     receiver_store_options(r->config, brief, &o, &(struct err){0}); /* so that its group is known */
@@ -286,6 +311,8 @@ void receiver_count(struct receiver *r, int64_t now_ms)
     struct err e;
     int64_t since = now_ms - r->count_ms;
     if (!r->refusals.any || !*r->config->database || (r->count_ms && since >= 0 && since < COUNT_AGAIN_MS))
+        return;
+    if (config_may_begin(r->config, &e) != 0) /* its file would be the trace of a database */
         return;
     r->count_ms = write_refusals(r, now_ms, &e) == 0 ? 0 : now_ms;
     if (r->count_ms && e.code != ERR_BUSY && !r->brief && !r->count_said) {

@@ -20,6 +20,7 @@ struct receiver {
     struct config *config;     /* in force; or, before any was good, the broken one */
     struct config *refused;    /* the latest broken one, not in force, or NULL */
     bool cut;                  /* it is sound but looks half-written: look again when it has aged */
+    bool barred;               /* it may not begin a database: look again, at the folders */
     struct config *outgoing;   /* the one before, while its secrets still count; or NULL */
     struct verifier *verifier; /* NULL: no usable configuration */
     struct store *store;       /* NULL: not open, see receiver_store */

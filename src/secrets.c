@@ -2,9 +2,10 @@
  * secrets: one secret file. */
 #include "secrets.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 bool secrets_is_name(struct span name)
@@ -122,52 +123,107 @@ static int parse(struct secrets *s, struct span rest, const char *path, struct e
     return 0;
 }
 
-static int check_mode(const char *path, const struct stat *st, bool *narrowed, struct err *e)
+/* A secret file that is being read. */
+struct source {
+    int fd;
+    const char *path;
+    const struct trust *with;
+    struct stat st;
+};
+
+static int check_owner(const struct source *f, struct err *e)
 {
-    if (st->st_mode & S_IWOTH)
+    if (trust_has(f->with, f->st.st_uid))
+        return 0;
+    return err_set(e, ERR_SECRETS,
+                   "%s belongs to user %u, who could sign events; if its secrets are yours, chown it to the "
+                   "receiver's user or root",
+                   f->path, (unsigned)f->st.st_uid);
+}
+
+/* Root narrows no file that a path of somebody else leads to. */
+static bool may_narrow(const struct source *f, bool exposed)
+{
+    bool own = f->st.st_uid == geteuid();
+    for (size_t i = 0; geteuid() == 0 && i < f->with->n; i++)
+        own &= f->with->user[i] == 0;
+    return own && !exposed;
+}
+
+/* Its mode says nothing if nobody comes as far. */
+static bool lies_closed(const struct source *f, bool exposed)
+{
+    struct stat st;
+    char real[PATH_MAX], folder[PATH_MAX];
+    return f->st.st_uid == 0 && !(f->st.st_mode & S_IWGRP) && !exposed && realpath(f->path, real) &&
+           files_folder(real, folder, sizeof folder) == 0 && stat(folder, &st) == 0 && !(st.st_mode & S_IXOTH);
+}
+
+/* Whoever may replace the file and read others of its owner could put one there whose text he knows, an event's file. */
+static bool reads_too(const struct source *f, bool exposed, const struct trust_weak *weak)
+{
+    return exposed && weak->why == TRUST_GROUP && f->st.st_mode & S_IRGRP && f->st.st_gid == weak->st.st_gid &&
+           f->st.st_uid == geteuid();
+}
+
+static int check_mode(struct secrets *s, const struct source *f, struct err *e)
+{
+    struct trust_weak weak = {.why = TRUST_OTHERS};
+    if (f->st.st_mode & S_IWOTH)
         return err_set(e, ERR_SECRETS,
                        "anyone may write %s, so anyone could sign events; chmod 600 it and renew its "
                        "secrets",
-                       path);
-    if (!(st->st_mode & (S_IROTH | S_IWGRP)))
+                       f->path);
+    if (!(f->st.st_mode & (S_IROTH | S_IWGRP | S_IRGRP)))
         return 0;
-    int fd =
-        geteuid() == st->st_uid || geteuid() == 0 ? open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK) : -1;
-    *narrowed = fd >= 0 && fchmod(fd, 0600) == 0; /* not by its name: the sandbox lets nobody do that */
-    if (fd >= 0)
-        close(fd);
-    if (!*narrowed)
+    bool exposed = trust_walk(f->path, f->with, false, &weak) != 0;
+    if (reads_too(f, exposed, &weak))
+        return err_set(e, ERR_SECRETS, "the group that may replace %s may read it, too; chmod 600 it", f->path);
+    if (!(f->st.st_mode & (S_IROTH | S_IWGRP)))
+        return 0;
+    s->narrowed = may_narrow(f, exposed) && fchmod(f->fd, 0600) == 0;
+    if (!s->narrowed && !lies_closed(f, exposed))
         return err_set(e, ERR_SECRETS,
                        "others may read or change %s, and it is not ours to narrow; chmod 600 it, or "
                        "640 with this user's group",
-                       path);
+                       f->path);
     return 0;
 }
 
-int secrets_read(struct secrets *s, const char *path, struct files_print *print, bool *narrowed, struct err *e)
+static int read_open(struct secrets *s, struct source *f, struct err *e)
 {
-    struct stat st;
     struct buf text = {0};
-    *s = (struct secrets){.n = 0};
-    *narrowed = false;
-    *print = files_look(path);
-    int failed = files_read_text(path, &text, &st, e);
-    if (failed && e)
+    int result = files_read_open(f->fd, f->path, &text, &f->st, e);
+    if (result != 0 && e)
         e->code = ERR_SECRETS;
-    if (!failed) {
-        *print = files_print(&st);
-        failed = check_mode(path, &st, narrowed, e) != 0 || parse(s, (struct span){text.at, text.len}, path, e) != 0;
+    if (result == 0) {
+        s->print = files_print(&f->st);
+        bool sound = check_owner(f, e) == 0 && check_mode(s, f, e) == 0 &&
+                     parse(s, (struct span){text.at, text.len}, f->path, e) == 0;
+        result = sound ? 0 : -1;
     }
+    if (s->narrowed && fstat(f->fd, &f->st) == 0)
+        s->print = files_print(&f->st);
     if (text.at)
         explicit_bzero(text.at, text.cap);
     buf_release(&text);
-    if (failed) {
-        secrets_release(s);
+    return result;
+}
+
+int secrets_read(struct secrets *s, const char *path, const struct trust *with, struct err *e)
+{
+    *s = (struct secrets){.print = files_look(path)};
+    struct source f = {.fd = files_open_text(path, e), .path = path, .with = with};
+    if (f.fd < 0) {
+        if (e)
+            e->code = ERR_SECRETS;
         return -1;
     }
-    if (*narrowed)
-        *print = files_look(path);
-    return 0;
+    int result = read_open(s, &f, e);
+    close(f.fd);
+    if (result != 0)
+        secrets_release(s);
+    return result;
 }
 
 int secrets_from_text(struct secrets *s, const char *value, struct err *e)

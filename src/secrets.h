@@ -11,6 +11,7 @@
 #include "buf.h"
 #include "err.h"
 #include "files.h"
+#include "trust.h"
 #include "verify.h"
 
 enum {
@@ -31,16 +32,23 @@ struct secret {
 struct secrets {
     struct secret list[SECRETS_MAX];
     size_t n;
-    bool unterminated; /* the last line has no newline: perhaps only half of it has arrived */
+    bool unterminated;        /* the last line has no newline: perhaps only half of it has arrived */
+    bool narrowed;            /* the file's mode was narrowed to 0600 */
+    struct files_print print; /* of the file, also if it was refused */
 };
 
 /*
- * Read a secret file and narrow its mode to 0600 where it is ours and others may read it (*narrowed).
- * out:    0 and *s, to be released; *print is of the file read
- * errors: ERR_SECRETS  it cannot be read, others may write it or it cannot be narrowed, a line is malformed,
+ * Read a secret file. All that is judged, and the mode that is changed, is of the descriptor that is read.
+ *
+ * in:     with  whose files are accepted: root's, the receiver's user's, and the configuration's owner's. The latter may
+ *               name any file anyway, and owns the secrets on a shared host whose receiver runs as the web server's user
+ * out:    0 and *s, to be released
+ * A file of this process's user that others may read is narrowed to 0600, if `with` alone can change where its path leads;
+ * root narrows for nobody else. A file of root that others may read is accepted if its folder lets nobody else in.
+ * errors: ERR_SECRETS  it cannot be read, belongs to another, others may write or read it, a line is malformed,
  *         a name or a value comes twice
  */
-int secrets_read(struct secrets *s, const char *path, struct files_print *print, bool *narrowed, struct err *e);
+int secrets_read(struct secrets *s, const char *path, const struct trust *with, struct err *e);
 
 /* One secret without a file, from the process environment, which keeps it. */
 int secrets_from_text(struct secrets *s, const char *value, struct err *e);

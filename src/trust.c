@@ -15,16 +15,16 @@ struct walk {
     char at[PATH_MAX];   /* what was walked, without a slash at its end but for "/" */
     char rest[PATH_MAX]; /* what is left to walk */
     int links;
-    bool sticky;         /* `at` is a folder whose names only their owners may replace */
+    bool sticky; /* `at` is a folder whose names only their owners may replace */
 };
 
 struct trust trust_in(uid_t a, uid_t b) { return (struct trust){{a, b}, 2}; }
 
-static bool is_trusted(const struct trust *with, uid_t uid)
+bool trust_has(const struct trust *with, uid_t user)
 {
-    bool is = uid == 0;
+    bool is = user == 0;
     for (size_t i = 0; i < with->n; i++)
-        is |= with->user[i] == uid;
+        is |= with->user[i] == user;
     return is;
 }
 
@@ -79,7 +79,7 @@ static int follow(struct walk *w)
 static int judge_folder(struct walk *w, const struct stat *st)
 {
     w->sticky = st->st_mode & S_ISVTX;
-    if (!is_trusted(w->with, st->st_uid))
+    if (!trust_has(w->with, st->st_uid))
         return found_weak(w, st, TRUST_OWNER);
     if (w->sticky)
         return 0;
@@ -104,11 +104,11 @@ static int step(struct walk *w, const char *part, bool leaf)
         return -1;
     if (lstat(w->at, &st) != 0)
         return errno == ENOENT ? 2 : -1;
-    if (w->sticky && !is_trusted(w->with, st.st_uid))
+    if (w->sticky && !trust_has(w->with, st.st_uid))
         return found_weak(w, &st, TRUST_OWNER);
     bool last = w->rest[strspn(w->rest, "/")] == '\0';
     if (S_ISLNK(st.st_mode))
-        return is_trusted(w->with, st.st_uid) ? follow(w) : found_weak(w, &st, TRUST_OWNER);
+        return trust_has(w->with, st.st_uid) ? follow(w) : found_weak(w, &st, TRUST_OWNER);
     if (last && !leaf)
         return 2;
     int weak = judge_folder(w, &st);

@@ -44,6 +44,9 @@ struct trust_weak {
  */
 int trust_walk(const char *path, const struct trust *with, bool leaf, struct trust_weak *weak);
 
+/* Is this user one of the trusted? */
+bool trust_has(const struct trust *with, uid_t user);
+
 /* The trusted: root, and each of these users. */
 struct trust trust_in(uid_t a, uid_t b);
 

@@ -510,7 +510,7 @@ if ($> == 0 && unprivileged()) {
     my $shared = sub {
         my ($f) = @_;
         chown -1, $daemon[3], $f->path('home/private');
-        chmod 02770, $f->path('home/private');
+        chmod 03770, $f->path('home/private');
         config($f, sub { s/\A/group = "daemon"\n/ });
         chown +(unprivileged())[0], 0, $f->config;
         my $tool = $f->path('run/complycube-inbox');

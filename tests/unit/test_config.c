@@ -155,7 +155,7 @@ static void a_readable_secret_file_is_narrowed_and_a_writable_one_refused(void *
     chmod(secrets, 0644);
     struct config *c = config_load(&env, now_ms());
     assert_int_equal(c->error.code, ERR_NONE);
-    assert_true(c->endpoint[0].narrowed);
+    assert_true(c->endpoint[0].secrets.narrowed);
     assert_int_equal(stat(secrets, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
     config_free(c);
