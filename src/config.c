@@ -393,8 +393,7 @@ static int read_environment(struct config *c, const struct config_env *env)
         return broken(c, ERR_CONFIG, "COMPLYCUBE_WEBHOOK_SECRET is set without COMPLYCUBE_WEBHOOK_DATABASE",
                       "set both");
     if (!env->secret)
-        return broken(c, ERR_SECRETS, "COMPLYCUBE_WEBHOOK_DATABASE is set without COMPLYCUBE_WEBHOOK_SECRET",
-                      "set both");
+        return broken(c, ERR_SECRETS, "COMPLYCUBE_WEBHOOK_DATABASE is set without its _SECRET", "set both");
     c->named = own(c, strdup(env->database));
     c->database = own(c, config_real(c->named));
     if (check_values(c, "1M", "") != 0)

@@ -4,6 +4,7 @@
 #include "receiver.h"
 #include "refusals.h"
 #include "store_keep.h"
+#include "store_sqlite_vfs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,6 +73,8 @@ static void tell_unopened(struct doctor *d, const struct err *e)
         step_restore(d, "");
     else if (e->code == ERR_DATABASE && strstr(e->msg, "-wal holds events"))
         step_orphan(d);
+    else if (e->code == ERR_DATABASE && store_sqlite_refused(d->database, NULL))
+        doctor_step(d, "by hand: find out who put it there, and remove it; the database itself is whole");
     else if (e->code == ERR_DATABASE)
         step_restore(d, "move the file away with its -wal and -shm, and ");
     else if (e->code == ERR_FULL)

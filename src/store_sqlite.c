@@ -7,6 +7,7 @@
 #include "files.h"
 #include "store_sqlite_files.h"
 #include "store_sqlite_impl.h"
+#include "store_sqlite_vfs.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -40,6 +41,8 @@ int store_sqlite_error(struct store *s, const char *doing, struct err *e)
     int os = s->db ? sqlite3_system_errno(s->db) : ENOMEM;
     enum err_code code = ERR_DATABASE;
     const char *cure = "see complycube-inbox doctor";
+    if ((rc == SQLITE_CANTOPEN || rc == SQLITE_IOERR) && store_sqlite_refused(s->path, e))
+        return -1;
     if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
         code = ERR_BUSY, cure = "a consumer holds a transaction open";
     else if (rc == SQLITE_FULL || (rc == SQLITE_IOERR && (os == ENOSPC || os == EDQUOT)) ||
@@ -263,8 +266,8 @@ static int open_file(struct store *s, const struct store_options *o, struct err 
                    : err_set(e, ERR_READONLY, "%s: %s; see complycube-inbox doctor", s->path, strerror(errno));
     s->dev = st.st_dev;
     s->ino = st.st_ino;
-    if (sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
-        return store_sqlite_error(s, "opening it", e);
+    if (store_sqlite_connect(s, e) != 0)
+        return -1;
     store_sqlite_wait(s, o->wait_ms);
     if (sqlite3_db_readonly(s->db, "main") == 1)
         return err_set(e, ERR_READONLY, "%s is not writable for this user", s->path);
@@ -359,8 +362,6 @@ static void close_sqlite(struct store *s)
 
 int store_sqlite_open(struct store **out, const char *path, const struct store_options *o, struct err *e)
 {
-    sqlite3_config(SQLITE_CONFIG_SINGLETHREAD); /* a store belongs to one thread; only the first call counts */
-    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     struct store *s = calloc(1, sizeof *s);
     if (!s)
         return err_set(e, ERR_MEMORY, "opening %s: out of memory", path);

@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "files.h"
+#include "store_sqlite_vfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,8 +31,7 @@ int store_sqlite_lone_open(struct store **out, const char *path, struct err *e)
     s->lock.fd = -1;
     s->wait_ms = STORE_SQLITE_HOLD_MS;
     snprintf(s->path, sizeof s->path, "%s", path);
-    if (sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
-        store_sqlite_error(s, "opening it", e);
+    if (store_sqlite_connect(s, e) != 0) {
         store_sqlite_lone_close(s);
         return -1;
     }

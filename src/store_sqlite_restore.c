@@ -136,12 +136,16 @@ static int check_kind(struct restore *r, struct store *from, struct err *e)
 
 static int make_copy(struct restore *r, struct err *e)
 {
-    char part[PATH_MAX];
+    char part[PATH_MAX], file[PATH_MAX];
     struct store *from = NULL;
     mode_t mode = r->options->group == (gid_t)-1 ? 0600 : 0660;
     if (snprintf(part, sizeof part, "%s.restoring", r->base) >= (int)sizeof part)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
-    if (check_file(r, e) != 0 || store_sqlite_lone_open(&from, r->file, e) != 0)
+    if (check_file(r, e) != 0)
+        return -1;
+    if (!realpath(r->file, file)) /* it may be a link to the latest backup */
+        return err_set(e, ERR_NOT_FOUND, "%s: %s", r->file, strerror(errno));
+    if (store_sqlite_lone_open(&from, file, e) != 0)
         return -1;
     int64_t need = size_of(r->file) + (r->how->only_backup ? 0 : size_of(r->path) / 4);
     int failed = check_kind(r, from, e) != 0 ||
@@ -374,8 +378,6 @@ int store_sqlite_restore(const char *path, const struct store_options *o, const 
 {
     struct restore r = {.path = path, .file = file, .options = o, .how = how, .told = told};
     r.copy.fd = r.lock.fd = -1;
-    sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
-    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     int failed = beside_base(path, r.base, e) != 0 || make_copy(&r, e) != 0 ? -1 : 0;
     if (!failed) {
         r.bring = (struct store_sqlite_bring){
