@@ -120,7 +120,7 @@ static FILE *open_file(const struct cmd *cmd, struct err *e)
     const char *path = cmd->file;
     int fd = cmd->output ? dup(cmd->output->fd)
                          : open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    FILE *to = fd >= 0 && fchmod(fd, 0600) == 0 ? fdopen(fd, "w") : NULL;
+    FILE *to = fd >= 0 && (cmd->output || fchmod(fd, 0600) == 0) ? fdopen(fd, "w") : NULL;
     if (!to) {
         err_set(e, errno == EEXIST ? ERR_USAGE : ERR_READONLY, "%.200s cannot be made: %s%s", path, strerror(errno),
                 errno == EEXIST ? "; name a new file" : "");

@@ -1,0 +1,162 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# Root runs the operator's tool over an inbox that others may write: it acts as the owner of the database's folder, and nothing
+# outside the inbox changes, whatever an application's user has planted there. The stand-ins for files of the machine lie in
+# the test's own folder; games is the receiver's user, news an application's, users their group.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use File::Temp qw(tempdir);
+use File::Find ();
+use POSIX ();
+use Test::More;
+use Event;
+use Fixture;
+
+plan skip_all => 'only root can be tricked so' if $> != 0;
+my $bin = Cwd::abs_path($ENV{BIN} // 'build/bin');
+my ($games, $news) = map { (getpwnam $_)[2] } qw(games news);
+my $users = getgrnam 'users';
+
+# A server of its own: the configuration is root's, the secrets lie apart.
+sub server {
+    my ($more) = @_;
+    my $dir = tempdir('cw-XXXXXX', TMPDIR => 1, CLEANUP => !$ENV{KEEP});
+    chmod 0755, $dir;
+    system('cp', "$bin/complycube-inbox", $dir) == 0 or die;
+    for (['lib', $games, $users, 03770], ['etc', $games, $games, 0700], ['spool', $games, $games, 0700], ['victims', 0, 0, 0755]) {
+        mkdir "$dir/$_->[0]";
+        chown $_->[1], $_->[2], "$dir/$_->[0]";
+        chmod $_->[3], "$dir/$_->[0]";
+    }
+    spew("$dir/etc/secrets", "main $Event::SECRET{live}\n", $games, 0600);
+    spew("$dir/inbox.conf", <<~"C", 0, 0644);
+        database = "lib/inbox.db"
+        group = "users"
+        spool = "spool"
+        $more
+        endpoint live { secret_file = "etc/secrets" }
+        C
+    is(as($games, "$dir/complycube-inbox", '-c', "$dir/inbox.conf", 'init'), 0, 'the inbox is made');
+    return $dir;
+}
+
+sub spew {
+    my ($path, $text, $owner, $mode) = @_;
+    open my $f, '>', $path or die "$path: $!";
+    print $f $text;
+    close $f;
+    chown $owner, -1, $path;
+    chmod $mode, $path;
+}
+
+sub quietly { open STDIN, '<', '/dev/null'; open STDOUT, '>', '/dev/null'; open STDERR, '>', '/dev/null' }
+
+# Run as a user with the group: its exit code, 255 after 60 s.
+sub as {
+    my ($uid, @cmd) = @_;
+    my $pid = fork // die;
+    if (!$pid) {
+        quietly();
+        alarm 60;
+        exec 'setpriv', "--reuid=$uid", "--regid=$uid", "--groups=$users", @cmd if $uid;
+        exec @cmd;
+    }
+    waitpid $pid, 0;
+    return $? & 127 ? 255 : $? >> 8;
+}
+
+# Each file below a folder: kind, mode, owner, group, content.
+sub picture {
+    my ($dir) = @_;
+    my %all;
+    File::Find::find({ no_chdir => 1, wanted => sub {
+        my @st = lstat $_;
+        $all{$_} = join ' ', sprintf('%06o', $st[2]), @st[4, 5], -l _ ? readlink $_ : -f _ ? Fixture::slurp($_) : '';
+    } }, $dir);
+    return \%all;
+}
+
+my @commands = (['list'], ['stats'], ['watch'], ['doctor'], [qw(doctor --as news)], [qw(verify --stored)], ['secrets'], ['config'], ['history'], ['quarantine'],
+    ['init'], ['migrate'], ['prune'], ['spool'], [qw(requeue 1)], [qw(ack 1)], [qw(dead 1)], [qw(erase -r nobody)], [qw(import /dev/null)], ['export'],
+    [qw(work --once -m 2 true)], [qw(show 1)], [qw(send --list-types)]);
+
+my %planted = (
+    'links' => sub { my ($path, $victim) = @_; symlink $victim, $path },
+    'hard links' => sub { my ($path, $victim) = @_; link $victim, $path },
+    'links to folders' => sub { my ($path, $victim) = @_; symlink $victim =~ s!/[^/]*\z!!r, $path },
+    'FIFOs' => sub { my ($path) = @_; POSIX::mkfifo($path, 0666) },
+    'folders' => sub { my ($path) = @_; mkdir $path, 0777 },
+);
+
+for my $form ('table', 'directory') {
+    my $dir = server($form eq 'directory' ? "inbox = \"directory\"\ndirectory = \"lib/inbox.d\"" : '');
+    my @tool = ("$dir/complycube-inbox", '-c', "$dir/inbox.conf");
+    is(as(0, @tool, 'import', 'tests/vectors'), 0, "$form: root imports the examples");
+    is((stat "$dir/lib/inbox.db")[4], $games, 'the database is still its owner\'s');
+    my $n = 0;
+    spew("$dir/victims/$_->[0]", "$_->[0]\n", 0, $_->[1]) for ['passwd', 0644], ['shadow', 0600], ['script', 0755];
+    for my $kind (sort keys %planted) {
+        next if $kind eq 'hard links' && do { open my $f, '<', '/proc/sys/fs/protected_hardlinks'; ($f ? readline $f : 0) == 1 } && 0;
+        my @names = (qw(inbox.db-journal inbox.db.lock inbox.db.refused inbox.db.missed inbox.db.restoring inbox.db.own.new), $form eq 'directory' ? qw(inbox.d/new inbox.d/setting.new) : ());
+        my @made = grep { my $path = "$dir/lib/$_"; !-e $path && !-l $path && $planted{$kind}->($path, "$dir/victims/shadow") } @names;
+        lchown("$dir/lib/$_") for @made;
+        my $before = picture("$dir/victims");
+        my %code = map { ("@$_" => as(0, @tool, @$_)) } @commands;
+        is_deeply(picture("$dir/victims"), $before, "$form, $kind in place of @{[scalar @made]} names: nothing outside the inbox changes");
+        is_deeply([grep { $code{$_} == 255 } sort keys %code], [], 'and no command hangs or crashes');
+        system('rm', '-rf', map { "$dir/lib/$_" } @made);
+        $n += @made;
+    }
+    cmp_ok($n, '>', 10, 'something was planted');
+    is(as(0, @tool, 'list'), 0, 'without them all is well');
+}
+
+sub lchown { my ($path) = @_; system('chown', '-h', "$news:$users", $path) }
+
+# An application's user replaces an endpoint's folder by a link to one of root's.
+{
+    my $dir = server("inbox = \"directory\"\ndirectory = \"lib/inbox.d\"");
+    my @tool = ("$dir/complycube-inbox", '-c', "$dir/inbox.conf");
+    is(as($news, 'mv', "$dir/lib/inbox.d/live", "$dir/lib/inbox.d/.live") + as($news, 'ln', '-s', "$dir/victims", "$dir/lib/inbox.d/live"), 0, 'a link stands in the place of an endpoint\'s folder')
+        or diag `ls -la $dir/lib/inbox.d`;
+    as(0, @tool, @$_) for @commands;
+    is_deeply([glob "$dir/victims/*"], [], 'root makes nothing behind it');
+}
+
+# What root names and only root may use.
+{
+    my $dir = server('');
+    my @tool = ("$dir/complycube-inbox", '-c', "$dir/inbox.conf");
+    mkdir "$dir/root", 0700;
+    system('cp', '-r', 'tests/vectors', "$dir/root/vectors");
+    is(as(0, @tool, 'import', "$dir/root/vectors"), 0, 'root imports a folder of its own');
+    is(as(0, @tool, 'backup', "$dir/root/b.db"), 0, 'root makes a backup in a folder of its own');
+    is(join(' ', map { sprintf '%d %04o', $_->[4], $_->[2] & 07777 } [stat "$dir/root/b.db"]), '0 0600', 'which is root\'s, closed');
+    is(as(0, @tool, 'backup', "$dir/root/b.db"), 2, 'it takes no name that is taken');
+    is(as(0, @tool, 'export', '--file', "$dir/root/e.jsonl"), 0, 'root exports there');
+    is(scalar(() = Fixture::slurp("$dir/root/e.jsonl") =~ /\n/g), 26, 'every event');
+    isnt(as(0, @tool, 'export', '--file', "$dir/root/none.jsonl", '--client', 'nobody'), 0, 'an export that fails');
+    is_deeply([sort glob "$dir/root/*"], [map { "$dir/root/$_" } qw(b.db e.jsonl vectors)], 'leaves nothing');
+    is(as(0, @tool, 'restore', "$dir/root/b.db"), 0, 'root restores from there');
+    is_deeply([glob "$dir/lib/*.{restored-from,backup}* $dir/lib/inbox.db.own/*{restored-from,backup-}*"], [], 'with no copy left beside the database');
+    is((stat "$dir/lib/inbox.db")[4], $games, 'the database belongs to its owner');
+    is(as(0, @tool, 'import', "$dir/root/e.jsonl"), 0, 'and imports a file of its own');
+}
+
+# Root acts as root only where nobody else could have arranged it.
+{
+    my $dir = server('');
+    my @tool = ("$dir/complycube-inbox", '-c', "$dir/inbox.conf");
+    chown 0, $users, "$dir/lib";
+    is(as(0, @tool, 'list'), 5, 'in a folder of root\'s that others may write the tool refuses');
+    chown 0, 0, "$dir/lib";
+    chmod 01777, "$dir/lib";
+    is(as(0, @tool, 'list'), 5, 'a sticky one too');
+    chmod 0755, "$dir/lib";
+    is(as(0, @tool, 'list'), 0, 'in one of root\'s alone it acts as root');
+    chown $games, -1, "$dir/inbox.conf";
+    is(as(0, @tool, 'list'), 5, 'but not by a configuration that another user may change');
+}
+done_testing;
