@@ -239,10 +239,8 @@ static int read_endpoint(struct config *c, cfg_t *section, struct config_endpoin
     p->secret_file = absolute(c, file);
     if (!events || !p->secret_file)
         return broken(c, ERR_MEMORY, "out of memory", "");
-    if (c->error.code != ERR_NONE)
-        return -1;
-    if (c->without_secrets)
-        return 0;
+    if (c->error.code != ERR_NONE || c->without_secrets)
+        return c->error.code != ERR_NONE ? -1 : 0;
     if (secrets_read(&p->secrets, p->secret_file, &c->trusted, &c->error) != 0)
         return -1;
     if (p->secrets.n == 0)

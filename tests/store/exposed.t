@@ -9,6 +9,7 @@ use Test::More;
 use Doctor;
 use Event;
 use Fixture;
+use Proc qw(unprivileged);
 
 my $tool = 'complycube-inbox';
 sub tool { my ($f, @args) = @_; return $f->run($f->path("run/$tool"), '-c', $f->config, @args) }
@@ -46,13 +47,54 @@ subtest 'an older layout works on, with a warning' => sub {
 };
 
 subtest 'a file of a third owner holds no secrets' => sub {
-    plan skip_all => 'root gives files away' if $>;
+    plan skip_all => 'the files of two users are put there by root' if $>;
     my $f = fixture();
     is post($f), 200, 'there is a database';
-    chown 12345, -1, $f->path('home/private/secrets');
-    chmod 0644, $f->path('home/private/secrets');
+    chown 12345, (unprivileged())[1], $f->path('home/private/secrets');
+    chmod 0640, $f->path('home/private/secrets');
     is post($f), 500, 'no event is accepted';
     like $f->{cgi_log}, qr/belongs to user 12345/, 'the log names the owner';
+    $f->finish;
+};
+subtest 'init widens no mode while secrets could be replaced' => sub {
+    my $f = fixture();
+    is post($f), 200, 'there is a database';
+    my $group = getgrgid((unprivileged())[1] // (split ' ', $))[0]);
+    my $conf = Fixture::slurp($f->config);
+    $f->write('home/public_html/cgi-bin/complycube-webhook.conf', qq(group = "$group"\n$conf));
+    chmod 0770, $f->path('home/private');
+    my ($code, undef, $err) = tool($f, 'init');
+    is $code, 0, 'init runs';
+    like $err, qr/files keep their modes/, 'and says what it leaves';
+    is sprintf('%04o', (stat $f->database)[2] & 07777), '0600', 'the database keeps its mode';
+    ok !-e $f->database . '.own', 'and nothing is moved';
+    $f->finish;
+};
+
+subtest 'no mode is narrowed through a folder that others may write' => sub {
+    my $f = fixture();
+    is post($f), 200, 'there is a database';
+    my $other = $f->write('home/other', "main $SECRET{live}\n", 0644);
+    unlink $f->path('home/private/secrets');
+    symlink $other, $f->path('home/private/secrets');
+    chmod 0770, $f->path('home/private');
+    is post($f), 500, 'the file is refused';
+    is sprintf('%04o', (stat $other)[2] & 07777), '0644', 'and keeps its mode';
+    $f->finish;
+};
+
+subtest 'links and sticky folders of the trusted are accepted' => sub {
+    my $f = fixture();
+    $f->folder('home/private/..1', 0700);
+    rename $f->path('home/private/secrets'), $f->path('home/private/..1/secrets');
+    symlink '..1', $f->path('home/private/..data');
+    symlink '..data/secrets', $f->path('home/private/secrets');
+    my @user = unprivileged();
+    system('chown', '-h', "$user[0]:$user[1]", map { $f->path("home/private/$_") } '..data', 'secrets') if @user;
+    is((tool($f, 'init'))[0], 0, 'a mount with links, as Kubernetes makes it');
+    is post($f), 200, 'an event is stored';
+    chmod 01777, $f->path('home/private');
+    is((tool($f, 'watch'))[0], 0, 'in a sticky folder names stay whose they are');
     $f->finish;
 };
 done_testing;
