@@ -225,10 +225,8 @@ static void step_move(struct doctor *d, const struct config *c, const struct con
                     p->secret_file, file, p->name);
         return;
     }
-    if (d->user)
-        doctor_step(d, "install -d -m 700 -o %s %q", doctor_owner(d->user->pw_uid, owner), folder);
-    else
-        doctor_step(d, "install -d -m 700 %q", folder);
+    uid_t uid = d->user ? d->user->pw_uid : config_receiver(c); /* root may do what its user was told */
+    doctor_step(d, "install -d -m 700 -o %s %q", doctor_owner(uid, owner), folder);
     doctor_step(d, "cp -pP %q %q", p->secret_file, file); /* not what a link that is put there by then leads to */
     step_secret_file(d, c, p, file);
     doctor_step(d, "rm %q", p->secret_file);

@@ -46,6 +46,26 @@ subtest 'an older layout works on, with a warning' => sub {
     $f->finish;
 };
 
+subtest 'where a group is set, doctor moves the secrets, and no event is refused meanwhile' => sub {
+    my $f = fixture();
+    is post($f), 200, 'there is a database';
+    my $group = getgrgid((unprivileged())[1] // (split ' ', $))[0]);
+    my $conf = Fixture::slurp($f->config);
+    $f->write('home/public_html/cgi-bin/complycube-webhook.conf', qq(group = "$group"\n$conf));
+    chmod 0770, $f->path('home/private');
+    my (undef, @told) = doctor($f);
+    my @seen = only('secret folder', @told);
+    is scalar @seen, 3, 'each file is named';
+    for my $step (map { @{ $_->{cures} } } @seen) {
+        cure({ finding => 'a step', cures => [$step] });
+        is post($f), 200, 'an event is accepted';
+    }
+    my ($code, @findings) = doctor($f);
+    is scalar(only('secret folder', @findings)), 0, 'the warning is gone';
+    unlike join(' ', map { $_->{finding} } grep { $_->{what} eq 'secrets' && $_->{verdict} eq 'wrong' } @findings), qr/./, 'and the secrets are in force';
+    $f->finish;
+};
+
 subtest 'a file of a third owner holds no secrets' => sub {
     plan skip_all => 'the files of two users are put there by root' if $>;
     my $f = fixture();
