@@ -8,6 +8,7 @@ use JSON::PP;
 use MIME::Base64;
 use Test::More;
 use Digest::SHA qw(hmac_sha256_hex);
+use Source qw(listed);
 use Upgrade;
 use Exporter 'import';
 our @EXPORT = qw(taken_over cron_runs consumers);
@@ -136,7 +137,7 @@ sub consumers {
     my $to = $u->path($u->{home} || 'home');
     mkdir $to;
     chmod 0755, $to;
-    for my $path (glob "$from/php/*.php $from/perl/*") {
+    for my $path (listed($from, "php/*.php", "perl/*")) {
         my $copy = "$to/" . basename($path);
         open my $out, '>:raw', $copy or die "$copy: $!";
         print $out Upgrade::slurp($path);

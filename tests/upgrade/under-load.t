@@ -18,6 +18,7 @@ use FastCgi;
 use Fixture;
 use Proc qw(wait_until);
 use Tool;
+use Source qw(listed);
 use Upgrade;
 
 my ($SOURCE, $why) = Upgrade::released();
@@ -90,7 +91,7 @@ sub by_cgi {
 sub consumer {
     my ($f, $language) = @_;
     my ($ending, $text) = @{ $CONSUMER{$language} };
-    my ($library) = glob "$RELEASED/consumers/$language/ComplyCubeInbox.*";
+    my ($library) = listed("$RELEASED/consumers/$language", "ComplyCubeInbox.*");
     $f->write('run/' . $library =~ s{.*/}{}r, Fixture::slurp($library));
     my $program = $f->write("run/consumer.$ending", $text);
     return Proc->start(cmd => [$language, $program, $f->{files} ? $f->path('home/private/inbox.d') : $f->database, $f->path('run/worked')],
