@@ -5,6 +5,6 @@
 #ifndef VERSION_H
 #define VERSION_H
 
-#define VERSION "0.1.0"
+#define VERSION "0.1.1"
 
 #endif
