@@ -120,46 +120,59 @@ static bool is_body(const char *name)
 
 static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-/* The names of bodies in a folder, in their order: how many, with *names to be freed, or -1 with errno. */
-static int list_bodies(DIR *folder, char ***names)
+struct bodies {
+    char **name; /* n of them, to be freed */
+    size_t n, cap;
+};
+
+static int add_body(struct bodies *b, const char *name)
 {
-    int n = 0, cap = 0;
-    *names = NULL;
-    errno = 0;
-    for (const struct dirent *p; (p = readdir(folder));) {
-        if (!is_body(p->d_name))
-            continue;
-        char **list = n < cap ? *names : realloc(*names, (size_t)(cap = cap ? 2 * cap : 64) * sizeof *list);
+    if (b->n == b->cap) {
+        size_t cap = b->cap ? 2 * b->cap : 64;
+        char **list = realloc(b->name, cap * sizeof *list);
         if (!list)
-            break;
-        *names = list;
-        if (!(list[n] = strdup(p->d_name)))
-            break;
-        n++;
-        errno = 0;
+            return -1;
+        b->name = list;
+        b->cap = cap;
     }
-    if (n)
-        qsort(*names, (size_t)n, sizeof **names, by_name);
-    return errno ? -1 : n;
+    char *copy = strdup(name);
+    if (!copy)
+        return -1;
+    b->name[b->n++] = copy;
+    return 0;
+}
+
+/* The bodies of a folder, in the order of their names: 0, or -1 with errno and those that were found. */
+static int list_bodies(DIR *folder, struct bodies *b)
+{
+    const struct dirent *p;
+    while ((errno = 0, p = readdir(folder)))
+        if (is_body(p->d_name) && add_body(b, p->d_name) != 0)
+            break;
+    int failed = errno;
+    if (b->n)
+        qsort(b->name, b->n, sizeof *b->name, by_name);
+    errno = failed;
+    return failed ? -1 : 0;
 }
 
 static void read_folder(struct cmd_import *x, const char *path, DIR *folder)
 {
-    char **names;
+    struct bodies b = {0};
     struct buf table = {0};
-    int n = list_bodies(folder, &names);
-    if (n < 0)
+    bool whole = list_bodies(folder, &b) == 0;
+    if (!whole)
         refuse_errno(x, path);
     bool more = true;
     if (!read_file(path, "SIGNATURES.tsv", "", BODY_MAX, &table) && errno != ENOENT)
         refuse_errno(x, path);
-    if (n == 0)
+    if (whole && b.n == 0)
         cmd_import_refuse(x, path, "no file NAME.json is in this folder");
-    for (int i = 0; i < n; i++) {
-        more = more && import_file(x, path, names[i], &table);
-        free(names[i]);
+    for (size_t i = 0; i < b.n; i++) {
+        more = more && import_file(x, path, b.name[i], &table);
+        free(b.name[i]);
     }
-    free(names);
+    free(b.name);
     buf_release(&table);
 }
 

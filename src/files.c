@@ -64,7 +64,9 @@ static size_t more_room(struct buf *b, size_t more)
 int files_open_text(const char *path, struct err *e)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    return fd >= 0 ? fd : err_set(e, ERR_CONFIG, "opening %s: %s", path, strerror(errno));
+    if (fd < 0)
+        err_set(e, ERR_CONFIG, "opening %s: %s", path, strerror(errno));
+    return fd;
 }
 
 int files_read_open(int fd, const char *path, struct buf *out, struct stat *st, struct err *e)

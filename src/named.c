@@ -45,16 +45,13 @@ static int add(int folder, const char *name, const char *path)
         opened.list = list;
         opened.cap = cap;
     }
-    struct one *one = &opened.list[opened.n];
-    one->fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    one->path = one->fd >= 0 ? strdup(path) : NULL;
-    if (one->path) {
-        opened.n++;
-        return one->fd;
-    }
-    if (one->fd >= 0)
-        close(one->fd);
-    return -1;
+    char *copy = strdup(path);
+    int fd = copy ? openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOCTTY) : -1;
+    if (fd >= 0)
+        opened.list[opened.n++] = (struct one){copy, fd};
+    else
+        free(copy);
+    return fd;
 }
 
 static bool is_imported(const char *name)
