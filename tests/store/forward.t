@@ -12,6 +12,8 @@ use Fixture;
 use Proc qw(wait_until);
 use Tool;
 
+my ($version) = Fixture::slurp("$FindBin::Bin/../../src/version.h") =~ /VERSION "([^"]+)"/;
+
 my @FORWARD = qw(forward -e live);
 
 # A fixture with events, and a server that keeps what it gets as run/got-N before it answers. Gives both.
@@ -54,7 +56,7 @@ subtest 'the exact body and signature' => sub {
         delete @header{qw(host accept)};
         is($first, 'POST /hooks/complycube?a=b&c', 'it goes to the very URL');
         is_deeply(\%header, { 'content-type' => 'application/json', 'complycube-signature' => sign($bodies[$i]),
-            'content-length' => length $bodies[$i], 'user-agent' => 'complycube-inbox/0.1.0' }, 'with no header but these');
+            'content-length' => length $bodies[$i], 'user-agent' => "complycube-inbox/$version" }, 'with no header but these');
     }
     is(scalar(my @connections = glob $f->path('run/got-*-1')), 3, 'by one connection');
     $f->finish;
