@@ -13,7 +13,8 @@ struct walk {
     const struct trust *with;
     struct trust_weak *weak;
     char at[PATH_MAX];   /* what was walked, without a slash at its end but for "/" */
-    char rest[PATH_MAX]; /* what is left to walk */
+    char rest[PATH_MAX]; /* what is left to walk, ... */
+    const char *next;    /* ... from here on */
     int links;
     bool sticky; /* `at` is a folder whose names only their owners may replace */
 };
@@ -36,15 +37,15 @@ static int found_weak(struct walk *w, const struct stat *st, enum trust_why why)
     return 1;
 }
 
-/* Take the next part of w->rest; false: there is none. */
+/* Take the next part; false: there is none. */
 static bool next_part(struct walk *w, char *part, size_t size)
 {
-    size_t from = strspn(w->rest, "/"), len = strcspn(w->rest + from, "/");
+    size_t from = strspn(w->next, "/"), len = strcspn(w->next + from, "/");
     if (len == 0 || len >= size)
         return false;
-    memcpy(part, w->rest + from, len);
+    memcpy(part, w->next + from, len);
     part[len] = '\0';
-    memmove(w->rest, w->rest + from + len, strlen(w->rest + from + len) + 1);
+    w->next += from + len;
     return true;
 }
 
@@ -66,9 +67,10 @@ static int follow(struct walk *w)
     if (++w->links > LINKS_MAX)
         return -1;
     errno = ENAMETOOLONG;
-    if (snprintf(joined, sizeof joined, "%s/%s", text, w->rest) >= (int)sizeof joined)
+    if (snprintf(joined, sizeof joined, "%s/%s", text, w->next) >= (int)sizeof joined)
         return -1;
     memcpy(w->rest, joined, strlen(joined) + 1);
+    w->next = w->rest;
     if (*text == '/')
         memcpy(w->at, "/", 2);
     else
@@ -106,7 +108,7 @@ static int step(struct walk *w, const char *part, bool leaf)
         return errno == ENOENT ? 2 : -1;
     if (w->sticky && !trust_has(w->with, st.st_uid))
         return found_weak(w, &st, TRUST_OWNER);
-    bool last = w->rest[strspn(w->rest, "/")] == '\0';
+    bool last = w->next[strspn(w->next, "/")] == '\0';
     if (S_ISLNK(st.st_mode))
         return trust_has(w->with, st.st_uid) ? follow(w) : found_weak(w, &st, TRUST_OWNER);
     if (last && !leaf)
@@ -118,6 +120,7 @@ static int step(struct walk *w, const char *part, bool leaf)
 int trust_walk(const char *path, const struct trust *with, bool leaf, struct trust_weak *weak)
 {
     struct walk w = {.with = with, .weak = weak, .at = "/"};
+    w.next = w.rest;
     struct stat root;
     char part[NAME_MAX + 1];
     errno = ENAMETOOLONG;
