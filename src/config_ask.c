@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * config_ask: what a configuration that is read says, what its values mean, and whether its files have changed. */
+#include "beside.h"
 #include "config.h"
 
 #include <errno.h>
@@ -79,7 +80,7 @@ const struct config_endpoint *config_first_exposed(const struct config *c, struc
 /* Was a database here? Then its layout may be an older version's. */
 static bool has_traces(const char *database)
 {
-    static const char *const traces[] = {"", ".lock", ".refused", ".own"};
+    static const char *const traces[] = {"", ".lock", ".refused", BESIDE_OWN};
     char path[PATH_MAX + 16];
     for (size_t i = 0; i < sizeof traces / sizeof *traces; i++) {
         snprintf(path, sizeof path, "%s%s", database, traces[i]);
