@@ -15,7 +15,7 @@ use Tool;
 
 my @WORK = qw(work -e live);
 
-sub exists_soon { my ($f, $name) = @_; return wait_until(sub { -e $f->path("run/$name") }, 8) }
+sub exists_soon { my ($f, $name) = @_; return wait_until(sub { -s $f->path("run/$name") }, 8) }   # made and written: a shell does it in two steps
 
 # The lock is held for longer than a claim waits; looked at again at the end.
 my ($busy, $busy_handler) = with_handler('cat >/dev/null', event());
