@@ -49,9 +49,14 @@ CRYPTO := $(or $(if $(STATIC)$(PORT),-lcrypto),$(wildcard $(shell $(CC) -print-f
 LIBS_WEBHOOK := -lfcgi $(CRYPTO) -lsqlite3 -lconfuse
 LIBS_INBOX   := -lcurl -lcjson $(LIBS_WEBHOOK)
 
-MAINS := $(OBJ)/main_webhook.o $(OBJ)/main_inbox.o
+# The receiver is linked without the rooms of the operator's tool.
+TOOL_ROOMS := tool work doctor
+objects = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/*/*.c src/*/*/*.c))
+TOOL_OBJS := $(filter $(addprefix $(OBJ)/,$(addsuffix /%,$(TOOL_ROOMS))),$(objects))
+OBJS  := $(filter-out $(TOOL_OBJS),$(objects))
+MAINS := $(OBJ)/complycube-webhook.o $(OBJ)/complycube-inbox.o
 LIB   := $(OBJ)/libcomplycube.a
-OBJS  := $(filter-out $(MAINS),$(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/*.c)))
+TOOL_LIB := $(OBJ)/libtool.a
 UNITS := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/target/%,$(filter-out %/replay.c $(if $(STATIC)$(PORT),%/signature.c),$(wildcard tests/fuzz/*.c)))
 # Those that wait the longest come first, so that the others run beside them.
@@ -65,8 +70,8 @@ TESTS  = $(filter-out $(LEFT_OUT),$(LONG) $(filter-out $(LONG),$(sort $(wildcard
 ATTACKER := $(OUT)/attacker
 ENTER := build/enter build/dumpable.so
 BENCH := build/bench/noop build/bench/spawn
-MAN   := $(wildcard src/*.[158])
-VERSION := $(shell sed -n 's/^.define VERSION "\(.*\)"/\1/p' src/version.h)
+MAN   := $(wildcard src/man/*.[158])
+VERSION := $(shell sed -n 's/^.define VERSION "\(.*\)"/\1/p' src/base/version.h)
 UNITS_IN := $(wildcard packaging/systemd/*.in)
 LIBDIR   := $(PREFIX)/lib/complycube-inbox
 # Templates of packaging/ know the places of this installation.
@@ -84,8 +89,8 @@ CGI := $(if $(filter release,$(FLAVOUR)),cgi-bin/complycube-webhook.fcgi cgi-bin
 
 all: $(BIN)/complycube-webhook $(BIN)/complycube-inbox $(CGI) ## build the programs, and put the receiver into cgi-bin/
 
-$(BIN)/complycube-webhook: $(OBJ)/main_webhook.o $(LIB)
-$(BIN)/complycube-inbox: $(OBJ)/main_inbox.o $(LIB)
+$(BIN)/complycube-webhook: $(OBJ)/complycube-webhook.o $(LIB)
+$(BIN)/complycube-inbox: $(OBJ)/complycube-inbox.o $(TOOL_LIB) $(LIB)
 # Linked anew with libraries that were made anew.
 $(BIN)/complycube-webhook $(BIN)/complycube-inbox $(UNITS) $(FUZZERS): $(if $(STATIC)$(PORT),$(OUT)/lib/.made)
 $(BIN)/complycube-webhook: LIBS := $(LIBS_WEBHOOK)
@@ -96,6 +101,8 @@ $(BIN)/%:
 	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS) $(LINK_END)
 
 $(LIB): $(OBJS)
+$(TOOL_LIB): $(TOOL_OBJS)
+$(LIB) $(TOOL_LIB):
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 # Objects are made anew when the compiler or a flag changes: PREFIX, say.
@@ -108,8 +115,8 @@ $(OBJ)/%.o: src/%.c $(OBJ)/flags
 	@$(if $(filter 0,$(V)),echo "  CC   $<")
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
-$(OBJ)/store_sqlite.o: $(OBJ)/schema.inc
-$(OBJ)/schema.inc: src/schema.sql
+$(OBJ)/store/sqlite/sqlite.o: $(OBJ)/schema.inc
+$(OBJ)/schema.inc: src/store/sqlite/schema.sql
 	@mkdir -p $(@D)
 	$(Q)od -An -v -tx1 $< | sed 's/[0-9a-f][0-9a-f]/0x&,/g; $$s/,$$//' > $@
 
@@ -117,18 +124,18 @@ $(OBJ)/schema.inc: src/schema.sql
 cgi-bin/complycube-webhook.%: $(BIN)/complycube-webhook
 	$(Q)cp $< $@.new && mv $@.new $@
 
-$(OUT)/unit/%: tests/unit/%.c $(LIB) tests/unit/unit.h
+$(OUT)/unit/%: tests/unit/%.c $(TOOL_LIB) $(LIB) tests/unit/unit.h
 	@mkdir -p $(@D)
 	@$(if $(filter 0,$(V)),echo "  TEST $<")
-	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -Itests/unit -o $@ $< $(LIB) $(LIBS_INBOX) -lcmocka $(LINK_END)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -Itests/unit -o $@ $< $(TOOL_LIB) $(LIB) $(LIBS_INBOX) -lcmocka $(LINK_END)
 
 # It asks OpenSSL's own HMAC, for which all of a static libcrypto would be linked, and what that needs in turn.
 $(OUT)/target/signature: LIBS_INBOX := $(LIBS_INBOX:$(CRYPTO)=-lcrypto)
 # With FUZZ=1 it is libFuzzer that calls a target, else replay.c.
-$(OUT)/target/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIB) tests/fuzz/fuzz.h tests/fuzz/folder.h
+$(OUT)/target/%: tests/fuzz/%.c tests/fuzz/replay.c $(TOOL_LIB) $(LIB) tests/fuzz/fuzz.h tests/fuzz/folder.h
 	@mkdir -p $(@D)
 	@$(if $(filter 0,$(V)),echo "  FUZZ $<")
-	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) $(if $(filter 1,$(FUZZ)),-fsanitize=fuzzer,tests/fuzz/replay.c) -o $@ $< $(LIB) $(LIBS_INBOX) $(LINK_END)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) $(if $(filter 1,$(FUZZ)),-fsanitize=fuzzer,tests/fuzz/replay.c) -o $@ $< $(TOOL_LIB) $(LIB) $(LIBS_INBOX) $(LINK_END)
 
 deps: ## install what building, the demo and the tests need (Debian packages)
 	$(Q)tests/lib/deps.sh check
@@ -246,7 +253,7 @@ valgrind: ## the unit tests, a CGI and the tool under valgrind
 
 # Where the counters of lines are.
 COUNTED := build/$(if $(SAN),san,cov)/obj
-cover: ## how much of src/ the tests reach: 90 % below rank 9, and fuzzing 95 % of what reads requests (SAN=1: with sanitizers)
+cover: ## how much of src/ the tests reach: 90 % of the rooms above sandbox in src/layers, and fuzzing 95 % of what reads requests (SAN=1: with sanitizers)
 	$(Q)tests/lib/deps.sh cover
 	$(Q)$(BUILD) fuzzers FUZZ=cover SAN=
 	$(Q)tests/lib/cover.pl fuzz
@@ -266,8 +273,8 @@ install: all ## install under PREFIX (and DESTDIR)
 	install -m 755 $(BIN)/complycube-inbox $(BIN)/complycube-webhook "$(INTO)/bin/"
 	cp -R apache lighttpd consumers "$(SHARE)/"
 	install -m 644 cgi-bin/complycube-webhook.conf.sample cgi-bin/.htaccess "$(SHARE)/cgi-bin/"
-	install -D -m 644 src/complycube-inbox.bash "$(INTO)/$(COMPLETE_BASH)"
-	install -D -m 644 src/complycube-inbox.zsh "$(INTO)/$(COMPLETE_ZSH)"
+	install -D -m 644 src/man/complycube-inbox.bash "$(INTO)/$(COMPLETE_BASH)"
+	install -D -m 644 src/man/complycube-inbox.zsh "$(INTO)/$(COMPLETE_ZSH)"
 	set -e; for page in $(MAN); do to="$(INTO)/share/man/man$${page##*.}/$${page##*/}"; \
 	  install -D -m 644 $$page "$$to"; sed -i 's/^\.Os$$/.Os complycube-inbox $(VERSION)/' "$$to"; done
 	install -d "$(DESTDIR)$(LIBDIR)" "$(DESTDIR)$(UNITDIR)" "$(SHARE)/sysv"
@@ -314,4 +321,4 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  make %-14s%s\n' "$$name" "$$text"; done
 
--include $(OBJS:.o=.d) $(MAINS:.o=.d)
+-include $(patsubst %.o,%.d,$(objects) $(MAINS))

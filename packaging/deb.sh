@@ -4,14 +4,14 @@
 # lintian. "deb.sh next" makes one of the version after this, for the tests of an upgrade.
 set -eu
 cd "$(dirname "$0")/.."
-version=$(sed -n 's/^#define VERSION "\(.*\)"/\1/p' src/version.h)
+version=$(sed -n 's/^#define VERSION "\(.*\)"/\1/p' src/base/version.h)
 tarball=$(packaging/dist.sh)
 root=build/deb
 rm -rf "$root" && mkdir -p "$root" && tar -xzf "$tarball" -C "$root"
 if [ "${1-}" = next ]; then
     next=$version+1
     mv "$root/complycube-inbox-$version" "$root/complycube-inbox-$next"
-    sed -i "s/\"$version\"/\"$next\"/" "$root/complycube-inbox-$next/src/version.h"
+    sed -i "s/\"$version\"/\"$next\"/" "$root/complycube-inbox-$next/src/base/version.h"
     sed -i "1s/ $version / $next /" "$root/complycube-inbox-$next/NEWS"
     version=$next
 fi

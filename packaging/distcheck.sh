@@ -4,7 +4,7 @@
 # installs below DESTDIR and runs from there, it uninstalls and leaves the configuration alone, and makes itself again.
 set -eu
 cd "$(dirname "$0")/.."
-version=$(sed -n 's/^#define VERSION "\(.*\)"/\1/p' src/version.h)
+version=$(sed -n 's/^#define VERSION "\(.*\)"/\1/p' src/base/version.h)
 tarball=$PWD/build/complycube-inbox-$version.tar.gz
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -4,7 +4,7 @@
 # uploaded, with a guide that needs no shell. Twice the same bytes: sorted, of nobody, dated as NEWS dates the version.
 set -eu
 cd "$(dirname "$0")/.."
-version=$(sed -n 's/^#define VERSION "\(.*\)"/\1/p' src/version.h)
+version=$(sed -n 's/^#define VERSION "\(.*\)"/\1/p' src/base/version.h)
 date=$(sed -n "1s/^complycube-inbox $version  \([0-9-]*\)\$/\1/p" NEWS)
 [ -n "$date" ] || { echo "kit: NEWS does not begin with: complycube-inbox $version  YYYY-MM-DD" >&2; exit 1; }
 name=complycube-inbox-$version-hosting-kit

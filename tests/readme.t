@@ -26,7 +26,7 @@ is_deeply [grep { !$anchor{$_} } $readme =~ /\]\(#([^)]+)\)/g], [], 'each link l
 # Tables.
 my %error = error_table();
 my %answer = map { $_->[0] . ' `{"received":true' . ($_->[1] =~ s/\\"/"/gr) . '}`' => 1 }
-    map { [/json\((\d+), "(.*)"\)/] } grep { /json\(\d+, "/ } split /;/, slurp("$ROOT/src/reply.c");
+    map { [/json\((\d+), "(.*)"\)/] } grep { /json\(\d+, "/ } split /;/, slurp("$ROOT/src/receiver/reply.c");
 my @refusals = grep { $error{$_}{http} >= 400 && !/^(?:not-found|usage)$/ } keys %error;
 $answer{"$error{$_}{http} `$error{$_}{text}`"} = 1 for @refusals;
 my %written = map { $_ => 1 } $readme =~ /^\| (\d+ `[^|]*`) \|/mg;
@@ -46,7 +46,7 @@ my ($sysconfdir) = run_make('-B -n V=1') =~ /SYSCONFDIR='?"([^"]+)"/;
 is +($sysconfdir // '') . '/complycube-webhook.conf', $vars{config}, 'the compiled-in configuration is the one they name';
 like $readme, qr/\Q$_\E/, "the README says $_" for values %vars;
 
-my ($version) = slurp("$ROOT/src/version.h") =~ /VERSION "([^"]+)"/;
+my ($version) = slurp("$ROOT/src/base/version.h") =~ /VERSION "([^"]+)"/;
 my ($news) = slurp("$ROOT/NEWS") =~ /^complycube-inbox (\S+)/;
 is $news, $version, 'NEWS begins with this version';
 

@@ -19,7 +19,7 @@ is_deeply [sort keys %sql], [sort qw(poll done claim read ack nack extend releas
 my ($db, $now);
 sub fresh {
     $db = DBI->connect('dbi:SQLite:dbname=:memory:', '', '', { RaiseError => 1, PrintError => 0, sqlite_allow_multiple_statements => 1 });
-    $db->do(slurp("$ROOT/src/schema.sql"));
+    $db->do(slurp("$ROOT/src/store/sqlite/schema.sql"));
     $db->do("INSERT INTO endpoint VALUES (1, 'live'), (2, 'sandbox')");
     $now = $db->selectrow_array("SELECT $NOW_MS");
 }

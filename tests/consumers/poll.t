@@ -28,7 +28,7 @@ sub database {
     my $file = "$tmp/$name.db";
     my $db = DBI->connect("dbi:SQLite:dbname=$file", '', '', { RaiseError => 1, sqlite_allow_multiple_statements => 1 });
     $db->do('PRAGMA journal_mode = WAL');
-    $db->do(slurp("$ROOT/src/schema.sql"));
+    $db->do(slurp("$ROOT/src/store/sqlite/schema.sql"));
     $db->do("INSERT INTO endpoint VALUES (1, 'live'), (2, 'sandbox')");
     for my $n (1 .. 7) {
         my $type = $n == 2 ? "odd\n\e[31mtype" : 'check.completed';

@@ -3,10 +3,10 @@
  * its code would. A line of TAP for each. Run by sandbox.t: attacker CONFIG OUTSIDE PID cgi|fcgi
  *
  * in: OUTSIDE  a folder that this user may write, with a file "other" in it;  PID  a process of this user */
-#include "clock.h"
-#include "receiver.h"
-#include "sandbox_impl.h"
-#include "web.h"
+#include "base/clock.h"
+#include "receiver/receiver.h"
+#include "sandbox/sandbox_impl.h"
+#include "web/web.h"
 
 #include <dirent.h>
 #include <errno.h>

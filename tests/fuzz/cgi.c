@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * fuzz: a CGI's request, four lines and a body: whatever comes is answered by one whole answer, and a signed body by a
  * 2xx. The lines are REQUEST_METHOD, the signature ("live" and "sandbox": the right one), CONTENT_LENGTH, REMOTE_ADDR. */
-#include "web_cgi.h"
+#include "web/cgi.h"
 #include "folder.h"
 #include "fuzz.h"
-#include "hex.h"
+#include "base/hex.h"
 
 #include <cjson/cJSON.h>
 #include <sys/mman.h>

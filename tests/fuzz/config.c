@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * fuzz: a configuration, and behind "---" its secret file: what is accepted can be used, what is not is told why. */
-#include "config.h"
+#include "config/config.h"
 #include "folder.h"
 #include "fuzz.h"
 

@@ -7,12 +7,12 @@
  * A word that is none of a list stands for one of its entries all the same. Those behind a line of "---" are made while the
  * receiver has it open. Then a batch comes twice, with a spool and without: what is answered 2xx must be kept, byte for byte.
  * Whatever reads a store reads this one to its end, or says what is wrong. */
-#include "clock.h"
+#include "base/clock.h"
 #include "folder.h"
 #include "fuzz.h"
-#include "hex.h"
-#include "receive.h"
-#include "store_keep.h"
+#include "base/hex.h"
+#include "receiver/receive.h"
+#include "store/store_keep.h"
 
 #include <sqlite3.h>
 

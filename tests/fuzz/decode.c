@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * fuzz: a signed body is decoded to fields that are texts, that stand in it, and that decode to the same again. */
-#include "decode.h"
+#include "event/decode.h"
 #include "fuzz.h"
-#include "json.h"
+#include "base/json.h"
 
 #include <cjson/cJSON.h>
 #include <time.h>

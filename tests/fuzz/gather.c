@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * fuzz: a request in pieces over a socket, with little room at times, is gathered to what was sent; too long a body is
  * drained to a request that is too long still. */
-#include "fcgi_gather.h"
+#include "web/fcgi_gather.h"
 #include "fuzz.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * fuzz: the JSON scanner accepts exactly RFC 8259, as a reader written anew here and, where it can, cJSON say too. */
-#include "json.h"
+#include "base/json.h"
 #include "fuzz.h"
 
 #include <cjson/cJSON.h>

@@ -7,11 +7,11 @@
  *     L, S, ... as l, s, ... and a new batch begins here; D: first of all, for the inbox as files
  *
  * A model of ids and payloads says what each answer must be and what must stand in the store. */
-#include "decode.h"
+#include "event/decode.h"
 #include "folder.h"
 #include "fuzz.h"
-#include "hex.h"
-#include "receive.h"
+#include "base/hex.h"
+#include "receiver/receive.h"
 
 #include <ctype.h>
 #include <dirent.h>

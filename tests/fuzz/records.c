@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * fuzz: the walk over FastCGI records says what a reader that takes them apart says, also when they come bit by bit. */
-#include "fcgi_record.h"
+#include "web/fcgi_record.h"
 #include "fuzz.h"
 
 enum { BEGIN = 1, PARAMS = 4, STDIN = 5 };

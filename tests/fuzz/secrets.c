@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * fuzz: a secret file is accepted only as what it says, no message quotes it, and what was read is read again alike. */
-#include "secrets.h"
+#include "config/secrets.h"
 #include "folder.h"
 #include "fuzz.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * fuzz: a header verifies a body exactly when it is the HMAC under a secret in force, as OpenSSL's own HMAC says. */
 #include "fuzz.h"
-#include "hex.h"
-#include "verify.h"
+#include "base/hex.h"
+#include "event/verify.h"
 
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <ctype.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * fuzz: a file of the spool is taken only as what this program writes: each byte of its head is as it would be written
  * again, and its body is the rest. */
-#include "spool.h"
+#include "spool/spool.h"
 #include "fuzz.h"
-#include "hex.h"
+#include "base/hex.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

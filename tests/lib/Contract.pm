@@ -7,7 +7,7 @@ use Source;
 use Exporter 'import';
 our @EXPORT_OK = qw(page statements bind);
 
-sub page { return slurp("$ROOT/src/complycube-inbox.5") }
+sub page { return slurp("$ROOT/src/man/complycube-inbox.5") }
 
 # name => text: poll, done, claim, read, ack, nack, extend, release, and the clauses types, ordered, over, skip.
 sub statements {

@@ -37,7 +37,7 @@ sub _database {
     $db->begin_work;
     $db->do('PRAGMA application_id = 1128483160');
     $db->do('PRAGMA user_version = 1');
-    $db->do(slurp("$ROOT/src/schema.sql"));
+    $db->do(slurp("$ROOT/src/store/sqlite/schema.sql"));
     $db->do('UPDATE setting SET max_attempts = ?, lease_ms = ?, backoff_ms = ?', undef, @{ $self->{setting} }{qw(max_attempts lease_ms backoff_ms)});
     $db->do('INSERT INTO endpoint (id, name) VALUES (?, ?)', undef, $self->{id}{$_}, $_) for @endpoints;
     $db->do(q(INSERT INTO secret (id, endpoint, name) VALUES (1, 1, 'main')));

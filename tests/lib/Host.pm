@@ -21,7 +21,7 @@ use Test::More;
 
 my $USER = 'customer';
 my $LIB = abs_path(dirname(__FILE__));
-my ($VERSION) = Fixture::slurp("$Fixture::ROOT/src/version.h") =~ /^#define VERSION "(.*)"/m;
+my ($VERSION) = Fixture::slurp("$Fixture::ROOT/src/base/version.h") =~ /^#define VERSION "(.*)"/m;
 our $KIT = "$Fixture::ROOT/build/complycube-inbox-$VERSION-hosting-kit.zip";
 
 # Call it first: go on in a namespace of one's own, or skip the test where it cannot run.

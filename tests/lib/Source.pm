@@ -4,10 +4,11 @@ package Source;
 use strict;
 use warnings;
 use Cwd qw(abs_path);
-use File::Basename qw(basename dirname);
+use File::Basename qw(dirname);
+use File::Find;
 use File::Glob qw(bsd_glob);
 use Exporter 'import';
-our @EXPORT = qw($ROOT slurp listed quoted sources code compile_lines error_table);
+our @EXPORT = qw($ROOT slurp listed quoted sources objects code compile_lines error_table);
 
 our $ROOT = abs_path(dirname(__FILE__) . '/../..');
 
@@ -23,8 +24,20 @@ sub listed {
 # Words for a shell, whatever is in them.
 sub quoted { return join ' ', map { "'" . s/'/'\\''/gr . "'" } @_ }
 
-# Names in src/ with one of these endings: sources('c', 'h').
-sub sources { return sort map { basename($_) } map { listed("$ROOT/src", "*.$_") } @_ }
+# Files below src/ with one of these endings, as "base/err.c": sources('c', 'h').
+sub sources {
+    my %ending = map { $_ => 1 } @_;
+    my @files;
+    find({ no_chdir => 1, wanted => sub { push @files, s{^\Q$ROOT\E/src/}{}r if /\.(\w+)$/ && $ending{$1} && -f } }, "$ROOT/src");
+    return sort @files;
+}
+
+# Our objects below a folder of them: "base/err.c" => path of its object.
+sub objects {
+    my ($folder) = @_;
+    $folder = "$ROOT/$folder" if $folder !~ m{^/};
+    return map { ($_ => "$folder/" . s/\.c$/.o/r) } grep { -e "$folder/" . s/\.c$/.o/r } sources('c');
+}
 
 # C text without its comments and without what stands in strings; lines stay where they are.
 sub code {
@@ -34,7 +47,7 @@ sub code {
     return $text;
 }
 
-# How make compiles each file of src/: name => command without "-o X" and "-c".
+# How make compiles each file of src/: "base/err.c" => command without "-o X" and "-c".
 sub compile_lines {
     local %ENV = %ENV;
     delete @ENV{ grep { /^(MAKE|MFLAGS)/ } keys %ENV };
@@ -42,7 +55,7 @@ sub compile_lines {
     my %line;
     for (@lines) {
         s/^@//;
-        next if !/\s-c\s/ || !m{\bsrc/(\w+\.c)(?:\s|$)};
+        next if !/\s-c\s/ || !m{\bsrc/([\w/-]+\.c)(?:\s|$)};
         $line{$1} //= s/\s-o\s+\S+//r =~ s/\s--coverage\b//r =~ s/\s-c\b//r =~ s/\s-M\w+\b//gr =~ s/\n//r;
     }
     return %line;
@@ -52,7 +65,7 @@ sub compile_lines {
 sub error_table {
     my %table;
     my $row = qr/^\s*X\(ERR_\w+,\s*"([^"]*)",\s*(\d+),\s*(\d+),\s*LEVEL_\w+,\s*"\w+",\s*"([^"]*)"\)/m;
-    my $text = slurp("$ROOT/src/err.h");
+    my $text = slurp("$ROOT/src/base/err.h");
     $table{$1} = { http => $2, exit => $3, text => $4 } while $text =~ /$row/g;
     return %table;
 }

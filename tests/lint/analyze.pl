@@ -23,7 +23,7 @@ die "make tells no compile lines\n" if keys %line < 30;
 my ($count, $files) = (0, join ' ', map { "src/$_" } sort keys %line);
 
 # The compilers: our own flags, and gcc's analyzer.
-my $warning = qr{^src/([\w.]+):(\d+):\d+: (?:warning|error): (.*)\[-W([\w-]+)\]$};
+my $warning = qr{^src/([\w./-]+):(\d+):\d+: (?:warning|error): (.*)\[-W([\w-]+)\]$};
 for my $name (sort keys %line) {
     take('gcc', scalar(`LC_ALL=C $line{$name} -fanalyzer -c -o /dev/null 2>&1`), $?, $warning);
     my $clang = $line{$name} =~ s/^\S+/clang/r;
@@ -31,8 +31,12 @@ for my $name (sort keys %line) {
 }
 
 # A file that begins with a header has shown that it stands by itself. Any other header gets a unit that holds nothing else.
-my %first = map { slurp("src/$_") =~ /^#include "([^"]+)"/m ? ($1 => 1) : () } keys %line;
-my ($any) = map { s{\s\S*src/\w+\.c\b}{}r } values %line;
+my %first;
+for my $file (keys %line) {
+    my ($header) = slurp("src/$file") =~ /^#include "([^"]+)"/m or next;
+    $first{ $header =~ m{/} || $file !~ m{^(.*/)} ? $header : "$1$header" } = 1;
+}
+my ($any) = map { s{\s\S*src/[\w/-]+\.c\b}{}r } values %line;
 for my $header (sources('h')) {
     found('header', $header, 1, 'no include guard') if slurp("src/$header") !~ /^#ifndef (\w+)\n#define \1\n.*^#endif\n\z/ms;
     next if $first{$header};
@@ -42,10 +46,10 @@ for my $header (sources('h')) {
 
 my ($flags) = values %line;
 $flags = join ' ', grep { /^-(?:std|D|I)/ && !/FORTIFY/ } split ' ', $flags;
-take('clang-tidy', scalar(`clang-tidy --quiet $files -- $flags 2>&1`), 0, qr{([^/\s]+):(\d+):\d+: (?:warning|error): (.*) \[([\w.,-]+?)(?:,-warnings-as-errors)?\]$});
+take('clang-tidy', scalar(`clang-tidy --quiet $files -- $flags 2>&1`), 0, qr{\bsrc/([\w./-]+):(\d+):\d+: (?:warning|error): (.*) \[([\w.,-]+?)(?:,-warnings-as-errors)?\]$});
 my $cppcheck = q(cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --library=posix --library=gnu --template='{file}:{line}:0: warning: {message} [{id}]');
 my $defines = $flags =~ s/-std=\S+//r;
-take('cppcheck', scalar(`$cppcheck $defines src 2>&1`), $?, qr{^src/([\w.]+):(\d+):\d+: warning: (.*) \[(\w+)\]$});
+take('cppcheck', scalar(`$cppcheck $defines src 2>&1`), $?, qr{^src/([\w./-]+):(\d+):\d+: warning: (.*) \[(\w+)\]$});
 
 my @stale = grep { !$known{$_} } sort keys %known;
 print "analyze.known lists what is not found any more: $_\n" for @stale;

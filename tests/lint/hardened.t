@@ -29,7 +29,8 @@ for my $name (qw(complycube-webhook complycube-inbox)) {
 }
 
 # Whether each object was made so: the compiler says how it was called, and what it then calls tells the rest.
-my @objects = grep { -e "$ROOT/src/" . basename($_, '.o') . '.c' } listed($obj, "*.o");
+my %made = objects($obj);
+my @objects = map { $made{$_} } sort keys %made;
 cmp_ok scalar @objects, '>', 30, 'our objects are found';
 my (@unprotected, @plain, $checked);
 my %producer = read_elf('--debug-dump=info --dwarf-depth=1', @objects) =~ /^File: ([^\n]+)\n.*?DW_AT_producer\s*:(.*?)$/msg;

@@ -11,12 +11,12 @@ use Source;
 
 my $bin = $ENV{BIN} // "$ROOT/build/bin";
 $bin = "$ROOT/$bin" if $bin !~ m{^/};
-my %page = map { basename($_) => slurp($_) } listed("$ROOT/src", "*.[158]");
+my %page = map { basename($_) => slurp($_) } listed("$ROOT/src/man", "*.[158]");
 is_deeply [sort keys %page],
     [qw(complycube-inbox.1 complycube-inbox.5 complycube-webhook.8 complycube-webhook.conf.5)], 'the pages';
 
 for my $name (sort keys %page) {
-    my $said = `mandoc -Tlint -Wwarning @{[quoted("$ROOT/src/$name")]} 2>&1`;
+    my $said = `mandoc -Tlint -Wwarning @{[quoted("$ROOT/src/man/$name")]} 2>&1`;
     is $said, '', "$name: mandoc has nothing to say";
 }
 
@@ -60,7 +60,7 @@ is_deeply \%shown, \%takes, 'its synopsis has the options of each subcommand';
 is_deeply [$page{'complycube-inbox.1'} =~ /^\.It Cm (\w+)/mg], \@commands, 'and its list has each subcommand';
 
 # Keys: the table in config.c, complycube-webhook.conf(5), the sample.
-my $config = slurp("$ROOT/src/config.c");
+my $config = slurp("$ROOT/src/config/config.c");
 my ($table) = $config =~ /^const struct config_key config_keys\[\] = \{\n(.*?)^\};/ms;
 my @keys = ($table =~ /^\s*\{"(\w+)"/mg, $config =~ /CFG_(?:STR|STR_LIST|INT|BOOL)\("(\w+)"/g);
 cmp_ok scalar @keys, '>=', 9, 'the keys are found';

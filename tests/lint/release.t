@@ -12,14 +12,14 @@ use lib "$FindBin::Bin/../lib";
 use Test::More;
 use Source;
 
-my ($version) = slurp("$ROOT/src/version.h") =~ /^#define VERSION "(\d+\.\d+\.\d+)"$/m;
-ok $version, 'src/version.h has the version';
+my ($version) = slurp("$ROOT/src/base/version.h") =~ /^#define VERSION "(\d+\.\d+\.\d+)"$/m;
+ok $version, 'src/base/version.h has the version';
 my $news = slurp("$ROOT/NEWS");
 like $news, qr/\Acomplycube-inbox \Q$version\E  \d{4}-\d\d-\d\d\n/, 'NEWS begins with it and its date';
 my @first = $news =~ /^([A-Z][a-z ]+):$/mg;
 is $first[0], 'Cautions', 'NEWS has what one must be careful with first';
 my @elsewhere = grep { -f && !m{/(?:NEWS|version\.h)$} && slurp($_) =~ /(?<![\d.])\Q$version\E(?![\d.])/ }
-    listed($ROOT, qw(src/* packaging/* packaging/*/* Makefile README.md));
+    listed($ROOT, qw(src/* src/*/* src/*/*/* packaging/* packaging/*/* Makefile README.md));
 is_deeply \@elsewhere, [], 'the version stands in no other place';
 
 my $bin = $ENV{BIN} // 'build/bin';
@@ -65,7 +65,7 @@ my @digest = map {
 is $digest[0], $digest[1], 'make dist gives the same bytes twice';
 my @listed = `tar -tvzf @{[quoted("$ROOT/build/complycube-inbox-$version.tar.gz")]}`;
 is scalar(grep { !m{^-rw[xr-]r-[x-]r-[x-] 0/0 .* complycube-inbox-\Q$version\E/\S} } @listed), 0, 'of nobody, below one folder';
-for my $file (qw(src/version.h packaging/debian/control tests/lint/release.t .ci/run)) {
+for my $file (qw(src/base/version.h packaging/debian/control tests/lint/release.t .ci/run)) {
     is scalar(grep { m{ complycube-inbox-\Q$version/$file\E$} } @listed), 1, "$file is in it";
 }
 is scalar(grep { m{/build/|\.f?cgi$|/\.git/} } @listed), 0, 'and nothing that was built';

@@ -14,11 +14,11 @@ use Source;
 
 # A list of more than two values in a CHECK is a temporary index, made anew for each row that is written.
 my $lists = sub { my ($sql) = @_; $sql =~ s/--[^\n]*//g; my @checks = $sql =~ /\bCHECK\s*(\((?:[^()]|\([^()]*\))*\))/gi; grep { /\bIN\s*\(/i } @checks };
-my $schema = slurp("$ROOT/src/schema.sql");
+my $schema = slurp("$ROOT/src/store/sqlite/schema.sql");
 is_deeply [newer_than_old($schema)], [], 'schema.sql has nothing newer than SQLite 3.7.17';
-my $statements = slurp("$ROOT/src/store_sqlite_impl.h");
+my $statements = slurp("$ROOT/src/store/sqlite/db.h");
 my ($macros) = $statements =~ /^(#define STORE_SQL\(X\).*?)^enum store_sql/ms;
-$macros .= slurp("$ROOT/src/store_sqlite_keep.h") if defined $macros;
+$macros .= slurp("$ROOT/src/store/sqlite/db_keep.h") if defined $macros;
 my $sql = join ' ', map { s/\\n/ /gr } ($macros // '') =~ /"((?:[^"\\]|\\.)*)"/g;
 cmp_ok length $sql, '>', 3000, 'the statements of the store are found';
 is_deeply [newer_than_old($sql)], [], 'nor have they, which run on such a database';
@@ -48,7 +48,7 @@ for my $table (qw(event_log quarantine)) {
 }
 
 # complycube-inbox(5) has each column of each table and view.
-my $manual = "$ROOT/src/complycube-inbox.5";
+my $manual = "$ROOT/src/man/complycube-inbox.5";
 SKIP: {
     skip 'no manual yet', 1 if !-e $manual;
     my $text = slurp($manual);

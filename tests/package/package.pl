@@ -16,7 +16,7 @@ use Source;
 
 plan skip_all => 'a chroot needs root' if $> != 0;
 my ($RATE, $SECONDS) = (200, $ENV{LOAD_SECONDS} // 90);
-my ($version) = slurp("$ROOT/src/version.h") =~ /VERSION "([^"]+)"/;
+my ($version) = slurp("$ROOT/src/base/version.h") =~ /VERSION "([^"]+)"/;
 my %deb = map { $_ => "/mnt/complycube-inbox_${_}_amd64.deb" } $version, "$version+1";
 for (values %deb) { my $here = s{^/mnt}{$ROOT/build}r; -e $here or BAIL_OUT("$here is missing: make check-deb builds it") }
 my $GUIDE = slurp("$ROOT/packaging/debian/README.Debian");

@@ -22,7 +22,7 @@ COMP_CWORD=$(($# - 1))
 $(complete -p complycube-inbox | sed 's/.*-F \([^ ]*\) .*/\1/') complycube-inbox "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
 printf '%s\n' "${COMPREPLY[@]}"
 SH
-my $completion = $f->write('run/completion', slurp("$ROOT/src/complycube-inbox.bash"));
+my $completion = $f->write('run/completion', slurp("$ROOT/src/man/complycube-inbox.bash"));
 # The tests may be run by root, the program is not.
 my %env = (PATH => $f->path('run') . ":$ENV{PATH}");
 
@@ -66,7 +66,7 @@ is_deeply(offered(@tool, qw(work -o cat --o)), [], 'whose options are not ours')
 is_deeply(offered(@tool, qw(nonsense -)), [], 'and nothing of a command that is none');
 
 for my $shell (grep { system("command -v $_ >/dev/null 2>&1") == 0 } qw(bash zsh)) {
-    is(scalar `$shell -n @{[quoted("$ROOT/src/complycube-inbox.$shell")]} 2>&1`, '', "$shell can read its file");
+    is(scalar `$shell -n @{[quoted("$ROOT/src/man/complycube-inbox.$shell")]} 2>&1`, '', "$shell can read its file");
 }
 
 my %env_of_make = %ENV;
@@ -74,7 +74,7 @@ delete @env_of_make{ grep { /^(?:MAKE|MFLAGS|DESTDIR|PREFIX)/ } keys %env_of_mak
 local %ENV = %env_of_make;
 my ($install, $uninstall) = map { scalar `make -C @{[quoted($ROOT)]} --no-print-directory -n $_ PREFIX=/usr DESTDIR=/nowhere 2>/dev/null` } qw(install uninstall);
 for my $path (qw(bash-completion/completions/complycube-inbox zsh/site-functions/_complycube-inbox)) {
-    like($install, qr{^install -D -m 644 src/complycube-inbox\.(?:ba|z)sh "/nowhere/usr/share/\Q$path\E"$}m, "$path is installed");
+    like($install, qr{^install -D -m 644 src/man/complycube-inbox\.(?:ba|z)sh "/nowhere/usr/share/\Q$path\E"$}m, "$path is installed");
     like($uninstall, qr{^rm -f .*"/nowhere/usr/share/\Q$path\E"(?: |$)}m, 'and removed');
 }
 $f->finish;

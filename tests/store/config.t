@@ -59,7 +59,7 @@ is_deeply(\%value, {
     'sandbox-of-the-tests events' => 'check.completed, check.pending (file 9)',
 }, 'each value with the line it stands in') or diag $out;
 is(scalar(grep { decode_json($_)->{schema} != 1 } split /\n/, $out), 0, 'as schema 1');
-my ($table) = Source::slurp("$Source::ROOT/src/config.c") =~ /config_keys\[\] = \{\n(.*?)^\};/ms;
+my ($table) = Source::slurp("$Source::ROOT/src/config/config.c") =~ /config_keys\[\] = \{\n(.*?)^\};/ms;
 is_deeply([grep { !exists $value{$_} } $table =~ /^\s*\{"(\w+)"/mg], [], 'there is no key without');
 
 ($code, $out) = ran($f, '-c', $f->config, 'config');

@@ -12,7 +12,7 @@ use Fixture;
 use Proc qw(wait_until);
 use Tool;
 
-my ($version) = Fixture::slurp("$FindBin::Bin/../../src/version.h") =~ /VERSION "([^"]+)"/;
+my ($version) = Fixture::slurp("$FindBin::Bin/../../src/base/version.h") =~ /VERSION "([^"]+)"/;
 
 my @FORWARD = qw(forward -e live);
 

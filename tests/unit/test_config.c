@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * config and receiver: files are read whole, checked whole, and never half in force. */
-#include "receiver.h"
-#include "hex.h"
+#include "base/hex.h"
+#include "receiver/receiver.h"
 #include "unit.h"
 
 #include <fcntl.h>

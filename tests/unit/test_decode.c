@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * decode: strict about form, open about content. */
-#include "decode.h"
-#include "hex.h"
+#include "base/hex.h"
+#include "event/decode.h"
 #include "unit.h"
 
 static struct verifier *verifier;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * fcgi_gather: what comes in pieces is whole in the end, what is too long is drained, what is kept is bounded. */
-#include "fcgi_gather.h"
+#include "web/fcgi_gather.h"
 #include "unit.h"
 
 #include <sys/mman.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * fcgi_record: the walk says whole at the empty STDIN record and not a byte before. */
-#include "fcgi_record.h"
+#include "web/fcgi_record.h"
 #include "unit.h"
 
 #define BEGIN \

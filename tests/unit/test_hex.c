@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * hex: strict hexadecimal. */
-#include "hex.h"
+#include "base/hex.h"
 #include "unit.h"
 
 static void digits_of_either_case_are_read(void **state)

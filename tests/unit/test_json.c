@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * json: a strict scanner; the cases name what RFC 8259 and RFC 3629 say. */
-#include "json.h"
+#include "base/json.h"
 #include "unit.h"
 
 #include <sys/mman.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * log: no value from outside can forge a line or hide in one. */
-#include "log.h"
+#include "base/log.h"
 #include "unit.h"
 
 static void a_line_is_key_value_pairs(void **state)

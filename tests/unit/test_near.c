@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * near: one letter is a slip, two are another word. */
-#include "near.h"
+#include "base/near.h"
 #include "unit.h"
 
 static bool near(const char *typed, const char *word) { return near_typo(typed, strlen(typed), word); }

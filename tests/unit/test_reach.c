@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * reach: an address of this machine's own, or one that others find. */
-#include "reach.h"
+#include "web/exposure.h"
 #include "unit.h"
 
 #include <netinet/in.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * receive and the store: outcomes, answers, and rows, for batches of one and many. */
-#include "receive.h"
-#include "hex.h"
+#include "base/hex.h"
+#include "receiver/receive.h"
 #include "unit.h"
 
 #include <sqlite3.h>

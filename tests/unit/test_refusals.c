@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * refusals: what is counted is there again, however old, cut or damaged the file, and however many count. */
-#include "refusals.h"
+#include "receiver/refusals.h"
 #include "unit.h"
 
 #include <errno.h>

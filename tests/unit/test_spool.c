@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * spool: what is written is what is read, names sort by arrival, and nothing foreign or torn is taken for an event. */
-#include "spool.h"
-#include "hex.h"
-#include "store_keep.h"
+#include "base/hex.h"
+#include "spool/spool.h"
+#include "store/store_keep.h"
 #include "unit.h"
 
 #include <sqlite3.h>

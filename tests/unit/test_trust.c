@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * trust: a path is as trustworthy as the weakest folder on its way. */
-#include "trust.h"
+#include "base/trust.h"
 #include "unit.h"
 
 #include <errno.h>

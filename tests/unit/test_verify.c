@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * verify: the vendor's own vector, all 26 example events, and what must be refused. */
-#include "files.h"
+#include "base/files.h"
 #include "unit.h"
-#include "verify.h"
+#include "event/verify.h"
 
 #define GOOD "bc00414fa4d54277a3ed01e5ee258d9800a918a7791c7cda16d38b82f38f2150"
 

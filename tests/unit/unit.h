@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "err.h"
+#include "base/err.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ * lock: the queue of writers. */
+#include "lock.h"
+
+#include "files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+int store_lock_open(struct store_lock *lock, const char *path, gid_t group, struct err *e)
+{
+    lock->fd = -1;
+    if (files_make_file(path, group == (gid_t)-1 ? 0600 : 0660, group, NULL, e) != 0)
+        return -1;
+    struct stat st;
+    lock->fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
+    if (lock->fd >= 0 && (fstat(lock->fd, &st) != 0 || !S_ISREG(st.st_mode))) {
+        store_lock_close(lock);
+        return err_set(e, ERR_READONLY, "the lock file %s is no file; remove it", path);
+    }
+    if (lock->fd < 0)
+        return err_set(e, ERR_READONLY, "opening the lock file %s: %s; it must be writable for this user", path,
+                       strerror(errno));
+    return 0;
+}
+
+void store_lock_close(struct store_lock *lock)
+{
+    if (lock->fd >= 0)
+        close(lock->fd);
+    lock->fd = -1;
+}
+
+static void wake(int signal) { (void)signal; }
+
+/* A signal to this thread after wait_ms and again every 20 ms, since the first may come before the wait. */
+static int start_timer(timer_t *timer, int wait_ms)
+{
+    struct sigaction action = {.sa_handler = wake}; /* no SA_RESTART: flock must return */
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGRTMIN};
+    struct itimerspec time = {{0, 20000000}, {wait_ms / 1000, wait_ms % 1000 * 1000000L + 1}};
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGRTMIN);
+    event.sigev_notify_thread_id = gettid();
+    if (sigaction(SIGRTMIN, &action, NULL) != 0 || pthread_sigmask(SIG_UNBLOCK, &set, NULL) != 0 ||
+        timer_create(CLOCK_MONOTONIC, &event, timer) != 0)
+        return -1;
+    return timer_settime(*timer, 0, &time, NULL);
+}
+
+int store_lock_take(struct store_lock *lock, int wait_ms, struct err *e)
+{
+    if (lock->fd < 0 || flock(lock->fd, LOCK_EX | LOCK_NB) == 0)
+        return wait_ms;
+    timer_t timer;
+    struct itimerspec left = {{0}, {0}};
+    if (start_timer(&timer, wait_ms) != 0)
+        return err_set(e, ERR_SYSTEM,
+                       "setting a timer for the writers' lock: %s; raise the limit of pending signals (ulimit -i)",
+                       strerror(errno));
+    int failed = flock(lock->fd, LOCK_EX), why = errno;
+    timer_gettime(timer, &left);
+    timer_delete(timer);
+    if (!failed)
+        return (int)(left.it_value.tv_sec * 1000 + left.it_value.tv_nsec / 1000000);
+    if (why == EINTR)
+        return err_set(e, ERR_BUSY, "another process has held the writers' lock for %d ms", wait_ms);
+    return err_set(e, ERR_DATABASE, "taking the writers' lock: %s; see complycube-inbox doctor", strerror(why));
+}
+
+void store_lock_release(struct store_lock *lock)
+{
+    if (lock->fd >= 0)
+        flock(lock->fd, LOCK_UN);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * lock: the queue of writers, a file lock that several processes wait for.
+ *
+ * A waiter sleeps in flock(2) and is woken by the kernel as soon as its turn comes; a timer aimed at this
+ * thread ends the wait at the deadline. Uses the signal SIGRTMIN.
+ */
+#ifndef LOCK_H
+#define LOCK_H
+
+#include "err.h"
+
+#include <sys/types.h>
+
+struct store_lock {
+    int fd;
+};
+
+/*
+ * Open the lock file, made where it is missing (mode 0600, or 0660 with a group; (gid_t)-1 is none). No
+ * link is followed.
+ * errors: ERR_READONLY  it cannot be opened for writing
+ */
+int store_lock_open(struct store_lock *lock, const char *path, gid_t group, struct err *e);
+void store_lock_close(struct store_lock *lock); /* releases it too */
+
+/*
+ * One that is not open (fd -1) is had at once: its user does not queue, as a consumer does not.
+ * out:    how much of wait_ms is left, in ms, so that what is waited for next can share it; or -1 and *e
+ * errors: ERR_BUSY  another process held it for wait_ms
+ */
+int store_lock_take(struct store_lock *lock, int wait_ms, struct err *e);
+void store_lock_release(struct store_lock *lock);
+
+#endif

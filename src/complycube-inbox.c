@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT
+ * complycube-inbox: the operator's tool over the receiver's configuration and stores. */
+#include "base/clock.h"
+#include "base/near.h"
+#include "base/version.h"
+#include "config/startup.h"
+#include "tool/as_root.h"
+#include "tool/cmd.h"
+
+#include <getopt.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { LIMIT = 20, LIMIT_MAX = 1000000, COUNT_MAX = 1000000, WORKERS_MAX = 64, SECONDS_MAX = 86400 };
+enum { OLDEST_MS = 900000, WITHIN_MS = 600000, REFUSED = 20, FAILED = 10 /* of cmd_watch */ };
+
+struct subcommand {
+    const char *name;
+    int (*run)(const struct cmd *cmd, struct err *e);
+    const char *options; /* letters it takes beside c and h */
+    const char
+        *operand; /* its argument, or NULL: "[X]" may be left out, "X ..." may be many, "COMMAND ..." is a program */
+    const char *help;
+    enum cmd_files files;
+};
+
+/* clang-format off */
+/* In the order of the manual; a row without a function is a heading. */
+static const struct subcommand subcommands[] = {
+    {.help = "Look"},
+    {"list", cmd_list, "jnestrCabW", NULL, "show the newest events: ids and types, no payloads", CMD_NO_FILES},
+    {"follow", cmd_follow, "jestrCaW", NULL, "show events as they are recorded, until it is stopped", CMD_NO_FILES},
+    {"stats", cmd_stats, "jeab", NULL, "count: by state, type, hour and secret, and what was refused", CMD_NO_FILES},
+    {"watch", cmd_watch, "jeOQIGX", NULL, "for cron: silent while all is well, else a line of what is wrong", CMD_NO_FILES},
+    {"show", cmd_show, "j", "SEQ|EVENT_ID", "show one event whole", CMD_NO_FILES},
+    {"secrets", cmd_secrets, "j", NULL, "tell of each secret when it last matched, and whether it may go", CMD_NO_FILES},
+    {"config", cmd_config_show, "j", NULL, "print the configuration in force, and where each value comes from", CMD_NO_FILES},
+    {.help = "Hand on"},
+    {"work", cmd_work, "ewtSomT", "COMMAND ...", "run a command for each event, as a web server runs a CGI", CMD_NO_FILES},
+    {"forward", cmd_forward, "ewtSomT", "URL", "post each event to an application's own endpoint", CMD_NO_FILES},
+    {.help = "Set up, test and mend"},
+    {"init", cmd_init, "j", NULL, "make the database and its folder, and say what was made", CMD_NO_FILES},
+    {"doctor", cmd_doctor, "jAuv", NULL, "say what is wrong, why it matters, and the line or command that mends it",
+     CMD_NO_FILES},
+    {"spool", cmd_spool, "j", "[list|record]", "show what waits while the database cannot be written, or record it",
+     CMD_NO_FILES},
+    {"send", cmd_send, "jekwtfNlL", "[URL]", "sign example events and post them to a webhook's URL", CMD_READS},
+    {"sign", cmd_sign, "ek", NULL, "print the signature of standard input", CMD_NO_FILES},
+    {.help = "Change by hand, on record"},
+    {"requeue", cmd_requeue, "jestrCabidR", "[SEQ|EVENT_ID ...]",
+     "let events that are dead, done or ignored wait again", CMD_NO_FILES},
+    {"ack", cmd_ack, "jestrCabidR", "[SEQ|EVENT_ID ...]", "let events that wait, are dead or ignored be done", CMD_NO_FILES},
+    {"dead", cmd_dead, "jestrCabidR", "[SEQ|EVENT_ID ...]", "give events up that wait or are ignored", CMD_NO_FILES},
+    {"quarantine", cmd_quarantine, "jeRU", "[show|accept|drop ID ...]",
+     "list what was put aside; show it, make an event of it, or drop it", CMD_NO_FILES},
+    {"history", cmd_history, "jnab", "[SEQ|EVENT_ID]", "tell who changed what by hand, when and why", CMD_NO_FILES},
+    {"verify", cmd_verify, "jD", "[SIGNATURE]", "check the signature of standard input, or of all that is stored",
+     CMD_NO_FILES},
+    {.help = "Keep, give out and forget"},
+    {"backup", cmd_backup, "j", "FILE|FOLDER", "copy everything into one file, while the receiver runs",
+     CMD_BACKUP},
+    {"restore", cmd_restore, "jgKR", "FILE", "put a backup in the place of the database", CMD_READS},
+    {"migrate", cmd_migrate, "jBR", NULL, "bring an older database up to this program's schema", CMD_NO_FILES},
+    {"prune", cmd_prune, "jd", NULL, "empty what is done and older than retain, and remove its files", CMD_NO_FILES},
+    {"erase", cmd_erase, "jerCabRd", "[SEQ|EVENT_ID ...]", "empty the events of a person, in every file", CMD_NO_FILES},
+    {"export", cmd_export, "estrCabfqy", "[SEQ|EVENT_ID ...]", "write events whole, as JSON Lines", CMD_EXPORT},
+    {"import", cmd_import, "jeRUx", "FILE|DIRECTORY ...", "take saved events in, with their signatures", CMD_READS},
+};
+
+/* What an option's value is, and where in struct cmd it goes. */
+enum kind { FLAG, TEXT, NUMBER /* from 1 to most */, TIME, AGE /* above none */, STATE, TYPES, OTHER /* not of a command */ };
+
+static const struct {
+    struct option option;
+    const char *value, *help;
+    enum kind kind;
+    size_t at;
+    int64_t most;
+} options[] = {
+#define AT(field) offsetof(struct cmd, field)
+    {{"config", required_argument, NULL, 'c'}, "FILE", "the configuration (else as the receiver finds it)",
+     TEXT, AT(config_file), 0},
+    {{"json", no_argument, NULL, 'j'}, "", "print one JSON object a line", FLAG, AT(json), 0},
+    {{"limit", required_argument, NULL, 'n'}, "N", "at most so many, 20 unless given", NUMBER, AT(limit), LIMIT_MAX},
+    {{"endpoint", required_argument, NULL, 'e'}, "NAME", "of this endpoint only", TEXT, AT(endpoint), 0},
+    {{"state", required_argument, NULL, 's'}, "STATE", "waiting, done, dead or ignored", STATE, AT(state), 0},
+    {{"secret", required_argument, NULL, 'k'}, "NAME", "with this secret", TEXT, AT(secret), 0},
+    {{"workers", required_argument, NULL, 'w'}, "N", "so many events at a time, 1 unless given",
+     NUMBER, AT(workers), WORKERS_MAX},
+    {{"type", required_argument, NULL, 't'}, "TYPE", "of this type only; may be given several times",
+     TYPES, AT(types), 0},
+    {{"resource", required_argument, NULL, 'r'}, "ID", "of this check, client, document, ... only",
+     TEXT, AT(resource_id), 0},
+    {{"client", required_argument, NULL, 'C'}, "ID", "of this client only", TEXT, AT(client_id), 0},
+    {{"since", required_argument, NULL, 'a'}, "TIME", "received since: 2026-01-29, \"2026-01-29 20:32\", 12h, 7d",
+     TIME, AT(since_ms), 0},
+    {{"before", required_argument, NULL, 'b'}, "TIME", "received before", TIME, AT(before_ms), 0},
+    {{"skip-superseded", no_argument, NULL, 'S'}, "", "pass over what a newer event has superseded",
+     FLAG, AT(skip_superseded), 0},
+    {{"once", no_argument, NULL, 'o'}, "", "end when nothing waits", FLAG, AT(once), 0},
+    {{"max-time", required_argument, NULL, 'm'}, "SECONDS", "end after so long", NUMBER, AT(max_time_s), SECONDS_MAX},
+    {{"timeout", required_argument, NULL, 'T'}, "SECONDS", "for one event, 60 unless given",
+     NUMBER, AT(timeout_s), SECONDS_MAX},
+    {{"file", required_argument, NULL, 'f'}, "FILE", "send: this as it is, - is standard input; export: into this, a new one",
+     TEXT, AT(file), 0},
+    {{"count", required_argument, NULL, 'N'}, "N", "so many, 1 unless given", NUMBER, AT(count), COUNT_MAX},
+    {{"ignored", no_argument, NULL, 'i'}, "", "those of types that are left out: as --state ignored", FLAG, AT(ignored), 0},
+    {{"reason", required_argument, NULL, 'R'}, "TEXT", "why, for the history", TEXT, AT(reason), 0},
+    {{"dry-run", no_argument, NULL, 'd'}, "", "say what would be changed, and change nothing", FLAG, AT(dry_run), 0},
+    {{"stored", no_argument, NULL, 'D'}, "", "all events that are stored", FLAG, AT(stored), 0},
+    {{"wide", no_argument, NULL, 'W'}, "", "times in full, and ids of events and resources", FLAG, AT(wide), 0},
+    {{"oldest", required_argument, NULL, 'O'}, "AGE", "wrong: an event waits for longer; 15m unless given",
+     AGE, AT(oldest_ms), 0},
+    {{"silence", required_argument, NULL, 'Q'}, "AGE", "wrong: nothing came for longer, 12h say", AGE, AT(silence_ms), 0},
+    {{"within", required_argument, NULL, 'I'}, "AGE", "the time that the next two look back, 10m unless given",
+     AGE, AT(within_ms), 0},
+    {{"refused", required_argument, NULL, 'G'}, "N", "wrong: so many signatures refused; 20 unless given",
+     NUMBER, AT(refused_max), LIMIT_MAX},
+    {{"failed", required_argument, NULL, 'X'}, "N", "wrong: so many answers of 5xx; 10 unless given",
+     NUMBER, AT(failed_max), LIMIT_MAX},
+    {{"quarantine", no_argument, NULL, 'q'}, "", "what is in quarantine, too", FLAG, AT(quarantine), 0},
+    {{"database", required_argument, NULL, 'y'}, "FILE", "from this one, as a restore has left it",
+     TEXT, AT(database), 0},
+    {{"unverified", no_argument, NULL, 'U'}, "", "without a look at the signatures", FLAG, AT(unverified), 0},
+    {{"done", no_argument, NULL, 'x'}, "", "what would wait is done: no application gets it", FLAG, AT(done), 0},
+    {{"requeue", no_argument, NULL, 'g'}, "", "write missing files again, without a question", FLAG, AT(requeue), 0},
+    {{"only-backup", no_argument, NULL, 'K'}, "", "bring nothing over that came since the backup",
+     FLAG, AT(only_backup), 0},
+    {{"no-backup", no_argument, NULL, 'B'}, "", "make no backup first", FLAG, AT(no_backup), 0},
+    {{"live", no_argument, NULL, 'l'}, "", "also to the endpoint live, whose applications act on it",
+     FLAG, AT(live), 0},
+    {{"list-types", no_argument, NULL, 'L'}, "", "print the types there are examples of, and end",
+     FLAG, AT(list_types), 0},
+    {{"as", required_argument, NULL, 'A'}, "USER", "judge a consumer's rights too, as this user", TEXT, AT(as), 0},
+    {{"url", required_argument, NULL, 'u'}, "URL", "try the webhook by its public URL", TEXT, AT(url), 0},
+    {{"server", required_argument, NULL, 'v'}, "FILE", "the web server's configuration, not in the usual places",
+     TEXT, AT(server), 0},
+    {{"help", no_argument, NULL, 'h'}, "", "print this", OTHER, 0, 0},
+#undef AT
+};
+/* clang-format on */
+
+enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands, OPTIONS = sizeof options / sizeof *options };
+
+static bool takes(const struct subcommand *sub, int letter)
+{
+    return letter == 'c' || letter == 'h' || strchr(sub->options, letter) != NULL;
+}
+
+static int print_usage(FILE *to)
+{
+    fprintf(
+        to,
+        "usage: complycube-inbox [-c FILE] COMMAND [OPTIONS]\n\nThe inbox of ComplyCube events: look, check, hand on.\n\n");
+    for (size_t i = 0; i < SUBCOMMANDS; i++)
+        if (subcommands[i].run)
+            fprintf(to, "  %-12s%s\n", subcommands[i].name, subcommands[i].help);
+        else
+            fprintf(to, "%s%s\n", i ? "\n" : "", subcommands[i].help);
+    fprintf(to, "\ncomplycube-inbox COMMAND --help tells a command's options; --version the version.\n"
+                "See complycube-inbox(1).\n");
+    return to == stdout ? 0 : err_exit(ERR_USAGE);
+}
+
+static int print_help(const struct subcommand *sub, FILE *to)
+{
+    fprintf(to, "usage: complycube-inbox %s [OPTIONS]%s%s\n\n%s\n\n", sub->name, sub->operand ? " " : "",
+            sub->operand ? sub->operand : "", sub->help);
+    for (size_t i = 0; i < OPTIONS; i++) {
+        char left[48];
+        snprintf(left, sizeof left, "--%s %s", options[i].option.name, options[i].value);
+        if (takes(sub, options[i].option.val))
+            fprintf(to, "  -%c, %-20s%s\n", options[i].option.val, left, options[i].help);
+    }
+    return to == stdout ? 0 : err_exit(ERR_USAGE);
+}
+
+static int use_number(const char *name, const char *value, int64_t max, int64_t *number, struct err *e)
+{
+    char *end;
+    *number = strtoll(value, &end, 10);
+    if (*end == '\0' && end != value && *number >= 1 && *number <= max)
+        return 0;
+    return err_set(e, ERR_USAGE, "--%s takes a number from 1 to %lld", name, (long long)max);
+}
+
+static int use_time(const char *name, const char *value, int64_t now_ms, int64_t *time_ms, struct err *e)
+{
+    *time_ms = cmd_parse_time(value, now_ms);
+    return *time_ms >= 0
+               ? 0
+               : err_set(e, ERR_USAGE, "--%s takes a time: 2026-01-29, \"2026-01-29 20:32\", 12h or 7d", name);
+}
+
+static int use_age(const char *name, const char *value, int64_t *age_ms, struct err *e)
+{
+    *age_ms = cmd_parse_age(value);
+    return *age_ms > 0 ? 0 : err_set(e, ERR_USAGE, "--%s takes how long: 90s, 15m, 12h or 7d", name);
+}
+
+static int use_option(struct cmd *cmd, size_t i, const char *value, struct err *e)
+{
+    const char *name = options[i].option.name;
+    void *field = (char *)cmd + options[i].at;
+    switch (options[i].kind) {
+    case FLAG: *(bool *)field = true; return 0;
+    case TEXT: *(const char **)field = value; return 0;
+    case NUMBER: return use_number(name, value, options[i].most, field, e);
+    case TIME: return use_time(name, value, cmd->now_ms, field, e);
+    case AGE: return use_age(name, value, field, e);
+    case STATE:
+        cmd->state = cmd_state(value);
+        return cmd->state >= 0 ? 0 : err_set(e, ERR_USAGE, "--state takes waiting, done, dead or ignored");
+    case TYPES:
+        if (cmd->n_types == CMD_TYPES_MAX)
+            return err_set(e, ERR_USAGE, "--type is given more than %d times", CMD_TYPES_MAX);
+        cmd->types[cmd->n_types++] = value;
+        return 0;
+    default: return err_set(e, ERR_USAGE, "unknown option; see --help");
+    }
+}
+
+static size_t find_option(int letter)
+{
+    size_t i = 0;
+    while (i < OPTIONS - 1 && options[i].option.val != letter)
+        i++;
+    return i;
+}
+
+/* Are there as many arguments as the command wants? */
+static int check_operands(const struct subcommand *sub, int n, struct err *e)
+{
+    bool several = sub->operand && strstr(sub->operand, "..."), optional = sub->operand && *sub->operand == '[';
+    if (!sub->operand)
+        return n == 0 ? 0 : err_set(e, ERR_USAGE, "%s takes no argument", sub->name);
+    if ((optional || n > 0) && (several || n <= 1))
+        return 0;
+    return err_set(e, ERR_USAGE, "%s takes %s: %s", sub->name, several ? "arguments" : "one argument", sub->operand);
+}
+
+/* Read the command's own part of the command line. *helped: it asked for help, which was printed. */
+static int parse(const struct subcommand *sub, int argc, char **argv, struct cmd *cmd, bool *helped, struct err *e)
+{
+    struct option list[OPTIONS + 1] = {{0}};
+    char letters[2 * OPTIONS + 2] = "+"; /* no option behind an operand is ours ... */
+    bool program = sub->operand && strncmp(sub->operand, "COMMAND", 7) == 0;
+    bool given[OPTIONS] = {false};
+    size_t n = 0, at = program; /* ... where that is a program */
+    for (size_t i = 0; i < OPTIONS; i++)
+        if (takes(sub, options[i].option.val)) {
+            list[n++] = options[i].option;
+            letters[at++] = (char)options[i].option.val;
+            if (options[i].option.has_arg)
+                letters[at++] = ':';
+        }
+    int letter;
+    while ((letter = getopt_long(argc, argv, letters, list, NULL)) != -1) {
+        if (letter == 'h') {
+            print_help(sub, stdout);
+            *helped = true;
+            return 0;
+        }
+        if (letter == '?')
+            return err_set(e, ERR_USAGE, "see complycube-inbox %s --help", sub->name);
+        size_t i = find_option(letter);
+        if (given[i] && options[i].option.has_arg && options[i].kind != TYPES) /* which of them was meant? */
+            return err_set(e, ERR_USAGE, "--%s is given twice", options[i].option.name);
+        given[i] = true;
+        if (use_option(cmd, i, optarg, e) != 0)
+            return -1;
+    }
+    if (check_operands(sub, argc - optind, e) != 0)
+        return -1;
+    cmd->operand = argv[optind];
+    cmd->operands = argv + optind;
+    return 0;
+}
+
+static const struct subcommand *find_subcommand(const char *name)
+{
+    for (size_t i = 0; i < SUBCOMMANDS; i++)
+        if (subcommands[i].run && strcmp(subcommands[i].name, name) == 0)
+            return &subcommands[i];
+    return NULL;
+}
+
+static int refuse_command(const char *name)
+{
+    const char *meant = NULL;
+    for (size_t i = 0; i < SUBCOMMANDS; i++)
+        if (subcommands[i].run && near_typo(name, strlen(name), subcommands[i].name))
+            meant = subcommands[i].name;
+    fprintf(stderr, "complycube-inbox: there is no command %s; ", name);
+    if (meant)
+        fprintf(stderr, "did you mean %s?\n", meant);
+    else
+        fputs("complycube-inbox --help lists them\n", stderr);
+    return err_exit(ERR_USAGE);
+}
+
+static int run(const struct subcommand *sub, int argc, char **argv, struct cmd *cmd, struct err *e)
+{
+    bool helped = false;
+    if (parse(sub, argc, argv, cmd, &helped, e) != 0 || (!helped && cmd_root_run(sub->run, sub->files, cmd, e) != 0))
+        return -1;
+    return fflush(stdout) == 0 && !ferror(stdout)
+               ? 0
+               : err_set(e, ERR_SYSTEM, "what it had to say could not be written to standard output");
+}
+
+int main(int argc, char **argv)
+{
+    char folder[PATH_MAX];
+    struct err e = {0};
+    files_hold_standard();
+    find_folder(argv[0], folder, sizeof folder);
+    struct config_env env = find_config(folder);
+    struct cmd cmd = {.env = &env, .state = -1, .limit = LIMIT, .workers = 1, .count = 1, .now_ms = clock_time_ms()};
+    cmd.oldest_ms = OLDEST_MS;
+    cmd.within_ms = WITHIN_MS;
+    cmd.refused_max = REFUSED;
+    cmd.failed_max = FAILED;
+    cmd.environment = environ;
+    cmd.sudo_user = getenv("SUDO_USER");
+    bool below_work = getenv("COMPLYCUBE_INBOX_SEQ") != NULL; /* no request can set this one */
+    if (!below_work && (getenv("GATEWAY_INTERFACE") || getenv("REQUEST_METHOD"))) {
+        fputs("complycube-inbox: this is no program for a web server; move it out of cgi-bin\n", stderr);
+        return err_exit(ERR_USAGE);
+    }
+    if (argc > 2 && strcmp(argv[1], "-c") == 0) {
+        cmd.config_file = argv[2];
+        argc -= 2;
+        argv += 2;
+    }
+    if (argc < 2 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0)
+        return print_usage(argc < 2 ? stderr : stdout);
+    if (strcmp(argv[1], "-V") == 0 || strcmp(argv[1], "--version") == 0)
+        return printf("complycube-inbox %s\n", VERSION) < 0;
+    const struct subcommand *sub = find_subcommand(argv[1]);
+    if (!sub)
+        return refuse_command(argv[1]);
+    if (run(sub, argc - 1, argv + 1, &cmd, &e) == 0)
+        return 0;
+    enum err_code code = err_failure(&e);
+    fflush(stdout);
+    fprintf(stderr, "complycube-inbox: %s\n", e.msg);
+    return err_exit(code);
+}

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT
+ * check_config: the configuration and the secrets in their files. Names of secrets only. */
+#include "doctor.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static const char refuses_all[] = "without it the receiver answers 500 to every event, and after ten tries "
+                                  "ComplyCube disables the webhook";
+
+static struct config *load(const struct doctor *d, bool without_secrets)
+{
+    struct config_env env = *d->cmd->env;
+    env.without_secrets = without_secrets;
+    if (d->cmd->config_file)
+        env.config = d->cmd->config_file;
+    return config_load(&env, d->cmd->now_ms);
+}
+
+/* ---- a configuration that cannot be used ---- */
+
+/* The folder of the directory form, beside the database: what was asked for stays asked for. */
+static bool step_directory(struct doctor *d, const struct config *c)
+{
+    char folder[PATH_MAX];
+    if (!strstr(c->error.msg, "without directory") || files_folder(c->database, folder, sizeof folder) != 0)
+        return false;
+    doctor_step(d, "in %s add: directory = \"%s/inbox.d\"", c->path, folder);
+    return true;
+}
+
+/* A key whose value is the trouble gets one that is good: as the manual has it, or its default. */
+static bool step_default(struct doctor *d, const struct config *c)
+{
+    char is[64], value[160];
+    for (size_t i = 0; i < config_n_keys; i++) {
+        snprintf(is, sizeof is, ": %s ", config_keys[i].name);
+        const char *at = strstr(c->error.msg, is);
+        if (!at || c->line[i] == 0 || strcmp(config_keys[i].name, "database") == 0)
+            continue;
+        at += strlen(is);
+        if (*at != '=' && strncmp(at, "is no", 5) != 0)
+            continue;
+        bool retain = strcmp(config_keys[i].name, "retain") == 0; /* empty would be for ever */
+        snprintf(value, sizeof value, "\"%s\"", retain ? "90d" : config_keys[i].standard);
+        d->config = c;
+        doctor_step_key(d, config_keys[i].name, value, c->line[i]);
+        d->config = NULL;
+        return true;
+    }
+    return false;
+}
+
+/*
+ * An option that the parser does not know gets the name that was meant, or is made a comment. Not where the line does not
+ * begin with it: behind a quote that is not closed any word is one.
+ */
+static bool step_unknown(struct doctor *d, const struct config *c, long line, const char *text)
+{
+    const char *typed, *meant = config_meant(c->error.msg, &typed), *at = text + strspn(text, " \t");
+    size_t len = typed ? strcspn(typed, "'") : 0;
+    if (!len || strncmp(at, typed, len) != 0 || !at[len] || !strchr(" \t={", at[len]))
+        return false;
+    char mended[1100];
+    if (meant)
+        snprintf(mended, sizeof mended, "%.*s%s%s", (int)(at - text), text, meant, at + len);
+    else
+        snprintf(mended, sizeof mended, "# %s", text);
+    doctor_step(d, "in %s:%d write: %s", c->path, (int)line, mended);
+    return true;
+}
+
+/* The parser names a line: ", line N: ". */
+static bool step_line(struct doctor *d, const struct config *c)
+{
+    char text[1024];
+    const char *at = strstr(c->error.msg, ", line ");
+    long line = at ? strtol(at + 7, NULL, 10) : 0;
+    if (line < 1 || line > 100000 || doctor_line(c->path, (int)line, text, sizeof text) != 0)
+        return false;
+    if (!step_unknown(d, c, line, text))
+        doctor_step(d,
+                    "by hand: mend line %d of %s, or a quote or a brace above it that is not closed; "
+                    "complycube-webhook.conf(5) has every key",
+                    (int)line, c->path);
+    return true;
+}
+
+static void tell_broken(struct doctor *d, const struct config *c)
+{
+    struct stat st;
+    char blocked[PATH_MAX];
+    bool there = *c->path && stat(c->path, &st) == 0;
+    if (!*c->path)
+        doctor_step(d, "by hand: copy complycube-webhook.conf.sample beside the receiver, as "
+                       "complycube-webhook.conf, or name a file with -c");
+    else if (doctor_blocked(NULL, c->path, blocked))
+        doctor_step_pass(d, NULL, blocked);
+    else if (!there)
+        doctor_step(d, "by hand: copy complycube-webhook.conf.sample to %s, and change its paths", c->path);
+    else if (access(c->path, R_OK) != 0)
+        doctor_step(d, "chmod a+r %q", c->path);
+    else if (there && (st.st_mode & S_IWOTH))
+        doctor_step(d, "chmod o-w %q", c->path);
+    else if (!step_directory(d, c) && !step_default(d, c) && !step_line(d, c))
+        doctor_step(d, "by hand: change it in %s as it says; complycube-webhook.conf(5) has every key", c->path);
+    doctor_find(d, DOCTOR_WRONG, err_word(c->error.code), refuses_all, "%s", c->error.msg);
+}
+
+/* ---- secrets ---- */
+
+/* Steps that make an empty file which the receiver's user alone may read. */
+static void step_new_file(struct doctor *d, const char *path)
+{
+    char name[40];
+    if (d->user)
+        doctor_step(d, "install -m 600 -o %s /dev/null %q", doctor_owner(d->user->pw_uid, name), path);
+    else
+        doctor_step(d, "install -m 600 /dev/null %q", path);
+}
+
+static void step_secret(struct doctor *d, const char *path)
+{
+    doctor_step(d,
+                "by hand: in %s add: main SECRET (SECRET: what ComplyCube showed once when the webhook was made; "
+                "lost: make another webhook)",
+                path);
+}
+
+/* How the receiver's user gets at a file that it cannot read. */
+static void step_readable(struct doctor *d, const char *path, const struct stat *st)
+{
+    char name[40];
+    uid_t uid = d->user ? d->user->pw_uid : geteuid();
+    if (st->st_uid != uid)
+        doctor_step(d, "chown %s %q", doctor_owner(uid, name), path);
+    if (st->st_uid != uid || (st->st_mode & 0777) != 0600)
+        doctor_step(d, "chmod 600 %q", path);
+    else /* its mode is right, so something else than modes forbids it */
+        doctor_step(d, "by hand: look what else keeps this user from %s: an ACL, AppArmor, SELinux", path);
+}
+
+/* A file that is not there, or cannot be opened: true when it was told. */
+static bool tell_unopened(struct doctor *d, const struct config_endpoint *p)
+{
+    struct doctor_path try = {.mode = R_OK};
+    struct err e = {0};
+    struct stat st = {0};
+    char owner[40], blocked[PATH_MAX];
+    snprintf(try.path, sizeof try.path, "%s", p->secret_file);
+    if (doctor_try(d->user, &try, 1, &e) != 0 || try.error == 0)
+        return false;
+    if (try.error == ENOENT) {
+        step_new_file(d, p->secret_file);
+        step_secret(d, p->secret_file);
+    } else {
+        if (doctor_blocked(d->user, p->secret_file, blocked))
+            doctor_step_pass(d, d->user, blocked);
+        else if (stat(p->secret_file, &st) == 0)
+            step_readable(d, p->secret_file, &st);
+    }
+    doctor_find(d, DOCTOR_WRONG, "secrets", refuses_all, "endpoint %s: %s: %s%s%s", p->name, p->secret_file,
+                strerror(try.error), st.st_mode ? "; it belongs to " : "",
+                st.st_mode ? doctor_owner(st.st_uid, owner) : "");
+    return true;
+}
+
+static void tell_unread(struct doctor *d, const struct config_endpoint *p, const struct err *e)
+{
+    struct stat st;
+    const char *why = refuses_all;
+    char text[1024];
+    const char *at = strstr(e->msg, ", line ");
+    if (stat(p->secret_file, &st) == 0 && (st.st_mode & S_IWOTH)) {
+        doctor_step(d, "chmod 600 %q", p->secret_file);
+        why =
+            "whoever writes a secret of his own there signs events of his own: look whether the file is still yours";
+    } else if (stat(p->secret_file, &st) == 0 && !trust_has(&d->config->trusted, st.st_uid)) {
+        doctor_step(d, "by hand: look whether the webhook's own secrets stand in %s", p->secret_file);
+        step_readable(d, p->secret_file, &st);
+        why = "whoever owns the file can put secrets of his own there, and sign events";
+    } else if (stat(p->secret_file, &st) == 0 && (st.st_mode & (S_IROTH | S_IWGRP))) {
+        step_readable(d, p->secret_file, &st);
+    } else if (strstr(e->msg, "the manual's example") && at) {
+        doctor_step(d, "by hand: in line %d of %s, put the webhook's secret in place of PASTE_THE_SECRET_HERE",
+                    (int)strtol(at + 7, NULL, 10), p->secret_file);
+    } else if (at) {
+        doctor_step(d, "by hand: mend line %d of %s", (int)strtol(at + 7, NULL, 10), p->secret_file);
+    } else {
+        step_secret(d, p->secret_file);
+    }
+    snprintf(text, sizeof text, "endpoint %s: %s", p->name, e->msg);
+    doctor_find(d, DOCTOR_WRONG, "secrets", why, "%s", text);
+}
+
+/* The line of the configuration that names the file, with another in its place. */
+static void step_secret_file(struct doctor *d, const struct config *c, const struct config_endpoint *p,
+                             const char *file)
+{
+    char line[PATH_MAX + 200];
+    const char *at = p->secret_file_line && doctor_line(c->path, p->secret_file_line, line, sizeof line) == 0
+                         ? strstr(line, "secret_file")
+                         : NULL;
+    const char *from = at ? strchr(at, '"') : NULL, *end = from ? strchr(from + 1, '"') : NULL;
+    if (!end) {
+        doctor_step(d, "by hand: in %s, name %s as the secret_file of endpoint %s", c->path, file, p->name);
+        return;
+    }
+    char mended[2 * PATH_MAX + 200];
+    snprintf(mended, sizeof mended, "%.*s\"%s\"%s", (int)(from - line), line, file, end + 1);
+    doctor_step(d, "in %s:%d write: %s", c->path, p->secret_file_line, mended);
+}
+
+/* The new file is there before it is named, and the old one goes after: no event is refused on the way. */
+static void step_move(struct doctor *d, const struct config *c, const struct config_endpoint *p, const char *weak)
+{
+    char owner[40], folder[PATH_MAX + 16], file[PATH_MAX + 100];
+    struct stat st;
+    snprintf(folder, sizeof folder, "%s-secrets", weak);
+    snprintf(file, sizeof file, "%s/%s.secrets", folder, p->name);
+    if (lstat(p->secret_file, &st) != 0 || !S_ISREG(st.st_mode)) {
+        doctor_step(d, "by hand: put what %s links to into %s, and name it as the secret_file of endpoint %s",
+                    p->secret_file, file, p->name);
+        return;
+    }
+    uid_t uid = d->user ? d->user->pw_uid : config_receiver(c); /* root may do what its user was told */
+    doctor_step(d, "install -d -m 700 -o %s %q", doctor_owner(uid, owner), folder);
+    doctor_step(d, "cp -pP %q %q", p->secret_file, file); /* not what a link that is put there by then leads to */
+    step_secret_file(d, c, p, file);
+    doctor_step(d, "rm %q", p->secret_file);
+}
+
+static void tell_exposed(struct doctor *d, const struct config *c, const struct config_endpoint *p)
+{
+    struct trust_weak weak;
+    struct err e;
+    char by[CONFIG_EXPOSED_BY];
+    if (!config_exposed(c, p, &weak))
+        return;
+    if (!*c->group && weak.why != TRUST_OWNER)
+        doctor_step(d, "chmod go-w %q", weak.path);
+    else
+        step_move(d, c, p, weak.path);
+    doctor_find(d, config_may_begin(c, &e) == 0 ? DOCTOR_WARNING : DOCTOR_WRONG, "secret folder",
+                "whoever puts a secret file of his own there signs events of his own",
+                "endpoint %s: %s could be replaced: %s", p->name, p->secret_file, config_exposed_by(&weak, by));
+}
+
+/* Each file by itself, so that all that is wrong is told at once. False: something is. */
+static bool check_files(struct doctor *d, const struct config *c)
+{
+    bool good = true;
+    for (size_t i = 0; i < c->n_endpoints; i++) {
+        const struct config_endpoint *p = &c->endpoint[i];
+        struct secrets s = {.n = 0};
+        struct err e = {0};
+        if (!p->secret_file)
+            continue;
+        if (tell_unopened(d, p)) {
+            good = false;
+            continue;
+        }
+        if (secrets_read(&s, p->secret_file, &c->trusted, &e) == 0 && s.n == 0)
+            err_set(&e, ERR_SECRETS, "%s holds no secret", p->secret_file);
+        secrets_release(&s);
+        if (s.narrowed) {
+            doctor_step(d, "by hand: upload it with mode 0600 from now on");
+            doctor_find(d, DOCTOR_WARNING, "secret file", "whoever could read the secret can sign events: renew it",
+                        "%s could be read by others; it is 0600 now", p->secret_file);
+        }
+        if (e.code != ERR_NONE) {
+            tell_unread(d, p, &e);
+            good = false;
+        } else {
+            tell_exposed(d, c, p);
+        }
+    }
+    return good;
+}
+
+static void tell_secrets(struct doctor *d, const struct config_endpoint *p)
+{
+    size_t usable = 0;
+    for (size_t k = 0; k < p->secrets.n; k++)
+        usable += !p->secrets.list[k].retired;
+    if (usable == 0) {
+        if (p->secret_file)
+            step_secret(d, p->secret_file);
+        doctor_find(d, DOCTOR_WARNING, "secrets", "no event of this endpoint is accepted",
+                    "endpoint %s: all %zu are retired", p->name, p->secrets.n);
+        return;
+    }
+    doctor_find(d, DOCTOR_OK, "secrets", "", "endpoint %s: %zu in force, %zu retired", p->name, usable,
+                p->secrets.n - usable);
+    for (size_t k = 0; k < p->secrets.n; k++)
+        if (!p->secrets.list[k].retired && p->secrets.list[k].len < 16) {
+            doctor_step(d, "by hand: compare it with what ComplyCube showed; a webhook's has 32 characters");
+            doctor_find(d, DOCTOR_WARNING, "secrets",
+                        "one that is short is easy to guess, and perhaps only half of it",
+                        "endpoint %s: the secret %s is short", p->name, p->secrets.list[k].name);
+        }
+}
+
+/* As it is named, but for "..": what is told and pasted is to be read. */
+static void set_database(struct doctor *d)
+{
+    char folder[PATH_MAX], real[PATH_MAX];
+    const char *path = d->config->database;
+    const char *name = strrchr(path, '/');
+    bool found = files_folder(path, folder, sizeof folder) == 0 && realpath(folder, real);
+    if (!found || !name ||
+        snprintf(d->database, sizeof d->database, "%s%s", strcmp(real, "/") == 0 ? "" : real, name) >= PATH_MAX)
+        snprintf(d->database, sizeof d->database, "%s", path);
+}
+
+void doctor_config(struct doctor *d, struct config **out)
+{
+    struct config *c = load(d, true);
+    *out = c;
+    if (!c || c->error.code != ERR_NONE) {
+        if (c)
+            tell_broken(d, c);
+        return;
+    }
+    d->config = c;
+    doctor_find(d, DOCTOR_OK, "configuration", "", "%s", *c->path ? c->path : "the environment");
+    set_database(d);
+}
+
+void doctor_secrets(struct doctor *d, struct config **out)
+{
+    bool good = check_files(d, d->config);
+    struct config *whole = load(d, false);
+    if (!good || !whole || whole->error.code != ERR_NONE) {
+        if (good && whole) {
+            doctor_step(d, "by hand: put the webhook's own secret into the file of each endpoint");
+            doctor_find(d, DOCTOR_WRONG, err_word(whole->error.code), refuses_all, "%s", whole->error.msg);
+        }
+        config_free(whole);
+        return;
+    }
+    config_free(*out);
+    *out = whole;
+    d->config = whole;
+    d->sound = true;
+    for (size_t i = 0; i < whole->n_endpoints; i++)
+        tell_secrets(d, &whole->endpoint[i]);
+}

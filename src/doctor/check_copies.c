@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT
+ * check_copies: older copies of the database that stand beside it: what restore, migrate and people leave there. */
+#include "doctor.h"
+#include "receiver/receiver.h"
+#include "store/beside.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { TOLD_MAX = 20 };
+#define AT_WORK_MS INT64_C(3600000)
+
+/* Behind the name of the database: restore leaves .before-TIME, migrate .before-migrate-TIME, a restore that was cut off
+ * .restoring; .damaged is a name that people give. Each may have a -wal, -shm or -journal of its own. */
+static const char *const marks[] = {".before-", ".restoring", ".damaged", ".backup-", ".restored-from"};
+
+static bool has_mark(const char *name, const char *database)
+{
+    static const char *const logs[] = {"-wal", "-shm", "-journal"};
+    size_t n = strlen(database);
+    if (strncmp(name, database, n) != 0)
+        return false;
+    name += n;
+    for (size_t i = 0; i < sizeof logs / sizeof *logs; i++) /* DATABASE-wal.damaged */
+        if (strncmp(name, logs[i], strlen(logs[i])) == 0) {
+            name += strlen(logs[i]);
+            break;
+        }
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (strncmp(name, marks[i], strlen(marks[i])) == 0)
+            return true;
+    return false;
+}
+
+/* One that was written to a moment ago belongs to a restore that runs. */
+static bool is_left(const struct doctor *d, const char *path, const char *name)
+{
+    struct stat st;
+    if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode))
+        return false;
+    return !strstr(name, ".restoring") || (int64_t)st.st_mtime * 1000 < d->cmd->now_ms - AT_WORK_MS;
+}
+
+/* What a receiver saved holds events that it had acknowledged. Brought over twice, they are there once. */
+static void tell_saved(struct doctor *d, const char *path, const char *name, const char *database)
+{
+    size_t n = strlen(database);
+    struct stat st;
+    if (strncmp(name, database, n) != 0 || strncmp(name + n, ".deleted-", 9) != 0 || lstat(path, &st) != 0 ||
+        !S_ISREG(st.st_mode))
+        return;
+    doctor_step_run(d, "", "restore", path);
+    doctor_step(d, "rm %q", path);
+    doctor_find(d, DOCTOR_WARNING, "copies", "events that were acknowledged may be in it alone",
+                "the database was deleted or replaced while in use; what it held is %s", path);
+}
+
+static void tell_missed(struct doctor *d, const char *path, const char *name, const char *database)
+{
+    size_t n = strlen(database);
+    char time[32];
+    struct stat st;
+    if (strncmp(name, database, n) != 0 || strcmp(name + n, RECEIVER_MISSED) != 0 || lstat(path, &st) != 0)
+        return;
+    doctor_step(d,
+                "by hand: bring back what it held, where there is a backup: complycube-inbox restore BACKUP; then:");
+    doctor_step(d, "rm %q", path);
+    doctor_find(d, DOCTOR_WARNING, "copies", "what was recorded in it is not there any more",
+                "the database was gone at %s, and was begun anew", cmd_time((int64_t)st.st_mtime * 1000, time));
+}
+
+static void step_remove(struct doctor *d, const char *path, bool first)
+{
+    if (first)
+        doctor_step(d, "by hand: look that nothing is missed of them (complycube-inbox export --database FILE "
+                       "| complycube-inbox import - brings it over); then:");
+    doctor_step(d, "rm %q", path);
+}
+
+void doctor_copies(struct doctor *d)
+{
+    char base[PATH_MAX], folder[PATH_MAX], path[PATH_MAX];
+    struct dirent **names = NULL;
+    const char *database = strrchr(d->database, '/');
+    beside_base(d->database, base, NULL);
+    if (!database || files_folder(base, folder, sizeof folder) != 0)
+        return;
+    int n = scandir(folder, &names, NULL, alphasort), found = 0;
+    for (int pass = 0; pass < 2; pass++) /* a step belongs to the next finding */
+        for (int i = 0; i < n; i++) {
+            const char *name = names[i]->d_name;
+            if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
+                continue;
+            if (pass == 0)
+                tell_saved(d, path, name, database + 1), tell_missed(d, path, name, database + 1);
+            else if (has_mark(name, database + 1) && is_left(d, path, name) && found++ < TOLD_MAX)
+                step_remove(d, path, found == 1);
+        }
+    for (int i = 0; i < n; i++)
+        free(names[i]);
+    free(names);
+    if (found)
+        doctor_find(d, DOCTOR_WARNING, "copies", "an older copy of the database still holds what was erased since",
+                    "%d files beside the database are of older copies of it", found);
+}

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: MIT
+ * check_files: owners and modes of all files of the store, for the receiver, and with --as for a consumer. */
+#include "doctor.h"
+#include "receiver/receiver.h"
+#include "store/beside.h"
+#include "store/maildir/maildir.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <grp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { PATHS_MAX = 1024 };
+static const char no_record[] = "the receiver cannot record events there: it answers 503, and after ten tries "
+                                "ComplyCube disables the webhook";
+static const char leaks[] = "events hold personal data";
+
+/* ---- which files there are ---- */
+
+struct paths {
+    struct doctor_path *list; /* room for PATHS_MAX */
+    size_t n;
+};
+
+static void add(struct paths *p, int mode, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static void add(struct paths *p, int mode, const char *format, ...)
+{
+    struct stat st;
+    va_list ap;
+    if (p->n == PATHS_MAX)
+        return;
+    struct doctor_path *one = &p->list[p->n];
+    va_start(ap, format);
+    int n = vsnprintf(one->path, sizeof one->path, format, ap);
+    va_end(ap);
+    if (n >= 0 && n < (int)sizeof one->path &&
+        (stat(one->path, &st) == 0 ? !(mode & X_OK) || S_ISDIR(st.st_mode) : errno == EACCES)) {
+        one->mode = mode;
+        p->n++;
+    }
+}
+
+/* The folder that holds the database, and all of the database's files. */
+static void add_database(struct paths *p, const struct doctor *d)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal", ".lock", ".refused"};
+    enum { OF_SQLITE = 4 };
+    char folder[PATH_MAX], base[PATH_MAX];
+    beside_base(d->database, base, NULL);
+    size_t n = strcmp(base, d->database) == 0 ? sizeof suffixes / sizeof *suffixes : OF_SQLITE;
+    if (files_folder(d->database, folder, sizeof folder) == 0)
+        add(p, R_OK | W_OK | X_OK, "%s", folder);
+    for (size_t i = 0; i < n; i++)
+        add(p, R_OK | W_OK, "%s%s", d->database, suffixes[i]);
+}
+
+/* The receiver's own folder and files, where a group shares the database's. */
+static void add_own(struct paths *p, const struct doctor *d)
+{
+    char base[PATH_MAX], folder[PATH_MAX];
+    beside_base(d->database, base, NULL);
+    if (strcmp(base, d->database) == 0 || files_folder(base, folder, sizeof folder) != 0)
+        return;
+    add(p, R_OK | W_OK | X_OK, "%s", folder);
+    add(p, R_OK | W_OK, "%s.lock", base);
+    add(p, R_OK | W_OK, "%s.refused", base);
+}
+
+/* The folders of each endpoint, with the days of done/, and the settings. */
+static void add_directory(struct paths *p, const struct config *c)
+{
+    static const char *const folders[] = {"", "/tmp", "/new", "/cur", "/done", "/dead"};
+    char pattern[PATH_MAX];
+    if (!c->files)
+        return;
+    add(p, R_OK | W_OK | X_OK, "%s", c->directory);
+    add(p, R_OK, "%s/setting", c->directory);
+    for (size_t i = 0; i < c->n_endpoints; i++) {
+        for (size_t k = 0; k < sizeof folders / sizeof *folders; k++)
+            add(p, R_OK | W_OK | X_OK, "%s/%s%s", c->directory, c->names[i], folders[k]);
+        glob_t days = {0};
+        if (snprintf(pattern, sizeof pattern, "%s/%s/done/[0-9]*", c->directory, c->names[i]) < (int)sizeof pattern &&
+            glob(pattern, 0, NULL, &days) == 0)
+            for (size_t k = 0; k < days.gl_pathc; k++)
+                add(p, R_OK | W_OK | X_OK, "%s", days.gl_pathv[k]);
+        globfree(&days);
+    }
+}
+
+/* ---- the receiver's user ---- */
+
+static const char *describe(const char *path, char *out, size_t size)
+{
+    struct stat st;
+    char owner[40], group[40];
+    *out = '\0';
+    if (stat(path, &st) == 0)
+        snprintf(out, size, "; it is %s:%s, mode %04o", doctor_owner(st.st_uid, owner),
+                 doctor_group(st.st_gid, group), (unsigned)(st.st_mode & 07777));
+    return out;
+}
+
+static void tell_refused(struct doctor *d, const struct doctor_path *p, bool database)
+{
+    struct stat st = {0};
+    char name[40], is[160];
+    uid_t uid = d->user ? d->user->pw_uid : geteuid();
+    bool seen = stat(p->path, &st) == 0, folder = seen && S_ISDIR(st.st_mode);
+    const char *root = !d->cmd->root ? "  # as root" : "";
+    char blocked[PATH_MAX];
+    if (doctor_blocked(d->user, p->path, blocked))
+        doctor_step_pass(d, d->user, blocked);
+    else if (st.st_uid != uid)
+        doctor_step(d, "chown %s %q%s", doctor_owner(uid, name), p->path, root);
+    else
+        doctor_step(d, folder ? "chmod u+rwx %q" : "chmod u+rw %q", p->path);
+    doctor_find(d, DOCTOR_WRONG, database ? "database" : "directory", no_record, "%s cannot be used by %s: %s%s",
+                p->path, d->user ? d->user->pw_name : "this user", strerror(p->error),
+                describe(p->path, is, sizeof is));
+}
+
+static bool check_receiver(struct doctor *d, struct paths *p, size_t of_database)
+{
+    struct err e = {0};
+    char blocked[PATH_MAX];
+    bool good = true;
+    if (doctor_try(d->user, p->list, p->n, &e) != 0) {
+        doctor_find(d, DOCTOR_WARNING, "user", "rights could not be tried", "%s", e.msg);
+        return true;
+    }
+    for (size_t i = 0; i < p->n; i++)
+        if (p->list[i].error) {
+            good = false;
+            tell_refused(d, &p->list[i], i < of_database);
+            if (doctor_blocked(d->user, p->list[i].path, blocked)) /* the others are behind that too */
+                return false;
+        }
+    return good;
+}
+
+/* ---- modes: others, and the group ---- */
+
+static bool fits_group(const struct stat *st, gid_t group)
+{
+    mode_t needed = S_ISDIR(st->st_mode) ? 02070 : 0060;
+    return st->st_gid == group && (st->st_mode & needed) == needed;
+}
+
+static void check_mode(struct doctor *d, const char *path, const char *what)
+{
+    struct stat st;
+    char group[40];
+    const char *of = d->config->group;
+    if (stat(path, &st) != 0)
+        return;
+    unsigned mode = st.st_mode & 07777;
+    if (st.st_mode & S_IRWXO) {
+        doctor_step(d, "chmod o= %q", path);
+        doctor_find(d, DOCTOR_WRONG, "permissions", leaks,
+                    "%s has mode %04o: any user of this host reaches the events "
+                    "in it",
+                    path, mode);
+    } else if (d->group != (gid_t)-1 && !fits_group(&st, d->group)) {
+        doctor_step_tool(d, "init");
+        doctor_find(d, DOCTOR_WRONG, "group", "a consumer needs to write what it reads, and makes side files",
+                    "%s has mode %04o and the group %s: consumers of the group %s cannot write it", path, mode,
+                    doctor_group(st.st_gid, group), of);
+    } else {
+        doctor_find(d, DOCTOR_OK, what, "", "%s has mode %04o", path, mode);
+    }
+}
+
+/* Consumers of another user write the database and make its side files, so they need its folder too. */
+static void check_folder(struct doctor *d)
+{
+    char folder[PATH_MAX], group[40];
+    struct stat st;
+    if (d->group == (gid_t)-1 || files_folder(d->database, folder, sizeof folder) != 0 || stat(folder, &st) != 0 ||
+        fits_group(&st, d->group))
+        return;
+    doctor_step(d, "chgrp %s %q && chmod 3770 %q", d->config->group, folder, folder);
+    doctor_find(d, DOCTOR_WRONG, "group", "a consumer makes the database's side files there",
+                "%s has mode %04o and the group %s: consumers of the group %s cannot use the database in it", folder,
+                (unsigned)(st.st_mode & 07777), doctor_group(st.st_gid, group), d->config->group);
+}
+
+/* What the receiver alone writes lies apart from what consumers may replace. */
+static void check_own(struct doctor *d)
+{
+    char base[PATH_MAX], folder[PATH_MAX];
+    struct err e = {0};
+    struct stat st;
+    uid_t uid = d->user ? d->user->pw_uid : geteuid();
+    if (beside_base(d->database, base, &e) != 0) {
+        char own[PATH_MAX + 8];
+        snprintf(own, sizeof own, "%s" BESIDE_OWN, d->database);
+        doctor_step(d, "mv %q %q.planted", own, own);
+        doctor_step_tool(d, "init");
+        doctor_find(d, DOCTOR_WRONG, "own folder", no_record, "%s", e.msg);
+        return;
+    }
+    if (d->group == (gid_t)-1 || strcmp(base, d->database) != 0 || access(d->database, F_OK) != 0 ||
+        files_folder(base, folder, sizeof folder) != 0 || stat(folder, &st) != 0 || st.st_uid != uid)
+        return;
+    doctor_step_tool(d, "init");
+    doctor_find(d, DOCTOR_WARNING, "own folder",
+                "a consumer of the group could put another file in the place of the lock or of the counts there",
+                "the receiver's own files lie beside %s, where consumers may write", d->database);
+}
+
+/* The directory form: consumers of another user rename files in it, and must get there. */
+static void check_directory(struct doctor *d, const struct paths *p, size_t from)
+{
+    const struct config *c = d->config;
+    char folder[PATH_MAX];
+    struct stat st;
+    if (files_folder(c->directory, folder, sizeof folder) != 0 || stat(folder, &st) != 0)
+        return;
+    bool reached = (st.st_mode & 0001) || (st.st_gid == d->group && (st.st_mode & 0010));
+    if (d->group != (gid_t)-1 && !reached) {
+        doctor_step(d, "chgrp %s %q && chmod g+x %q", c->group, folder, folder);
+        doctor_find(d, DOCTOR_WRONG, "group", "a consumer goes through it to its events",
+                    "%s has mode %04o: consumers of the group %s cannot reach the inbox in it", folder,
+                    (unsigned)(st.st_mode & 07777), c->group);
+    }
+    check_mode(d, c->directory, "directory");
+    for (size_t i = from; d->group != (gid_t)-1 && i < p->n; i++)
+        if (stat(p->list[i].path, &st) == 0 && S_ISDIR(st.st_mode) && !fits_group(&st, d->group)) {
+            doctor_step_tool(d, "init");
+            doctor_find(d, DOCTOR_WRONG, "group", "a consumer renames files in it",
+                        "%s has mode %04o: consumers of the group %s cannot use it", p->list[i].path,
+                        (unsigned)(st.st_mode & 07777), c->group);
+        }
+}
+
+static void check_missing(struct doctor *d)
+{
+    static const char *const folders[] = {"tmp", "new", "cur", "done", "dead"};
+    const struct config *c = d->config;
+    char path[PATH_MAX];
+    struct stat st;
+    struct directory_setting setting = {0};
+    struct directory *dir = NULL;
+    struct err e = {0};
+    for (size_t i = 0; i < c->n_endpoints; i++)
+        for (size_t k = 0; k < sizeof folders / sizeof *folders; k++)
+            if (snprintf(path, sizeof path, "%s/%s/%s", c->directory, c->names[i], folders[k]) < (int)sizeof path &&
+                stat(path, &st) != 0 && errno == ENOENT) {
+                doctor_step_tool(d, "init");
+                doctor_find(d, DOCTOR_WRONG, "directory", no_record, "%s: %s", path, strerror(ENOENT));
+            }
+    if (directory_open(&dir, c->directory, d->group, false, &setting, &e) != 0 ||
+        directory_read_setting(dir, &setting, &e) != 0) {
+        doctor_step(d, "rm -f %q/setting", c->directory);
+        doctor_step_tool(d, "init");
+        doctor_find(d, DOCTOR_WRONG, "setting", "workers read there how often to try and how long a lease is", "%s",
+                    e.msg);
+    }
+    directory_close(dir);
+}
+
+static void check_modes(struct doctor *d, const struct paths *p, size_t of_database)
+{
+    if (!d->config->files)
+        check_folder(d);
+    for (size_t i = 1; i < of_database; i++) /* the first is the folder */
+        check_mode(d, p->list[i].path, "permissions");
+    if (d->config->files) {
+        check_directory(d, p, of_database);
+        check_missing(d);
+    }
+}
+
+/* The configuration itself, for a receiver of another user than who runs this. */
+static void check_config_file(struct doctor *d)
+{
+    struct doctor_path p = {.mode = R_OK};
+    struct err e = {0};
+    snprintf(p.path, sizeof p.path, "%s", d->config->path);
+    if (!*p.path || doctor_try(d->user, &p, 1, &e) != 0 || p.error == 0)
+        return;
+    char blocked[PATH_MAX];
+    if (doctor_blocked(d->user, p.path, blocked))
+        doctor_step_pass(d, d->user, blocked);
+    else
+        doctor_step(d, "chmod a+r %q", p.path);
+    doctor_find(d, DOCTOR_WRONG, "configuration", "the receiver answers 500 to every event while it cannot read it",
+                "%s cannot be read by %s: %s", p.path, d->user ? d->user->pw_name : "this user", strerror(p.error));
+}
+
+void doctor_files(struct doctor *d)
+{
+    struct paths p = {calloc(PATHS_MAX, sizeof *p.list), 0};
+    if (!p.list)
+        return;
+    check_config_file(d);
+    add_database(&p, d);
+    size_t of_database = p.n;
+    add_directory(&p, d->config);
+    d->reachable = check_receiver(d, &p, of_database);
+    check_modes(d, &p, of_database);
+    check_own(d);
+    p.n = 0;
+    add_own(&p, d);
+    d->reachable &= check_receiver(d, &p, p.n);
+    free(p.list);
+}
+
+/* ---- a consumer's user ---- */
+
+/* Each folder above a path must be passed through. */
+static void add_above(struct paths *p, const char *path)
+{
+    for (const char *slash = strchr(path + 1, '/'); slash && slash[1]; slash = strchr(slash + 1, '/'))
+        add(p, X_OK, "%.*s", (int)(slash - path), path);
+}
+
+static void step_consumer(struct doctor *d, const struct passwd *who, const struct doctor_path *p)
+{
+    struct stat st;
+    if (p->mode == X_OK)
+        doctor_step_pass(d, who, p->path);
+    else if (!doctor_member(who, d->group))
+        doctor_step(d, "usermod -aG %s %s", d->config->group, who->pw_name);
+    else if (stat(p->path, &st) == 0 && S_ISDIR(st.st_mode) && strncmp(d->database, p->path, strlen(p->path)) == 0)
+        doctor_step(d, "chgrp %s %q && chmod 3770 %q", d->config->group, p->path, p->path);
+    else
+        doctor_step_tool(d, "init");
+}
+
+/* Without a group there is nothing that both users could share. */
+static void tell_no_group(struct doctor *d, const struct passwd *who, const struct doctor_path *p)
+{
+    char folder[PATH_MAX], name[40];
+    if (files_folder(d->database, folder, sizeof folder) != 0)
+        return;
+    int at = 0;
+    for (size_t i = 0; i < config_n_keys; i++)
+        if (strcmp(config_keys[i].name, "group") == 0)
+            at = d->config->line[i];
+    doctor_step(d, "groupadd -f complycube-app");
+    doctor_step(d, "usermod -aG complycube-app %s", who->pw_name);
+    doctor_step(d, "usermod -aG complycube-app %s", doctor_owner(d->user ? d->user->pw_uid : geteuid(), name));
+    doctor_step(d, "chgrp complycube-app %q && chmod 3770 %q", folder, folder);
+    doctor_step_key(d, "group", "\"complycube-app\"", at);
+    doctor_step_tool(d, "init");
+    doctor_find(d, DOCTOR_WRONG, "consumer",
+                "a consumer of another user than the receiver shares its files by a group; "
+                "membership counts from the next login or restart on",
+                "%s cannot use %s: %s; no group is configured", who->pw_name, p->path, strerror(p->error));
+}
+
+static size_t tell_consumer(struct doctor *d, const struct passwd *who, const struct paths *p)
+{
+    size_t wrong = 0;
+    char is[160];
+    for (size_t i = 0; i < p->n; i++) {
+        const struct doctor_path *one = &p->list[i];
+        if (one->error == 0 || one->error == ENOENT)
+            continue;
+        wrong++;
+        if (d->group == (gid_t)-1 && one->mode != X_OK) {
+            tell_no_group(d, who, one);
+            return wrong;
+        }
+        step_consumer(d, who, one);
+        doctor_find(d, DOCTOR_WRONG, "consumer", "it can neither claim an event nor tell it done",
+                    "%s cannot use %s: %s%s", who->pw_name, one->path, strerror(one->error),
+                    describe(one->path, is, sizeof is));
+        if (one->mode == X_OK) /* what is below is not to be told */
+            return wrong;
+    }
+    return wrong;
+}
+
+/* Who reads a secret can forge events; a consumer needs none. */
+static void check_hidden(struct doctor *d, const struct passwd *who)
+{
+    for (size_t i = 0; i < d->config->n_endpoints; i++) {
+        struct doctor_path p = {.mode = R_OK};
+        struct err e = {0};
+        struct stat st;
+        char name[40];
+        const char *file = d->config->endpoint[i].secret_file;
+        if (!file || snprintf(p.path, sizeof p.path, "%s", file) >= (int)sizeof p.path || stat(file, &st) != 0 ||
+            doctor_try(who, &p, 1, &e) != 0 || p.error)
+            continue;
+        if (st.st_uid == who->pw_uid && d->user)
+            doctor_step(d, "chown %s %q", doctor_owner(d->user->pw_uid, name), file);
+        doctor_step(d, "chmod 600 %q", file);
+        doctor_find(d, DOCTOR_WARNING, "consumer", "who reads a secret can forge events; a consumer needs none",
+                    "%s can read the secrets in %s", who->pw_name, file);
+    }
+}
+
+void doctor_consumer(struct doctor *d)
+{
+    struct passwd who = {0};
+    char name[64];
+    struct err e = {0};
+    const struct passwd *found = getpwnam(d->cmd->as);
+    struct paths p = {calloc(PATHS_MAX, sizeof *p.list), 0};
+    if (!found || !p.list || snprintf(name, sizeof name, "%s", found->pw_name) >= (int)sizeof name) {
+        free(p.list);
+        return;
+    }
+    who.pw_name = name;
+    who.pw_uid = found->pw_uid;
+    who.pw_gid = found->pw_gid;
+    char folder[PATH_MAX];
+    bool at = files_folder(d->database, folder, sizeof folder) == 0;
+    if (at)
+        add_above(&p, folder);
+    if (d->config->files) /* it needs no database then */
+        add_above(&p, d->config->directory);
+    else
+        add_database(&p, d);
+    add_directory(&p, d->config);
+    if (doctor_try(&who, p.list, p.n, &e) != 0)
+        doctor_find(d, DOCTOR_WRONG, "consumer", "", "%s", e.msg);
+    else if (tell_consumer(d, &who, &p) == 0)
+        doctor_find(d, DOCTOR_OK, "consumer", "", "%s can use the inbox", name);
+    bool distinct = who.pw_uid != (d->user ? d->user->pw_uid : geteuid());
+    if (distinct && who.pw_uid != 0)
+        check_hidden(d, &who);
+    free(p.list);
+}

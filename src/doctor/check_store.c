@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT
+ * check_store: what stands in the store, and what it stands on. */
+#include "doctor.h"
+#include "receiver/receiver.h"
+#include "receiver/refusals.h"
+#include "store/sqlite/vfs.h"
+#include "store/store_keep.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+
+#define WEEK_MS (7 * INT64_C(86400000))
+enum { LAG_MS = 3600000, SPACE_LOW = 256 << 20 /* bytes */, INODES_LOW = 1000, TYPES_SIZE = 2048 };
+enum { REFUSED_MANY = 5, MINUTE_MS = 60000, BUSY_MS = 2000 /* a writer keeps the others for milliseconds */ };
+
+static int line_of(const struct config *c, const char *key)
+{
+    for (size_t i = 0; i < config_n_keys; i++)
+        if (strcmp(config_keys[i].name, key) == 0)
+            return c->line[i];
+    return 0;
+}
+
+/* ---- what does not open ---- */
+
+/* A file that is another program's stays; ours gets a name that is free. */
+static void step_other_name(struct doctor *d)
+{
+    char folder[PATH_MAX], value[PATH_MAX + 48];
+    struct stat st;
+    if (files_folder(d->database, folder, sizeof folder) != 0)
+        return;
+    for (int i = 1; i < 100; i++) {
+        snprintf(value, sizeof value, "%s/complycube-inbox%.0d.db", folder, i > 1 ? i : 0);
+        if (stat(value, &st) != 0)
+            break;
+    }
+    char quoted[PATH_MAX + 50];
+    snprintf(quoted, sizeof quoted, "\"%s\"", value);
+    doctor_step_key(d, "database", quoted, line_of(d->config, "database"));
+    doctor_step_tool(d, "init");
+}
+
+/* A backup first: restore moves away what is there by itself, its log too, and init would begin an empty one. */
+static void step_restore(struct doctor *d, const char *without)
+{
+    doctor_step(d, "by hand: with a backup: BACKUP=/path/of/the/newest in the shell, and restore it; it moves away "
+                   "what is there, and nothing is to be stopped for it:");
+    doctor_step_tool(d, "restore \"$BACKUP\"");
+    doctor_step(d, "by hand: without a backup: %sbegin an empty one:", without);
+    doctor_step_tool(d, "init");
+}
+
+/* Its log holds the last events: only the file that it belongs to can have them back. */
+static void step_orphan(struct doctor *d)
+{
+    doctor_step(d, "by hand: where the file was only moved or renamed, put it back beside its log; else:");
+    step_restore(d, "move the -wal away, and ");
+}
+
+static void tell_unopened(struct doctor *d, const struct err *e)
+{
+    const char *why =
+        "every event is answered 503 while it is so, and after ten tries ComplyCube disables the webhook";
+    struct stat st;
+    if (e->code == ERR_SCHEMA && strstr(e->msg, "another program"))
+        step_other_name(d);
+    else if (e->code == ERR_SCHEMA)
+        doctor_step(d, "by hand: install the newer version of complycube-inbox and complycube-webhook");
+    else if (e->code == ERR_NOT_FOUND ||
+             (e->code == ERR_DATABASE && stat(d->database, &st) != 0 && strstr(e->msg, "the folder")))
+        step_restore(d, "");
+    else if (e->code == ERR_DATABASE && strstr(e->msg, "-wal holds events"))
+        step_orphan(d);
+    else if (e->code == ERR_DATABASE && store_sqlite_refused(d->database, NULL))
+        doctor_step(d, "by hand: find out who put it there, and remove it; the database itself is whole");
+    else if (e->code == ERR_DATABASE)
+        step_restore(d, "move the file away with its -wal and -shm, and ");
+    else if (e->code == ERR_FULL)
+        doctor_step(d, "by hand: make room on the file system of %s", d->database);
+    else if (e->code == ERR_BUSY)
+        doctor_step(d,
+                    "by hand: find the program that keeps a transaction or the lock, and end it: fuser -v %s %s.lock",
+                    d->database, d->database);
+    else
+        doctor_step_tool(d, "init");
+    if (e->code == ERR_NOT_FOUND) /* the receiver makes it with the first event */
+        why = "consumers cannot open what the receiver makes only with the first event";
+    doctor_find(d, DOCTOR_WRONG, err_word(e->code), why, "%s", e->msg);
+}
+
+/* ---- what it stands on ---- */
+
+static void check_journal(struct doctor *d, const struct store_facts *facts)
+{
+    bool wal = strcmp(facts->journal, "wal") == 0;
+    enum files_system system = files_system(d->database);
+    if (wal && system == FILES_NETWORK) {
+        doctor_step_key(d, "journal", "\"auto\"", line_of(d->config, "journal"));
+        if (strcmp(d->config->journal, "auto") == 0)
+            doctor_step(d, "by hand: stop what has it open, receivers and consumers, and start it again");
+        doctor_find(d, DOCTOR_WRONG, "journal",
+                    "WAL needs memory that all its users share: another host's user of the "
+                    "file would damage it",
+                    "wal, but %s lies on a network file system (or FUSE)", d->database);
+    } else if (!wal && strcmp(d->config->journal, "wal") == 0) {
+        doctor_step_key(d, "journal", "\"auto\"", line_of(d->config, "journal"));
+        doctor_find(d, DOCTOR_WARNING, "journal", "a commit costs more, and readers wait for writers",
+                    "wal was asked for, but its file system gives %s", facts->journal);
+    } else {
+        doctor_find(d, DOCTOR_OK, "journal", "", "%s", facts->journal);
+    }
+}
+
+static void check_system(struct doctor *d)
+{
+    char folder[PATH_MAX];
+    struct statvfs fs;
+    enum files_system system = files_system(d->database);
+    if (system == FILES_MEMORY || system == FILES_OVERLAY) {
+        doctor_step(d,
+                    "by hand: keep it on a disk (in a container: a volume), and name it there: database = \"...\"");
+        doctor_find(d, DOCTOR_WARNING, "file system", "an event that was acknowledged is never sent again",
+                    "%s lies on %s", d->database,
+                    system == FILES_MEMORY ? "a tmpfs: it is gone after a reboot"
+                                           : "an overlay: in a container it is gone with the container");
+    }
+    if (files_folder(d->database, folder, sizeof folder) != 0 || statvfs(folder, &fs) != 0)
+        return;
+    int64_t left = (int64_t)((uint64_t)fs.f_bavail * fs.f_frsize);
+    bool low = left < SPACE_LOW || (fs.f_files && fs.f_favail < INODES_LOW);
+    if (low)
+        doctor_step(d, "by hand: make room on the file system of %s", folder);
+    doctor_find(d, low ? DOCTOR_WARNING : DOCTOR_OK, "space", "below 16 MB or 16 inodes nothing is recorded any more",
+                "%lld MB free, %lld inodes", (long long)(left >> 20), (long long)(fs.f_files ? fs.f_favail : 0));
+}
+
+struct names {
+    size_t len;
+    char text[400];
+};
+
+static void add_missing(void *ctx, const struct store_step *step)
+{
+    struct names *all = ctx;
+    size_t left = sizeof all->text - all->len;
+    int n = snprintf(all->text + all->len, left, "%s%s", all->len ? " " : "", step->name);
+    all->len += n > 0 && (size_t)n < left ? (size_t)n : 0;
+}
+
+static void check_schema(struct doctor *d, struct store *s, const struct store_facts *facts)
+{
+    struct names missing = {.len = 0};
+    struct err e = {0};
+    if (store_missing(s, add_missing, &missing, &e) < 0) {
+        doctor_find(d, DOCTOR_WRONG, err_word(e.code), "", "%s", e.msg);
+    } else if (missing.len) {
+        doctor_step_tool(d, "migrate");
+        doctor_find(d, DOCTOR_WARNING, "schema",
+                    "the database was made by an older version: what these record is lost", "version %d, without %s",
+                    facts->schema, missing.text);
+    } else {
+        doctor_find(d, DOCTOR_OK, "schema", "", "version %d", facts->schema);
+    }
+}
+
+/* ---- what stands in it ---- */
+
+static void check_inbox(struct doctor *d, const struct store_facts *f)
+{
+    char time[32] = "";
+    bool late = f->oldest_ms && f->oldest_ms < d->cmd->now_ms - LAG_MS;
+    if (f->dead) {
+        doctor_step_tool(d, "list --state dead");
+        doctor_step(d, "by hand: mend what they failed of, and give them out again:");
+        doctor_step_tool(d, "requeue --state dead");
+    }
+    doctor_find(d, f->dead ? DOCTOR_WARNING : DOCTOR_OK, "inbox",
+                "a dead event failed too often, and waits for a person",
+                "%lld waiting, %lld dead, %lld events in all", (long long)f->waiting, (long long)f->dead,
+                (long long)f->events);
+    if (late)
+        doctor_step(d, "by hand: look whether your workers run, and what they print");
+    if (f->waiting)
+        doctor_find(d, late ? DOCTOR_WARNING : DOCTOR_OK, "lag", "nobody works off what waits, or not fast enough",
+                    "%lld leased, %lld to be tried again, the oldest came %s", (long long)f->leased,
+                    (long long)f->delayed, cmd_time(f->oldest_ms, time));
+    if (f->orphaned) {
+        doctor_step(d,
+                    "by hand: put the database back that has them, or let a library of consumers/ read the folder");
+        doctor_find(d, DOCTOR_WARNING, "inbox", "the database was replaced, and what it knew of them is gone",
+                    "%lld files are of events that the log does not know", (long long)f->orphaned);
+    }
+    if (f->stranded) {
+        doctor_step(d, "by hand: write inbox = \"table\", let the consumers work them off, and change back");
+        doctor_find(d, DOCTOR_WARNING, "inbox", "no consumer of the folder sees them",
+                    "%lld wait in the table, from before inbox = \"directory\"", (long long)f->stranded);
+    }
+    if (f->quarantined) {
+        doctor_step_tool(d, "quarantine");
+        doctor_step(d, "by hand: decide of each, by quarantine accept ID or quarantine drop ID");
+    }
+    doctor_find(d, f->quarantined ? DOCTOR_WARNING : DOCTOR_OK, "quarantine",
+                "signed, but no event, or a known one with another payload: no consumer sees it", "%lld",
+                (long long)f->quarantined);
+}
+
+/* What was ignored, by endpoint: the line to write has what is asked for already too. */
+struct ignored {
+    struct doctor *d;
+    char types[CONFIG_ENDPOINTS_MAX][TYPES_SIZE]; /* "a", "b" */
+    int64_t n[CONFIG_ENDPOINTS_MAX];
+};
+
+/* A type that is written into the configuration must need no quoting. */
+static bool is_plain(struct span type)
+{
+    for (size_t i = 0; i < type.len; i++) {
+        char c = type.at[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("._-:", c)) || !c)
+            return false;
+    }
+    return type.len > 0 && type.len < 100;
+}
+
+static void take_ignored(void *ctx, const struct store_count *count)
+{
+    struct ignored *g = ctx;
+    const struct config *c = g->d->config;
+    for (size_t i = 0; i < c->n_endpoints; i++) {
+        if (!span_equal(count->endpoint, span_of(c->names[i])) || config_wants(c, c->names[i], count->outcome))
+            continue;
+        size_t len = strlen(g->types[i]);
+        g->n[i] += count->n;
+        if (is_plain(count->outcome) && len + count->outcome.len + 8 < TYPES_SIZE)
+            snprintf(g->types[i] + len, TYPES_SIZE - len, "%s\"%.*s\"", len ? ", " : "", (int)count->outcome.len,
+                     count->outcome.at);
+    }
+}
+
+static void tell_ignored(struct doctor *d, const struct config_endpoint *p, const char *types, int64_t n)
+{
+    char *value = NULL;
+    size_t len = 0;
+    FILE *to = open_memstream(&value, &len);
+    if (!to)
+        return;
+    fprintf(to, "{");
+    for (size_t i = 0; i < p->n_events; i++)
+        fprintf(to, "\"%s\", ", p->events[i]);
+    fprintf(to, "%s}", types);
+    fclose(to);
+    if (p->events_line && *types)
+        doctor_step_key(d, "events", value, p->events_line);
+    doctor_find(d, DOCTOR_WARNING, "ignored",
+                "they are kept, but no consumer sees them: extend events, or ask ComplyCube "
+                "for fewer",
+                "endpoint %s: %lld events of the last 7 days, of the types %s", p->name, (long long)n,
+                *types ? types : "(odd names)");
+    free(value);
+}
+
+static void check_ignored(struct doctor *d, struct store *s)
+{
+    struct err e = {0};
+    struct ignored *g = calloc(1, sizeof *g);
+    if (!g)
+        return;
+    g->d = d;
+    if (store_ignored(s, d->cmd->now_ms - WEEK_MS, take_ignored, g, &e) != 0)
+        doctor_find(d, DOCTOR_WRONG, err_word(e.code), "", "%s", e.msg);
+    for (size_t i = 0; i < d->config->n_endpoints; i++)
+        if (g->n[i])
+            tell_ignored(d, &d->config->endpoint[i], g->types[i], g->n[i]);
+    free(g);
+}
+
+/* ---- secrets and what came ---- */
+
+struct matches {
+    const struct config *c;
+    bool matched[CONFIG_ENDPOINTS_MAX][SECRETS_MAX];
+    int64_t refused, any, last_ms; /* last_ms: the newest match of any secret */
+};
+
+static void take_match(void *ctx, const struct store_count *count)
+{
+    struct matches *m = ctx;
+    if (!count->secret.at)
+        return;
+    m->any += count->n;
+    if (count->last_ms > m->last_ms)
+        m->last_ms = count->last_ms;
+    for (size_t i = 0; i < m->c->n_endpoints; i++)
+        for (size_t k = 0; k < m->c->endpoint[i].secrets.n; k++)
+            m->matched[i][k] |= span_equal(count->endpoint, span_of(m->c->names[i])) &&
+                                span_equal(count->secret, span_of(m->c->endpoint[i].secrets.list[k].name));
+}
+
+static void tell_unmatched(struct doctor *d, const struct matches *m, const struct config_endpoint *p,
+                           const char *secret)
+{
+    const char *file = p->secret_file ? p->secret_file : "the environment";
+    if (m->refused > 0) {
+        doctor_step(d,
+                    "by hand: in %s, compare the line %s with the secret that ComplyCube showed for this very "
+                    "webhook, and write that one",
+                    file, secret);
+        doctor_find(
+            d, DOCTOR_WARNING, "secrets",
+            "a wrong secret is no attack: it is probably that of another webhook, "
+            "and every event is refused",
+            "endpoint %s: the secret %s has never matched, and %lld requests were refused for their signature in 7 days",
+            p->name, secret, (long long)m->refused);
+    } else {
+        doctor_find(d, DOCTOR_OK, "secrets", "", "endpoint %s: the secret %s has not matched yet%s", p->name, secret,
+                    m->any ? "" : ": nothing has come at all");
+    }
+}
+
+/* A secret that matched before, and has another value now, or the webhook has. The minute of the match is its own. */
+static void check_since(struct doctor *d, const struct matches *m)
+{
+    struct err e = {0};
+    char time[32] = "";
+    bool any = false;
+    int64_t n = m->last_ms ? refusals_since(d->database, REFUSALS_SIGNATURE, m->last_ms + MINUTE_MS, &e) : 0;
+    if (n < REFUSED_MANY)
+        return;
+    for (size_t i = 0; i < m->c->n_endpoints; i++) {
+        const struct config_endpoint *p = &m->c->endpoint[i];
+        for (size_t k = 0; k < p->secrets.n; k++)
+            if (m->matched[i][k] && !p->secrets.list[k].retired) {
+                doctor_step(d, "by hand: in %s, compare the line %s with the webhook's secret",
+                            p->secret_file ? p->secret_file : "the environment", p->secrets.list[k].name);
+                any = true;
+            }
+    }
+    if (any)
+        doctor_find(
+            d, DOCTOR_WARNING, "secrets",
+            "a secret has another value here than at ComplyCube, or somebody tries: after ten tries ComplyCube disables "
+            "the webhook",
+            "%lld requests were refused for their signature since %s, and none was accepted since", (long long)n,
+            cmd_time(m->last_ms, time));
+}
+
+static void check_matches(struct doctor *d, struct store *s)
+{
+    struct err e = {0};
+    struct matches *m = calloc(1, sizeof *m);
+    if (!m || !d->sound) {
+        free(m);
+        return;
+    }
+    m->c = d->config;
+    m->refused = refusals_since(d->database, REFUSALS_SIGNATURE, d->cmd->now_ms - WEEK_MS, &e);
+    if (store_counts(s, 0, take_match, m, &e) != 0)
+        doctor_find(d, DOCTOR_WRONG, err_word(e.code), "", "%s", e.msg);
+    for (size_t i = 0; i < m->c->n_endpoints; i++)
+        for (size_t k = 0; k < m->c->endpoint[i].secrets.n; k++)
+            if (!m->matched[i][k] && !m->c->endpoint[i].secrets.list[k].retired)
+                tell_unmatched(d, m, &m->c->endpoint[i], m->c->endpoint[i].secrets.list[k].name);
+    check_since(d, m);
+    free(m);
+}
+
+void doctor_store(struct doctor *d)
+{
+    struct err e = {0};
+    struct store_options o;
+    struct store_facts facts;
+    if (receiver_store_options(d->config, true, &o, &e) != 0 || store_probe(&o, &e) != 0) {
+        tell_unopened(d, &e);
+        return;
+    }
+    doctor_find(d, DOCTOR_OK, "database", "", "%s", d->database);
+    check_system(d);
+    struct store *s = cmd_store(d->config, false, &e);
+    if (!s || store_read_facts(s, d->cmd->now_ms, &facts, &e) != 0) {
+        tell_unopened(d, &e);
+        store_close(s);
+        return;
+    }
+    if (store_try(s, BUSY_MS, &e) != 0 && e.code == ERR_BUSY)
+        tell_unopened(d, &e);
+    check_journal(d, &facts);
+    check_schema(d, s, &facts);
+    check_inbox(d, &facts);
+    check_ignored(d, s);
+    check_matches(d, s);
+    store_close(s);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT
+ * cmd_doctor: is everything as it must be, and if not, which line changes it? The end; doctor.h has the parts. */
+#include "doctor.h"
+#include "receiver/receiver.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+/* A group that does not exist is found before any right is looked at. */
+static int find_group(struct doctor *d)
+{
+    struct store_options o;
+    struct err e = {0};
+    int line = 0;
+    d->group = (gid_t)-1;
+    if (receiver_store_options(d->config, true, &o, &e) == 0) {
+        d->group = o.group;
+        return 0;
+    }
+    for (size_t i = 0; i < config_n_keys; i++)
+        if (strcmp(config_keys[i].name, "group") == 0)
+            line = d->config->line[i];
+    doctor_step_key(d, "group", "\"\"", line);
+    doctor_find(d, DOCTOR_WRONG, err_word(e.code),
+                "the receiver cannot make its files: it answers 503 to every event", "%s", e.msg);
+    return -1;
+}
+
+static int examine(struct doctor *d, struct config **c, struct err *e)
+{
+    int stranger = doctor_user(d, e);
+    if (stranger)
+        return stranger < 0 ? -1 : 0;
+    doctor_secrets(d, c);
+    if (find_group(d) != 0)
+        return 0;
+    doctor_files(d);
+    if (d->cmd->as)
+        doctor_consumer(d);
+    if (d->reachable)
+        doctor_store(d);
+    doctor_spool(d);
+    doctor_copies(d);
+    doctor_receivers(d);
+    doctor_server(d);
+    if (d->cmd->url)
+        doctor_url(d);
+    return 0;
+}
+
+int cmd_doctor(const struct cmd *cmd, struct err *e)
+{
+    struct doctor d = {.cmd = cmd};
+    struct config *c = NULL;
+    const char *no_color = doctor_variable(&d, "NO_COLOR");
+    d.color = !cmd->json && isatty(STDOUT_FILENO) == 1 && !(no_color && *no_color);
+    doctor_config(&d, &c);
+    int result = d.config ? examine(&d, &c, e) : 0;
+    config_free(c);
+    free(d.steps);
+    if (result != 0)
+        return -1;
+    if (d.wrong == 0)
+        return 0;
+    return err_set(e, ERR_NOT_FOUND, "%d wrong; do what stands behind ->, and run this again", d.wrong);
+}

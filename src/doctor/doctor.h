@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * doctor: what all checks share: the report, and the form of a cure. A subject is a file doctor_NAME.c.
+ *
+ * A finding is told on lines of 80 columns: its verdict, what it is of, how that stands; unless all is well, why it
+ * matters; and the cure, a line for each step, each behind "-> " and one of
+ *
+ *   in FILE:LINE write: TEXT     that line of the file is to be TEXT
+ *   in FILE:LINE add: TEXT       a line below that line
+ *   in FILE add: TEXT            a line at the end of the file
+ *   by hand: WORDS               what no program can do: a secret, a certificate, the start of a server
+ *   anything else                a command for a shell, on one line, to be pasted as it is
+ *
+ * A test applies them by this grammar.
+ */
+#ifndef DOCTOR_H
+#define DOCTOR_H
+
+#include "tool/cmd.h"
+
+#include <limits.h>
+#include <pwd.h>
+
+enum doctor_verdict { DOCTOR_OK, DOCTOR_WARNING, DOCTOR_WRONG };
+
+struct doctor {
+    const struct cmd *cmd;
+    const struct config *config; /* with its secrets where they are sound, else without; NULL: there is none */
+    char database[PATH_MAX];     /* its path, without detours */
+    gid_t group;                 /* of the consumers; (gid_t)-1: none */
+    const struct passwd *user;   /* for whom rights are judged; NULL: for whoever runs this, without a name */
+    struct passwd user_is;       /* what it points to */
+    char user_name[64];
+    bool sound;     /* the secrets are read too */
+    bool reachable; /* the files of the store may be opened */
+    bool color;
+    char *steps; /* of the cure of the next finding, a line each */
+    int wrong;
+};
+
+/*
+ * Tell one finding, with the steps that were collected before; these are forgotten then. `why` is left out where all is
+ * well.
+ */
+void doctor_find(struct doctor *d, enum doctor_verdict verdict, const char *what, const char *why, const char *format,
+                 ...) __attribute__((format(printf, 5, 6)));
+
+/* Add a step to the cure of the next finding. %s: a text, %q: one in quotes for a shell, %d: an int, %%. */
+void doctor_step(struct doctor *d, const char *format, ...);
+
+/* Add the step "complycube-inbox COMMAND" with the configuration that this run has. */
+void doctor_step_tool(struct doctor *d, const char *command);
+
+/* The same with what stands before it, "sudo -u www-data " say, and a file behind it (NULL: none). */
+void doctor_step_run(struct doctor *d, const char *before, const char *command, const char *file);
+
+/*
+ * Add the step that gives a key of the configuration this line, KEY = VALUE.
+ * line: where it stands, 0: nowhere; a line that holds more than the key is left to a person
+ */
+void doctor_step_key(struct doctor *d, const char *key, const char *value, int line);
+
+/* A line of a file without its newline and its leading blanks, at most size - 1 bytes: 0, or -1 when there is none. */
+int doctor_line(const char *path, int line, char *text, size_t size);
+
+/* The names of the owner of a file and of a group, for a message; at least 40 bytes at `out`, which is returned. */
+const char *doctor_owner(uid_t uid, char *out);
+const char *doctor_group(gid_t gid, char *out);
+
+/* A variable of the process's environment, or NULL. */
+const char *doctor_variable(const struct doctor *d, const char *name);
+
+/* ---- doctor_user: rights, tried by a process of that user ---- */
+
+struct doctor_path {
+    char path[PATH_MAX + 8];
+    int mode;  /* as for access(2) */
+    int error; /* out: 0, or why not */
+};
+
+/* Try them as this user (NULL: as this process). -1 and *e where no process could become the user. */
+int doctor_try(const struct passwd *who, struct doctor_path *paths, size_t n, struct err *e);
+
+/* The first folder above a path that this user cannot pass through: true, with its path at `out` of PATH_MAX bytes. */
+bool doctor_blocked(const struct passwd *who, const char *path, char *out);
+
+/* Add the step that lets this user pass through a folder; nobody is let see what is in it. */
+void doctor_step_pass(struct doctor *d, const struct passwd *who, const char *folder);
+
+/* Is the user a member of the group? */
+bool doctor_member(const struct passwd *who, gid_t group);
+
+/* ---- the subjects ---- */
+
+/* Read the configuration, without its secrets, and tell what is wrong with it. *c is to be freed; d->config borrows it. */
+void doctor_config(struct doctor *d, struct config **c);
+/* The same of the secrets; where all are sound, *c is the configuration with them. After doctor_user. */
+void doctor_secrets(struct doctor *d, struct config **c);
+/* For whom does all this speak? Sets d->user. 0; 1: for nobody, that was told, and nothing else is to be; or -1 and *e. */
+int doctor_user(struct doctor *d, struct err *e);
+/* The rights on all files of the store, for the receiver and, with --as, for a consumer. */
+void doctor_files(struct doctor *d);
+void doctor_consumer(struct doctor *d);
+/* What stands in the store, and what it stands on. */
+void doctor_store(struct doctor *d);
+/* What waits in the spool, and whether it can do its part. */
+void doctor_spool(struct doctor *d);
+/* Older copies of the database that stand beside it. */
+void doctor_copies(struct doctor *d);
+/* Processes that have the database open and are older than the program. */
+void doctor_receivers(struct doctor *d);
+/* The web server's configuration, where it can be read. */
+void doctor_server(struct doctor *d);
+/* The socket that such a configuration names. */
+struct serverconf;
+void doctor_socket(struct doctor *d, const struct serverconf *s);
+/* Probes through the public URL. */
+void doctor_url(struct doctor *d);
+
+#endif

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT
+ * copy: copies of a database that nobody else knows yet. */
+#include "copy.h"
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "vfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum {
+    STEP_PAGES = 1024,
+    PIECE = 1 << 20 /* bytes */,
+    CHUNK = 8 << 20,
+    ROOM = 32 << 20 /* left to the receiver */,
+    TICK = 200000
+};
+
+/* ---- a database by itself ---- */
+
+int store_sqlite_lone_open(struct store **out, const char *path, struct err *e)
+{
+    struct store *s = calloc(1, sizeof *s);
+    if (!s)
+        return err_set(e, ERR_MEMORY, "opening %s: out of memory", path);
+    s->lock.fd = -1;
+    s->wait_ms = STORE_SQLITE_HOLD_MS;
+    snprintf(s->path, sizeof s->path, "%s", path);
+    if (store_sqlite_connect(s, e) != 0) {
+        store_sqlite_lone_close(s);
+        return -1;
+    }
+    store_sqlite_wait(s, s->wait_ms);
+    sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL); /* not without the writers' lock */
+    *out = s;
+    return 0;
+}
+
+void store_sqlite_lone_close(struct store *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < STORE_SQL_COUNT; i++)
+        sqlite3_finalize(s->prepared[i]);
+    sqlite3_close(s->db);
+    free(s);
+}
+
+int store_sqlite_number(struct store *s, enum store_sql which, int64_t *value, struct err *e)
+{
+    sqlite3_stmt *q = store_sqlite_prepare(s, which, e);
+    if (!q)
+        return -1;
+    bool found = sqlite3_step(q) == SQLITE_ROW;
+    *value = found ? sqlite3_column_int64(q, 0) : 0;
+    return sqlite3_reset(q) == SQLITE_OK && found ? 0 : store_sqlite_error(s, "reading it", e);
+}
+
+int store_sqlite_do(struct store *s, enum store_sql which, const char *doing, struct err *e)
+{
+    sqlite3_stmt *q = store_sqlite_prepare(s, which, e);
+    if (!q)
+        return -1;
+    while (sqlite3_step(q) == SQLITE_ROW)
+        continue;
+    return sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(s, doing, e);
+}
+
+/* ---- the file ---- */
+
+static int check_room(const char *path, int64_t need, struct err *e)
+{
+    char folder[PATH_MAX];
+    struct statvfs fs;
+    if (files_folder(path, folder, sizeof folder) != 0 || statvfs(folder, &fs) != 0)
+        return err_set(e, ERR_DATABASE, "the folder of %s: %s; name one that is there", path, strerror(errno));
+    int64_t left = (int64_t)((uint64_t)fs.f_bavail * fs.f_frsize);
+    if (left >= need + ROOM)
+        return 0;
+    return err_set(e, ERR_FULL,
+                   "%s has %lld MB left and %lld are needed; make room, or name a folder of another disk", folder,
+                   (long long)(left >> 20), (long long)((need + ROOM) >> 20) + 1);
+}
+
+int store_sqlite_copy_make(struct store_sqlite_copy *c, const char *about, const char *path, mode_t mode, gid_t group,
+                           int64_t need, struct err *e)
+{
+    bool made = false;
+    *c = (struct store_sqlite_copy){.fd = -1, .about = about};
+    if (check_room(path, need, e) != 0 || files_make_file(path, mode, group, &made, e) != 0)
+        return -1;
+    if (!made)
+        return err_set(e, ERR_USAGE, "%s is there: another one is at work, or was broken off; remove it then", path);
+    snprintf(c->path, sizeof c->path, "%s", path);
+    c->fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    return c->fd >= 0 ? 0 : err_set(e, ERR_READONLY, "opening %s: %s", path, strerror(errno));
+}
+
+void store_sqlite_copy_end(struct store_sqlite_copy *c, bool kept)
+{
+    store_sqlite_lone_close(c->db);
+    c->db = NULL;
+    if (c->fd >= 0)
+        close(c->fd);
+    c->fd = -1;
+    if (*c->path && !kept)
+        unlink(c->path);
+}
+
+int store_sqlite_copy_flush(struct store_sqlite_copy *c, struct err *e)
+{
+    const unsigned all = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+    off_t size = lseek(c->fd, 0, SEEK_END);
+    for (off_t at = 0; at < size; at += CHUNK)
+        if (sync_file_range(c->fd, at, CHUNK, all) != 0)
+            break; /* not on this file system; fsync does it */
+    return fsync(c->fd) == 0 ? 0
+                             : err_set(e, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_SYSTEM,
+                                       "flushing %s: %s", c->path, strerror(errno));
+}
+
+/* ---- filling it ---- */
+
+static sqlite3_file *file_of(struct store *s)
+{
+    sqlite3_file *file = NULL;
+    return sqlite3_file_control(s->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK && file->pMethods
+               ? file
+               : NULL;
+}
+
+void store_sqlite_copy_ready(struct store_sqlite_copy *c, struct store *from)
+{
+    sqlite3_file *file = file_of(from);
+    sqlite3_int64 size = 0;
+    char *bytes = malloc(PIECE);
+    if (bytes && file && file->pMethods->xFileSize(file, &size) == SQLITE_OK) {
+        fallocate(c->fd, 0, 0, size); /* a file system that cannot is slower */
+        for (sqlite3_int64 at = 0; at < size; at += PIECE)
+            if (file->pMethods->xRead(file, bytes, size - at < PIECE ? (int)(size - at) : PIECE, at) != SQLITE_OK)
+                break; /* whoever copies it will tell */
+    }
+    free(bytes);
+}
+
+static bool is_told(const struct store_teller *t, const char *doing, int64_t done, int64_t all)
+{
+    return !t->tell || t->tell(t->ctx, doing, done, all);
+}
+
+static int stopped(const struct store_sqlite_copy *c, struct err *e)
+{
+    return err_set(e, ERR_SYSTEM, "%s: told to stop; nothing was changed", c->path);
+}
+
+/* Does a writer of another process wait for the readers of this file, or will it soon? */
+static bool is_waited_for(struct store *s)
+{
+    int reserved = 0;
+    sqlite3_file *file = file_of(s);
+    return file && file->pMethods->xCheckReservedLock(file, &reserved) == SQLITE_OK && reserved;
+}
+
+/* For how long has one waited? Without a write-ahead log nobody commits while we read. */
+static int64_t waited_ms(struct store *from, int64_t *since_ms)
+{
+    int64_t now_ms = clock_ms();
+    if (!is_waited_for(from))
+        *since_ms = 0;
+    else if (!*since_ms)
+        *since_ms = now_ms;
+    return *since_ms ? now_ms - *since_ms : 0;
+}
+
+/* source: sqlite.org/c3ref/backup_finish.html: steps do not begin anew while the source's own read transaction is open */
+static int copy_pages(struct store_sqlite_copy *c, struct store *from, struct store *to, const struct store_teller *t,
+                      struct err *e)
+{
+    int64_t page = 0;
+    if (store_sqlite_number(from, SQL_PAGE_SIZE, &page, e) != 0)
+        return -1;
+    sqlite3_backup *b = sqlite3_backup_init(to->db, "main", from->db, "main");
+    if (!b)
+        return store_sqlite_error(to, "copying into it", e);
+    int rc = SQLITE_OK, result = 0;
+    while (rc == SQLITE_OK && result == 0) {
+        rc = sqlite3_backup_step(b, STEP_PAGES);
+        int all = sqlite3_backup_pagecount(b), left = sqlite3_backup_remaining(b);
+        if (rc == SQLITE_OK && !is_told(t, "copying", (all - left) * page, all * page))
+            result = stopped(c, e);
+        else if (rc == SQLITE_OK)
+            fdatasync(c->fd); /* or a flush of the receiver's would wait for all that was written */
+    }
+    if (sqlite3_backup_finish(b) != SQLITE_OK && result == 0)
+        result = store_sqlite_error(to, "copying into it", e);
+    return result;
+}
+
+/*
+ * Without a write-ahead log the file itself is the snapshot while it is read, and others wait: so its bytes are copied,
+ * several times as fast as page by page.
+ */
+static int copy_bytes(struct store_sqlite_copy *c, struct store *from, const struct store_teller *t, char *bytes,
+                      struct err *e)
+{
+    sqlite3_file *file = file_of(from);
+    int64_t pages = 0, page = 0, since_ms = 0;
+    if (!file || store_sqlite_number(from, SQL_PAGES, &pages, e) != 0 ||
+        store_sqlite_number(from, SQL_PAGE_SIZE, &page, e) != 0)
+        return file ? -1 : store_sqlite_error(from, "reading it", e);
+    for (int64_t at = 0, n, all = pages * page; at < all; at += n) {
+        n = all - at < PIECE ? all - at : PIECE;
+        int rc = file->pMethods->xRead(file, bytes, (int)n, at);
+        if (rc != SQLITE_OK)
+            return err_set(e, ERR_DATABASE, "reading %s: %s", from->path, sqlite3_errstr(rc));
+        if (pwrite(c->fd, bytes, (size_t)n, at) != n)
+            return err_set(e, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_SYSTEM, "writing %s: %s", c->path,
+                           strerror(errno));
+        if (!is_told(t, "copying", at, all))
+            return stopped(c, e);
+        if (waited_ms(from, &since_ms) > STORE_SQLITE_HOLD_MS)
+            return 1;
+    }
+    return ftruncate(c->fd, pages * page) == 0 ? 0
+                                               : err_set(e, ERR_SYSTEM, "cutting %s: %s", c->path, strerror(errno));
+}
+
+/* source: sqlite.org/fileformat2.html, section 1.3.3: 1 at 18 and 19 is a rollback journal: the copy is one file */
+static int forget_log(struct store_sqlite_copy *c, struct err *e)
+{
+    static const unsigned char version[2] = {1, 1};
+    return pwrite(c->fd, version, sizeof version, 18) == (ssize_t)sizeof version
+               ? 0
+               : err_set(e, ERR_SYSTEM, "writing %s: %s", c->path, strerror(errno));
+}
+
+static int open_copy(struct store_sqlite_copy *c, struct err *e)
+{
+    if (store_sqlite_lone_open(&c->db, c->path, e) != 0)
+        return -1;
+    static const enum store_sql first[] = {SQL_NO_FLUSH, SQL_NO_JOURNAL, SQL_IN_MEMORY, SQL_WIPE};
+    for (size_t i = 0; i < sizeof first / sizeof *first; i++)
+        if (store_sqlite_do(c->db, first[i], "setting it up", e) != 0)
+            return -1;
+    sqlite3_db_config(c->db->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL); /* they speak for plain SQL */
+    return 0;
+}
+
+int store_sqlite_copy_fill(struct store_sqlite_copy *c, struct store *from, const struct store_teller *t,
+                           struct err *e)
+{
+    bool holds_up = from->lock.fd >= 0 && !from->log_ino;
+    char *bytes = holds_up ? malloc(PIECE) : NULL;
+    int result = -1;
+    if (bytes)
+        result = copy_bytes(c, from, t, bytes, e);
+    else if (open_copy(c, e) == 0)
+        result = copy_pages(c, from, c->db, t, e);
+    free(bytes);
+    store_sqlite_lone_close(c->db);
+    c->db = NULL;
+    if (result)
+        return result;
+    return forget_log(c, e) == 0 && open_copy(c, e) == 0 ? 0 : -1;
+}
+
+/* ---- checking it ---- */
+
+static int tick(void *ctx)
+{
+    const struct store_teller *t = ctx;
+    return !is_told(t, "checking", 0, 0);
+}
+
+static int check_sound(struct store_sqlite_copy *c, const struct store_teller *t, struct err *e)
+{
+    struct store_teller teller = *t;
+    sqlite3_stmt *q = store_sqlite_prepare(c->db, SQL_SOUND, e);
+    if (!q)
+        return -1;
+    sqlite3_progress_handler(c->db->db, TICK, tick, &teller);
+    int rc = sqlite3_step(q), result = -1;
+    const char *said = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(q, 0) : NULL;
+    if (said && strcmp(said, "ok") == 0)
+        result = 0;
+    else if (said)
+        err_set(e, ERR_DATABASE, "%s is damaged: %.200s", c->about, said);
+    else if (rc == SQLITE_INTERRUPT)
+        stopped(c, e);
+    else
+        store_sqlite_error(c->db, "checking it", e);
+    sqlite3_progress_handler(c->db->db, 0, NULL, NULL);
+    sqlite3_reset(q);
+    return result;
+}
+
+static int count(struct store_sqlite_copy *c, struct store_backup *holds, struct err *e)
+{
+    int64_t *const numbers[] = {&holds->events, &holds->last,        &holds->waiting,
+                                &holds->dead,   &holds->quarantined, &holds->stray};
+    sqlite3_stmt *q = store_sqlite_prepare(c->db, SQL_HOLDS, e);
+    if (!q)
+        return -1;
+    if (sqlite3_step(q) == SQLITE_ROW)
+        for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+            *numbers[i] = sqlite3_column_int64(q, (int)i);
+    if (sqlite3_reset(q) != SQLITE_OK)
+        return store_sqlite_error(c->db, "counting", e);
+    int64_t pages, size, files[3] = {0};
+    if (store_sqlite_number(c->db, SQL_PAGES, &pages, e) != 0 ||
+        store_sqlite_number(c->db, SQL_PAGE_SIZE, &size, e) != 0)
+        return -1;
+    holds->bytes = pages * size;
+    holds->files = -1;
+    if (store_sqlite_number(c->db, SQL_BACKUP_LISTED, &files[0], NULL) != 0)
+        return 0; /* it has no list: the inbox is the table */
+    if (store_sqlite_number(c->db, SQL_BACKUP_LISTED_DEAD, &files[2], e) != 0)
+        return -1;
+    holds->files = files[0];
+    holds->dead += files[2];
+    holds->waiting += files[0] - files[2];
+    return 0;
+}
+
+int store_sqlite_copy_check(struct store_sqlite_copy *c, const struct store_teller *t, struct store_backup *holds,
+                            struct err *e)
+{
+    int64_t application, version;
+    *holds = (struct store_backup){.files = -1};
+    if (store_sqlite_number(c->db, SQL_APPLICATION, &application, e) != 0 ||
+        store_sqlite_number(c->db, SQL_VERSION, &version, e) != 0 ||
+        store_sqlite_check_version(c->about, (uint32_t)application, (uint32_t)version, e) != 0)
+        return -1;
+    return check_sound(c, t, e) == 0 && count(c, holds, e) == 0 ? 0 : -1;
+}

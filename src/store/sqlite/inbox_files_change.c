@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ * inbox_files_change: changes by hand in the directory form.
+ *
+ * What is to wait again is written anew, as when it came: its older file may have been pruned. What is done or given up
+ * is moved. */
+#include "change.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { BYTES_MAX = 4 << 20, TRIES = 3 };
+
+int store_sqlite_files_begin(struct store_sqlite_change *c, struct err *e)
+{
+    store_sqlite_sweep(c->s);
+    return store_sqlite_files_names(c->s, NULL, true, &c->names, e);
+}
+
+int store_sqlite_files_stands(const struct store_sqlite_change *c, const struct store_sqlite_standing *v)
+{
+    const struct store_sqlite_named *found =
+        store_sqlite_files_find(&c->names, span_of(v->endpoint), v->created_ms, v->seq);
+    return found ? found->state : 1;
+}
+
+bool store_sqlite_files_full(const struct store_sqlite_change *c)
+{
+    return c->n_again == DIRECTORY_BATCH_MAX || c->bytes > BYTES_MAX;
+}
+
+/* An ignored one is told by its row, which goes with the commit. */
+static int write_again(struct store_sqlite_change *c, const struct store_sqlite_standing *v, struct err *e)
+{
+    struct store_sqlite_named *again = &c->again[c->n_again];
+    directory_name(v->created_ms, v->seq, &again->name);
+    snprintf(again->endpoint, sizeof again->endpoint, "%s", v->endpoint);
+    if (directory_write(c->s->directory, v->endpoint, v->created_ms, v->seq, v->body, c->now_ms, e) != 0)
+        return -1;
+    c->n_again++;
+    c->bytes += (int64_t)v->body.len;
+    return v->has_row && store_sqlite_change_run(c->s, SQL_INBOX_UNDO, v->seq, c->now_ms, e) != 0 ? -1
+                                                                                                  : STORE_CHANGED;
+}
+
+static int move(const struct store_sqlite_change *c, const struct store_sqlite_standing *v,
+                const struct directory_name *name, struct err *e)
+{
+    const struct directory *d = c->s->directory;
+    return v->to == 2 ? directory_dead(d, v->endpoint, name, c->by->reason, e)
+                      : directory_done(d, v->endpoint, name, c->now_ms, e);
+}
+
+/* A worker may claim it at this very moment, and then it has another name. */
+static int move_or_look_again(struct store_sqlite_change *c, const struct store_sqlite_standing *v, struct err *e)
+{
+    const struct store_sqlite_named *found =
+        store_sqlite_files_find(&c->names, span_of(v->endpoint), v->created_ms, v->seq);
+    struct store_lock lock;
+    int moved = found ? move(c, v, &found->name, e) : 0;
+    if (moved != 0)
+        return moved < 0 ? -1 : STORE_CHANGED;
+    if (store_sqlite_files_lock(c->s, v->endpoint, &lock, e) != 0)
+        return -1;
+    for (int i = 0; i < TRIES && moved == 0; i++) {
+        struct store_sqlite_names now = {0};
+        moved = store_sqlite_files_names(c->s, v->endpoint, true, &now, e);
+        found = moved == 0 ? store_sqlite_files_find(&now, span_of(v->endpoint), v->created_ms, v->seq) : NULL;
+        moved = found ? move(c, v, &found->name, e) : moved;
+        free(now.list);
+    }
+    store_lock_close(&lock);
+    return moved < 0 ? -1 : moved ? STORE_CHANGED : STORE_UNCHANGED;
+}
+
+int store_sqlite_files_change(struct store_sqlite_change *c, const struct store_sqlite_standing *v, struct err *e)
+{
+    return v->to == 0 ? write_again(c, v, e) : move_or_look_again(c, v, e);
+}
+
+int store_sqlite_files_replace(struct store_sqlite_change *c, const struct store_sqlite_standing *v, struct err *e)
+{
+    struct store_sqlite_standing done = *v;
+    done.to = 1;
+    if (v->state == 0 && !v->has_row &&
+        move_or_look_again(c, &done, e) < 0) /* or a worker would go on with the other */
+        return -1;
+    return write_again(c, v, e);
+}
+
+void store_sqlite_files_end(struct store_sqlite_change *c, bool failed)
+{
+    for (size_t i = 0; i < c->n_again && !failed; i++)
+        directory_forget(c->s->directory, c->again[i].endpoint, &c->again[i].name);
+    if (failed)
+        directory_drop(c->s->directory, false);
+    else
+        directory_publish(c->s->directory);
+    free(c->names.list);
+}

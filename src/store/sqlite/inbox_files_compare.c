@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ * inbox_files_compare: the directory form after its log was replaced: which events have no file, which files no
+ * event. */
+#include "inbox_files.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct seqs {
+    int64_t *list;
+    size_t n, cap;
+};
+
+static int by_number(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static int add(struct seqs *all, int64_t seq, struct err *e)
+{
+    if (all->n == all->cap) {
+        size_t cap = all->cap ? 2 * all->cap : 1024;
+        int64_t *list = realloc(all->list, cap * sizeof *list);
+        if (!list)
+            return err_set(e, ERR_MEMORY, "comparing the files: out of memory");
+        all->list = list;
+        all->cap = cap;
+    }
+    all->list[all->n++] = seq;
+    return 0;
+}
+
+struct compare {
+    struct store *s;
+    struct seqs files; /* numbers of events that have one */
+    store_each_name *each;
+    void *ctx;
+    const char *folder;
+};
+
+static int look_at(void *ctx, const char *endpoint, const struct directory_name *name, struct err *e)
+{
+    struct compare *c = ctx;
+    char text[DIRECTORY_NAME_SIZE + 16];
+    int logged = store_sqlite_files_is_logged(c->s, endpoint, name, e);
+    if (logged)
+        return logged < 0 ? -1 : add(&c->files, name->seq, e);
+    snprintf(text, sizeof text, "%s/%s", c->folder, name->text);
+    if (c->each && *c->folder)
+        c->each(c->ctx, endpoint, text);
+    return 0;
+}
+
+/* In the order in which names move; what is done may be of any database and is told by nobody. */
+static int look(struct compare *c, struct err *e)
+{
+    static const char *const folders[] = {"tmp", "new", "cur", "dead"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        c->folder = i ? folders[i] : ""; /* what is in tmp/ may be written just now */
+        if (directory_list(c->s->directory, NULL, folders[i], look_at, c, e) != 0)
+            return -1;
+    }
+    c->folder = "";
+    return directory_list_done(c->s->directory, 0, look_at, c, e);
+}
+
+/* Nothing is left of it to be in a file. */
+static bool is_erased(struct store *s, int64_t seq)
+{
+    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_IS_ERASED, NULL);
+    if (!q)
+        return false;
+    sqlite3_bind_int64(q, 1, seq);
+    bool erased = sqlite3_step(q) == SQLITE_ROW && sqlite3_column_int(q, 0);
+    sqlite3_reset(q);
+    return erased;
+}
+
+int64_t store_sqlite_compare(struct store *s, int64_t *seqs, int64_t n, store_each_name *each, void *ctx,
+                             struct err *e)
+{
+    struct compare c = {.s = s, .each = each, .ctx = ctx};
+    int64_t lacking = 0;
+    if (!s->directory)
+        return 0;
+    int failed = look(&c, e);
+    if (!failed && c.files.n)
+        qsort(c.files.list, c.files.n, sizeof *c.files.list, by_number);
+    for (int64_t i = 0; !failed && i < n; i++)
+        if ((!c.files.n || !bsearch(&seqs[i], c.files.list, c.files.n, sizeof *c.files.list, by_number)) &&
+            !is_erased(s, seqs[i]))
+            seqs[lacking++] = seqs[i];
+    free(c.files.list);
+    return failed ? -1 : lacking;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * merge: what a database that is being replaced has and the backup lacks goes into the backup's copy, which
+ * nobody else knows yet. Callers are the parts of the SQLite backend only.
+ */
+#ifndef MERGE_H
+#define MERGE_H
+
+#include "copy.h"
+
+struct store_sqlite_bring {
+    struct store *copy; /* with the replaced one attached as `old` */
+    const struct store_teller *teller;
+    bool leave;   /* only count what is missing, and take over what was erased */
+    int64_t upto; /* events of the replaced one up to here were dealt with */
+    int64_t missing, erased;
+};
+
+/*
+ * Events that came since the last call, by 500. What waits by now may be done in the replaced one until the end.
+ * out: how many were looked at; or -1 and *e: from b->upto on the replaced one could not be read
+ */
+int64_t store_sqlite_bring_events(struct store_sqlite_bring *b, struct err *e);
+
+/* While nobody writes into the replaced one: the last events, their states of this moment, and all that is no event. */
+int store_sqlite_bring_last(struct store_sqlite_bring *b, struct err *e);
+
+#endif

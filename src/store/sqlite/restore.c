@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: MIT
+ * restore: a backup takes the place of the database.
+ *
+ * All that takes long is done in a copy beside the database, while the receiver records into that. Under the writers' lock
+ * only the last events are brought over, and the names change:
+ *
+ *   the old log is written back, and the old database locked against consumers
+ *   link    DATABASE  DATABASE.before-TIME     the old one has its new name before it loses the other
+ *   rename  DATABASE.restoring  DATABASE       at each instant one of both is in place, whole
+ *   rename  DATABASE-wal, -shm                 after the old one: empty by then, and no log of the new one
+ *
+ * The new one is locked exclusively while names change: whoever opens it waits, and looks for a log only then. Where the
+ * old one cannot be opened its log is moved first: it must never be replayed into the new one.
+ * source: sqlite.org/howtocorrupt.html, section 1.4 */
+#include "base/clock.h"
+#include "merge.h"
+#include "store/beside.h"
+
+#include "base/files.h"
+#include "number.h"
+#include "sqlite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { FEW = 500, ROUNDS = 20, MARGIN = 1000000 /* numbers that may have been given and are forgotten */ };
+
+struct restore {
+    const char *path, *file;
+    char base[PATH_MAX]; /* of copies: see beside.h */
+    const struct store_options *options;
+    const struct store_restore *how;
+    struct store_restored *told;
+    struct store_sqlite_copy copy;
+    struct store *old; /* open, or NULL */
+    bool there;        /* there is a database to replace, good or bad */
+    struct store_lock lock;
+    struct store_sqlite_bring bring;
+    int64_t highest; /* number ever given, as far as is known */
+};
+
+static int64_t size_of(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? (int64_t)st.st_size : -1;
+}
+
+static int64_t size_beside(const char *path, const char *suffix)
+{
+    char name[PATH_MAX + 16];
+    snprintf(name, sizeof name, "%s%s", path, suffix);
+    return size_of(name);
+}
+
+/* ---- the copy ---- */
+
+static int check_file(const struct restore *r, struct err *e)
+{
+    struct stat a, b;
+    if (stat(r->file, &a) != 0)
+        return err_set(e, ERR_NOT_FOUND, "%s: %s", r->file, strerror(errno));
+    if (!S_ISREG(a.st_mode) || a.st_size == 0)
+        return err_set(e, ERR_DATABASE, "%s is no backup", r->file);
+    if (stat(r->path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+        return err_set(e, ERR_USAGE, "%s is the database itself", r->file);
+    return 0;
+}
+
+static int read_seqs(struct store *s, enum store_sql which, int dead, int64_t **seqs, int64_t *n, struct err *e)
+{
+    sqlite3_stmt *q = store_sqlite_prepare(s, which, e);
+    int64_t cap = *n;
+    if (!q)
+        return -1;
+    if (sqlite3_bind_parameter_count(q))
+        sqlite3_bind_int(q, 1, dead);
+    while (sqlite3_step(q) == SQLITE_ROW) {
+        if (*n == cap) {
+            cap = cap ? 2 * cap : 256;
+            int64_t *more = realloc(*seqs, (size_t)cap * sizeof *more);
+            if (!more) {
+                sqlite3_reset(q);
+                return err_set(e, ERR_MEMORY, "reading the backup: out of memory");
+            }
+            *seqs = more;
+        }
+        (*seqs)[(*n)++] = sqlite3_column_int64(q, 0);
+    }
+    return sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "reading the backup", e);
+}
+
+/* What the backup says of files: for the folder where there is one, else for the table. */
+static int use_list(struct restore *r, struct err *e)
+{
+    struct store *s = r->copy.db;
+    bool listed = r->told->backup.files >= 0;
+    int failed = 0;
+    if (listed && r->options->directory)
+        failed = read_seqs(s, SQL_BACKUP_SEQS, 0, &r->told->waiting, &r->told->n_waiting, e) != 0 ||
+                 read_seqs(s, SQL_BACKUP_SEQS, 1, &r->told->dead, &r->told->n_dead, e) != 0;
+    else if (listed)
+        failed = store_sqlite_do(s, SQL_BACKUP_INBOX, "filling the inbox", e) != 0;
+    return failed || store_sqlite_do(s, SQL_BACKUP_DROP, "clearing up", e) != 0 ||
+                   store_sqlite_do(s, SQL_BACKUP_DROP_FILES, "clearing up", e) != 0
+               ? -1
+               : 0;
+}
+
+/* An older layout becomes ours: there is no history and no floor before. */
+static int use_schema(struct restore *r, struct err *e)
+{
+    struct store_step step;
+    int more;
+    do
+        more = store_sqlite_migrate(r->copy.db, NULL, 0, &step, e);
+    while (more > 0);
+    return more;
+}
+
+static int check_kind(struct restore *r, struct store *from, struct err *e)
+{
+    int64_t application = 0, version = 0;
+    if (store_sqlite_do(from, SQL_SNAPSHOT, "beginning to read", e) != 0 ||
+        store_sqlite_number(from, SQL_APPLICATION, &application, e) != 0 ||
+        store_sqlite_number(from, SQL_VERSION, &version, e) != 0)
+        return -1;
+    if (application != STORE_APPLICATION)
+        return err_set(e, ERR_SCHEMA, "%s is no backup of an inbox", r->file);
+    return store_sqlite_check_version(r->file, (uint32_t)application, (uint32_t)version, e);
+}
+
+static int make_copy(struct restore *r, struct err *e)
+{
+    char part[PATH_MAX], file[PATH_MAX];
+    struct store *from = NULL;
+    mode_t mode = r->options->group == (gid_t)-1 ? 0600 : 0660;
+    if (snprintf(part, sizeof part, "%s.restoring", r->base) >= (int)sizeof part)
+        return err_set(e, ERR_CONFIG, "the database's path is too long");
+    if (check_file(r, e) != 0)
+        return -1;
+    if (!realpath(r->file, file)) /* it may be a link to the latest backup */
+        return err_set(e, ERR_NOT_FOUND, "%s: %s", r->file, strerror(errno));
+    if (store_sqlite_lone_open(&from, file, e) != 0)
+        return -1;
+    int64_t need = size_of(r->file) + (r->how->only_backup ? 0 : size_of(r->path) / 4);
+    int failed = check_kind(r, from, e) != 0 ||
+                 store_sqlite_copy_make(&r->copy, r->file, part, mode, r->options->group, need, e) != 0 ||
+                 files_follow(r->copy.fd, part, r->path, e) != 0 ||
+                 store_sqlite_copy_fill(&r->copy, from, &r->how->teller, e) != 0;
+    store_sqlite_lone_close(from);
+    return failed || store_sqlite_copy_check(&r->copy, &r->how->teller, &r->told->backup, e) != 0 ||
+                   use_schema(r, e) != 0 || use_list(r, e) != 0
+               ? -1
+               : 0;
+}
+
+/* ---- what is there ---- */
+
+static void note_highest(struct restore *r, enum store_sql which)
+{
+    int64_t n = 0;
+    if (store_sqlite_number(r->copy.db, which, &n, NULL) == 0 && n > r->highest && n <= STORE_NUMBER_MAX - MARGIN)
+        r->highest = n;
+}
+
+/* What is damaged is told and stays where it is; anything else may pass, or is a reason to stop. */
+static int bear(struct restore *r, const struct err *why, struct err *e)
+{
+    if (why->code == ERR_DATABASE) {
+        r->told->unread = *why;
+        return 0;
+    }
+    *e = *why;
+    return -1;
+}
+
+/* While others go on writing into the old one, until what is left is little. */
+static int bring_early(struct restore *r, struct err *e)
+{
+    struct err why = {0};
+    int64_t n = 0;
+    sqlite3_stmt *q = store_sqlite_prepare(r->copy.db, SQL_OLD_ATTACH, e);
+    if (!q)
+        return -1;
+    sqlite3_bind_text(q, 1, r->path, -1, SQLITE_STATIC);
+    int failed = store_sqlite_run(q) != SQLITE_OK;
+    if (failed)
+        store_sqlite_error(r->copy.db, "opening the replaced database", &why);
+    for (int i = 0; !failed && i < ROUNDS && (i == 0 || n > FEW); i++) {
+        n = store_sqlite_bring_events(&r->bring, &why);
+        failed = n < 0;
+    }
+    return failed ? bear(r, &why, e) : 0;
+}
+
+static int open_old(struct restore *r, struct err *e)
+{
+    struct store_options o = *r->options;
+    struct err why = {0};
+    o.create = false;
+    o.n_endpoints = 0;
+    if (o.directory && access(o.directory, F_OK) != 0)
+        o.directory = NULL;
+    r->there = size_of(r->path) > 0 || size_beside(r->path, "-wal") > 0;
+    if (!r->there)
+        return 0;
+    return store_sqlite_open(&r->old, r->path, &o, &why) == 0 ? bring_early(r, e) : bear(r, &why, e);
+}
+
+/* ---- under the writers' lock ---- */
+
+/* Nothing of the old one may be in its log alone, and no consumer may write into it any more: until it is closed. */
+static int hold_old(struct restore *r, struct err *e)
+{
+    struct store *s = r->old;
+    int64_t end_ms = clock_ms() + STORE_SQLITE_HOLD_MS / 2;
+    do {
+        if (s->log_ino && sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) != SQLITE_OK)
+            return store_sqlite_error(s, "writing its log back", e);
+        if (store_sqlite_do(s, SQL_BEGIN, "keeping consumers from it", e) != 0)
+            return -1;
+        if (!s->log_ino || size_beside(r->path, "-wal") <= 0)
+            return 0;
+        store_sqlite_do(s, SQL_ROLLBACK, "letting go", NULL); /* a consumer was quicker */
+    } while (clock_ms() < end_ms);
+    return err_set(e, ERR_BUSY, "%s: consumers write all the time; stop them and try again", r->path);
+}
+
+static int bring_last(struct restore *r, struct err *e)
+{
+    struct err why = {0};
+    if (!r->old || r->told->unread.code != ERR_NONE)
+        return 0;
+    if (store_sqlite_bring_last(&r->bring, &why) != 0)
+        return bear(r, &why, e);
+    return r->options->directory && !r->bring.leave
+               ? read_seqs(r->copy.db, SQL_BROUGHT_SEQS, 0, &r->told->waiting, &r->told->n_waiting, e)
+               : 0;
+}
+
+static int write_own(struct restore *r, struct err *e)
+{
+    struct store_restored *t = r->told;
+    char detail[300];
+    note_highest(r, SQL_LAST);
+    note_highest(r, SQL_FLOOR);
+    if (r->old) {
+        note_highest(r, SQL_OLD_LAST);
+        note_highest(r, SQL_OLD_FLOOR);
+    }
+    t->missing = r->bring.missing;
+    t->erased = r->bring.erased;
+    t->left = r->bring.leave;
+    t->floor = r->highest + MARGIN;
+    snprintf(detail, sizeof detail,
+             "a backup of %lld events; %lld came since, %s; %lld erased again; numbers from %lld",
+             (long long)t->backup.events, (long long)t->missing, t->left ? "left" : "brought over",
+             (long long)t->erased, (long long)t->floor + 1);
+    struct store_sqlite_note note = {
+        .action = "restore", .detail = detail, .n = t->backup.events, .from = -1, .to = -1};
+    sqlite3_stmt *q = store_sqlite_prepare(r->copy.db, SQL_FLOOR_SET, e);
+    if (!q)
+        return -1;
+    sqlite3_bind_int64(q, 1, t->floor);
+    if (store_sqlite_run(q) != SQLITE_OK)
+        return store_sqlite_error(r->copy.db, "writing where numbers begin", e);
+    return store_sqlite_history(r->copy.db, &note, &r->how->by, r->how->now_ms, e);
+}
+
+/* What stands beside a database goes with it. */
+static int move_beside(const struct restore *r, struct err *e)
+{
+    static const char *const suffixes[] = {"-wal", "-shm", "-journal"};
+    char from[PATH_MAX + 16], to[PATH_MAX + 16];
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        snprintf(from, sizeof from, "%s%s", r->path, suffixes[i]);
+        snprintf(to, sizeof to, "%s%s", r->told->before, suffixes[i]);
+        if (rename(from, to) != 0 && errno != ENOENT)
+            return err_set(e, ERR_READONLY, "moving %s away: %s", from, strerror(errno));
+    }
+    return 0;
+}
+
+/* A file system without links: for an instant there is none in place, and whoever looks waits for the lock. */
+static int set_aside(const struct restore *r, struct err *e)
+{
+    if (size_of(r->path) <= 0 || link(r->path, r->told->before) == 0 ||
+        (errno != EEXIST && rename(r->path, r->told->before) == 0))
+        return 0;
+    return err_set(e, ERR_READONLY, "moving %s to %s: %s", r->path, r->told->before, strerror(errno));
+}
+
+static int put_in_place(struct restore *r, struct err *e)
+{
+    if (rename(r->copy.path, r->path) == 0) {
+        *r->copy.path = '\0'; /* it has its name */
+        return 0;
+    }
+    err_set(e, ERR_READONLY, "moving %s to %s: %s", r->copy.path, r->path, strerror(errno));
+    if (access(r->path, F_OK) == 0)
+        unlink(r->told->before); /* the other name of the old one */
+    else if (rename(r->told->before, r->path) != 0)
+        err_set(e, ERR_READONLY, "moving %s to %s: %s; rename it by hand: it is the database", r->told->before,
+                r->path, strerror(errno));
+    return -1;
+}
+
+static int change_names(struct restore *r, struct err *e)
+{
+    return set_aside(r, e) != 0 || (!r->old && r->there && move_beside(r, e) != 0) || put_in_place(r, e) != 0 ||
+                   (r->there && (move_beside(r, e) != 0 || files_sync_folder(r->told->before, e) != 0)) ||
+                   files_sync_folder(r->path, e) != 0
+               ? -1
+               : 0;
+}
+
+static int name_before(struct restore *r, struct err *e)
+{
+    time_t seconds = (time_t)(r->how->now_ms / 1000);
+    struct tm tm;
+    char time[32];
+    gmtime_r(&seconds, &tm);
+    strftime(time, sizeof time, "%Y%m%dT%H%M%SZ", &tm);
+    for (int i = 1; r->there && (i == 1 || access(r->told->before, F_OK) == 0); i++) {
+        char again[16] = "";
+        if (i > 1)
+            snprintf(again, sizeof again, "-%d", i);
+        if (snprintf(r->told->before, sizeof r->told->before, "%s.before-%s%s", r->base, time, again) >=
+            (int)sizeof r->told->before)
+            return err_set(e, ERR_CONFIG, "the database's path is too long");
+    }
+    return 0;
+}
+
+static int swap_locked(struct restore *r, struct err *e)
+{
+    if (r->old && !store_sqlite_in_place(r->old))
+        return err_set(e, ERR_BUSY, "%s was replaced by another; look at it, and try again", r->path);
+    if (r->old)
+        store_sqlite_wait(r->old, STORE_SQLITE_HOLD_MS / 2);
+    if (r->old && r->old->directory)
+        store_sqlite_sweep(r->old);
+    if ((r->old && hold_old(r, e) != 0) || bring_last(r, e) != 0 || write_own(r, e) != 0)
+        return -1;
+    if (r->old && store_sqlite_do(r->copy.db, SQL_OLD_DETACH, "closing the replaced database", e) != 0)
+        return -1;
+    if (store_sqlite_copy_flush(&r->copy, e) != 0 ||
+        store_sqlite_do(r->copy.db, SQL_EXCLUSIVE, "keeping others from it", e) != 0)
+        return -1;
+    return name_before(r, e) != 0 || change_names(r, e) != 0 ? -1 : 0;
+}
+
+/* In the end everybody may go on: with the new one, or with the old one where it failed. */
+static int swap(struct restore *r, struct err *e)
+{
+    char lock[PATH_MAX];
+    bool own = strcmp(r->base, r->path) != 0;
+    if (snprintf(lock, sizeof lock, "%s.lock", r->base) >= (int)sizeof lock)
+        return err_set(e, ERR_CONFIG, "the database's path is too long");
+    if (store_lock_open(&r->lock, lock, own ? (gid_t)-1 : r->options->group, e) != 0 ||
+        store_lock_take(&r->lock, r->options->wait_ms, e) < 0)
+        return -1;
+    int failed = swap_locked(r, e);
+    store_sqlite_copy_end(&r->copy, false);
+    if (r->old)
+        store_sqlite_do(r->old, SQL_ROLLBACK, "letting go", NULL);
+    store_lock_release(&r->lock);
+    return failed;
+}
+
+int store_sqlite_restore(const char *path, const struct store_options *o, const char *file,
+                         const struct store_restore *how, struct store_restored *told, struct err *e)
+{
+    struct restore r = {.path = path, .file = file, .options = o, .how = how, .told = told};
+    r.copy.fd = r.lock.fd = -1;
+    int failed = beside_base(path, r.base, e) != 0 || make_copy(&r, e) != 0 ? -1 : 0;
+    if (!failed) {
+        r.bring = (struct store_sqlite_bring){
+            .copy = r.copy.db, .teller = &how->teller, .leave = how->only_backup, .upto = INT64_MIN};
+        failed = store_sqlite_do(r.copy.db, SQL_BROUGHT_TABLE, "setting it up", e);
+    }
+    failed = failed || open_old(&r, e) != 0 || store_sqlite_copy_flush(&r.copy, e) != 0 || swap(&r, e) != 0;
+    store_sqlite_copy_end(&r.copy, false);
+    store_close(r.old);
+    store_lock_close(&r.lock);
+    return failed ? -1 : 0;
+}

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: MIT
+ * sqlite: opening the database. */
+#include "sqlite.h"
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "db.h"
+#include "inbox_files.h"
+#include "store/beside.h"
+#include "vfs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+const char store_sqlite_schema[] = {
+#include "schema.inc"
+    , '\0'};
+
+static const char *const sql[STORE_SQL_COUNT] = {
+#define X(name, text) text,
+    STORE_SQL(X) STORE_SQL_KEEP(X)
+#undef X
+};
+
+static const struct store_ops ops;
+
+/* A journal that cannot be made for want of an inode: SQLite tells of the file that is not there. */
+static bool no_inode_left(const char *path)
+{
+    struct statfs fs;
+    return statfs(path, &fs) == 0 && fs.f_files > 0 && fs.f_ffree == 0;
+}
+
+int store_sqlite_error(struct store *s, const char *doing, struct err *e)
+{
+    int rc = s->db ? sqlite3_errcode(s->db) & 0xff : SQLITE_NOMEM;
+    int os = s->db ? sqlite3_system_errno(s->db) : ENOMEM;
+    enum err_code code = ERR_DATABASE;
+    const char *cure = "see complycube-inbox doctor";
+    if ((rc == SQLITE_CANTOPEN || rc == SQLITE_IOERR) && store_sqlite_refused(s->path, e))
+        return -1;
+    if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
+        code = ERR_BUSY, cure = "a consumer holds a transaction open";
+    else if (rc == SQLITE_FULL || (rc == SQLITE_IOERR && (os == ENOSPC || os == EDQUOT)) ||
+             (rc == SQLITE_CANTOPEN && no_inode_left(s->path)))
+        code = ERR_FULL, cure = "make room";
+    else if (rc == SQLITE_READONLY || rc == SQLITE_CANTOPEN || rc == SQLITE_PERM)
+        code = ERR_READONLY, cure = "it and its folder must be writable for this user";
+    else if (rc == SQLITE_NOMEM)
+        code = ERR_MEMORY, cure = "the process is out of memory";
+    return err_set(e, code, "%s, %s: %s%s%s; %s", s->path, doing, s->db ? sqlite3_errmsg(s->db) : "out of memory",
+                   os ? ": " : "", os ? strerror(os) : "", cure);
+}
+
+/*
+ * SQLite's own handler sleeps up to 100 ms between two looks, and a reader beside a busy writer with a rollback journal
+ * may never see the lock free then. It counts its sleeps, too, which take longer where there is much to do.
+ */
+static int look_again(void *ctx, int n)
+{
+    enum { LOOK_MS = 2 };
+    struct store *s = ctx;
+    struct timespec t = {0, LOOK_MS * 1000000L};
+    if (n == 0)
+        s->busy_begun_ms = clock_ms();
+    if (clock_ms() - s->busy_begun_ms >= s->busy_ms)
+        return 0;
+    nanosleep(&t, NULL);
+    return 1;
+}
+
+void store_sqlite_wait(struct store *s, int ms)
+{
+    s->busy_ms = ms;
+    sqlite3_busy_handler(s->db, look_again, s);
+}
+
+sqlite3_stmt *store_sqlite_prepare(struct store *s, enum store_sql which, struct err *e)
+{
+    sqlite3_stmt **q = &s->prepared[which];
+    if (!*q && sqlite3_prepare_v3(s->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT, q, NULL) != SQLITE_OK)
+        store_sqlite_error(s, "preparing a statement", e);
+    return *q;
+}
+
+int store_sqlite_run(sqlite3_stmt *q)
+{
+    sqlite3_step(q);
+    return sqlite3_reset(q);
+}
+
+static int exec(struct store *s, const char *text, struct err *e)
+{
+    return sqlite3_exec(s->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : store_sqlite_error(s, "setting it up", e);
+}
+
+static int pragma_number(struct store *s, const char *text, int *value, struct err *e)
+{
+    sqlite3_stmt *q = NULL;
+    int found = sqlite3_prepare_v2(s->db, text, -1, &q, NULL) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW;
+    if (found)
+        *value = sqlite3_column_int(q, 0);
+    sqlite3_finalize(q);
+    return found ? 0 : store_sqlite_error(s, "reading its header", e);
+}
+
+int store_sqlite_check_version(const char *path, uint32_t application, uint32_t version, struct err *e)
+{
+    if (application != STORE_APPLICATION || version < STORE_SCHEMA)
+        return err_set(e, ERR_SCHEMA, "%s belongs to another program; name another file in database =", path);
+    if (version > STORE_SCHEMA + 1)
+        return err_set(e, ERR_SCHEMA, "%s has schema version %u, this program knows version %d; install a newer one",
+                       path, version, STORE_SCHEMA);
+    return 0;
+}
+
+/* *fresh: there is nothing in it yet. One snapshot: another process may be making the schema right now. */
+static int check_schema(struct store *s, bool *fresh, struct err *e)
+{
+    int application = 0, version = 0, tables = 0;
+    if (exec(s, "SAVEPOINT look", e) != 0)
+        return -1;
+    int failed = pragma_number(s, "SELECT count(*) FROM sqlite_master", &tables, e) != 0 ||
+                 pragma_number(s, "PRAGMA application_id", &application, e) != 0 ||
+                 pragma_number(s, "PRAGMA user_version", &version, e) != 0;
+    exec(s, "RELEASE look", NULL);
+    if (failed)
+        return -1;
+    *fresh = application == 0 && version == 0 && tables == 0;
+    return *fresh ? 0 : store_sqlite_check_version(s->path, (uint32_t)application, (uint32_t)version, e);
+}
+
+static int read_journal(struct store *s, const char *text, bool *wal, struct err *e)
+{
+    sqlite3_stmt *q = NULL;
+    int found = sqlite3_prepare_v2(s->db, text, -1, &q, NULL) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW;
+    if (found)
+        *wal = strcmp((const char *)sqlite3_column_text(q, 0), "wal") == 0;
+    sqlite3_finalize(q);
+    return found ? 0 : store_sqlite_error(s, "reading its journal mode", e);
+}
+
+/*
+ * WAL with FULL, else a rollback journal with EXTRA: FULL alone does not sync the folder after the journal is
+ * removed, so a power cut could bring the journal, and with it the state before the commit, back.
+ */
+static int set_journal(struct store *s, const struct store_options *o, struct err *e)
+{
+    bool wal, want = strcmp(o->journal, "auto") == 0 ? files_system(s->path) != FILES_NETWORK
+                                                     : strcmp(o->journal, "wal") == 0;
+    if (read_journal(s, "PRAGMA journal_mode", &wal, e) != 0)
+        return -1;
+    if (wal != want) {
+        if (store_lock_take(&s->lock, s->wait_ms, e) < 0)
+            return -1;
+        int failed = read_journal(s, want ? "PRAGMA journal_mode=WAL" : "PRAGMA journal_mode=DELETE", &wal, e);
+        store_lock_release(&s->lock);
+        if (failed && (!e || e->code != ERR_BUSY)) /* while others have it open the mode stays, and is as durable */
+            return -1;
+    }
+    char text[240];
+    /* secure_delete in whoever writes: a page that is split keeps copies of cells, which no later erasure finds */
+    snprintf(text, sizeof text,
+             "PRAGMA secure_delete=ON; PRAGMA synchronous=%s; PRAGMA cache_size=-8000; PRAGMA wal_autocheckpoint=%d; "
+             "PRAGMA temp_store=%d",
+             wal ? "FULL" : "EXTRA", s->lock.fd >= 0 ? o->checkpoint_pages : 0, o->in_memory ? 2 : 0);
+    return exec(s, text, e);
+}
+
+/* Make the schema, under the writers' lock: whoever comes second finds it made. */
+static int make_schema(struct store *s, struct err *e)
+{
+    bool fresh = true;
+    char text[96];
+    if (exec(s, "BEGIN IMMEDIATE", e) != 0)
+        return -1;
+    snprintf(text, sizeof text, "PRAGMA application_id=%d; PRAGMA user_version=%d", STORE_APPLICATION, STORE_SCHEMA);
+    if (check_schema(s, &fresh, e) != 0 ||
+        (fresh && (exec(s, store_sqlite_schema, e) != 0 || exec(s, text, e) != 0)) || exec(s, "COMMIT", e) != 0) {
+        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+        return -1;
+    }
+    sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+                              NULL); /* the file alone tells whose it is */
+    return 0;
+}
+
+/* ---- where the file is ---- */
+
+static struct stat stat_of(const char *path, const char *suffix)
+{
+    char name[PATH_MAX + 8];
+    struct stat st;
+    snprintf(name, sizeof name, "%s%s", path, suffix);
+    return stat(name, &st) == 0 ? st : (struct stat){0};
+}
+
+static void unlink_of(const char *path, const char *suffix)
+{
+    char name[PATH_MAX + 8];
+    snprintf(name, sizeof name, "%s%s", path, suffix);
+    unlink(name);
+}
+
+bool store_sqlite_in_place(struct store *s)
+{
+    struct stat st;
+    return stat(s->path, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino &&
+           (!s->log_ino || stat_of(s->path, "-wal").st_ino == s->log_ino);
+}
+
+/* source: sqlite.org/howtocorrupt.html, section 1.4: a log beside another database is replayed into it */
+int store_sqlite_leave_locked(struct store *s, struct err *e)
+{
+    ino_t beside = stat_of(s->path, "-wal").st_ino;
+    if (s->log_ino && beside && beside != s->log_ino)
+        return 0; /* another process has left this file before and made a new one */
+    if (!s->log_ino)
+        return store_sqlite_rescue(s, e);
+    if (sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) != SQLITE_OK)
+        return store_sqlite_error(s, "writing its log back, since the file was moved away", e);
+    int rescued = store_sqlite_rescue(s, e);
+    if (beside && rescued >= 0) {
+        unlink_of(s->path, "-wal");
+        unlink_of(s->path, "-shm");
+    }
+    return rescued;
+}
+
+static int leave(struct store *s, struct err *e)
+{
+    if (store_lock_take(&s->lock, s->wait_ms, e) < 0)
+        return -1;
+    int rescued = store_sqlite_leave_locked(s, e);
+    store_lock_release(&s->lock);
+    return rescued;
+}
+
+int store_sqlite_check_orphan(const char *path, struct err *e)
+{
+    /* The log is looked at first: a database that another process makes just now has pages before it has one. */
+    if (stat_of(path, "-wal").st_size == 0 || stat_of(path, "").st_size > 0)
+        return 0;
+    return err_set(e, ERR_DATABASE,
+                   "%s is missing or empty, but %s-wal holds events of it; put the file back beside it", path, path);
+}
+
+/* ---- opening and closing ---- */
+
+static int open_file(struct store *s, const struct store_options *o, struct err *e)
+{
+    if (store_sqlite_check_orphan(s->path, e) != 0)
+        return -1;
+    if (o->create && access(s->path, F_OK) != 0 && beside_make(s->path, o->group, NULL, e) != 0)
+        return -1;
+    if (o->create && files_make_file(s->path, o->group == (gid_t)-1 ? 0600 : 0660, o->group, NULL, e) != 0)
+        return -1;
+    struct stat st;
+    if (stat(s->path, &st) != 0)
+        return errno == ENOENT
+                   ? err_set(e, ERR_NOT_FOUND, "%s: %s; run complycube-inbox init", s->path, strerror(errno))
+                   : err_set(e, ERR_READONLY, "%s: %s; see complycube-inbox doctor", s->path, strerror(errno));
+    s->dev = st.st_dev;
+    s->ino = st.st_ino;
+    if (store_sqlite_connect(s, e) != 0)
+        return -1;
+    store_sqlite_wait(s, o->wait_ms);
+    if (sqlite3_db_readonly(s->db, "main") == 1)
+        return err_set(e, ERR_READONLY, "%s is not writable for this user", s->path);
+    return 0;
+}
+
+/* A consumer that names an endpoint before its first event must find it, and one that names none must see them all. */
+static int add_endpoints(struct store *s, const struct store_options *o, struct err *e)
+{
+    for (size_t i = 0; o->create && i < o->n_endpoints; i++) {
+        sqlite3_stmt *find = store_sqlite_prepare(s, SQL_ENDPOINT, e);
+        if (!find)
+            return -1;
+        sqlite3_bind_text(find, 1, o->endpoints[i], -1, SQLITE_STATIC);
+        bool found = sqlite3_step(find) == SQLITE_ROW;
+        if (sqlite3_reset(find) != SQLITE_OK)
+            return store_sqlite_error(s, "looking for an endpoint", e);
+        sqlite3_stmt *make = found ? NULL : store_sqlite_prepare(s, SQL_ENDPOINT_NEW, e);
+        if (found)
+            continue;
+        if (!make || store_sqlite_lock(s, e) != 0)
+            return -1;
+        sqlite3_bind_text(make, 1, o->endpoints[i], -1, SQLITE_STATIC);
+        int rc = store_sqlite_run(make) & 0xff; /* a constraint: another process was first */
+        store_lock_release(&s->lock);
+        if (rc != SQLITE_OK && rc != SQLITE_CONSTRAINT)
+            return store_sqlite_error(s, "recording an endpoint", e);
+    }
+    return 0;
+}
+
+/* SQLite as root makes the files of a log, and gives them to the database's owner a moment later. */
+enum { LOG_TRIES = 20, LOG_NS = 5000000 };
+
+/* An application's user may not write the receiver's own folder: it goes without the lock, and writes no log back. */
+static int open_lock(struct store *s, gid_t group, struct err *e)
+{
+    char lock[PATH_MAX], folder[PATH_MAX];
+    bool own = strcmp(s->base, s->path) != 0;
+    if (snprintf(lock, sizeof lock, "%s.lock", s->base) >= (int)sizeof lock ||
+        files_folder(lock, folder, sizeof folder) != 0)
+        return err_set(e, ERR_CONFIG, "the database's path is too long");
+    if (own && access(folder, W_OK) != 0 && errno == EACCES)
+        return 0;
+    return store_lock_open(&s->lock, lock, own ? (gid_t)-1 : group, e);
+}
+
+bool store_sqlite_is_consumer(const struct store *s, struct err *e)
+{
+    if (s->lock.fd < 0)
+        err_set(e, ERR_READONLY, "%s: only the receiver's user may do this; run it as that user, or as root", s->path);
+    return s->lock.fd < 0;
+}
+
+static int open_database(struct store *s, const char *path, const struct store_options *o, struct err *e)
+{
+    bool fresh;
+    if (snprintf(s->path, sizeof s->path, "%s", path) >= (int)sizeof s->path)
+        return err_set(e, ERR_CONFIG, "the database's path is too long");
+    if (open_file(s, o, e) != 0 || beside_base(path, s->base, e) != 0 || open_lock(s, o->group, e) != 0)
+        return -1;
+    int failed = check_schema(s, &fresh, e);
+    for (int i = 0; failed && e && e->code == ERR_READONLY && i < LOG_TRIES; i++) {
+        nanosleep(&(struct timespec){0, LOG_NS}, NULL);
+        failed = check_schema(s, &fresh, e);
+    }
+    if (failed || !fresh)
+        return failed ? -1 : set_journal(s, o, e);
+    if (set_journal(s, o, e) != 0 || store_lock_take(&s->lock, s->wait_ms, e) < 0)
+        return -1;
+    failed = make_schema(s, e);
+    store_lock_release(&s->lock);
+    return failed;
+}
+
+static void close_sqlite(struct store *s)
+{
+    for (size_t i = 0; i < STORE_SQL_COUNT; i++)
+        sqlite3_finalize(s->prepared[i]);
+    if (s->db) { /* the last one to close writes the log back: only one at a time may */
+        int locked = s->lock.fd >= 0 && store_lock_take(&s->lock, s->wait_ms / 8, NULL) >= 0;
+        if (locked && !store_sqlite_in_place(s))
+            store_sqlite_leave_locked(s, NULL);
+        if (!locked) /* somebody else will */
+            sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+        sqlite3_close(s->db);
+    }
+    directory_close(s->directory);
+    store_lock_close(&s->lock);
+    free(s);
+}
+
+int store_sqlite_open(struct store **out, const char *path, const struct store_options *o, struct err *e)
+{
+    struct store *s = calloc(1, sizeof *s);
+    if (!s)
+        return err_set(e, ERR_MEMORY, "opening %s: out of memory", path);
+    s->ops = &ops;
+    s->lock.fd = -1;
+    s->wait_ms = o->wait_ms;
+    if (open_database(s, path, o, e) != 0)
+        goto fail;
+    s->log_ino = stat_of(s->path, "-wal").st_ino;
+    if (store_sqlite_floor(s, &s->floor, e) != 0 || add_endpoints(s, o, e) != 0 ||
+        (o->directory && store_sqlite_files_open(s, o, e) != 0))
+        goto fail;
+    *out = s;
+    return 0;
+fail:
+    if (s->db && e && e->code == ERR_DATABASE) /* its log is not written back into what is damaged */
+        sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    close_sqlite(s);
+    return -1;
+}
+
+static int64_t prune_files(struct store *s, int64_t before_ms, struct err *e)
+{
+    return s->directory ? directory_prune(s->directory, before_ms, e) : 0;
+}
+
+static const struct store_ops ops = {
+    .record = store_sqlite_record,
+    .hold = store_sqlite_hold,
+    .release = store_sqlite_release,
+    .try = store_sqlite_try,
+    .in_place = store_sqlite_in_place,
+    .leave = leave,
+    .ready = store_sqlite_ready,
+    .list = store_sqlite_list,
+    .select = store_sqlite_select,
+    .show = store_sqlite_show,
+    .facts = store_sqlite_facts,
+    .counts = store_sqlite_counts,
+    .ignored = store_sqlite_ignored,
+    .tally = store_sqlite_tally,
+    .newest = store_sqlite_last,
+    .follow = store_sqlite_follow,
+    .claim = store_sqlite_claim,
+    .settle = store_sqlite_settle,
+    .change = store_sqlite_change,
+    .quarantine = store_sqlite_quarantine,
+    .accept = store_sqlite_accept,
+    .drop = store_sqlite_drop,
+    .history = store_sqlite_read_history,
+    .erase = store_sqlite_erase,
+    .erase_quarantined = store_sqlite_erase_quarantined,
+    .flush = store_sqlite_flush,
+    .scrub = store_sqlite_scrub,
+    .person = store_sqlite_person,
+    .prunable = store_sqlite_prunable,
+    .prune_files = prune_files,
+    .note = store_sqlite_note,
+    .walk = store_sqlite_walk,
+    .quarantined = store_sqlite_quarantined,
+    .backup = store_sqlite_backup,
+    .compare = store_sqlite_compare,
+    .missing = store_sqlite_missing,
+    .migrate = store_sqlite_migrate,
+    .close = close_sqlite,
+};

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT
+ * store: the interface over the backends. */
+#include "store.h"
+
+#include "store/sqlite/sqlite.h"
+#include "store_keep.h"
+
+#include <stdlib.h>
+
+struct store {
+    const struct store_ops *ops;
+};
+
+void store_close(struct store *s)
+{
+    if (s)
+        s->ops->close(s);
+}
+
+static const struct outcome {
+    const char *word;
+    bool recorded;
+} outcomes[STORE_OUTCOMES] = {
+    [STORE_UNSET] = {"unset", false},
+    [STORE_NEW] = {"stored", true},
+    [STORE_IGNORED] = {"ignored", true},
+    [STORE_DUPLICATE] = {"duplicate", true},
+    [STORE_QUARANTINED] = {"quarantined", true},
+    [STORE_REFUSED] = {"refused", false},
+};
+
+bool store_is_recorded(enum store_outcome outcome) { return outcomes[outcome].recorded; }
+const char *store_outcome_word(enum store_outcome outcome) { return outcomes[outcome].word; }
+
+int store_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
+{
+    for (size_t i = 0; i < n; i++)
+        batch[i]->outcome = STORE_UNSET;
+    if (s->ops->record(s, batch, n, now_ms, e) == 0)
+        return 0;
+    for (size_t i = 0; i < n; i++) /* what was written of it is gone again */
+        batch[i]->outcome = STORE_UNSET;
+    return -1;
+}
+
+int store_hold(struct store *s, int wait_ms, struct err *e) { return s->ops->hold(s, wait_ms, e); }
+void store_release(struct store *s) { s->ops->release(s); }
+int store_try(struct store *s, int wait_ms, struct err *e) { return s->ops->try(s, wait_ms, e); }
+
+bool store_in_place(struct store *s) { return s->ops->in_place(s); }
+int store_leave(struct store *s, struct err *e) { return s->ops->leave(s, e); }
+int store_ready(struct store *s, struct err *e) { return s->ops->ready(s, e); }
+
+int store_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e)
+{
+    return s->ops->list(s, f, each, ctx, e);
+}
+
+int64_t store_select(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e)
+{
+    *seqs = NULL;
+    return s->ops->select(s, f, seqs, e);
+}
+
+int store_show(struct store *s, struct span key, store_each *each, void *ctx, struct err *e)
+{
+    return s->ops->show(s, key, each, ctx, e);
+}
+
+int store_read_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e)
+{
+    return s->ops->facts(s, now_ms, facts, e);
+}
+
+int store_counts(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e)
+{
+    return s->ops->counts(s, since_ms, each, ctx, e);
+}
+
+int store_ignored(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e)
+{
+    return s->ops->ignored(s, since_ms, each, ctx, e);
+}
+
+int store_tally(struct store *s, const struct store_filter *f, bool whole, store_each_tally *each, void *ctx,
+                struct err *e)
+{
+    return s->ops->tally(s, f, whole, each, ctx, e);
+}
+
+int store_newest(struct store *s, int64_t *seq, struct err *e) { return s->ops->newest(s, seq, e); }
+
+int store_follow(struct store *s, const struct store_filter *f, int64_t *after, store_each *each, void *ctx,
+                 struct err *e)
+{
+    return s->ops->follow(s, f, after, each, ctx, e);
+}
+
+int store_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each, void *ctx,
+                struct err *e)
+{
+    return s->ops->claim(s, w, n, now_ms, each, ctx, e);
+}
+
+int store_settle(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
+                 int64_t now_ms, struct err *e)
+{
+    return s->ops->settle(s, lease, verb, why, ms, now_ms, e);
+}
+
+int64_t store_change(struct store *s, enum store_change what, const int64_t *seqs, int64_t n,
+                     const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx, struct err *e)
+{
+    return s->ops->change(s, what, seqs, n, by, now_ms, each, ctx, e);
+}
+
+int store_quarantine(struct store *s, int64_t id, const char *endpoint, store_each_quarantined *each, void *ctx,
+                     struct err *e)
+{
+    return s->ops->quarantine(s, id, endpoint, each, ctx, e);
+}
+
+int store_accept(struct store *s, int64_t id, struct record *r, const struct store_actor *by, int64_t now_ms,
+                 int64_t *seq, struct err *e)
+{
+    return s->ops->accept(s, id, r, by, now_ms, seq, e);
+}
+
+int store_drop(struct store *s, int64_t id, const struct store_actor *by, int64_t now_ms, struct err *e)
+{
+    return s->ops->drop(s, id, by, now_ms, e);
+}
+
+int store_history(struct store *s, int64_t seq, int64_t since_ms, int64_t before_ms, int64_t limit,
+                  store_each_past *each, void *ctx, struct err *e)
+{
+    return s->ops->history(s, seq, since_ms, before_ms, limit, each, ctx, e);
+}
+
+int64_t store_erase(struct store *s, enum store_erase how, const int64_t *seqs, int64_t n,
+                    const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx, struct err *e)
+{
+    return s->ops->erase(s, how, seqs, n, by, now_ms, each, ctx, e);
+}
+
+int64_t store_erase_quarantined(struct store *s, const int64_t *ids, int64_t n, const struct store_actor *by,
+                                int64_t now_ms, struct err *e)
+{
+    return s->ops->erase_quarantined(s, ids, n, by, now_ms, e);
+}
+
+int store_flush(struct store *s, struct err *e) { return s->ops->flush(s, e); }
+int store_scrub(struct store *s, int64_t *at, struct err *e) { return s->ops->scrub(s, at, e); }
+
+int64_t store_person(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e)
+{
+    *seqs = NULL;
+    return s->ops->person(s, f, seqs, e);
+}
+
+int64_t store_prunable(struct store *s, int64_t before_ms, int64_t **seqs, struct err *e)
+{
+    *seqs = NULL;
+    return s->ops->prunable(s, before_ms, seqs, e);
+}
+
+int64_t store_prune_files(struct store *s, int64_t before_ms, struct err *e)
+{
+    return s->ops->prune_files(s, before_ms, e);
+}
+
+int store_note(struct store *s, const char *action, int64_t n, const char *detail, const struct store_actor *by,
+               int64_t now_ms, struct err *e)
+{
+    return s->ops->note(s, action, n, detail, by, now_ms, e);
+}
+
+int store_walk(struct store *s, const struct store_filter *f, int64_t *after, int64_t to, store_each *each, void *ctx,
+               struct err *e)
+{
+    return s->ops->walk(s, f, after, to, each, ctx, e);
+}
+
+int store_quarantined(struct store *s, int64_t *after, int64_t erased_ms, store_each_quarantined *each, void *ctx,
+                      struct err *e)
+{
+    return s->ops->quarantined(s, after, erased_ms, each, ctx, e);
+}
+
+/* The path of a "sqlite:" URL or of a plain path; NULL and *e for another scheme. */
+static const char *sqlite_path(const char *url, struct err *e)
+{
+    static const char scheme[] = "sqlite:";
+    if (strncmp(url, scheme, sizeof scheme - 1) == 0)
+        return url + sizeof scheme - 1;
+    if (!strstr(url, "://"))
+        return url;
+    err_set(e, ERR_CONFIG, "database = \"%s\": this version knows SQLite only; name a file", url);
+    return NULL;
+}
+
+int store_open(struct store **s, const struct store_options *o, struct err *e)
+{
+    *s = NULL;
+    const char *path = sqlite_path(o->url, e);
+    return path ? store_sqlite_open(s, path, o, e) : -1;
+}
+
+int store_probe(const struct store_options *o, struct err *e)
+{
+    const char *path = sqlite_path(o->url, e);
+    return path ? store_sqlite_probe(path, o, e) : -1;
+}
+
+int store_backup(struct store *s, const char *path, const struct store_teller *t, int64_t now_ms,
+                 struct store_backup *made, struct err *e)
+{
+    return s->ops->backup(s, path, t, now_ms, made, e);
+}
+
+int store_restore(const struct store_options *o, const char *file, const struct store_restore *how,
+                  struct store_restored *r, struct err *e)
+{
+    *r = (struct store_restored){.floor = 0};
+    const char *path = sqlite_path(o->url, e);
+    return path ? store_sqlite_restore(path, o, file, how, r, e) : -1;
+}
+
+void store_restored_release(struct store_restored *r)
+{
+    free(r->waiting);
+    free(r->dead);
+    r->waiting = r->dead = NULL;
+}
+
+int64_t store_compare(struct store *s, int64_t *seqs, int64_t n, store_each_name *each, void *ctx, struct err *e)
+{
+    return s->ops->compare(s, seqs, n, each, ctx, e);
+}
+
+int store_missing(struct store *s, store_each_step *each, void *ctx, struct err *e)
+{
+    return s->ops->missing(s, each, ctx, e);
+}
+
+int store_migrate(struct store *s, const struct store_actor *by, int64_t now_ms, struct store_step *step,
+                  struct err *e)
+{
+    return s->ops->migrate(s, by, now_ms, step, e);
+}

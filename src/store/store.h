@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * store: where events are recorded, each exactly once, and read again by the operator's tool.
+ *
+ * The interface over the backends. It takes time from its callers, never from a clock, and knows nothing of
+ * HTTP. A store belongs to one thread; any number of processes may have the same store open.
+ */
+#ifndef STORE_H
+#define STORE_H
+
+#include "base/err.h"
+#include "event/event.h"
+#include "event/verify.h"
+
+#include <sys/types.h>
+
+enum { STORE_BATCH_MAX = VERIFY_BATCH_MAX };
+
+struct store_options {
+    const char *url;              /* "sqlite:/path" or a path */
+    const char *directory;        /* where the inbox is files: its folder; NULL: the inbox is a table */
+    const char *const *endpoints; /* n_endpoints names that are known from the start */
+    size_t n_endpoints;
+    const char *journal;  /* "wal", "delete" or "auto": delete on network file systems */
+    gid_t group;          /* of new files, which are then 0660 instead of 0600; (gid_t)-1: none */
+    bool create;          /* make what is missing */
+    bool in_memory;       /* what is temporary: a receiver that has confined itself makes no file elsewhere */
+    int wait_ms;          /* how long the locks are waited for, together, before a batch fails */
+    int checkpoint_pages; /* log pages after which a commit writes them back; 0: never */
+};
+
+enum store_outcome {
+    STORE_UNSET,       /* nothing was said of it: it is not recorded */
+    STORE_NEW,         /* recorded, and in the inbox */
+    STORE_IGNORED,     /* recorded, with the inbox state ignored */
+    STORE_DUPLICATE,   /* this very event is here already */
+    STORE_QUARANTINED, /* kept aside, with its reason */
+    STORE_REFUSED,     /* the store refuses this one alone: see err */
+    STORE_OUTCOMES
+};
+bool store_is_recorded(enum store_outcome outcome); /* is the event durable now, in the log or in quarantine? */
+const char *store_outcome_word(enum store_outcome outcome); /* for the log, and the figures */
+
+/* What an imported event has behind it; spans are borrowed. */
+struct record_past {
+    int64_t received_ms;
+    int state;                 /* -1: new */
+    int64_t attempts, done_ms; /* done_ms 0: none */
+    struct span error;
+    int64_t erased_ms;          /* 0, or it was erased: there is no body, ... */
+    struct span payload_sha256; /* ... and this is the digest of its payload */
+    int64_t last_ms, times;     /* of one in quarantine */
+};
+
+/* One verified body to record. */
+struct record {
+    const struct verified *verified;
+    const struct event *event;      /* where it could not be decoded, only its id is used */
+    const char *reason;             /* NULL, or why it goes to quarantine */
+    bool ignored;                   /* its type is outside the endpoint's list */
+    const struct record_past *past; /* NULL: it has just come; else it is marked as imported, and not counted */
+    int64_t spooled_ms;             /* 0, or it came at this time and waited in the spool; all is as it were then */
+    int64_t seq;                    /* out, of STORE_NEW */
+    enum store_outcome outcome;     /* out */
+    bool repeated;  /* out, of a spooled one: recorded before, its file stayed; it is not counted again */
+    struct err err; /* out, of STORE_REFUSED, and the reason of a conflict */
+};
+
+/* A recorded event as read again; all spans are borrowed for the time of the call. */
+struct store_event {
+    int64_t seq, created_ms, received_ms, due_ms, done_ms, attempts; /* done_ms 0: not done */
+    int state;                                                       /* 0 waiting, 1 done, 2 dead, 3 ignored */
+    bool superseded;
+    struct span endpoint, id, type, resource_type, resource_id, client_id, status, outcome, source, secret, signature,
+        created_at, owner, error, payload, body;
+    int64_t erased_ms;          /* of store_walk only, ... */
+    struct span payload_sha256; /* ... as is the digest of a payload that was erased */
+};
+typedef void store_each(void *ctx, const struct store_event *event);
+
+/* Which events; NULL, -1 and 0: any. */
+struct store_filter {
+    const char *endpoint, *type, *resource_id, *client_id;
+    int state;
+    int64_t since_ms, before_ms; /* received at or after, and before */
+    int64_t limit;               /* at most so many; must be given */
+};
+
+/* Which events a worker asks for: complycube-inbox(5), "What to claim". */
+struct store_want {
+    const char *endpoint;     /* NULL: the only one there is */
+    const char *const *types; /* n_types of them; none: any */
+    size_t n_types;
+    bool ordered;         /* one event of a resource at a time, the oldest first */
+    bool skip_superseded; /* those are done without being given out */
+    const char *owner;    /* letters, digits, dot and dash: "host-pid" */
+    int64_t lease_ms;     /* 0: as the inbox is set */
+};
+
+/* A claimed event: whose it is until when. A value; what names the claim is the backend's. */
+struct store_lease {
+    int64_t seq, until_ms, attempts;
+    char endpoint[64], key[192];
+};
+typedef void store_claimed(void *ctx, const struct store_lease *lease, const struct store_event *event);
+
+/* How a claim ends or goes on. */
+enum store_verb {
+    STORE_ACK,     /* done */
+    STORE_NACK,    /* failed: later again, or dead after the last attempt */
+    STORE_RELEASE, /* not worked on: another may have it, no attempt counts */
+    STORE_EXTEND   /* the lease is longer */
+};
+
+/* Who changes something by hand, and why, for the table history; borrowed, and each may be NULL. */
+struct store_actor {
+    const char *user, *sudo_user, *host, *reason;
+};
+
+/* What is done to an event by hand. */
+enum store_change {
+    STORE_REQUEUE,    /* it waits again, as if it were new */
+    STORE_CHANGE_ACK, /* what waits, is dead or ignored is done */
+    STORE_CHANGE_DEAD /* what waits or is ignored is given up */
+};
+
+/* What became of it. */
+enum store_changed {
+    STORE_CHANGED,
+    STORE_UNCHANGED, /* its state is not one that this changes */
+    STORE_ERASED,    /* what was in it is gone, so nothing can be done with it */
+    STORE_MISSING    /* there is no such event */
+};
+typedef void store_each_changed(void *ctx, int64_t seq, enum store_changed result);
+
+/* How events are emptied. */
+enum store_erase {
+    STORE_ERASE, /* whatever their state, each with a row of history; what waited is done */
+    STORE_PRUNE  /* what is done or ignored, and still is; no history: that is the caller's, for all of them */
+};
+
+/* A row of quarantine; spans are borrowed for the time of the call. */
+struct store_quarantined {
+    int64_t id, first_ms, last_ms, times;
+    struct span endpoint, secret, signature /* in hex */, reason, event_id, body;
+    bool erased; /* it is another payload of an event that was erased at the time that was asked about */
+};
+typedef void store_each_quarantined(void *ctx, const struct store_quarantined *row);
+
+/* A line of the history; absent spans and -1 where it does not say. */
+struct store_past {
+    int64_t id, at_ms, seq, n;
+    int from, to;
+    struct span action, user, sudo_user, host, reason, detail, endpoint, event_id,
+        type; /* the last three of the event */
+};
+typedef void store_each_past(void *ctx, const struct store_past *past);
+
+/* The state of a store, for a person. */
+struct store_facts {
+    char journal[16];
+    int schema;
+    int64_t waiting, dead, quarantined, events;
+    int64_t leased, delayed; /* of those that wait: claimed by a worker; to be tried again later */
+    int64_t oldest_ms;       /* when the oldest of those that wait was received; 0: none waits */
+    int64_t stranded;        /* waiting in the table, where the inbox is files now */
+    int64_t orphaned;        /* files that the log does not know */
+};
+
+/* A row of a tally: how many events there are in a state or, where a type is named, of a type. Spans are borrowed. */
+enum { STORE_STATE_QUARANTINED = 4 /* as if it were one of the inbox */, STORE_STATES };
+struct store_tally {
+    struct span endpoint, type; /* type: absent where it is of a state */
+    int state;                  /* -1: it is of a type */
+    int64_t n, oldest_ms;       /* oldest_ms: of those that wait, when the oldest was received; else 0 */
+};
+typedef void store_each_tally(void *ctx, const struct store_tally *tally);
+
+/* A row of figures: what came in an hour. Spans are borrowed for the time of the call. */
+struct store_count {
+    int64_t hour_ms, n, last_ms; /* last_ms: the latest of them */
+    struct span endpoint, secret, outcome;
+};
+typedef void store_each_count(void *ctx, const struct store_count *count);
+
+struct store_teller; /* this and the next two: store_keep.h */
+struct store_backup;
+struct store_step;
+typedef void store_each_name(void *ctx, const char *endpoint, const char *name);
+typedef void store_each_step(void *ctx, const struct store_step *step);
+
+struct store; /* begins with its ops; the rest is the backend's */
+
+struct store_ops {
+    int (*record)(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e);
+    int (*hold)(struct store *s, int wait_ms, struct err *e);
+    void (*release)(struct store *s);
+    int (*try)(struct store *s, int wait_ms, struct err *e);
+    bool (*in_place)(struct store *s);
+    int (*leave)(struct store *s, struct err *e);
+    int (*ready)(struct store *s, struct err *e);
+    int (*list)(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
+    int64_t (*select)(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e);
+    int (*show)(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
+    int (*facts)(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e);
+    int (*counts)(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
+    int (*ignored)(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
+    int (*tally)(struct store *s, const struct store_filter *f, bool whole, store_each_tally *each, void *ctx,
+                 struct err *e);
+    int (*newest)(struct store *s, int64_t *seq, struct err *e);
+    int (*follow)(struct store *s, const struct store_filter *f, int64_t *after, store_each *each, void *ctx,
+                  struct err *e);
+    int (*claim)(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each, void *ctx,
+                 struct err *e);
+    int (*settle)(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
+                  int64_t now_ms, struct err *e);
+    int64_t (*change)(struct store *s, enum store_change what, const int64_t *seqs, int64_t n,
+                      const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx,
+                      struct err *e);
+    int (*quarantine)(struct store *s, int64_t id, const char *endpoint, store_each_quarantined *each, void *ctx,
+                      struct err *e);
+    int (*accept)(struct store *s, int64_t id, struct record *r, const struct store_actor *by, int64_t now_ms,
+                  int64_t *seq, struct err *e);
+    int (*drop)(struct store *s, int64_t id, const struct store_actor *by, int64_t now_ms, struct err *e);
+    int (*history)(struct store *s, int64_t seq, int64_t since_ms, int64_t before_ms, int64_t limit,
+                   store_each_past *each, void *ctx, struct err *e);
+    int64_t (*erase)(struct store *s, enum store_erase how, const int64_t *seqs, int64_t n,
+                     const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx,
+                     struct err *e);
+    int64_t (*erase_quarantined)(struct store *s, const int64_t *ids, int64_t n, const struct store_actor *by,
+                                 int64_t now_ms, struct err *e);
+    int (*flush)(struct store *s, struct err *e);
+    int (*scrub)(struct store *s, int64_t *at, struct err *e);
+    int64_t (*person)(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e);
+    int64_t (*prunable)(struct store *s, int64_t before_ms, int64_t **seqs, struct err *e);
+    int64_t (*prune_files)(struct store *s, int64_t before_ms, struct err *e);
+    int (*note)(struct store *s, const char *action, int64_t n, const char *detail, const struct store_actor *by,
+                int64_t now_ms, struct err *e);
+    int (*walk)(struct store *s, const struct store_filter *f, int64_t *after, int64_t to, store_each *each,
+                void *ctx, struct err *e);
+    int (*quarantined)(struct store *s, int64_t *after, int64_t erased_ms, store_each_quarantined *each, void *ctx,
+                       struct err *e);
+    int (*backup)(struct store *s, const char *path, const struct store_teller *t, int64_t now_ms,
+                  struct store_backup *made, struct err *e);
+    int64_t (*compare)(struct store *s, int64_t *seqs, int64_t n, store_each_name *each, void *ctx, struct err *e);
+    int (*missing)(struct store *s, store_each_step *each, void *ctx, struct err *e);
+    int (*migrate)(struct store *s, const struct store_actor *by, int64_t now_ms, struct store_step *step,
+                   struct err *e);
+    void (*close)(struct store *s);
+};
+
+/*
+ * Open a store.
+ * out:    0 and *s, to be closed
+ * errors: ERR_READONLY  it, or its folder, cannot be written or made by this user
+ *         ERR_SCHEMA    another program's file, or a schema newer by more than one version
+ *         ERR_DATABASE  damaged, a log without its file, or another fault;  ERR_BUSY;  ERR_FULL;  ERR_MEMORY
+ *         ERR_NOT_FOUND it is not there and create is false
+ */
+int store_open(struct store **s, const struct store_options *o, struct err *e);
+void store_close(struct store *s); /* NULL is legal; writes a log of its own back, so that no log is left over */
+
+/*
+ * Record a batch, each member once.
+ * in:      batch  borrowed until return; n in 1 .. STORE_BATCH_MAX
+ *          now_ms milliseconds since the Epoch, UTC
+ * out:     0 with each outcome set; or -1 and *e: then nothing was written, and each is STORE_UNSET
+ * errors:  ERR_BUSY  a lock was held for longer than wait_ms (and less while batch after batch fails so: others wait
+ *          behind it), or the store was moved away;  ERR_FULL, ERR_READONLY, ERR_DATABASE
+ * durable: on 0 every member but STORE_REFUSED survives a power cut
+ * cost:    one transaction, one fsync; in the directory form one more for each event and one for each endpoint
+ * source:  sqlite.org/wal.html and pragma.html, "synchronous"
+ */
+int store_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e);
+
+/* Is what is open still what stands at the URL, or was it moved, removed or replaced? Two stats. */
+bool store_in_place(struct store *s);
+
+/*
+ * Leave a store that is not in its place any more, before it is closed: what is recorded goes with it, wherever it is
+ * now, and nothing of it stays at the URL. Where it was deleted it is saved under another name.
+ * out:    0; 1 and *e, which says where it was saved; or -1 and *e
+ * errors: ERR_BUSY  a reader holds it; it must stay open, and this be tried again
+ */
+int store_leave(struct store *s, struct err *e);
+
+/* Could an event be recorded now? Takes no lock that excludes anyone and writes nothing. */
+int store_ready(struct store *s, struct err *e);
+/* The same for a store that is not open, and may not exist yet, by its file alone. */
+int store_probe(const struct store_options *o, struct err *e);
+/* Newest first. */
+int store_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
+/* Their numbers only, the oldest first, of the newest f->limit: how many, with *seqs to be freed; or -1 and *e. */
+int64_t store_select(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e);
+/* By seq (all digits) or event id; every event that has it. ERR_NOT_FOUND when none. */
+int store_show(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
+/* cost: of what waits and is dead, and a scan of an index for `events` */
+int store_read_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e);
+/* The figures of each hour that ends after since_ms, the oldest first. */
+int store_counts(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
+
+/*
+ * The types that were ignored since then, the most frequent first, STORE_IGNORED_MAX at most: each with its endpoint, its
+ * type as the outcome, and n.
+ * cost: of the ignored events since then
+ */
+enum { STORE_IGNORED_MAX = 20 };
+int store_ignored(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
+
+/*
+ * How many events there are, of each endpoint by name: in each state, then of each type, the most frequent first.
+ * in:   f      of it endpoint, since_ms and before_ms count
+ *       whole  false: not those that are done, and no types
+ * cost: of what is not done; when whole, and no time is asked for, also a scan of two indexes, no body is read (a third of
+ *       a second for a million); with a time, one of the log
+ */
+int store_tally(struct store *s, const struct store_filter *f, bool whole, store_each_tally *each, void *ctx,
+                struct err *e);
+
+int store_newest(struct store *s, int64_t *seq, struct err *e); /* the highest number; 0: there is no event */
+
+/*
+ * The next events above a number, the oldest first, of those a filter asks for; its limit does not count. *after moves
+ * on to the last one that was looked at.
+ * out: 0: there was none above; 1: there was, and there may be more; -1 and *e
+ */
+int store_follow(struct store *s, const struct store_filter *f, int64_t *after, store_each *each, void *ctx,
+                 struct err *e);
+
+/*
+ * Claim up to n waiting events: no other worker gets them until their leases end. each() gets them, the oldest first.
+ * out:    how many, or -1 and *e; each() may have been called before it failed, and what it got is claimed
+ * errors: ERR_NOT_FOUND  the endpoint is not there, or none is named and there are several: the message lists them
+ *         ERR_BUSY, ERR_FULL, ERR_READONLY, ERR_DATABASE
+ * cost:   one write; none when nothing waits. The same whatever the number of processed events.
+ */
+int store_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each, void *ctx,
+                struct err *e);
+
+/*
+ * End or extend a claim.
+ * in:     why  of a nack: the reason, kept with the event;  else NULL
+ *         ms   of a nack: the delay before the next try, -1: as the inbox is set, doubled with each attempt;
+ *              of a release: the delay before another may have it;
+ *              of an extension: the lease from now on, 0: as the inbox is set
+ * out:    1; 0 when the lease was lost: another worker has the event; or -1 and *e. A nack or an extension brings
+ *         lease->until_ms, when the event can be claimed again, up to date (INT64_MAX: dead).
+ */
+int store_settle(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
+                 int64_t now_ms, struct err *e);
+
+/*
+ * Change events by hand. A worker that holds one has lost its lease.
+ * in:      seqs   n of them, n >= 1
+ * out:     how many of them, from the first on, were dealt with, at least 1: each() was told of those; or -1 and *e:
+ *          then nothing was changed
+ * errors:  ERR_SCHEMA  the database has no table history: complycube-inbox migrate;  ERR_BUSY, ERR_FULL, ERR_READONLY
+ * durable: on return, with a row of history for each that was changed
+ * cost:    one transaction of at most 500 events. Whoever has more pauses in between, so that a receiver gets its turn.
+ */
+int64_t store_change(struct store *s, enum store_change what, const int64_t *seqs, int64_t n,
+                     const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx,
+                     struct err *e);
+
+/* What is in quarantine, the newest first: all of an endpoint (NULL: of any), or, by its id (0: any), one. */
+int store_quarantine(struct store *s, int64_t id, const char *endpoint, store_each_quarantined *each, void *ctx,
+                     struct err *e);
+
+/*
+ * Take one out of quarantine as an event, which waits then. Where another is known by its id and type, they change
+ * places: that one goes into quarantine in its stead, so that nothing is lost.
+ * in:      r    of its very body
+ * out:     0 and *seq, its number
+ * errors:  ERR_NOT_FOUND  nothing has this id;  ERR_CONFLICT  the event known by its id and type was erased;  ERR_SCHEMA
+ */
+int store_accept(struct store *s, int64_t id, struct record *r, const struct store_actor *by, int64_t now_ms,
+                 int64_t *seq, struct err *e);
+
+/* Remove one from quarantine for good. ERR_NOT_FOUND */
+int store_drop(struct store *s, int64_t id, const struct store_actor *by, int64_t now_ms, struct err *e);
+
+/* The history, the newest first, limit at most: of an event (0: any), of a time (before_ms 0: until now). ERR_SCHEMA: none */
+int store_history(struct store *s, int64_t seq, int64_t since_ms, int64_t before_ms, int64_t limit,
+                  store_each_past *each, void *ctx, struct err *e);
+
+/*
+ * Empty events: body, signature, resource_id, client_id, status and outcome, what a nack said and who claimed it, and
+ * every file of theirs. The digest of the payload stays, so that a replay is a duplicate. A worker that holds one has
+ * lost its lease. Files go first, so that whatever breaks off may be done again.
+ * in, out, errors: as of store_change; of those that are empty already each() hears STORE_ERASED
+ * cost:    one transaction of at most 500 events or about 4 MB of bodies; one flush of the directory's file system
+ * note:    until store_flush the log of the database still holds what was there
+ */
+int64_t store_erase(struct store *s, enum store_erase how, const int64_t *seqs, int64_t n,
+                    const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx, struct err *e);
+
+/* The same for rows of quarantine; what stays of one knows the delivery when it comes again. How many were dealt with. */
+int64_t store_erase_quarantined(struct store *s, const int64_t *ids, int64_t n, const struct store_actor *by,
+                                int64_t now_ms, struct err *e);
+
+/*
+ * Write the log of the database back and empty it, so that no file holds what was erased.
+ * errors: ERR_BUSY  a program reads; try again
+ */
+int store_flush(struct store *s, struct err *e);
+
+/*
+ * Overwrite what is left of older content in the unused parts of the database's file, a stretch at a time: the copies
+ * that it makes when it moves rows about, and what programs have deleted without overwriting it. With it store_flush.
+ * in, out: *at  0 for the first call, then as it was left
+ * out:     1 while there is more, 0 at the end; or -1 and *e
+ * errors:  ERR_BUSY  a program reads; try again
+ * cost:    reads 2000 pages under the writers' lock
+ */
+int store_scrub(struct store *s, int64_t *at, struct err *e);
+
+/*
+ * The events of the client f->client_id: those that name it, and all others of resources that one of these is of, as a
+ * document's update, which names no client. Of f: its endpoint, resource_id and times too. How many, the oldest first.
+ * cost: a scan of the log
+ */
+int64_t store_person(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e);
+
+/*
+ * Which events may be pruned: done (or ignored) before a time, not empty yet, and no older event of their resource stays:
+ * else that would look like the newest. How many, with *seqs to be freed; or -1 and *e.
+ * cost: of those, and of what was done in the week after that time; in the directory form a scan of the log
+ */
+int64_t store_prunable(struct store *s, int64_t before_ms, int64_t **seqs, struct err *e);
+
+/* Remove the files of events done before this from the directory form: how many, or -1 and *e. */
+int64_t store_prune_files(struct store *s, int64_t before_ms, struct err *e);
+
+/* A row of history that stands for n events. */
+int store_note(struct store *s, const char *action, int64_t n, const char *detail, const struct store_actor *by,
+               int64_t now_ms, struct err *e);
+
+/*
+ * Events in the order of their numbers, from the one after *after, 0 or more, to `to`; f->limit does not count.
+ * out:    0, and *after is the number up to which it has come, `to` at the end; or -1 and *e
+ * cost:   one read of at most 500 events, 4 MB of bodies or 20000 numbers, so that it never holds up a checkpoint for long
+ */
+int store_walk(struct store *s, const struct store_filter *f, int64_t *after, int64_t to, store_each *each, void *ctx,
+               struct err *e);
+
+/* The same for quarantine; *after: INT64_MIN before the first, INT64_MAX at the end. erased_ms: of struct store_quarantined. */
+int store_quarantined(struct store *s, int64_t *after, int64_t erased_ms, store_each_quarantined *each, void *ctx,
+                      struct err *e);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT
+ * as_root: root opens, becomes somebody else, and gives names. */
+#include "as_root.h"
+
+#include "base/files.h"
+#include "named.h"
+#include "owner.h"
+#include "root_helper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- a file that is made ---- */
+
+static int part_of(const struct cmd_output *o, char *part, struct err *e)
+{
+    return snprintf(part, PATH_MAX, "%s.tmp", o->path) < PATH_MAX ? 0 : err_set(e, ERR_USAGE, "the path is too long");
+}
+
+/* Where the folder is the owner's own, it makes the file itself. */
+static bool is_owners(const char *path, const struct owner *owner)
+{
+    char folder[PATH_MAX];
+    struct stat st;
+    return files_folder(path, folder, sizeof folder) == 0 && stat(folder, &st) == 0 && st.st_uid == owner->uid;
+}
+
+static int make_output(struct cmd_output *o, struct err *e)
+{
+    char part[PATH_MAX];
+    if (access(o->path, F_OK) == 0)
+        return err_set(e, ERR_USAGE, "%s is there already; name another file", o->path);
+    o->complete = mmap(NULL, sizeof *o->complete, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (o->complete == MAP_FAILED)
+        return err_set(e, ERR_MEMORY, "starting: out of memory");
+    if (part_of(o, part, e) != 0)
+        return -1;
+    o->fd = open(part, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (o->fd < 0)
+        return err_set(e, errno == EEXIST ? ERR_USAGE : ERR_READONLY, "making %s: %s%s", part, strerror(errno),
+                       errno == EEXIST ? "; another one is at work, or was broken off: remove it then" : "");
+    return fchmod(o->fd, 0600) == 0 ? 0 : err_set(e, ERR_READONLY, "setting the mode of %s: %s", part, strerror(errno));
+}
+
+/* Wait for the process that does the work, hand on signals, give the file its name; never returns. */
+static void attend(const struct cmd_output *o, pid_t pid, const sigset_t *signals)
+{
+    char part[PATH_MAX];
+    struct err e = {0};
+    int status = 0, signal = 0;
+    close(o->fd);
+    while (waitpid(pid, &status, WNOHANG) == 0)
+        if (sigwait(signals, &signal) == 0 && signal != SIGCHLD)
+            kill(pid, signal);
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    part_of(o, part, NULL);
+    if (!*o->complete)
+        unlink(part);
+    else if (files_name(part, o->path, &e) != 0) {
+        fprintf(stderr, "complycube-inbox: %s\n", e.msg);
+        code = err_exit(e.code);
+    }
+    _exit(code);
+}
+
+/* In the process that returns, root is no more; the one that stays root touches nothing but the file. */
+static int fork_off(const struct cmd_output *o, struct err *e)
+{
+    sigset_t signals, before;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGCHLD);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    sigprocmask(SIG_BLOCK, &signals, &before);
+    pid_t pid = fork();
+    if (pid > 0)
+        attend(o, pid, &signals);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (pid < 0)
+        return err_set(e, ERR_SYSTEM, "starting a process: %s", strerror(errno));
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    return 0;
+}
+
+static int prepare_output(enum cmd_files files, struct cmd *cmd, const struct owner *owner, struct err *e)
+{
+    static struct cmd_output output = {.fd = -1}; /* the command's, which outlives this call */
+    struct cmd_output *o = &output;
+    if (files == CMD_BACKUP ? cmd_backup_name(cmd, o->path, e) != 0
+                            : snprintf(o->path, sizeof o->path, "%s", cmd->file) >= (int)sizeof o->path)
+        return files == CMD_BACKUP ? -1 : err_set(e, ERR_USAGE, "the path is too long");
+    if (is_owners(o->path, owner))
+        return 0;
+    if (make_output(o, e) != 0 || fork_off(o, e) != 0)
+        return -1;
+    cmd->output = o;
+    return 0;
+}
+
+/* ---- all of it ---- */
+
+static int find_owner(const struct cmd *cmd, struct owner *owner, struct err *e)
+{
+    struct config_env env = *cmd->env;
+    env.without_secrets = true;
+    if (cmd->config_file)
+        env.config = cmd->config_file;
+    struct config *c = config_load(&env, cmd->now_ms);
+    if (!c)
+        return err_set(e, ERR_MEMORY, "reading the configuration: out of memory");
+    int result = owner_find(c, cmd->database ? cmd->database : c->database, owner, e);
+    config_free(c);
+    return result;
+}
+
+int cmd_root_run(int (*run)(const struct cmd *cmd, struct err *e), enum cmd_files files, struct cmd *cmd,
+                 struct err *e)
+{
+    struct owner owner = {.uid = 0};
+    cmd->root = geteuid() == 0;
+    if (cmd->root && find_owner(cmd, &owner, e) != 0)
+        return -1;
+    if (owner.uid == 0)
+        return run(cmd, e);
+    if (files == CMD_READS) {
+        char *const file[] = {(char *)(uintptr_t)cmd->file, NULL};
+        named_open(cmd->file ? file : cmd->operands);
+    }
+    if ((files == CMD_BACKUP || (files == CMD_EXPORT && cmd->file)) &&
+        prepare_output(files, cmd, &owner, e) != 0)
+        return -1;
+    if (run == cmd_doctor && doctor_root_begin(e) != 0)
+        return -1;
+    return owner_become(&owner, e) == 0 ? run(cmd, e) : -1;
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT
+ * cmd: what the subcommands of complycube-inbox share. */
+#include "cmd.h"
+
+#include "named.h"
+#include "receiver/receiver.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { FILE_MAX = 64 << 20 /* bytes */ };
+
+static struct config *load(const struct cmd *cmd, bool without_secrets, struct err *e)
+{
+    struct config_env env = *cmd->env;
+    env.without_secrets = without_secrets;
+    if (cmd->config_file)
+        env.config = cmd->config_file;
+    struct config *c = config_load(&env, cmd->now_ms);
+    if (!c) {
+        err_set(e, ERR_MEMORY, "reading the configuration: out of memory");
+        return NULL;
+    }
+    if (c->error.code == ERR_NONE)
+        return c;
+    *e = c->error;
+    config_free(c);
+    return NULL;
+}
+
+struct config *cmd_config(const struct cmd *cmd, struct err *e) { return load(cmd, false, e); }
+struct config *cmd_config_public(const struct cmd *cmd, struct err *e) { return load(cmd, true, e); }
+
+static size_t list_secrets(const struct config *c, struct verify_named *list)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->n_endpoints; i++)
+        for (size_t k = 0; k < c->endpoint[i].secrets.n; k++, n++) {
+            const struct secret *secret = &c->endpoint[i].secrets.list[k];
+            if (list)
+                list[n] = (struct verify_named){c->names[i], secret->name, &secret->key};
+        }
+    return n;
+}
+
+int cmd_verifier(const struct config *c, struct verifier **v, struct err *e)
+{
+    struct verify_named *list = calloc(list_secrets(c, NULL) + 1, sizeof *list);
+    *v = NULL;
+    if (!list)
+        return err_set(e, ERR_MEMORY, "deriving keys: out of memory");
+    int result = verify_open_keys(v, list, list_secrets(c, list), e);
+    free(list);
+    return result;
+}
+
+struct store *cmd_store(const struct config *c, bool create, struct err *e)
+{
+    struct store_options o;
+    struct store *s = NULL;
+    if (receiver_store_options(c, true, &o, e) != 0)
+        return NULL;
+    o.create = create;
+    store_open(&s, &o, e);
+    return s;
+}
+
+const char *cmd_time(int64_t ms, char *out)
+{
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm tm;
+    if (ms == 0 || !localtime_r(&seconds, &tm) || strftime(out, 32, "%Y-%m-%d %H:%M:%S %z", &tm) == 0)
+        snprintf(out, 32, "-");
+    return out;
+}
+
+int64_t cmd_parse_age(const char *text)
+{
+    char *end;
+    long long n = strtoll(text, &end, 10);
+    int64_t unit_ms = *end == 's' ? 1000 : *end == 'm' ? 60000 : *end == 'h' ? 3600000 : *end == 'd' ? 86400000 : 0;
+    return end != text && unit_ms && end[1] == '\0' && n >= 0 && n < 100000000 ? n * unit_ms : -1;
+}
+
+const char *cmd_age(int64_t ms, char *out)
+{
+    static const struct {
+        int64_t unit_ms;
+        char letter;
+    } units[] = {{1000, 's'}, {60000, 'm'}, {3600000, 'h'}, {86400000, 'd'}};
+    size_t i = 0;
+    while (i < 3 && ms >= 100 * units[i].unit_ms)
+        i++;
+    snprintf(out, 24, "%lld%c", (long long)(ms / units[i].unit_ms), units[i].letter);
+    return out;
+}
+
+int64_t cmd_parse_time(const char *text, int64_t now_ms)
+{
+    static const char *const forms[] = {"%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M",
+                                        "%Y-%m-%dT%H:%M:%S"};
+    int64_t age_ms = cmd_parse_age(text);
+    if (age_ms >= 0)
+        return age_ms <= now_ms ? now_ms - age_ms : -1;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        struct tm tm = {.tm_isdst = -1};
+        const char *rest = strptime(text, forms[i], &tm);
+        if (!rest || (*rest != '\0' && strcmp(rest, "Z") != 0))
+            continue;
+        struct tm said = tm; /* the 31st of November would be the 1st of December */
+        int64_t ms = (int64_t)(*rest ? timegm(&tm) : mktime(&tm)) * 1000;
+        return said.tm_mday == tm.tm_mday && said.tm_mon == tm.tm_mon && ms >= 0 ? ms + (ms == 0)
+                                                                                 : -1; /* 0: none was said */
+    }
+    return -1;
+}
+
+struct store_filter cmd_filter(const struct cmd *cmd)
+{
+    return (struct store_filter){.endpoint = cmd->endpoint,
+                                 .type = cmd->n_types ? cmd->types[0] : NULL,
+                                 .resource_id = cmd->resource_id,
+                                 .client_id = cmd->client_id,
+                                 .state = cmd->state,
+                                 .since_ms = cmd->since_ms,
+                                 .before_ms = cmd->before_ms,
+                                 .limit = cmd->limit};
+}
+
+struct store_actor cmd_actor(const struct cmd *cmd, struct cmd_who *who)
+{
+    const struct passwd *user = getpwuid(cmd->root ? 0 : geteuid());
+    if (user)
+        snprintf(who->user, sizeof who->user, "%s", user->pw_name);
+    else
+        snprintf(who->user, sizeof who->user, "%u", (unsigned)geteuid());
+    if (gethostname(who->host, sizeof who->host) != 0)
+        snprintf(who->host, sizeof who->host, "unknown");
+    who->host[sizeof who->host - 1] = '\0';
+    return (struct store_actor){who->user, cmd->sudo_user, who->host, cmd->reason};
+}
+
+bool cmd_selects(const struct cmd *cmd)
+{
+    return cmd->state >= 0 || cmd->ignored || cmd->n_types || cmd->endpoint || cmd->resource_id || cmd->client_id ||
+           cmd->since_ms || cmd->before_ms;
+}
+
+struct named {
+    int64_t *seqs;
+    int64_t n, cap;
+    bool out_of_memory;
+};
+
+static void add_seq(void *ctx, const struct store_event *v)
+{
+    struct named *all = ctx;
+    if (all->n == all->cap) {
+        int64_t cap = all->cap ? 2 * all->cap : 64, *seqs = realloc(all->seqs, (size_t)cap * sizeof *seqs);
+        all->out_of_memory |= !seqs;
+        if (!seqs)
+            return;
+        all->seqs = seqs;
+        all->cap = cap;
+    }
+    all->seqs[all->n++] = v->seq;
+}
+
+static int by_seq(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Each once, the oldest first. */
+static int64_t sort_seqs(int64_t *seqs, int64_t n)
+{
+    int64_t kept = 0;
+    if (n)
+        qsort(seqs, (size_t)n, sizeof *seqs, by_seq);
+    for (int64_t i = 0; i < n; i++)
+        if (kept == 0 || seqs[i] != seqs[kept - 1])
+            seqs[kept++] = seqs[i];
+    return kept;
+}
+
+int64_t cmd_select(const struct cmd *cmd, struct store *s, const struct store_filter *f, int64_t **seqs,
+                   struct err *e)
+{
+    struct named all = {0};
+    if (!cmd->operand)
+        return store_select(s, f, seqs, e);
+    for (char *const *key = cmd->operands; *key; key++)
+        if (store_show(s, span_of(*key), add_seq, &all, e) != 0) {
+            free(all.seqs);
+            return -1;
+        }
+    *seqs = all.seqs;
+    return all.out_of_memory ? err_set(e, ERR_MEMORY, "choosing events: out of memory") : sort_seqs(all.seqs, all.n);
+}
+
+void cmd_pause(int64_t took_ms)
+{
+    struct timespec t = {(time_t)(took_ms / 1000), (long)(took_ms % 1000 * 1000000 + 500000)};
+    nanosleep(&t, NULL);
+}
+
+int cmd_read_file(const char *path, struct buf *out, struct err *e)
+{
+    bool opened = strcmp(path, "-") != 0;
+    FILE *from = opened ? named_file(path) : stdin;
+    size_t room = 0, n = 0;
+    if (!from)
+        return err_set(e, ERR_NOT_FOUND, "%.200s cannot be opened: %s", path, strerror(errno));
+    while ((room = buf_room(out, 65536, FILE_MAX)) && (n = fread(out->at + out->len, 1, room, from)) > 0)
+        out->len += n;
+    bool bad = room == 0 || ferror(from);
+    if (opened)
+        fclose(from);
+    return bad ? err_set(e, ERR_SYSTEM, "reading %.200s: longer than 64 MB, or it failed", path) : 0;
+}
+
+static const char *const states[] = {"waiting", "done", "dead", "ignored"};
+
+const char *cmd_state_word(int state) { return state >= 0 && state < 4 ? states[state] : "unknown"; }
+
+int cmd_state(const char *word)
+{
+    for (int i = 0; i < 4; i++)
+        if (strcmp(states[i], word) == 0)
+            return i;
+    return -2;
+}
+
+/* How many bytes at `at` are a character that a terminal obeys: a control of either set, or one that turns the text. */
+static size_t obeyed(struct span text, size_t at)
+{
+    const unsigned char *c = (const unsigned char *)text.at + at;
+    size_t left = text.len - at;
+    if (c[0] < 0x20 || c[0] == 0x7f)
+        return 1;
+    if (left >= 2 && c[0] == 0xc2 && c[1] < 0xa0)
+        return 2;
+    if (left < 3 || c[0] != 0xe2)
+        return 0;
+    bool turns = (c[1] == 0x80 && (c[2] == 0x8e || c[2] == 0x8f || (c[2] >= 0xaa && c[2] <= 0xae))) ||
+                 (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9);
+    return turns ? 3 : 0;
+}
+
+void cmd_write_text(FILE *to, struct span text, int width)
+{
+    int columns = 0;
+    for (size_t i = 0; i < text.len && (width <= 0 || columns < width); i++) {
+        unsigned char c = (unsigned char)text.at[i];
+        size_t bad = obeyed(text, i);
+        if (bad) {
+            c = '?';
+            i += bad - 1;
+        }
+        putc(c, to);
+        columns += (c & 0xc0) != 0x80; /* a character of UTF-8, not each of its bytes */
+    }
+    for (; columns < width; columns++)
+        putc(' ', to);
+}
+
+void cmd_print_text(struct span text, int width) { cmd_write_text(stdout, text, width); }
+
+void cmd_print_wrapped(struct span text, int indent)
+{
+    size_t room = (size_t)(80 - indent);
+    while (text.len > room) {
+        size_t n = room;
+        while (n > 1 && text.at[n] != ' ')
+            n--;
+        if (n == 1) /* one long word */
+            n = room;
+        cmd_print_text((struct span){text.at, n}, 0);
+        printf("\n%*s", indent, "");
+        n += text.at[n] == ' ';
+        text = (struct span){text.at + n, text.len - n};
+    }
+    cmd_print_text(text, 0);
+}

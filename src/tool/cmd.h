@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cmd: what the subcommands of complycube-inbox share. A subcommand is a file cmd_NAME.c with one function
+ * that prints to standard output and returns -1 and *e when it failed; main_inbox turns that into a message
+ * and an exit code.
+ */
+#ifndef CMD_H
+#define CMD_H
+
+#include "config/config.h"
+#include "store/store.h"
+
+#include <stdio.h>
+
+enum { CMD_TYPES_MAX = 64 };
+
+/* What the command line said. */
+struct cmd {
+    const struct config_env *env;
+    const char *config_file; /* -c, or NULL */
+    bool json;
+    const char *endpoint, *secret, *resource_id, *client_id;
+    int64_t since_ms, before_ms; /* 0: not said */
+    int state;                   /* -1: any */
+    int64_t limit;
+    const char *types[CMD_TYPES_MAX]; /* n_types of them; none: any */
+    size_t n_types;
+    int64_t workers, max_time_s, timeout_s; /* the last two 0: as the command likes */
+    bool once, skip_superseded;
+    const char *file; /* --file, or NULL */
+    int64_t count;
+    bool live, list_types;
+    const char *reason; /* --reason, or NULL */
+    bool ignored, dry_run, stored;
+    bool quarantine, unverified, done; /* of export; of import */
+    const char *database;              /* of export: not the configured one */
+    bool wide, requeue, only_backup, no_backup;
+    int64_t oldest_ms, silence_ms, within_ms, refused_max, failed_max; /* what is too much; silence_ms 0: not said */
+    bool root;                 /* root runs it, whoever it acts as by now */
+    struct cmd_output *output; /* of backup and export: made by root beforehand, or NULL */
+    const char *sudo_user;                                             /* who became this user by sudo, or NULL */
+    const char *as, *url, *server;                                     /* of doctor */
+    const char *operand;                                               /* the first argument, or NULL */
+    char *const *operands;    /* it and those behind it, up to a NULL; of a program its own arguments too */
+    char *const *environment; /* of the process */
+    int64_t now_ms;
+};
+
+int cmd_init(const struct cmd *cmd, struct err *e);
+int cmd_list(const struct cmd *cmd, struct err *e);
+int cmd_show(const struct cmd *cmd, struct err *e);
+int cmd_doctor(const struct cmd *cmd, struct err *e); /* -1 with ERR_NOT_FOUND's exit code when something is wrong */
+int cmd_sign(const struct cmd *cmd, struct err *e);
+int cmd_prune(const struct cmd *cmd, struct err *e);
+int cmd_work(const struct cmd *cmd, struct err *e);
+int cmd_forward(const struct cmd *cmd, struct err *e);
+int cmd_send(const struct cmd *cmd, struct err *e);
+int cmd_secrets(const struct cmd *cmd, struct err *e);
+int cmd_config_show(const struct cmd *cmd, struct err *e);
+int cmd_stats(const struct cmd *cmd, struct err *e);
+int cmd_follow(const struct cmd *cmd, struct err *e);
+int cmd_watch(const struct cmd *cmd, struct err *e); /* likewise */
+int cmd_requeue(const struct cmd *cmd, struct err *e);
+int cmd_ack(const struct cmd *cmd, struct err *e);
+int cmd_dead(const struct cmd *cmd, struct err *e);
+int cmd_quarantine(const struct cmd *cmd, struct err *e);
+int cmd_history(const struct cmd *cmd, struct err *e);
+int cmd_verify(const struct cmd *cmd,
+               struct err *e); /* -1 with ERR_NOT_FOUND's exit code when something does not match */
+int cmd_erase(const struct cmd *cmd, struct err *e);
+int cmd_export(const struct cmd *cmd, struct err *e);
+int cmd_import(const struct cmd *cmd, struct err *e);
+int cmd_backup(const struct cmd *cmd, struct err *e);
+int cmd_restore(const struct cmd *cmd, struct err *e);
+int cmd_migrate(const struct cmd *cmd, struct err *e);
+int cmd_spool(const struct cmd *cmd, struct err *e);
+
+/* The configuration, good or not at all: to be freed, or NULL and *e. */
+struct config *cmd_config(const struct cmd *cmd, struct err *e);
+
+/* The same for commands that need no secret, and may be run by a user who can read none. */
+struct config *cmd_config_public(const struct cmd *cmd, struct err *e);
+
+/* All secrets of a configuration, retired ones too: what they have signed stays signed. To be closed; 0, or -1 and *e. */
+int cmd_verifier(const struct config *c, struct verifier **v, struct err *e);
+
+/* The store of a configuration; create makes what is missing. To be closed, or NULL and *e. */
+struct store *cmd_store(const struct config *c, bool create, struct err *e);
+
+/* "2026-01-29 20:32:22 +0100" of a time in ms; at least 32 bytes at `out`, which is returned. "-" for 0. */
+const char *cmd_time(int64_t ms, char *out);
+
+/*
+ * A time on the command line in ms since the Epoch: "2026-01-29", "2026-01-29 20:32" or with seconds, local or with a
+ * Z behind; or so long before now: "90s", "90m", "12h", "7d". -1 when it is none.
+ */
+int64_t cmd_parse_time(const char *text, int64_t now_ms);
+
+/* How long, in ms: "90s", "15m", "12h", "7d"; -1 when it is no such thing. */
+int64_t cmd_parse_age(const char *text);
+
+/* The same for a person, of at most 5 columns: "95s", "8m", "15h", "30d"; at least 24 bytes at `out`, which is returned. */
+const char *cmd_age(int64_t ms, char *out);
+
+/* Which events the command line asks for. */
+struct store_filter cmd_filter(const struct cmd *cmd);
+
+/* Who runs this command, for the history; borrowed from `who`, which is filled in. */
+struct cmd_who {
+    char user[64], host[80];
+};
+struct store_actor cmd_actor(const struct cmd *cmd, struct cmd_who *who);
+
+/* Does the command line say which events are meant, but for its arguments? */
+bool cmd_selects(const struct cmd *cmd);
+
+/*
+ * The numbers of the events that the command line means: of its arguments, each a number or an id, or else those that a
+ * filter asks for, the oldest first.
+ * out:    how many, with *seqs to be freed; or -1 and *e, ERR_NOT_FOUND for an argument that is no event
+ */
+int64_t cmd_select(const struct cmd *cmd, struct store *s, const struct store_filter *f, int64_t **seqs,
+                   struct err *e);
+
+/* Between two short transactions of a long change: leave the store to others for as long as the last one took. */
+void cmd_pause(int64_t took_ms);
+
+/* Read a file whole, "-" for standard input, into `out`, which is to be released. ERR_NOT_FOUND, ERR_SYSTEM */
+int cmd_read_file(const char *path, struct buf *out, struct err *e);
+
+/* The word of an inbox state, and back (-2: no such word). */
+const char *cmd_state_word(int state);
+int cmd_state(const char *word);
+
+/* Print bytes from outside so that a terminal is safe, at most `width` columns; padded to it when positive. */
+void cmd_write_text(FILE *to, struct span text, int width);
+void cmd_print_text(struct span text, int width);
+
+/* The same as a paragraph of 80 columns that begins at column `indent`, where the line at hand has come to. */
+void cmd_print_wrapped(struct span text, int indent);
+
+#endif

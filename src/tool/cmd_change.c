@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT
+ * cmd_change: requeue, ack and dead: events change by hand, each with a line in the history. */
+#include "base/clock.h"
+#include "cmd.h"
+#include "event_row.h"
+#include "json_out.h"
+#include "progress.h"
+
+#include <stdlib.h>
+
+enum { TOLD_MAX = 20 /* lines about events that stay as they are */ };
+
+/* What a verb does, and to what where the command line only has a filter. */
+struct verb {
+    enum store_change change;
+    int standard; /* state */
+    const char *did, *would, *unfit;
+};
+
+static const struct verb requeue = {STORE_REQUEUE, 2, "wait again", "would wait again", "waits already"};
+static const struct verb ack = {STORE_CHANGE_ACK, 0, "are done", "would be done", "is done already"};
+static const struct verb dead = {STORE_CHANGE_DEAD, 0, "are dead", "would be dead", "does not wait"};
+
+struct change {
+    const struct cmd *cmd;
+    const struct verb *verb;
+    int64_t n[STORE_MISSING + 1];
+};
+
+static const char *reason_of(const struct change *c, enum store_changed result)
+{
+    switch (result) {
+    case STORE_UNCHANGED: return c->verb->unfit;
+    case STORE_ERASED: return "is erased: nothing is left to hand on";
+    case STORE_MISSING: return "is not there any more";
+    default: return "";
+    }
+}
+
+static void tell(void *ctx, int64_t seq, enum store_changed result)
+{
+    static const char *const words[] = {"changed", "unchanged", "erased", "missing"};
+    struct change *c = ctx;
+    int64_t told = c->n[STORE_UNCHANGED] + c->n[STORE_ERASED] + c->n[STORE_MISSING];
+    c->n[result]++;
+    if (c->cmd->json) {
+        struct cmd_json *j = cmd_json_new();
+        cmd_json_number(j, "schema", 1);
+        cmd_json_number(j, "seq", seq);
+        cmd_json_text(j, "result", span_of(words[result]));
+        cmd_json_end(j);
+    } else if (result != STORE_CHANGED && told < TOLD_MAX) {
+        printf("%6lld  %s\n", (long long)seq, reason_of(c, result));
+    } else if (result != STORE_CHANGED && told == TOLD_MAX) {
+        printf("   ...  and more\n");
+    }
+}
+
+static int change_all(struct change *c, struct store *s, const int64_t *seqs, int64_t n, struct err *e)
+{
+    struct cmd_who who;
+    struct store_actor by = cmd_actor(c->cmd, &who);
+    struct progress progress = progress_begin(n);
+    int64_t done = 0, more = 0;
+    while (done < n && more >= 0) {
+        int64_t begun_ms = clock_ms();
+        more = store_change(s, c->verb->change, seqs + done, n - done, &by, clock_time_ms(), tell, c, e);
+        done += more > 0 ? more : 0;
+        progress_draw(&progress, done, NULL);
+        if (done < n && more > 0)
+            cmd_pause(clock_ms() - begun_ms);
+    }
+    progress_end(&progress);
+    if (more < 0 && done)
+        return err_prefix(e, "after %lld of %lld events", (long long)done, (long long)n);
+    return more < 0 ? -1 : 0;
+}
+
+/* What would be changed is told as it stands, and may be looked at with list. */
+static void tell_only(const struct change *c, const int64_t *seqs, int64_t n)
+{
+    for (int64_t i = 0; i < n && c->cmd->json; i++) {
+        struct cmd_json *j = cmd_json_new();
+        cmd_json_number(j, "schema", 1);
+        cmd_json_number(j, "seq", seqs[i]);
+        cmd_json_text(j, "result", span_of("chosen"));
+        cmd_json_end(j);
+    }
+    if (c->cmd->json)
+        return;
+    for (int64_t i = 0; i < n && i < TOLD_MAX; i++)
+        printf("%6lld  %s\n", (long long)seqs[i], c->verb->would);
+    printf("%s%lld chosen; nothing was changed\n", n > TOLD_MAX ? "   ...\n" : "", (long long)n);
+}
+
+static int finish(const struct change *c, struct err *e)
+{
+    int64_t left = c->n[STORE_UNCHANGED] + c->n[STORE_ERASED] + c->n[STORE_MISSING];
+    if (!c->cmd->json && left)
+        printf("%lld %s, %lld stay as they were\n", (long long)c->n[STORE_CHANGED], c->verb->did, (long long)left);
+    else if (!c->cmd->json)
+        printf("%lld %s\n", (long long)c->n[STORE_CHANGED], c->verb->did);
+    if (!left || !c->cmd->operand)
+        return 0;
+    return err_set(e, ERR_NOT_FOUND, "%lld of the named events were not changed", (long long)left);
+}
+
+static int run(const struct cmd *cmd, const struct verb *verb, struct err *e)
+{
+    struct change c = {.cmd = cmd, .verb = verb};
+    if (cmd->n_types > 1 || (cmd->ignored && cmd->state >= 0))
+        return err_set(e, ERR_USAGE,
+                       cmd->ignored ? "--ignored and --state exclude each other" : "one --type, please");
+    if (cmd->operand ? cmd_selects(cmd) : !cmd_selects(cmd))
+        return err_set(e, ERR_USAGE, "name the events, or say which with options, as --state %s",
+                       cmd_state_word(verb->standard));
+    struct store_filter f = cmd_filter(cmd);
+    f.limit = INT64_MAX;
+    f.state = cmd->ignored ? 3 : cmd->state >= 0 ? cmd->state : verb->standard;
+    struct config *config = cmd_config_public(cmd, e);
+    struct store *s = config ? cmd_store(config, false, e) : NULL;
+    int64_t *seqs = NULL, n = s ? cmd_select(cmd, s, &f, &seqs, e) : -1;
+    int result = n < 0 ? -1 : 0;
+    if (n == 0 && cmd->endpoint && !cmd_row_knows(config, cmd->endpoint))
+        result = err_set(e, ERR_NOT_FOUND, "there is no endpoint %.63s, and no event of it", cmd->endpoint);
+    else if (n >= 0 && cmd->dry_run)
+        tell_only(&c, seqs, n);
+    else if (n >= 0)
+        result = change_all(&c, s, seqs, n, e) == 0 ? finish(&c, e) : -1;
+    free(seqs);
+    store_close(s);
+    config_free(config);
+    return result;
+}
+
+int cmd_requeue(const struct cmd *cmd, struct err *e) { return run(cmd, &requeue, e); }
+int cmd_ack(const struct cmd *cmd, struct err *e) { return run(cmd, &ack, e); }
+int cmd_dead(const struct cmd *cmd, struct err *e) { return run(cmd, &dead, e); }

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT
+ * cmd_config: the configuration in force, value by value, and where each comes from. Names of secrets only. */
+#include "cmd.h"
+#include "json_out.h"
+
+#include <stdlib.h>
+
+struct report {
+    bool json;
+    int width; /* of the endpoints' names */
+};
+
+/* A value of an endpoint, or of all (NULL), and whence: a word, or a line of the file where line is positive. */
+static void print(const struct report *r, const char *endpoint, const char *key, const char *value, const char *from,
+                  int line)
+{
+    char place[24];
+    if (!r->json) {
+        if (line)
+            snprintf(place, sizeof place, "line %d", line);
+        printf("%-*s  %-13s  %-11s  ", r->width, endpoint ? endpoint : "-", key, line ? place : from);
+        cmd_print_text(span_of(*value ? value : "-"), 0);
+        printf("\n");
+        return;
+    }
+    struct cmd_json *j = cmd_json_new();
+    cmd_json_number(j, "schema", 1);
+    cmd_json_text(j, "endpoint", span_of(endpoint));
+    cmd_json_text(j, "key", span_of(key));
+    cmd_json_text(j, "value", span_of(value));
+    cmd_json_text(j, "from", span_of(line ? "file" : from));
+    if (line)
+        cmd_json_number(j, "line", line);
+    else
+        cmd_json_raw(j, "line", (struct span){0});
+    cmd_json_end(j);
+}
+
+static void print_keys(const struct report *r, const struct config *c)
+{
+    for (size_t i = 0; i < config_n_keys; i++) {
+        bool given = !*c->path && strcmp(config_keys[i].name, "database") == 0;
+        print(r, NULL, config_keys[i].name, c->value[i], given ? "environment" : "default", c->line[i]);
+    }
+}
+
+/* No type has a comma, and no name: the configuration sees to that. */
+static char *join_events(const struct config_endpoint *p)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *to = open_memstream(&text, &len);
+    for (size_t i = 0; to && i < p->n_events; i++)
+        fprintf(to, "%s%s", i ? ", " : "", p->events[i]);
+    if (to)
+        fclose(to);
+    return text;
+}
+
+static char *join_secrets(const struct config_endpoint *p)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *to = open_memstream(&text, &len);
+    for (size_t i = 0; to && i < p->secrets.n; i++)
+        fprintf(to, "%s%s%s", i ? ", " : "", p->secrets.list[i].name, p->secrets.list[i].retired ? " (retired)" : "");
+    if (to)
+        fclose(to);
+    return text;
+}
+
+static void print_endpoint(const struct report *r, const struct config_endpoint *p)
+{
+    char *events = join_events(p), *secrets = join_secrets(p);
+    if (p->secret_file)
+        print(r, p->name, "secret_file", p->secret_file, "default", p->secret_file_line);
+    print(r, p->name, "secrets", secrets && *secrets ? secrets : "(not read)",
+          p->secret_file ? "secret_file" : "environment", 0);
+    print(r, p->name, "events", events ? events : "", "default", p->events_line);
+    free(events);
+    free(secrets);
+}
+
+int cmd_config_show(const struct cmd *cmd, struct err *e)
+{
+    struct config *c = cmd_config(cmd, e);
+    struct report r = {cmd->json, 8};
+    bool without = !c && e->code == ERR_SECRETS; /* all the rest can be told, which may be what mends it */
+    struct err why = *e;
+    if (without)
+        c = cmd_config_public(cmd, e);
+    if (!c)
+        return -1;
+    for (size_t i = 0; i < c->n_endpoints; i++)
+        if ((int)strlen(c->names[i]) > r.width)
+            r.width = (int)strlen(c->names[i]);
+    if (!r.json)
+        printf("%-*s  %-13s  %-11s  %s\n", r.width, "ENDPOINT", "KEY", "FROM", "VALUE");
+    const char *from = cmd->config_file                                       ? "option"
+                       : *c->path && !(cmd->env->config && *cmd->env->config) ? "found"
+                                                                              : "environment";
+    print(&r, NULL, "configuration", *c->path ? c->path : "COMPLYCUBE_WEBHOOK_DATABASE and _SECRET", from, 0);
+    print_keys(&r, c);
+    for (size_t i = 0; i < c->n_endpoints; i++)
+        print_endpoint(&r, &c->endpoint[i]);
+    config_free(c);
+    if (!without)
+        return 0;
+    *e = why;
+    return -1;
+}

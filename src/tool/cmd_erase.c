@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT
+ * cmd_erase: what is stored of a person is emptied, in the database, the directory and quarantine. */
+#include "base/clock.h"
+#include "cmd_spool.h"
+#include "json_out.h"
+#include "person.h"
+#include "progress.h"
+
+#include <stdlib.h>
+
+enum { PASSES_MAX = 20 };
+
+struct erase {
+    const struct cmd *cmd;
+    struct store *store;
+    struct cmd_person person;
+    struct store_actor by;
+    int64_t now_ms; /* of the whole run, by which it is known again */
+    int64_t n[STORE_MISSING + 1], quarantined;
+    int64_t ids[500], n_ids; /* rows of quarantine that are to go */
+};
+
+static void tell(void *ctx, int64_t seq, enum store_changed result)
+{
+    struct erase *x = ctx;
+    x->n[result]++;
+    if (!x->cmd->json || result != STORE_CHANGED)
+        return;
+    struct cmd_json *j = cmd_json_new();
+    cmd_json_number(j, "schema", 1);
+    cmd_json_number(j, "seq", seq);
+    cmd_json_text(j, "result", span_of("erased"));
+    cmd_json_end(j);
+}
+
+static int erase_events(struct erase *x, const int64_t *seqs, int64_t n, struct err *e)
+{
+    struct progress progress = progress_begin(n);
+    int64_t done = 0, more = 0;
+    while (done < n && more >= 0) {
+        int64_t begun_ms = clock_ms();
+        more = store_erase(x->store, STORE_ERASE, seqs + done, n - done, &x->by, x->now_ms, tell, x, e);
+        done += more > 0 ? more : 0;
+        progress_draw(&progress, done, NULL);
+        if (done < n && more > 0)
+            cmd_pause(clock_ms() - begun_ms);
+    }
+    progress_end(&progress);
+    if (more < 0 && done)
+        return err_prefix(e, "after %lld of %lld events", (long long)done, (long long)n);
+    return more < 0 ? -1 : 0;
+}
+
+/* ---- quarantine ---- */
+
+static void tell_row(struct erase *x, int64_t id, const char *result)
+{
+    x->quarantined++;
+    if (!x->cmd->json)
+        return;
+    struct cmd_json *j = cmd_json_new();
+    cmd_json_number(j, "schema", 1);
+    cmd_json_number(j, "quarantine", id);
+    cmd_json_text(j, "result", span_of(result));
+    cmd_json_end(j);
+}
+
+static void choose(void *ctx, const struct store_quarantined *row)
+{
+    struct erase *x = ctx;
+    if (x->n_ids < (int64_t)(sizeof x->ids / sizeof *x->ids) && cmd_person_has(&x->person, row))
+        x->ids[x->n_ids++] = row->id;
+}
+
+static int empty_rows(struct erase *x, struct err *e)
+{
+    int64_t begun_ms = clock_ms();
+    if (x->n_ids == 0)
+        return 0;
+    if (!x->cmd->dry_run && store_erase_quarantined(x->store, x->ids, x->n_ids, &x->by, x->now_ms, e) < 0)
+        return -1;
+    for (int64_t i = 0; i < x->n_ids; i++)
+        tell_row(x, x->ids[i], x->cmd->dry_run ? "chosen" : "erased");
+    cmd_pause(clock_ms() - begun_ms);
+    return 0;
+}
+
+static int erase_quarantined(struct erase *x, struct err *e)
+{
+    for (int64_t at = INT64_MIN; at != INT64_MAX;) {
+        x->n_ids = 0;
+        if (store_quarantined(x->store, &at, x->now_ms, choose, x, e) != 0 || empty_rows(x, e) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- a look before ---- */
+
+static void print_one(void *ctx, const struct store_event *v)
+{
+    struct erase *x = ctx;
+    if (v->erased_ms)
+        return;
+    x->n[STORE_CHANGED]++;
+    if (x->cmd->json) {
+        struct cmd_json *j = cmd_json_new();
+        cmd_json_number(j, "schema", 1);
+        cmd_json_number(j, "seq", v->seq);
+        cmd_json_text(j, "event_id", v->id);
+        cmd_json_text(j, "type", v->type);
+        cmd_json_text(j, "result", span_of("chosen"));
+        cmd_json_end(j);
+        return;
+    }
+    printf("%6lld  %-7s  ", (long long)v->seq, cmd_state_word(v->state));
+    cmd_print_text(v->type, 25);
+    printf("  ");
+    cmd_print_text(v->id, 0);
+    printf("\n");
+}
+
+static int look(struct erase *x, const int64_t *seqs, int64_t n, struct err *e)
+{
+    const struct store_filter any = {.state = -1};
+    for (int64_t i = 0; i < n; i++) {
+        int64_t after = seqs[i] - 1;
+        if (store_walk(x->store, &any, &after, seqs[i], print_one, x, e) != 0)
+            return -1;
+    }
+    if (erase_quarantined(x, e) != 0)
+        return -1;
+    if (!x->cmd->json)
+        printf("%lld events and %lld of quarantine chosen; nothing was changed\n", (long long)x->n[STORE_CHANGED],
+               (long long)x->quarantined);
+    return 0;
+}
+
+/* ---- the whole ---- */
+
+/* The database's own files hold what was there until they are written over. */
+static int scrub(struct store *s, struct err *e)
+{
+    struct err why = {0};
+    struct progress progress = progress_begin(0);
+    int64_t at = 0, begun_ms = clock_ms();
+    int more;
+    while ((more = store_scrub(s, &at, &why)) > 0) {
+        progress_draw(&progress, at, " pages looked through");
+        cmd_pause(clock_ms() - begun_ms);
+        begun_ms = clock_ms();
+    }
+    progress_end(&progress);
+    if (more == 0)
+        return 0;
+    if (why.code == ERR_BUSY)
+        return err_set(e, ERR_BUSY,
+                       "emptied, but a program that reads the database keeps its log, which still has it; end that "
+                       "program (fuser DATABASE names it) and run the same command again");
+    *e = why;
+    return err_prefix(e, "emptied, but the database's files may still have it");
+}
+
+/* Of a resource that was the client's, events that came since nothing names the client any more. */
+static int erase_resource(struct erase *x, const char *id, struct err *e)
+{
+    struct store_filter f = cmd_filter(x->cmd);
+    int64_t *seqs = NULL;
+    f.client_id = NULL;
+    f.resource_id = id;
+    f.limit = INT64_MAX;
+    int64_t n = store_select(x->store, &f, &seqs, e);
+    int result = n < 0 ? -1 : erase_events(x, seqs, n, e);
+    free(seqs);
+    return result;
+}
+
+/* What has come meanwhile. */
+static int erase_more(struct erase *x, struct err *e)
+{
+    struct cmd_person more;
+    int64_t *seqs = NULL, n = cmd_person_open(&more, x->cmd, x->store, true, &seqs, e);
+    int result = n < 0 || erase_quarantined(x, e) != 0 || erase_events(x, seqs, n, e) != 0 ? -1 : 0;
+    if (n >= 0 && cmd_person_add(&x->person, &more) != 0)
+        result = err_set(e, ERR_MEMORY, "choosing events: out of memory");
+    for (size_t i = 0; i < x->person.n && result == 0 && x->cmd->client_id; i++)
+        result = erase_resource(x, x->person.ids[i], e);
+    free(seqs);
+    if (n >= 0)
+        cmd_person_release(&more);
+    return result;
+}
+
+/*
+ * Quarantine goes first, and what names the client last: should this be broken off, whatever is left is found again. Then
+ * again, until nothing has come meanwhile.
+ */
+static int erase_all(struct erase *x, const int64_t *seqs, int64_t n, struct err *e)
+{
+    bool ids = x->cmd->client_id || x->cmd->resource_id;
+    if (erase_quarantined(x, e) != 0 || erase_events(x, seqs, n, e) != 0 || erase_quarantined(x, e) != 0)
+        return -1;
+    int64_t before = ids && n ? -1 : x->n[STORE_CHANGED];
+    for (int i = 0; i < PASSES_MAX && before != x->n[STORE_CHANGED]; i++) {
+        before = x->n[STORE_CHANGED];
+        if (erase_more(x, e) != 0)
+            return -1;
+    }
+    return before == x->n[STORE_CHANGED]
+               ? 0
+               : err_set(e, ERR_BUSY, "events of it go on coming; run the same command again when they have ended");
+}
+
+static int run(struct erase *x, const int64_t *seqs, int64_t n, struct err *e)
+{
+    if (x->cmd->dry_run)
+        return look(x, seqs, n, e);
+    int result = erase_all(x, seqs, n, e);
+    if (result == 0)
+        result = scrub(x->store, e);
+    else
+        store_flush(x->store, NULL); /* what was emptied so far */
+    if (x->cmd->json)
+        return result;
+    printf("%lld events and %lld of quarantine erased", (long long)x->n[STORE_CHANGED], (long long)x->quarantined);
+    if (x->n[STORE_ERASED])
+        printf(", %lld were already", (long long)x->n[STORE_ERASED]);
+    printf("\n");
+    if ((x->cmd->client_id || x->cmd->resource_id) && !x->n[STORE_CHANGED] && !x->quarantined)
+        printf("nothing here names that id; where it was not erased before, compare the id\n");
+    return result;
+}
+
+/* What waits in the spool may be of that person too. */
+static int record_first(const struct cmd *cmd, const struct config *c, struct store *s, struct err *e)
+{
+    struct err why = {0};
+    if (cmd->dry_run && cmd_spool_look(c, &why) != 0)
+        fprintf(stderr, "complycube-inbox: without what waits in the spool: %s\n", why.msg);
+    if (cmd->dry_run || cmd_spool_first(cmd, c, s, e) == 0)
+        return 0;
+    return err_prefix(e, "nothing is erased while events wait outside the database");
+}
+
+/* The reason is kept for ever: it must not be what is to be forgotten. */
+static int check(const struct cmd *cmd, struct err *e)
+{
+    const char *const ids[] = {cmd->client_id, cmd->resource_id};
+    bool selects = cmd->client_id || cmd->resource_id || cmd->before_ms;
+    if (cmd->operand ? selects || cmd->since_ms || cmd->endpoint : !selects)
+        return err_set(e, ERR_USAGE, "say whose events: --client ID, --resource ID or --before TIME; or name them");
+    if (!cmd->dry_run && (!cmd->reason || !*cmd->reason))
+        return err_set(e, ERR_USAGE, "what is erased never comes back: say why, with --reason TEXT, for the history");
+    for (int i = 0; i < 2; i++)
+        if (cmd->reason && ids[i] && (!*ids[i] || strstr(cmd->reason, ids[i])))
+            return err_set(e, ERR_USAGE,
+                           *ids[i]
+                               ? "the reason names the id that is to be forgotten, and is kept; name a ticket, say"
+                               : "an empty id is none");
+    return 0;
+}
+
+int cmd_erase(const struct cmd *cmd, struct err *e)
+{
+    struct cmd_who who;
+    struct erase *x = calloc(1, sizeof *x);
+    if (!x || check(cmd, e) != 0) {
+        free(x);
+        return x ? -1 : err_set(e, ERR_MEMORY, "starting: out of memory");
+    }
+    x->cmd = cmd;
+    x->now_ms = cmd->now_ms;
+    x->by = cmd_actor(cmd, &who);
+    struct config *c = cmd_config_public(cmd, e);
+    int64_t *seqs = NULL;
+    x->store = c ? cmd_store(c, false, e) : NULL;
+    bool whole = x->store && record_first(cmd, c, x->store, e) == 0;
+    int64_t n = whole ? cmd_person_open(&x->person, cmd, x->store, true, &seqs, e) : -1;
+    int result = n < 0 ? -1 : run(x, seqs, n, e);
+    if (result == 0)
+        cmd_spool_foreign(c);
+    if (result == 0 && !cmd->dry_run && cmd_spool_look(c, e) != 0) {
+        e->code = ERR_BUSY;
+        result = err_prefix(e, "erased, but events came meanwhile; run the same command again");
+    }
+    free(seqs);
+    cmd_person_release(&x->person);
+    store_close(x->store);
+    config_free(c);
+    free(x);
+    return result;
+}

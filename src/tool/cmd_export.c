@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT
+ * cmd_export: events whole, as lines of JSON. */
+#include "as_root.h"
+#include "cmd_spool.h"
+#include "export_line.h"
+#include "person.h"
+#include "progress.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { KEEP = 8 << 20 /* bytes */ };
+
+struct export
+{
+    const struct cmd *cmd;
+    struct store *store;
+    struct cmd_person person;
+    struct buf lines; /* of one read: written when it has ended, since whoever takes them may be slow */
+    FILE *to;
+    int64_t events, rows;
+    bool failed;
+    struct progress progress;
+};
+
+static void add(void *ctx, const struct store_event *v)
+{
+    struct export *x = ctx;
+    x->failed |= cmd_line_write(&x->lines, v) != 0;
+    x->events++;
+}
+
+static void add_row(void *ctx, const struct store_quarantined *row)
+{
+    struct export *x = ctx;
+    if (!cmd_person_has(&x->person, row))
+        return;
+    x->failed |= cmd_line_write_quarantined(&x->lines, row) != 0;
+    x->rows++;
+}
+
+static int write_out(struct export *x, struct err *e)
+{
+    if (x->failed)
+        return err_set(e, ERR_MEMORY, "exporting: out of memory");
+    size_t n = x->lines.len ? fwrite(x->lines.at, 1, x->lines.len, x->to) : 0;
+    if (n != x->lines.len)
+        return err_set(e, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_SYSTEM, "writing the export: %s",
+                       strerror(errno));
+    buf_clear(&x->lines, KEEP);
+    return 0;
+}
+
+static int walk(struct export *x, const struct store_filter *f, int64_t after, int64_t to, struct err *e)
+{
+    while (after < to) {
+        if (store_walk(x->store, f, &after, to, add, x, e) != 0 || write_out(x, e) != 0)
+            return -1;
+        progress_draw(&x->progress, after, NULL);
+    }
+    return 0;
+}
+
+/* What was chosen by its number needs no more than the state and the type. */
+static int walk_chosen(struct export *x, const struct store_filter *f, const int64_t *seqs, int64_t n, struct err *e)
+{
+    struct store_filter rest = *f;
+    rest.client_id = rest.resource_id = NULL;
+    for (int64_t i = 0; i < n; i++)
+        if (walk(x, &rest, seqs[i] - 1, seqs[i], e) != 0)
+            return -1;
+    return 0;
+}
+
+static int export_events(struct export *x, struct err *e)
+{
+    const struct cmd *cmd = x->cmd;
+    struct store_filter f = cmd_filter(cmd);
+    int64_t *seqs = NULL, n = 0, last;
+    bool chosen = cmd->operand || cmd->client_id || cmd->resource_id;
+    if (store_newest(x->store, &last, e) != 0)
+        return -1;
+    if (!chosen) {
+        if (verify_open_keyless(&x->person.verifier, e) != 0)
+            return -1;
+        x->person.cmd = cmd;
+        x->progress = progress_begin(last);
+        return walk(x, &f, 0, last, e);
+    }
+    n = cmd_person_open(&x->person, cmd, x->store, false, &seqs, e);
+    int result = n < 0 ? -1 : walk_chosen(x, &f, seqs, n, e);
+    free(seqs);
+    return result;
+}
+
+static int export_quarantine(struct export *x, struct err *e)
+{
+    for (int64_t at = INT64_MIN; at != INT64_MAX;)
+        if (store_quarantined(x->store, &at, -1, add_row, x, e) != 0 || write_out(x, e) != 0)
+            return -1;
+    return 0;
+}
+
+static int export_all(struct export *x, struct err *e)
+{
+    const struct cmd *cmd = x->cmd;
+    bool person = !cmd->operand && (cmd->client_id || cmd->resource_id), quarantine = cmd->quarantine || person;
+    int result = export_events(x, e) == 0 && (!quarantine || export_quarantine(x, e) == 0) ? 0 : -1;
+    progress_end(&x->progress);
+    if (result == 0 && person && x->events + x->rows == 0)
+        return err_set(e, ERR_NOT_FOUND, "nothing here names that id; compare it");
+    return result;
+}
+
+static FILE *open_file(const struct cmd *cmd, struct err *e)
+{
+    const char *path = cmd->file;
+    int fd = cmd->output ? dup(cmd->output->fd)
+                         : open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    FILE *to = fd >= 0 && (cmd->output || fchmod(fd, 0600) == 0) ? fdopen(fd, "w") : NULL;
+    if (!to) {
+        err_set(e, errno == EEXIST ? ERR_USAGE : ERR_READONLY, "%.200s cannot be made: %s%s", path, strerror(errno),
+                errno == EEXIST ? "; name a new file" : "");
+        if (fd >= 0)
+            close(fd);
+    }
+    return to;
+}
+
+/* Half an export is none: its file goes. */
+static int end_file(struct export *x, int result, struct err *e)
+{
+    const char *path = x->cmd->file;
+    bool bad = fflush(x->to) != 0 || fsync(fileno(x->to)) != 0;
+    bad |= fclose(x->to) != 0;
+    if (result == 0 && bad)
+        result = err_set(e, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_SYSTEM, "writing %.200s: %s", path,
+                         strerror(errno));
+    if (x->cmd->output)
+        *x->cmd->output->complete = result == 0;
+    else if (result != 0)
+        unlink(path);
+    if (result == 0)
+        printf("%lld events and %lld of quarantine are in %s\n", (long long)x->events, (long long)x->rows, path);
+    return result;
+}
+
+static int run(const struct cmd *cmd, struct store *s, struct err *e)
+{
+    struct export x = {.cmd = cmd, .store = s, .to = stdout};
+    if (cmd->operand && (cmd_selects(cmd) || cmd->quarantine))
+        return err_set(e, ERR_USAGE, "name the events, or say which with options");
+    if (cmd->n_types > 1)
+        return err_set(e, ERR_USAGE, "export takes one --type");
+    if (cmd->file && !(x.to = open_file(cmd, e)))
+        return -1;
+    int result = export_all(&x, e);
+    if (cmd->file)
+        result = end_file(&x, result, e);
+    cmd_person_release(&x.person);
+    buf_release(&x.lines);
+    return result;
+}
+
+int cmd_export(const struct cmd *cmd, struct err *e)
+{
+    struct config *c = cmd_config_public(cmd, e);
+    if (c && cmd->database)
+        c->database = cmd->database;
+    struct store *s = c ? cmd_store(c, false, e) : NULL;
+    if (s && !cmd->database)
+        cmd_spool_try(cmd, c, s);
+    int result = s ? run(cmd, s, e) : -1;
+    store_close(s);
+    config_free(c);
+    return result;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT
+ * cmd_follow: events as they are recorded, from now on or from a time, until it is told to end. */
+#include "base/clock.h"
+#include "cmd.h"
+#include "event_row.h"
+#include "signals.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+enum {
+    LOOK_MS = 500,
+    LATE_MS = 5000 /* between when an event was received and when it is recorded there may be so much */
+};
+
+struct follow {
+    const struct config *config;
+    struct store_filter filter;
+    struct cmd_row row;
+    struct store *store; /* NULL: not open */
+    int64_t after;       /* the number of the last event that was looked at */
+    int64_t looked_ms;   /* and when */
+    bool told;           /* that it cannot be opened */
+};
+
+/* What stands there now may be another database. One with lower numbers has others than those we know. */
+static int reopen(struct follow *f, struct err *e)
+{
+    if (f->store && store_leave(f->store, e) < 0)
+        return -1;
+    store_close(f->store);
+    f->store = cmd_store(f->config, false, e);
+    int64_t newest;
+    if (!f->store || store_newest(f->store, &newest, e) != 0)
+        return -1;
+    if (newest < f->after) {
+        f->after = 0;
+        if (f->filter.since_ms < f->looked_ms - LATE_MS)
+            f->filter.since_ms = f->looked_ms - LATE_MS;
+    }
+    f->told = false;
+    return 0;
+}
+
+/* 1: there may be more; 0: nothing new; or -1 and *e. */
+static int look(struct follow *f, struct err *e)
+{
+    f->row.now_ms = clock_time_ms();
+    if ((!f->store || !store_in_place(f->store)) && reopen(f, e) != 0)
+        return -1;
+    int more = store_follow(f->store, &f->filter, &f->after, cmd_row_print, &f->row, e);
+    f->looked_ms = f->row.now_ms;
+    return more;
+}
+
+/* A file that is not there, or is busy, may be in its place at the next look. */
+static void complain(struct follow *f, const struct err *e)
+{
+    if (!f->told)
+        fprintf(stderr, "complycube-inbox: %s; going on as soon as it can be read\n", e->msg);
+    f->told = true;
+}
+
+static int follow(struct follow *f, struct err *e)
+{
+    struct signals signals = {0};
+    bool reader_gone = false; /* it has seen enough */
+    if (signals_open(&signals, e) != 0)
+        return -1;
+    while (!signals.told && !reader_gone && !ferror(stdout)) {
+        struct pollfd p[] = {{signals.fd, POLLIN, 0}, {STDOUT_FILENO, 0, 0}};
+        int more = look(f, e);
+        if (more < 0)
+            complain(f, e);
+        poll(p, 2, more > 0 ? 0 : LOOK_MS); /* under load there is always more */
+        reader_gone = p[1].revents & POLLERR;
+        signals_take(&signals);
+    }
+    signals_close(&signals);
+    if (reader_gone)
+        clearerr(stdout);
+    return 0;
+}
+
+static int begin(struct follow *f, const struct cmd *cmd, struct err *e)
+{
+    f->filter = cmd_filter(cmd);
+    f->row = (struct cmd_row){cmd->json, cmd->wide, cmd->now_ms, 0};
+    f->looked_ms = cmd->now_ms;
+    f->store = cmd_store(f->config, false, e);
+    if (!f->store)
+        return -1;
+    return cmd->since_ms ? 0 : store_newest(f->store, &f->after, e);
+}
+
+int cmd_follow(const struct cmd *cmd, struct err *e)
+{
+    struct follow f = {0};
+    struct config *c = NULL;
+    int result = -1;
+    if (cmd->n_types > 1)
+        err_set(e, ERR_USAGE, "follow takes one --type");
+    else if ((c = cmd_config_public(cmd, e)) && cmd->endpoint && !cmd_row_knows(c, cmd->endpoint))
+        err_set(e, ERR_NOT_FOUND, "there is no endpoint %s", cmd->endpoint);
+    else if ((f.config = c) && begin(&f, cmd, e) == 0) {
+        setvbuf(stdout, NULL, _IOLBF, 0);
+        result = follow(&f, e);
+    }
+    store_close(f.store);
+    config_free(c);
+    return result;
+}

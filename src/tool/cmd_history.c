@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT
+ * cmd_history: what was changed by hand: when, by whom, why. */
+#include "cmd.h"
+#include "json_out.h"
+
+#include <stdlib.h>
+
+struct view {
+    const struct cmd *cmd;
+    int64_t rows;
+};
+
+static void put_state(struct cmd_json *j, const char *name, int state)
+{
+    cmd_json_text(j, name, state >= 0 ? span_of(cmd_state_word(state)) : (struct span){0});
+}
+
+static void print_json(const struct store_past *p)
+{
+    struct cmd_json *j = cmd_json_new();
+    cmd_json_number(j, "schema", 1);
+    cmd_json_number(j, "id", p->id);
+    cmd_json_number(j, "at_ms", p->at_ms);
+    cmd_json_text(j, "action", p->action);
+    if (p->seq)
+        cmd_json_number(j, "seq", p->seq);
+    else
+        cmd_json_text(j, "seq", (struct span){0});
+    cmd_json_text(j, "endpoint", p->endpoint);
+    cmd_json_text(j, "event_id", p->event_id);
+    cmd_json_text(j, "type", p->type);
+    put_state(j, "from_state", p->from);
+    put_state(j, "to_state", p->to);
+    cmd_json_number(j, "n", p->n);
+    cmd_json_text(j, "os_user", p->user);
+    cmd_json_text(j, "sudo_user", p->sudo_user);
+    cmd_json_text(j, "host", p->host);
+    cmd_json_text(j, "reason", p->reason);
+    cmd_json_text(j, "detail", p->detail);
+    cmd_json_end(j);
+}
+
+/* "alice (root)@host": who became that user, where it was by sudo. */
+static void print_who(const struct store_past *p)
+{
+    char who[160];
+    if (!p->user.at)
+        snprintf(who, sizeof who, "plain SQL");
+    else if (p->sudo_user.at)
+        snprintf(who, sizeof who, "%.*s (%.*s)@%.*s", (int)p->sudo_user.len, p->sudo_user.at, (int)p->user.len,
+                 p->user.at, (int)p->host.len, p->host.at);
+    else
+        snprintf(who, sizeof who, "%.*s@%.*s", (int)p->user.len, p->user.at, (int)p->host.len, p->host.at);
+    cmd_print_text(span_of(who), 0);
+}
+
+/* Two lines: what, and below it by whom and why, which may be long. */
+static void print_text(const struct store_past *p)
+{
+    char time[32];
+    printf("%.19s  ", cmd_time(p->at_ms, time));
+    cmd_print_text(p->action, 8);
+    if (p->seq)
+        printf("  %8lld  ", (long long)p->seq);
+    else
+        printf("  %8s  ", p->n > 1 ? "many" : "-");
+    if (p->to >= 0 && p->from >= 0)
+        printf("%s to %s", cmd_state_word(p->from), cmd_state_word(p->to));
+    else if (p->to >= 0)
+        printf("%s", cmd_state_word(p->to));
+    if (p->n > 1)
+        printf("%lld events", (long long)p->n);
+    if (p->detail.at) {
+        printf("%s", p->to >= 0 || p->n > 1 ? "; " : "");
+        cmd_print_text(p->detail, 0);
+    }
+    printf("\n%19s  ", "by");
+    print_who(p);
+    if (p->reason.at) {
+        printf(": ");
+        cmd_print_text(p->reason, 0);
+    }
+    printf("\n");
+}
+
+static void print(void *ctx, const struct store_past *p)
+{
+    struct view *v = ctx;
+    if (v->cmd->json) {
+        print_json(p);
+    } else {
+        if (v->rows == 0)
+            printf("%-19s  %-8s  %8s  %s\n", "WHEN", "ACTION", "EVENT", "CHANGE");
+        print_text(p);
+    }
+    v->rows++;
+}
+
+static int read_all(struct view *v, struct store *s, struct err *e)
+{
+    const struct cmd *cmd = v->cmd;
+    int64_t *seqs = NULL, n = cmd->operand ? cmd_select(cmd, s, NULL, &seqs, e) : 1;
+    int result = n < 0 ? -1 : 0;
+    for (int64_t i = 0; i < n && result == 0; i++)
+        result = store_history(s, seqs ? seqs[i] : 0, cmd->since_ms, cmd->before_ms, cmd->limit, print, v, e);
+    free(seqs);
+    return result;
+}
+
+int cmd_history(const struct cmd *cmd, struct err *e)
+{
+    struct view v = {.cmd = cmd};
+    struct config *c = cmd_config_public(cmd, e);
+    struct store *s = c ? cmd_store(c, false, e) : NULL;
+    int result = s ? read_all(&v, s, e) : -1;
+    if (result == 0 && v.rows == 0 && !cmd->json)
+        printf("nothing was changed by hand\n");
+    store_close(s);
+    config_free(c);
+    return result;
+}

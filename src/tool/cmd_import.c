@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT
+ * cmd_import: saved events are taken in, as the receiver would, with what they have behind them. */
+#include "cmd_import.h"
+
+#include "base/clock.h"
+#include "base/hex.h"
+#include "json_out.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { BATCH_BYTES = 4 << 20, TOLD_MAX = 20 };
+
+enum result { IMPORTED, DUPLICATE, QUARANTINED, REFUSED, RESULTS };
+
+struct item {
+    struct cmd_line line;
+    char where[300], secret[SECRETS_NAME_MAX + 1];
+    struct event event;
+    struct err why;
+    struct record record;
+    struct record_past past;
+};
+
+struct cmd_import {
+    const struct cmd *cmd;
+    const struct config *config;
+    struct store *store;
+    struct verifier *verifier;
+    struct progress progress;
+    struct item *items; /* STORE_BATCH_MAX of them */
+    size_t n, bytes;
+    int64_t count[RESULTS], told;
+    bool failed; /* a batch could not be recorded: *e says why */
+    struct err e;
+};
+
+/* ---- telling ---- */
+
+static void tell(struct cmd_import *x, const char *where, struct span id, enum result result, const char *why)
+{
+    static const char *const words[] = {"imported", "duplicate", "quarantined", "refused"};
+    x->count[result]++;
+    if (x->cmd->json) {
+        struct cmd_json *j = cmd_json_new();
+        cmd_json_number(j, "schema", 1);
+        cmd_json_text(j, "from", span_of(where));
+        cmd_json_text(j, "event_id", id);
+        cmd_json_text(j, "result", span_of(words[result]));
+        cmd_json_text(j, "why", span_of(why));
+        cmd_json_end(j);
+        return;
+    }
+    if (result == IMPORTED || (result != REFUSED && x->told >= TOLD_MAX))
+        return;
+    x->told++;
+    progress_end(&x->progress);
+    printf("%s: %s%s%s\n", where, result == DUPLICATE ? "is here already" : words[result], why ? ": " : "",
+           why ? why : "");
+    if (x->told == TOLD_MAX && result != REFUSED)
+        printf("... and more, of which only what is refused is told\n");
+}
+
+/* ---- whose body it is ---- */
+
+/* The endpoint's name as the configuration has it, which lives long enough. */
+static const char *endpoint_of(const struct cmd_import *x, struct span named)
+{
+    struct span wanted = named.at ? named : span_of(x->cmd->endpoint);
+    for (size_t i = 0; i < x->config->n_endpoints; i++)
+        if (wanted.at ? span_equal(wanted, span_of(x->config->names[i])) : x->config->n_endpoints == 1)
+            return x->config->names[i];
+    return NULL;
+}
+
+/* Unverified, or erased, so that there is nothing to verify. */
+static const struct verified *take_unverified(const struct cmd_import *x, struct item *item, size_t slot)
+{
+    const struct cmd_line *line = &item->line;
+    uint8_t signature[VERIFY_DIGEST];
+    const char *endpoint = endpoint_of(x, line->endpoint);
+    bool has_signature =
+        line->signature.at && hex_decode(span_trim(line->signature), signature, sizeof signature) == 0;
+    *item->secret = '\0';
+    if (line->erased_ms && secrets_is_name(line->secret)) /* it was verified when it came */
+        snprintf(item->secret, sizeof item->secret, "%.*s", (int)line->secret.len, line->secret.at);
+    if (endpoint)
+        return verify_trusted(x->verifier, slot, endpoint, item->secret, has_signature ? signature : NULL,
+                              line->body);
+    err_set(&item->why, ERR_NOT_FOUND, "its endpoint is %s; name one that is, with --endpoint",
+            line->endpoint.at ? "not in the configuration" : "not told");
+    return NULL;
+}
+
+static const struct verified *take_body(const struct cmd_import *x, struct item *item, size_t slot)
+{
+    if (x->cmd->unverified || item->line.erased_ms)
+        return take_unverified(x, item, slot);
+    const struct verified *v = verify_body(x->verifier, slot, item->line.signature, item->line.body, &item->why);
+    if (!v && item->why.code == ERR_SIGNATURE)
+        err_set(&item->why, ERR_SIGNATURE, "%s; add the secret it was signed with, retired, or use --unverified",
+                item->line.signature.len ? "its signature matches no configured secret" : "it has no signature");
+    return v;
+}
+
+/* ---- the event in it ---- */
+
+static bool is_field(struct span text) { return text.len >= 1 && text.len <= EVENT_FIELD_MAX; }
+
+/* What was erased stands in its line only. */
+static int decode_erased(struct item *item)
+{
+    const struct cmd_line *line = &item->line;
+    if (!is_field(line->event_id) || !is_field(line->type) || line->resource_type.len > EVENT_FIELD_MAX)
+        return err_set(&item->why, ERR_UNDECODABLE, "event_id and type have 1 to 255 bytes");
+    item->event = (struct event){.id = line->event_id,
+                                 .type = line->type,
+                                 .resource_type = line->resource_type,
+                                 .created_ms = line->created_ms ? line->created_ms : -1};
+    item->past.payload_sha256 = (struct span){(const char *)line->digest, VERIFY_DIGEST};
+    return 0;
+}
+
+static void decode_body(const struct cmd_import *x, struct item *item)
+{
+    struct record *r = &item->record;
+    if (decode_event(r->verified, &item->event, &item->why) != 0)
+        r->reason = item->why.msg;
+    if (item->line.quarantined) {
+        snprintf(item->why.msg, sizeof item->why.msg, "%.*s", (int)item->line.reason.len,
+                 item->line.reason.at ? item->line.reason.at : "");
+        r->reason = item->why.msg;
+    }
+    r->ignored = !r->reason && !config_wants(x->config, verified_endpoint(r->verified), item->event.type);
+}
+
+static int prepare(struct cmd_import *x, struct item *item, size_t slot)
+{
+    const struct cmd_line *line = &item->line;
+    item->why = (struct err){0};
+    item->past = (struct record_past){.received_ms = line->received_ms ? line->received_ms : clock_time_ms(),
+                                      .state = line->state_number,
+                                      .attempts = line->attempts,
+                                      .done_ms = line->done_ms,
+                                      .error = line->error,
+                                      .erased_ms = line->erased_ms,
+                                      .last_ms = line->last_ms,
+                                      .times = line->times};
+    item->record = (struct record){.event = &item->event, .past = &item->past};
+    item->record.verified = take_body(x, item, slot);
+    if (!item->record.verified || (line->erased_ms && decode_erased(item) != 0))
+        return -1;
+    if (!line->erased_ms)
+        decode_body(x, item);
+    struct record_past *past = &item->past;
+    bool waits = past->state == 0 || (past->state < 0 && !item->record.ignored);
+    if (x->cmd->done && waits) {
+        past->state = 1;
+        past->done_ms = clock_time_ms();
+    }
+    if (line->erased_ms && past->state != 3)
+        past->state = 1; /* nothing is left to hand on */
+    return 0;
+}
+
+/* ---- batches ---- */
+
+static void tell_item(struct cmd_import *x, const struct item *item)
+{
+    const struct record *r = &item->record;
+    switch (r->outcome) {
+    case STORE_DUPLICATE: tell(x, item->where, r->event->id, DUPLICATE, NULL); break;
+    case STORE_QUARANTINED:
+        tell(x, item->where, r->event->id, QUARANTINED, r->reason ? r->reason : r->err.msg);
+        break;
+    case STORE_REFUSED: tell(x, item->where, r->event->id, REFUSED, r->err.msg); break;
+    case STORE_NEW:
+    case STORE_IGNORED: tell(x, item->where, r->event->id, IMPORTED, NULL); break;
+    default: tell(x, item->where, r->event->id, REFUSED, "the store did not say that it has it");
+    }
+}
+
+static void record(struct cmd_import *x)
+{
+    struct record *batch[STORE_BATCH_MAX];
+    int64_t begun_ms = clock_ms();
+    for (size_t i = 0; i < x->n; i++)
+        batch[i] = &x->items[i].record;
+    if (x->n && store_record(x->store, batch, x->n, clock_time_ms(), &x->e) != 0) {
+        x->failed = true;
+        err_prefix(&x->e, "%s", x->items[0].where);
+    }
+    int64_t took_ms = clock_ms() - begun_ms;
+    for (size_t i = 0; i < x->n && !x->failed; i++)
+        tell_item(x, &x->items[i]);
+    progress_draw(&x->progress, x->count[IMPORTED], NULL);
+    if (x->n)
+        cmd_pause(took_ms);
+    x->n = x->bytes = 0;
+}
+
+/* The item that is being read becomes one of the batch, when it is good. */
+static void add(struct cmd_import *x)
+{
+    struct item *item = &x->items[x->n];
+    if (prepare(x, item, x->n) != 0) {
+        tell(x, item->where, item->line.event_id, REFUSED, item->why.msg);
+        return;
+    }
+    x->n++;
+    x->bytes += item->line.body.len;
+    if (x->n == STORE_BATCH_MAX || x->bytes > BATCH_BYTES)
+        record(x);
+}
+
+bool cmd_import_line(struct cmd_import *x, const char *from, int64_t number, struct span text)
+{
+    struct item *item = &x->items[x->n];
+    struct err why = {0};
+    snprintf(item->where, sizeof item->where, "%.250s:%lld", from, (long long)number);
+    if (cmd_line_read(&item->line, text, &why) == 0)
+        add(x);
+    else
+        tell(x, item->where, (struct span){0}, REFUSED, why.msg);
+    return !x->failed;
+}
+
+bool cmd_import_body(struct cmd_import *x, const char *path, struct span body, struct span signature)
+{
+    struct item *item = &x->items[x->n];
+    struct buf *data = &item->line.data;
+    data->len = 0;
+    item->line = (struct cmd_line){.data = *data, .state_number = -1};
+    snprintf(item->where, sizeof item->where, "%.298s", path);
+    if (buf_room(&item->line.data, body.len + signature.len + 1, SIZE_MAX / 2) < body.len + signature.len)
+        return cmd_import_refuse(x, path, "out of memory");
+    char *at = item->line.data.at;
+    memcpy(at, body.at ? body.at : "", body.len);
+    memcpy(at + body.len, signature.at ? signature.at : "", signature.len);
+    item->line.body = (struct span){at, body.len};
+    if (signature.at)
+        item->line.signature = (struct span){at + body.len, signature.len};
+    add(x);
+    return !x->failed;
+}
+
+bool cmd_import_refuse(struct cmd_import *x, const char *from, const char *why)
+{
+    tell(x, from, (struct span){0}, REFUSED, why);
+    return !x->failed;
+}
+
+/* ---- the whole ---- */
+
+static int finish(struct cmd_import *x, struct err *e)
+{
+    struct cmd_who who;
+    struct store_actor by = cmd_actor(x->cmd, &who);
+    record(x);
+    progress_end(&x->progress);
+    int64_t n = x->count[IMPORTED] + x->count[QUARANTINED];
+    const char *detail = x->cmd->unverified ? "unverified" : NULL;
+    if (n && store_note(x->store, "import", n, detail, &by, clock_time_ms(), x->failed ? NULL : e) != 0 && !x->failed)
+        return -1;
+    if (!x->cmd->json)
+        printf("%lld imported, %lld were here already, %lld are in quarantine, %lld refused\n",
+               (long long)x->count[IMPORTED], (long long)x->count[DUPLICATE], (long long)x->count[QUARANTINED],
+               (long long)x->count[REFUSED]);
+    if (x->failed) {
+        *e = x->e;
+        return -1;
+    }
+    return x->count[REFUSED] == 0 ? 0
+                                  : err_set(e, ERR_NOT_FOUND, "%lld were refused, and are not in the inbox",
+                                            (long long)x->count[REFUSED]);
+}
+
+static int run(struct cmd_import *x, struct err *e)
+{
+    x->items = calloc(STORE_BATCH_MAX, sizeof *x->items);
+    if (!x->items)
+        return err_set(e, ERR_MEMORY, "starting: out of memory");
+    if (x->cmd->endpoint && !endpoint_of(x, (struct span){0}))
+        return err_set(e, ERR_NOT_FOUND, "there is no endpoint %.63s", x->cmd->endpoint);
+    if ((x->cmd->unverified ? verify_open_keyless(&x->verifier, e) : cmd_verifier(x->config, &x->verifier, e)) != 0)
+        return -1;
+    x->progress = progress_begin(0);
+    for (char *const *path = x->cmd->operands; *path && !x->failed; path++)
+        cmd_import_read(x, *path);
+    return finish(x, e);
+}
+
+int cmd_import(const struct cmd *cmd, struct err *e)
+{
+    struct cmd_import x = {.cmd = cmd};
+    struct config *c = cmd->unverified ? cmd_config_public(cmd, e) : cmd_config(cmd, e);
+    x.config = c;
+    x.store = c ? cmd_store(c, true, e) : NULL;
+    int result = x.store ? run(&x, e) : -1;
+    for (size_t i = 0; x.items && i < STORE_BATCH_MAX; i++)
+        buf_release(&x.items[i].line.data);
+    free(x.items);
+    verify_close(x.verifier);
+    store_close(x.store);
+    config_free(c);
+    return result;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT
+ * cmd_init: make the database and its folder, and say what was made. */
+#include "cmd.h"
+#include "cmd_spool.h"
+#include "json_out.h"
+#include "receiver/receiver.h"
+#include "store/beside.h"
+#include "store/maildir/maildir.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static void print_one(const struct cmd *cmd, const char *path, bool made, bool changed)
+{
+    struct stat st;
+    char mode[16];
+    if (stat(path, &st) != 0)
+        return;
+    const struct passwd *user = getpwuid(st.st_uid);
+    const struct group *group = getgrgid(st.st_gid);
+    const char *owner = user ? user->pw_name : "?", *group_name = group ? group->gr_name : "?";
+    snprintf(mode, sizeof mode, "%04o", (unsigned)(st.st_mode & 07777));
+    if (!cmd->json) {
+        printf("%-13s  %s  %s:%s  %s\n",
+               made      ? "made"
+               : changed ? "changed"
+                         : "already there",
+               mode, owner, group_name, path);
+        return;
+    }
+    struct cmd_json *j = cmd_json_new();
+    cmd_json_number(j, "schema", 1);
+    cmd_json_text(j, "path", span_of(path));
+    cmd_json_bool(j, "made", made);
+    cmd_json_bool(j, "changed", changed);
+    cmd_json_text(j, "mode", span_of(mode));
+    cmd_json_text(j, "owner", span_of(owner));
+    cmd_json_text(j, "group", span_of(group_name));
+    cmd_json_end(j);
+}
+
+/* What its owner cannot write, SQLite gives its side files too. */
+static int make_writable(const char *path, bool *changed, struct err *e)
+{
+    struct stat st;
+    if (lstat(path, &st) != 0 || (st.st_mode & 0600) == 0600)
+        return 0;
+    return files_fit(path, (st.st_mode & 07777) | 0600, st.st_gid, changed, e);
+}
+
+/* Whoever may replace a secret file may give it any name beside the database: no mode is widened then. */
+static bool is_held(const struct config *c)
+{
+    struct trust_weak weak;
+    return config_first_exposed(c, &weak) != NULL;
+}
+
+/*
+ * The folder that consumers share. The sticky bit keeps each user from replacing what is another's there: SQLite's side files
+ * stay where a consumer cannot remove them, as they do with SQLITE_FCNTL_PERSIST_WAL.
+ */
+enum { SHARED = 03770 };
+
+/* The receiver's own files leave the folder that consumers share. */
+static int init_own(const struct cmd *cmd, const struct config *c, const char *folder, gid_t group, struct err *e)
+{
+    char own[PATH_MAX];
+    struct stat st;
+    bool changed = false;
+    if (group == (gid_t)-1 || is_held(c) || (stat(folder, &st) == 0 && st.st_uid != geteuid()))
+        return 0;
+    if (files_fit(folder, SHARED, group, &changed, e) != 0)
+        return -1;
+    if (changed)
+        print_one(cmd, folder, false, true);
+    bool there = snprintf(own, sizeof own, "%s" BESIDE_OWN, c->database) < (int)sizeof own && access(own, F_OK) == 0;
+    changed = false;
+    if (beside_make(c->database, group, &changed, e) != 0)
+        return -1;
+    print_one(cmd, own, !there, changed);
+    return 0;
+}
+
+/* A group that was configured after the files were made is theirs from now on. */
+static int fit_group(const struct cmd *cmd, const struct config *c, bool made, gid_t group, struct err *e)
+{
+    const char *path = c->database;
+    if (is_held(c)) {
+        print_one(cmd, path, made, false);
+        return 0;
+    }
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    char name[PATH_MAX + 8];
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        bool changed = false;
+        snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
+        if (group != (gid_t)-1 ? files_fit(name, 0660, group, &changed, e) != 0
+                               : make_writable(name, &changed, e) != 0)
+            return -1;
+        if (i == 0 || changed)
+            print_one(cmd, name, i == 0 && made, changed);
+    }
+    return 0;
+}
+
+/* The folders of the directory form: the open store has made them. */
+static int init_directory(const struct cmd *cmd, const struct config *c, bool made, gid_t group, struct err *e)
+{
+    char path[PATH_MAX];
+    bool changed = false;
+    if (group != (gid_t)-1 && !is_held(c) && directory_fit(c->directory, group, &changed, e) != 0)
+        return -1;
+    print_one(cmd, c->directory, made, changed);
+    for (size_t i = 0; i < c->n_endpoints; i++)
+        if (snprintf(path, sizeof path, "%s/%s", c->directory, c->names[i]) < (int)sizeof path)
+            print_one(cmd, path, made, changed);
+    return 0;
+}
+
+static int init_spool(const struct cmd *cmd, const struct config *c, gid_t group, struct err *e)
+{
+    bool made = false, changed = false;
+    if (!*c->spool)
+        return 0;
+    if (cmd_spool_make(c, group, &made, &changed, e) != 0)
+        return -1;
+    print_one(cmd, c->spool, made, changed);
+    return 0;
+}
+
+static int init(const struct cmd *cmd, const struct config *c, struct err *e)
+{
+    char folder[PATH_MAX];
+    struct store_options o;
+    bool made_folder = false;
+    if (receiver_store_options(c, true, &o, e) != 0 || config_may_begin(c, e) != 0)
+        return -1;
+    if (files_folder(c->database, folder, sizeof folder) != 0)
+        return err_set(e, ERR_CONFIG, "the database's path is too long");
+    if (files_make_dir(folder, o.group == (gid_t)-1 ? 0700 : SHARED, o.group, &made_folder, e) != 0)
+        return -1;
+    if (is_held(c))
+        fprintf(stderr, "complycube-inbox: files keep their modes as long as secrets could be replaced (doctor)\n");
+    struct files_print before = files_look(c->database), none = {0};
+    struct files_print files_before = files_look(c->directory);
+    print_one(cmd, folder, made_folder, false);
+    if (store_probe(&o, e) != 0 && e->code != ERR_READONLY) /* what is not ours is left as it is */
+        return -1;
+    if (init_own(cmd, c, folder, o.group, e) != 0)
+        return -1;
+    if (!files_print_equal(&before, &none) && fit_group(cmd, c, false, o.group, e) != 0) /* or it cannot be opened */
+        return -1;
+    struct store *s = cmd_store(c, true, e);
+    if (!s)
+        return -1;
+    store_close(s);
+    if (files_print_equal(&before, &none) && fit_group(cmd, c, true, o.group, e) != 0)
+        return -1;
+    if (c->files && init_directory(cmd, c, files_print_equal(&files_before, &none), o.group, e) != 0)
+        return -1;
+    return init_spool(cmd, c, o.group, e);
+}
+
+int cmd_init(const struct cmd *cmd, struct err *e)
+{
+    struct config *c = cmd_config(cmd, e);
+    if (!c)
+        return -1;
+    int result = init(cmd, c, e);
+    config_free(c);
+    return result;
+}

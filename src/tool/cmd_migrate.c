@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT
+ * cmd_migrate: bring the database up to this program's schema, after a backup, while the receiver runs. */
+#include "base/clock.h"
+#include "cmd.h"
+#include "copy_progress.h"
+#include "json_out.h"
+#include "store/beside.h"
+
+static void print_step(const struct cmd *cmd, const struct store_step *step)
+{
+    if (!cmd->json) {
+        printf("%-8s  %-7s  %s\n", step->remade ? "replaced" : "made", step->kind, step->name);
+        return;
+    }
+    struct cmd_json *j = cmd_json_new();
+    cmd_json_number(j, "schema", 1);
+    cmd_json_text(j, "kind", span_of(step->kind));
+    cmd_json_text(j, "name", span_of(step->name));
+    cmd_json_bool(j, "replaced", step->remade);
+    cmd_json_end(j);
+}
+
+static void warn(void *ctx, const struct store_step *step)
+{
+    (void)ctx;
+    if (step->rows > 100000)
+        fprintf(stderr, "the index %s is made of %lld rows; events wait meanwhile, or come again\n", step->name,
+                (long long)step->rows);
+}
+
+static int back_up(const struct cmd *cmd, const struct config *c, struct store *s, struct err *e)
+{
+    char base[PATH_MAX], path[PATH_MAX], stamp[32];
+    struct cmd_tell t;
+    struct store_backup made;
+    beside_base(c->database, base, NULL);
+    if (snprintf(path, sizeof path, "%s.before-migrate-%s", base, cmd_tell_stamp(cmd->now_ms, stamp)) >=
+        (int)sizeof path)
+        return err_set(e, ERR_CONFIG, "the database's path is too long");
+    if (cmd_tell_begin(&t, e) != 0)
+        return -1;
+    struct store_teller teller = cmd_tell_teller(&t);
+    int failed = store_backup(s, path, &teller, cmd->now_ms, &made, e);
+    cmd_tell_end(&t);
+    if (failed)
+        return e->code == ERR_FULL ? err_prefix(e, "a backup first, or --no-backup")
+                                   : err_prefix(e, "a backup first");
+    if (!cmd->json)
+        printf("%-8s  %-7s  %s\n", "made", "backup", path);
+    return 0;
+}
+
+static int migrate(const struct cmd *cmd, const struct config *c, struct store *s, struct err *e)
+{
+    struct cmd_who who;
+    struct store_actor by = cmd_actor(cmd, &who);
+    struct store_step step;
+    int more, missing = store_missing(s, warn, NULL, e);
+    if (missing == 0 && !cmd->json)
+        printf("nothing to do: the database has this program's schema\n");
+    if (missing <= 0)
+        return missing;
+    if (!cmd->no_backup && back_up(cmd, c, s, e) != 0)
+        return -1;
+    do {
+        int64_t begun_ms = clock_ms();
+        more = store_migrate(s, &by, clock_time_ms(), &step, e);
+        if (more > 0) {
+            print_step(cmd, &step);
+            cmd_pause(clock_ms() - begun_ms);
+        }
+    } while (more > 0);
+    return more;
+}
+
+int cmd_migrate(const struct cmd *cmd, struct err *e)
+{
+    struct config *c = cmd_config_public(cmd, e);
+    struct store *s = c ? cmd_store(c, false, e) : NULL;
+    int result = s ? migrate(cmd, c, s, e) : -1;
+    store_close(s);
+    config_free(c);
+    return result;
+}

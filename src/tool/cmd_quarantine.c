@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT
+ * cmd_quarantine: what was put aside: signed, but no event, or a known one with another payload. */
+#include "base/clock.h"
+#include "base/hex.h"
+#include "cmd.h"
+#include "event/decode.h"
+#include "json_out.h"
+
+#include <stdlib.h>
+
+/* ---- looking ---- */
+
+static void put_all(const struct store_quarantined *q, bool whole)
+{
+    struct cmd_json *j = cmd_json_new();
+    cmd_json_number(j, "schema", 1);
+    cmd_json_number(j, "id", q->id);
+    cmd_json_text(j, "endpoint", q->endpoint);
+    cmd_json_text(j, "secret", q->secret);
+    cmd_json_text(j, "event_id", q->event_id);
+    cmd_json_text(j, "reason", q->reason);
+    cmd_json_number(j, "first_ms", q->first_ms);
+    cmd_json_number(j, "last_ms", q->last_ms);
+    cmd_json_number(j, "times", q->times);
+    cmd_json_text(j, "signature", q->signature);
+    if (whole)
+        cmd_json_bytes(j, "body", q->body);
+    cmd_json_end(j);
+}
+
+static void list_json(void *ctx, const struct store_quarantined *q)
+{
+    (void)ctx;
+    put_all(q, false);
+}
+
+static void list_row(void *ctx, const struct store_quarantined *q)
+{
+    char time[32];
+    int64_t *rows = ctx;
+    if ((*rows)++ == 0)
+        printf("%6s  %-19s  %5s  %-8s  %s\n", "ID", "LAST RECEIVED", "TIMES", "ENDPOINT", "REASON");
+    printf("%6lld  %.19s  %5lld  ", (long long)q->id, cmd_time(q->last_ms, time), (long long)q->times);
+    cmd_print_text(q->endpoint, 8);
+    printf("  ");
+    cmd_print_wrapped(q->reason, 45);
+    printf("\n");
+}
+
+static int list(const struct cmd *cmd, struct store *s, struct err *e)
+{
+    int64_t rows = 0;
+    if (store_quarantine(s, 0, cmd->endpoint, cmd->json ? list_json : list_row, &rows, e) != 0)
+        return -1;
+    if (rows == 0 && !cmd->json)
+        printf("nothing is in quarantine\n");
+    return 0;
+}
+
+static void show_one(void *ctx, const struct store_quarantined *q)
+{
+    const struct cmd *cmd = ctx;
+    char time[32];
+    if (cmd->json) {
+        put_all(q, true);
+        return;
+    }
+    const char *const names[] = {"endpoint", "secret", "event_id", "reason", "body"};
+    const struct span texts[] = {q->endpoint, q->secret, q->event_id, q->reason, q->body};
+    printf("%-14s %lld\n%-14s %s\n", "id", (long long)q->id, "first", cmd_time(q->first_ms, time));
+    printf("%-14s %s\n%-14s %lld\n", "last", cmd_time(q->last_ms, time), "times", (long long)q->times);
+    for (int i = 0; i < 5; i++) {
+        printf("%-14s ", names[i]);
+        cmd_print_text(texts[i].at ? texts[i] : span_of("-"), 0);
+        printf("\n");
+    }
+}
+
+/* ---- deciding ---- */
+
+/* A row of quarantine that outlives its statement. */
+struct kept {
+    char *body, endpoint[64], secret[64];
+    size_t len;
+    int64_t first_ms;
+    char signature[2 * VERIFY_DIGEST + 1]; /* in hex */
+    bool out_of_memory;
+};
+
+static void keep(void *ctx, const struct store_quarantined *q)
+{
+    struct kept *k = ctx;
+    k->len = q->body.len;
+    k->body = malloc(k->len + 1);
+    k->out_of_memory = !k->body;
+    if (k->out_of_memory)
+        return;
+    memcpy(k->body, q->body.at, k->len);
+    snprintf(k->signature, sizeof k->signature, "%.*s", (int)q->signature.len, q->signature.at);
+    snprintf(k->endpoint, sizeof k->endpoint, "%.*s", (int)q->endpoint.len, q->endpoint.at);
+    snprintf(k->secret, sizeof k->secret, "%.*s", (int)q->secret.len, q->secret.at ? q->secret.at : "");
+    k->first_ms = q->first_ms;
+}
+
+/* The body as one that is verified: again, since whoever can change the database could have changed it. */
+static const struct verified *verify_kept(const struct cmd *cmd, struct verifier *v, const struct kept *k,
+                                          struct err *e)
+{
+    uint8_t signature[VERIFY_DIGEST];
+    struct span body = {k->body, k->len};
+    if (cmd->unverified)
+        return verify_trusted(v, 0, k->endpoint, k->secret,
+                              hex_decode(span_of(k->signature), signature, VERIFY_DIGEST) == 0 ? signature : NULL,
+                              body);
+    const struct verified *good = verify_body(v, 0, span_of(k->signature), body, e);
+    if (good && strcmp(verified_endpoint(good), k->endpoint) == 0)
+        return good;
+    err_set(e, ERR_SIGNATURE,
+            "its body is not what was signed, or its secret is in no file any more: add that one, retired; where you "
+            "vouch for it yourself, say --unverified");
+    return NULL;
+}
+
+static int accept_with(const struct cmd *cmd, struct store *s, struct verifier *v, int64_t id, const struct kept *k,
+                       struct err *e)
+{
+    struct cmd_who who;
+    struct store_actor by = cmd_actor(cmd, &who);
+    struct event event;
+    int64_t seq = 0;
+    const struct verified *body = verify_kept(cmd, v, k, e);
+    if (!body)
+        return err_prefix(e, "number %lld", (long long)id);
+    const struct record_past past = {.received_ms = k->first_ms, .state = -1};
+    struct record r = {.verified = body, .event = &event, .past = &past};
+    int result = decode_event(body, &event, e);
+    if (result != 0)
+        err_prefix(e, "number %lld is no event and cannot become one", (long long)id);
+    else
+        result = store_accept(s, id, &r, &by, clock_time_ms(), &seq, e);
+    if (result == 0 && cmd->json) {
+        struct cmd_json *j = cmd_json_new();
+        cmd_json_number(j, "schema", 1);
+        cmd_json_number(j, "id", id);
+        cmd_json_number(j, "seq", seq);
+        cmd_json_end(j);
+    } else if (result == 0) {
+        printf("%lld is event %lld now, and waits\n", (long long)id, (long long)seq);
+    }
+    return result;
+}
+
+static int accept_one(const struct cmd *cmd, struct store *s, int64_t id, struct err *e)
+{
+    struct kept k = {0};
+    int result = store_quarantine(s, id, NULL, keep, &k, e);
+    if (result == 0 && k.out_of_memory)
+        result = err_set(e, ERR_MEMORY, "accepting an event: out of memory");
+    struct config *c = result == 0 && !cmd->unverified ? cmd_config(cmd, e) : NULL;
+    struct verifier *v = NULL;
+    if (result == 0)
+        result = cmd->unverified ? verify_open_keyless(&v, e) : c ? cmd_verifier(c, &v, e) : -1;
+    if (result == 0)
+        result = accept_with(cmd, s, v, id, &k, e);
+    verify_close(v);
+    config_free(c);
+    free(k.body);
+    return result;
+}
+
+static int drop_one(const struct cmd *cmd, struct store *s, int64_t id, struct err *e)
+{
+    struct cmd_who who;
+    struct store_actor by = cmd_actor(cmd, &who);
+    if (store_drop(s, id, &by, clock_time_ms(), e) != 0)
+        return -1;
+    if (!cmd->json)
+        return printf("%lld is dropped\n", (long long)id) < 0;
+    struct cmd_json *j = cmd_json_new();
+    cmd_json_number(j, "schema", 1);
+    cmd_json_number(j, "id", id);
+    cmd_json_end(j);
+    return 0;
+}
+
+static int show(const struct cmd *cmd, struct store *s, int64_t id, struct err *e)
+{
+    return store_quarantine(s, id, NULL, show_one, (void *)(uintptr_t)cmd, e);
+}
+
+static const struct {
+    const char *name;
+    int (*run)(const struct cmd *cmd, struct store *s, int64_t id, struct err *e);
+    bool needs_reason;
+} verbs[] = {{"show", show, false}, {"accept", accept_one, false}, {"drop", drop_one, true}};
+
+enum { VERBS = sizeof verbs / sizeof *verbs };
+
+static int run(const struct cmd *cmd, struct store *s, size_t verb, struct err *e)
+{
+    for (char *const *id = cmd->operands + 1; *id; id++) {
+        char *end;
+        int64_t number = strtoll(*id, &end, 10);
+        if (end == *id || *end || number < 1)
+            return err_set(e, ERR_USAGE, "%.40s is no number of a row; complycube-inbox quarantine lists them", *id);
+        if (verbs[verb].run(cmd, s, number, e) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+int cmd_quarantine(const struct cmd *cmd, struct err *e)
+{
+    size_t verb = 0;
+    while (cmd->operand && verb < VERBS && strcmp(verbs[verb].name, cmd->operand) != 0)
+        verb++;
+    if (verb == VERBS || (cmd->operand && !cmd->operands[1]))
+        return err_set(e, ERR_USAGE, "quarantine alone lists; else it is quarantine show|accept|drop ID ...");
+    if (cmd->operand && verbs[verb].needs_reason && !cmd->reason)
+        return err_set(e, ERR_USAGE, "what is dropped is gone; say why with --reason");
+    struct config *c = cmd_config_public(cmd, e);
+    struct store *s = c ? cmd_store(c, false, e) : NULL;
+    int result = !s ? -1 : cmd->operand ? run(cmd, s, verb, e) : list(cmd, s, e);
+    store_close(s);
+    config_free(c);
+    return result;
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT
+ * cmd_restore: put a backup in the place of the database, and say what that means for each event. */
+#include "base/clock.h"
+#include "cmd.h"
+#include "cmd_spool.h"
+#include "copy_progress.h"
+#include "json_out.h"
+#include "named.h"
+#include "receiver/receiver.h"
+#include "store/beside.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { TOLD_MAX = 20 /* numbers and names in a list for a person */ };
+
+struct restore {
+    const struct cmd *cmd;
+    const struct config *config;
+    struct store_restored r;
+    int64_t orphaned;          /* files of no event in the log */
+    int64_t n_waiting, n_dead; /* of r.waiting and r.dead: without a file */
+    bool requeued;
+};
+
+/* How events of a database that was left aside get into the one in place. */
+static void print_import(const char *before)
+{
+    printf("  complycube-inbox export --database '%s' | complycube-inbox import -\n", before);
+}
+
+/* ---- the directory form ---- */
+
+static void print_orphan(void *ctx, const char *endpoint, const char *name)
+{
+    struct restore *r = ctx;
+    r->orphaned++;
+    if (r->cmd->json)
+        return;
+    if (r->orphaned == 1)
+        printf("files of events that the log does not know:\n");
+    if (r->orphaned <= TOLD_MAX)
+        printf("  %s/%s\n", endpoint, name);
+    else if (r->orphaned == TOLD_MAX + 1)
+        printf("  ... and more; doctor counts them\n");
+}
+
+static void print_seqs(const int64_t *seqs, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        printf(" %lld", (long long)seqs[i]);
+}
+
+static bool is_answered_yes(void)
+{
+    char line[16];
+    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+        return false;
+    printf("Write their files again, so that they wait? [y/N] ");
+    fflush(stdout);
+    return fgets(line, sizeof line, stdin) && (*line == 'y' || *line == 'Y');
+}
+
+static void ignore(void *ctx, int64_t seq, enum store_changed result) { (void)ctx, (void)seq, (void)result; }
+
+static int change_all(const struct restore *r, struct store *s, enum store_change what, const int64_t *seqs,
+                      int64_t n, struct err *e)
+{
+    struct cmd_who who;
+    struct store_actor by = cmd_actor(r->cmd, &who);
+    int64_t done = 0, more = 0;
+    if (!by.reason)
+        by.reason = "no file after a restore";
+    for (; done < n && more >= 0; done += more > 0 ? more : 0) {
+        int64_t begun_ms = clock_ms();
+        more = store_change(s, what, seqs + done, n - done, &by, clock_time_ms(), ignore, NULL, e);
+        cmd_pause(clock_ms() - begun_ms);
+    }
+    return more < 0 ? -1 : 0;
+}
+
+/* Those that were dead wait for a moment: a worker that is quick gets one once more. */
+static int requeue(struct restore *r, struct store *s, struct err *e)
+{
+    if (change_all(r, s, STORE_REQUEUE, r->r.waiting, r->n_waiting, e) != 0 ||
+        change_all(r, s, STORE_REQUEUE, r->r.dead, r->n_dead, e) != 0 ||
+        change_all(r, s, STORE_CHANGE_DEAD, r->r.dead, r->n_dead, e) != 0)
+        return err_prefix(e, "the database is restored; writing files again");
+    r->requeued = true;
+    if (!r->cmd->json)
+        printf("their files are written again\n");
+    return 0;
+}
+
+static int offer(struct restore *r, struct store *s, struct err *e)
+{
+    const struct cmd *cmd = r->cmd;
+    int64_t n = r->n_waiting + r->n_dead;
+    if (!cmd->json) {
+        printf("events that wait or are dead, and have no file:");
+        print_seqs(r->r.waiting, r->n_waiting < TOLD_MAX ? r->n_waiting : TOLD_MAX);
+        print_seqs(r->r.dead, n <= TOLD_MAX ? r->n_dead : 0);
+        printf("%s\n", n > TOLD_MAX ? " ..." : "");
+    }
+    if (cmd->requeue || (!cmd->json && is_answered_yes()))
+        return requeue(r, s, e);
+    if (cmd->json)
+        return 0;
+    printf("to let them wait again:\n  complycube-inbox requeue");
+    print_seqs(r->r.waiting, r->n_waiting);
+    print_seqs(r->r.dead, r->n_dead);
+    printf("\n");
+    return 0;
+}
+
+static int compare(struct restore *r, struct store *s, struct err *e)
+{
+    r->n_waiting = store_compare(s, r->r.waiting, r->r.n_waiting, print_orphan, r, e);
+    r->n_dead = r->n_waiting < 0 ? -1 : store_compare(s, r->r.dead, r->r.n_dead, NULL, NULL, e);
+    if (r->n_dead < 0)
+        return -1;
+    return r->n_waiting + r->n_dead ? offer(r, s, e) : 0;
+}
+
+/* ---- what was done ---- */
+
+static void print(const struct restore *r)
+{
+    const struct store_restored *t = &r->r;
+    printf("%s holds the backup: %lld events\n", r->config->database, (long long)t->backup.events);
+    if (*t->before)
+        printf("the one that was there is %s\n", t->before);
+    if (t->missing)
+        printf("%lld events came since the backup, and %s\n", (long long)t->missing,
+               t->left ? "are left there; to bring them over:" : "were brought over");
+    if (t->missing && t->left)
+        print_import(t->before);
+    if (t->erased)
+        printf("%lld events of the backup had been erased since, and are again\n", (long long)t->erased);
+    printf("numbers of events go on from %lld\n", (long long)t->floor + 1);
+}
+
+static char *list_of(const int64_t *a, int64_t n_a, const int64_t *b, int64_t n_b)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
+    if (!f)
+        return NULL;
+    fputc('[', f);
+    for (int64_t i = 0; i < n_a + n_b; i++)
+        fprintf(f, "%s%lld", i ? "," : "", (long long)(i < n_a ? a[i] : b[i - n_a]));
+    fputc(']', f);
+    return fclose(f) == 0 ? text : NULL;
+}
+
+static void print_json(const struct restore *r)
+{
+    const struct store_restored *t = &r->r;
+    char *lacking = list_of(t->waiting, r->n_waiting, t->dead, r->n_dead);
+    struct cmd_json *j = cmd_json_new();
+    cmd_json_number(j, "schema", 1);
+    cmd_json_text(j, "database", span_of(r->config->database));
+    cmd_json_number(j, "events", t->backup.events);
+    cmd_json_text(j, "before", *t->before ? span_of(t->before) : (struct span){0});
+    cmd_json_text(j, "unread", t->unread.code != ERR_NONE ? span_of(t->unread.msg) : (struct span){0});
+    cmd_json_number(j, "came_since", t->missing);
+    cmd_json_bool(j, "brought_over", !t->left);
+    cmd_json_number(j, "erased_again", t->erased);
+    cmd_json_number(j, "next_seq", t->floor + 1);
+    cmd_json_raw(j, "without_file", lacking ? span_of(lacking) : (struct span){0});
+    cmd_json_bool(j, "requeued", r->requeued);
+    cmd_json_number(j, "files_without_event", r->orphaned);
+    cmd_json_end(j);
+    free(lacking);
+}
+
+/* As init: the folder and whatever else is missing. */
+static int make_folder(const struct config *c, const struct store_options *o, struct err *e)
+{
+    char folder[PATH_MAX];
+    bool made;
+    if (files_folder(c->database, folder, sizeof folder) != 0)
+        return err_set(e, ERR_CONFIG, "the database's path is too long");
+    return files_make_dir(folder, o->group == (gid_t)-1 ? 0700 : 03770, o->group, &made, e);
+}
+
+/*
+ * The backup's path. One that root has opened and its deputy cannot reach is copied beside the database first: *copied.
+ * SQLite opens files by their names.
+ */
+static int reach(const struct restore *r, char *path, bool *copied, struct err *e)
+{
+    char base[PATH_MAX], bytes[65536];
+    size_t n = 0;
+    *copied = r->cmd->root && geteuid() != 0 && access(r->cmd->operand, R_OK) != 0;
+    if (!*copied)
+        return snprintf(path, PATH_MAX, "%s", r->cmd->operand) < PATH_MAX ? 0 : err_set(e, ERR_USAGE, "the path is too long");
+    if (beside_base(r->config->database, base, e) != 0)
+        return -1;
+    if (snprintf(path, PATH_MAX, "%s.restored-from", base) >= PATH_MAX)
+        return err_set(e, ERR_CONFIG, "the database's path is too long");
+    FILE *from = named_file(r->cmd->operand);
+    int fd = from ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600) : -1;
+    if (!from)
+        return err_set(e, ERR_NOT_FOUND, "%s: %s", r->cmd->operand, strerror(errno));
+    bool good = fd >= 0;
+    while (good && (n = fread(bytes, 1, sizeof bytes, from)) > 0)
+        good = write(fd, bytes, n) == (ssize_t)n;
+    good = good && !ferror(from);
+    if (!good)
+        err_set(e, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_SYSTEM, "copying %s to %s: %s",
+                r->cmd->operand, path, strerror(errno));
+    fclose(from);
+    if (fd >= 0)
+        close(fd);
+    if (!good && fd >= 0)
+        unlink(path);
+    return good ? 0 : -1;
+}
+
+static int swap(struct restore *r, struct err *e)
+{
+    char file[PATH_MAX];
+    bool copied = false;
+    struct cmd_who who;
+    struct cmd_tell t;
+    struct store_options o;
+    if (receiver_store_options(r->config, true, &o, e) != 0 || make_folder(r->config, &o, e) != 0 ||
+        reach(r, file, &copied, e) != 0 ||
+        cmd_tell_begin(&t, e) != 0)
+        return -1;
+    struct store_restore how = {r->cmd->only_backup, cmd_actor(r->cmd, &who), r->cmd->now_ms, cmd_tell_teller(&t)};
+    int result = store_restore(&o, file, &how, &r->r, e);
+    cmd_tell_end(&t);
+    if (copied)
+        unlink(file);
+    return result;
+}
+
+static int restore(struct restore *r, struct err *e)
+{
+    if (swap(r, e) != 0)
+        return -1;
+    if (!r->cmd->json)
+        print(r);
+    struct store *s = cmd_store(r->config, true, e);
+    if (s)
+        cmd_spool_try(r->cmd, r->config, s);
+    int result = s ? compare(r, s, e) : -1;
+    store_close(s);
+    if (result == 0 && r->cmd->json)
+        print_json(r);
+    if (result == 0 && r->r.unread.code != ERR_NONE)
+        return err_set(e, ERR_NOT_FOUND,
+                       "it is restored; what came since the backup may be in %s, which cannot be read: %.200s",
+                       r->r.before, r->r.unread.msg);
+    return result;
+}
+
+int cmd_restore(const struct cmd *cmd, struct err *e)
+{
+    struct restore r = {.cmd = cmd};
+    struct config *c = cmd_config_public(cmd, e);
+    r.config = c;
+    int result = c ? restore(&r, e) : -1;
+    store_restored_release(&r.r);
+    config_free(c);
+    return result;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT
+ * cmd_secrets: when did each secret last match, and may it go? Never a value. */
+#include "cmd.h"
+#include "json_out.h"
+
+#include <stdlib.h>
+
+#define WEEK_MS (7 * INT64_C(86400000))
+
+struct row {
+    const char *endpoint, *secret;
+    bool retired;
+    int64_t last_ms, week; /* the latest match, 0: none; how many matches in the last 7 days */
+};
+
+struct table {
+    struct row *rows;
+    size_t n;
+    int64_t now_ms;
+    int endpoint_width, secret_width;
+};
+
+static void widen(int *width, const char *text)
+{
+    if ((int)strlen(text) > *width)
+        *width = (int)strlen(text);
+}
+
+static int make_rows(struct table *t, const struct config *c, struct err *e)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->n_endpoints; i++)
+        n += c->endpoint[i].secrets.n;
+    t->rows = calloc(n ? n : 1, sizeof *t->rows);
+    if (!t->rows)
+        return err_set(e, ERR_MEMORY, "reading the secrets: out of memory");
+    for (size_t i = 0; i < c->n_endpoints; i++)
+        for (size_t k = 0; k < c->endpoint[i].secrets.n; k++) {
+            const struct secret *s = &c->endpoint[i].secrets.list[k];
+            t->rows[t->n++] = (struct row){c->endpoint[i].name, s->name, s->retired, 0, 0};
+            widen(&t->endpoint_width, c->endpoint[i].name);
+            widen(&t->secret_width, s->name);
+        }
+    return 0;
+}
+
+/* Where no secret matched there is none to find. */
+static void take(void *ctx, const struct store_count *count)
+{
+    struct table *t = ctx;
+    for (struct row *r = t->rows; r < t->rows + t->n; r++) {
+        if (!span_equal(count->endpoint, span_of(r->endpoint)) || !span_equal(count->secret, span_of(r->secret)))
+            continue;
+        if (count->last_ms > r->last_ms)
+            r->last_ms = count->last_ms;
+        if (count->last_ms >= t->now_ms - WEEK_MS)
+            r->week += count->n;
+    }
+}
+
+static const char *judge(const struct table *t, const struct row *r)
+{
+    if (r->retired)
+        return "retired";
+    if (!r->last_ms)
+        return "never matched";
+    bool later = false;
+    for (const struct row *o = t->rows; o < t->rows + t->n; o++)
+        later |= strcmp(o->endpoint, r->endpoint) == 0 && o->last_ms > r->last_ms;
+    return later && r->last_ms <= t->now_ms - WEEK_MS ? "may go" : "in use";
+}
+
+static void print_json(const struct row *r, const char *verdict)
+{
+    struct cmd_json *j = cmd_json_new();
+    cmd_json_number(j, "schema", 1);
+    cmd_json_text(j, "endpoint", span_of(r->endpoint));
+    cmd_json_text(j, "secret", span_of(r->secret));
+    cmd_json_bool(j, "in_force", !r->retired);
+    if (r->last_ms)
+        cmd_json_number(j, "last_match_ms", r->last_ms);
+    else
+        cmd_json_raw(j, "last_match_ms", (struct span){0});
+    cmd_json_number(j, "matches_7_days", r->week);
+    cmd_json_text(j, "verdict", span_of(verdict));
+    cmd_json_end(j);
+}
+
+static void print(const struct cmd *cmd, const struct table *t)
+{
+    char time[32];
+    int a = t->endpoint_width, b = t->secret_width;
+    if (!cmd->json)
+        printf("%-*s  %-*s  %-8s  %-25s  %6s  %s\n", a, "ENDPOINT", b, "SECRET", "STATE", "LAST MATCH", "7 DAYS",
+               "VERDICT");
+    for (const struct row *r = t->rows; r < t->rows + t->n; r++)
+        if (cmd->json)
+            print_json(r, judge(t, r));
+        else
+            printf("%-*s  %-*s  %-8s  %-25s  %6lld  %s\n", a, r->endpoint, b, r->secret,
+                   r->retired ? "retired" : "in force", cmd_time(r->last_ms, time), (long long)r->week, judge(t, r));
+}
+
+int cmd_secrets(const struct cmd *cmd, struct err *e)
+{
+    struct table t = {.now_ms = cmd->now_ms, .endpoint_width = 8, .secret_width = 6};
+    struct config *c = cmd_config(cmd, e);
+    struct store *s = c ? cmd_store(c, false, e) : NULL;
+    int result = s && make_rows(&t, c, e) == 0 ? store_counts(s, 0, take, &t, e) : -1;
+    if (result == 0)
+        print(cmd, &t);
+    free(t.rows);
+    store_close(s);
+    config_free(c);
+    return result;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT
+ * cmd_show: one event whole, its payload included. */
+#include "base/json.h"
+#include "cmd.h"
+#include "json_out.h"
+
+#include <stdio.h>
+
+enum { TEXTS = 15 };
+
+/* The text fields, in the order they are shown; the payload and the body come last. */
+static void texts_of(const struct store_event *v, const char **names, struct span *texts)
+{
+    static const char *const all[TEXTS] = {"endpoint",  "event_id",  "type",    "resource_type", "resource_id",
+                                           "client_id", "status",    "outcome", "created_at",    "source",
+                                           "secret",    "signature", "state",   "owner",         "error"};
+    const struct span values[TEXTS] = {v->endpoint,
+                                       v->id,
+                                       v->type,
+                                       v->resource_type,
+                                       v->resource_id,
+                                       v->client_id,
+                                       v->status,
+                                       v->outcome,
+                                       v->created_at,
+                                       v->source,
+                                       v->secret,
+                                       v->signature,
+                                       span_of(cmd_state_word(v->state)),
+                                       v->owner,
+                                       v->error};
+    for (int i = 0; i < TEXTS; i++) {
+        names[i] = all[i];
+        texts[i] = values[i];
+    }
+}
+
+static const char *accept(void *ctx, const struct json_member *m)
+{
+    (void)ctx, (void)m;
+    return NULL;
+}
+
+static void print_json(void *ctx, const struct store_event *v)
+{
+    const char *names[TEXTS];
+    struct span texts[TEXTS];
+    (void)ctx;
+    struct cmd_json *j = cmd_json_new();
+    cmd_json_number(j, "schema", 1);
+    cmd_json_number(j, "seq", v->seq);
+    texts_of(v, names, texts);
+    for (int i = 0; i < TEXTS; i++)
+        cmd_json_text(j, names[i], texts[i]);
+    cmd_json_number(j, "received_ms", v->received_ms);
+    cmd_json_number(j, "due_ms", v->due_ms);
+    cmd_json_number(j, "done_ms", v->done_ms);
+    cmd_json_number(j, "attempts", v->attempts);
+    cmd_json_bool(j, "superseded", v->superseded);
+    if (v->payload.at && json_scan(v->payload, accept, NULL) != NULL) /* it was changed in the database */
+        cmd_json_bytes(j, "payload", v->payload);
+    else
+        cmd_json_raw(j, "payload", v->payload);
+    cmd_json_bytes(j, "body", v->body);
+    cmd_json_end(j);
+}
+
+static void print_text(void *ctx, const struct store_event *v)
+{
+    const char *names[TEXTS];
+    struct span texts[TEXTS];
+    char time[32];
+    (void)ctx;
+    printf("%-14s %lld\n", "seq", (long long)v->seq);
+    texts_of(v, names, texts);
+    for (int i = 0; i < TEXTS; i++) {
+        printf("%-14s ", names[i]);
+        cmd_print_text(texts[i].at ? texts[i] : span_of("-"), 0);
+        printf("\n");
+    }
+    printf("%-14s %s\n", "received", cmd_time(v->received_ms, time));
+    printf("%-14s %s\n", "due", cmd_time(v->due_ms, time));
+    printf("%-14s %s\n", "done", cmd_time(v->done_ms, time));
+    printf("%-14s %lld\n%-14s %s\n%-14s ", "attempts", (long long)v->attempts, "superseded",
+           v->superseded ? "yes" : "no", "payload");
+    cmd_print_text(v->payload.at ? v->payload : span_of("-"), 0);
+    printf("\n");
+}
+
+int cmd_show(const struct cmd *cmd, struct err *e)
+{
+    struct config *c = cmd_config_public(cmd, e);
+    struct store *s = c ? cmd_store(c, false, e) : NULL;
+    int result = s ? store_show(s, span_of(cmd->operand), cmd->json ? print_json : print_text, NULL, e) : -1;
+    store_close(s);
+    config_free(c);
+    return result;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT
+ * event_row: an event as a line. */
+#include "event_row.h"
+
+#include "json_out.h"
+
+#include <time.h>
+
+enum { WAITING = 0, DONE = 1 };
+
+static void put_time(struct cmd_json *j, const char *name, bool known, int64_t ms)
+{
+    if (known)
+        cmd_json_number(j, name, ms);
+    else
+        cmd_json_raw(j, name, (struct span){0});
+}
+
+static void print_json(const struct store_event *v)
+{
+    struct cmd_json *j = cmd_json_new();
+    cmd_json_number(j, "schema", 1);
+    cmd_json_number(j, "seq", v->seq);
+    cmd_json_text(j, "endpoint", v->endpoint);
+    cmd_json_text(j, "event_id", v->id);
+    cmd_json_text(j, "type", v->type);
+    cmd_json_text(j, "resource_type", v->resource_type);
+    cmd_json_text(j, "resource_id", v->resource_id);
+    cmd_json_text(j, "created_at", v->created_at);
+    cmd_json_number(j, "received_ms", v->received_ms);
+    cmd_json_text(j, "state", span_of(cmd_state_word(v->state)));
+    cmd_json_number(j, "attempts", v->attempts);
+    put_time(j, "due_ms", v->state == WAITING, v->due_ms);
+    put_time(j, "done_ms", v->state == DONE && v->done_ms, v->done_ms);
+    cmd_json_bool(j, "superseded", v->superseded);
+    cmd_json_end(j);
+}
+
+/* "01-29 20:32", of another year "2025-01-29". */
+static void print_short(int64_t ms, int64_t now_ms)
+{
+    char text[16] = "-";
+    time_t then = (time_t)(ms / 1000), now = (time_t)(now_ms / 1000);
+    struct tm a, b;
+    if (localtime_r(&then, &a) && localtime_r(&now, &b))
+        strftime(text, sizeof text, a.tm_year == b.tm_year ? "%m-%d %H:%M" : "%Y-%m-%d", &a);
+    printf("%-11s", text);
+}
+
+static void print_due(const struct store_event *v, int64_t now_ms)
+{
+    char age[24], text[32] = "-";
+    if (v->state == WAITING && v->due_ms <= now_ms)
+        snprintf(text, sizeof text, "now");
+    else if (v->state == WAITING)
+        snprintf(text, sizeof text, "in %s", cmd_age(v->due_ms - now_ms, age));
+    printf("%-6s", text);
+}
+
+static void print_narrow(const struct cmd_row *r, const struct store_event *v)
+{
+    if (r->rows == 0)
+        printf("%6s  %-11s  %-7s  %5s  %-6s  %-8s  %s\n", "SEQ", "RECEIVED", "STATE", "TRIES", "DUE", "ENDPOINT",
+               "TYPE");
+    printf("%6lld  ", (long long)v->seq);
+    print_short(v->received_ms, r->now_ms);
+    printf("  %-7s  %5lld  ", cmd_state_word(v->state), (long long)v->attempts);
+    print_due(v, r->now_ms);
+    printf("  ");
+    cmd_print_text(v->endpoint, 8);
+    printf("  ");
+    cmd_print_text(v->type, 0);
+    printf("\n");
+}
+
+static void print_wide(const struct cmd_row *r, const struct store_event *v)
+{
+    char received[32], due[32];
+    if (r->rows == 0)
+        printf("%6s  %-25s  %-7s  %5s  %-25s  %-8s  %-25s  %-24s  %s\n", "SEQ", "RECEIVED", "STATE", "TRIES", "DUE",
+               "ENDPOINT", "TYPE", "EVENT ID", "RESOURCE ID");
+    printf("%6lld  %s  %-7s  %5lld  %-25s  ", (long long)v->seq, cmd_time(v->received_ms, received),
+           cmd_state_word(v->state), (long long)v->attempts, cmd_time(v->state == WAITING ? v->due_ms : 0, due));
+    cmd_print_text(v->endpoint, 8);
+    printf("  ");
+    cmd_print_text(v->type, 25);
+    printf("  ");
+    cmd_print_text(v->id, 24);
+    printf("  ");
+    cmd_print_text(v->resource_id.at ? v->resource_id : span_of("-"), 0);
+    printf("\n");
+}
+
+void cmd_row_print(void *row, const struct store_event *v)
+{
+    struct cmd_row *r = row;
+    if (r->json)
+        print_json(v);
+    else if (r->wide)
+        print_wide(r, v);
+    else
+        print_narrow(r, v);
+    r->rows++;
+}
+
+bool cmd_row_knows(const struct config *c, const char *endpoint)
+{
+    for (size_t i = 0; i < c->n_endpoints; i++)
+        if (strcmp(c->names[i], endpoint) == 0)
+            return true;
+    return false;
+}

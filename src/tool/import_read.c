@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT
+ * import_read: the files and folders that import reads. */
+#include "cmd_import.h"
+#include "named.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+enum { BODY_MAX = 256 << 20 /* bytes */, SIGNATURE_MAX = 128 };
+
+static void refuse_errno(struct cmd_import *x, const char *path)
+{
+    char why[160];
+    snprintf(why, sizeof why, "cannot be read: %s", strerror(errno));
+    cmd_import_refuse(x, path, why);
+}
+
+static void read_lines(struct cmd_import *x, const char *path)
+{
+    FILE *from = strcmp(path, "-") == 0 ? stdin : named_file(path);
+    char *text = NULL;
+    size_t cap = 0;
+    ssize_t len;
+    if (!from) {
+        refuse_errno(x, path);
+        return;
+    }
+    bool more = true;
+    for (int64_t number = 1; more && (len = getline(&text, &cap, from)) >= 0; number++) {
+        while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
+            len--;
+        if (len > 0)
+            more = cmd_import_line(x, path, number, (struct span){text, (size_t)len});
+    }
+    if (ferror(from))
+        refuse_errno(x, path);
+    free(text);
+    if (from != stdin)
+        fclose(from);
+}
+
+/* ---- a folder ---- */
+
+/* A file whole, to be released; false when it is not there or cannot be read, errno says why. */
+static bool read_file(const char *folder, const char *name, const char *suffix, size_t max, struct buf *out)
+{
+    char path[PATH_MAX];
+    size_t room, n;
+    out->len = 0;
+    errno = ENAMETOOLONG;
+    if (snprintf(path, sizeof path, "%s/%s%s", folder, name, suffix) >= (int)sizeof path)
+        return false;
+    FILE *from = named_file(path);
+    if (!from)
+        return false;
+    errno = 0;
+    while ((room = buf_room(out, 65536, max)) && (n = fread(out->at + out->len, 1, room, from)) > 0)
+        out->len += n;
+    bool good = room && !ferror(from);
+    if (!good && !errno)
+        errno = EFBIG;
+    int os = errno;
+    fclose(from);
+    errno = os;
+    return good;
+}
+
+static struct span first_line(struct span text)
+{
+    const char *end = text.at ? memchr(text.at, '\n', text.len) : NULL;
+    struct span line = {text.at, end ? (size_t)(end - text.at) : text.len};
+    while (line.len && (line.at[line.len - 1] == '\r' || line.at[line.len - 1] == ' '))
+        line.len--;
+    return line;
+}
+
+/* The signature behind a name in SIGNATURES.tsv. */
+static struct span find_in_table(struct span table, const char *name)
+{
+    size_t len = strlen(name);
+    while (table.len) {
+        const char *end = memchr(table.at, '\n', table.len);
+        struct span line = {table.at, end ? (size_t)(end - table.at) : table.len};
+        if (line.len > len && memcmp(line.at, name, len) == 0 && line.at[len] == '\t')
+            return first_line((struct span){line.at + len + 1, line.len - len - 1});
+        table.at += line.len + (end != NULL);
+        table.len -= line.len + (end != NULL);
+    }
+    return (struct span){0};
+}
+
+static bool import_file(struct cmd_import *x, const char *folder, const char *name, const struct buf *table)
+{
+    struct buf body = {0}, signature = {0};
+    char path[PATH_MAX + 300], plain[300];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(plain, sizeof plain, "%.*s", (int)(strlen(name) - 5), name);
+    bool more = true;
+    if (!read_file(folder, name, "", BODY_MAX, &body)) {
+        refuse_errno(x, path);
+    } else {
+        bool beside = read_file(folder, plain, ".sig", SIGNATURE_MAX, &signature) ||
+                      read_file(folder, name, ".sig", SIGNATURE_MAX, &signature);
+        struct span hex = beside ? first_line((struct span){signature.at ? signature.at : "", signature.len})
+                                 : find_in_table((struct span){table->at, table->len}, name);
+        more = cmd_import_body(x, path, (struct span){body.at, body.len}, hex);
+    }
+    buf_release(&body);
+    buf_release(&signature);
+    return more;
+}
+
+static bool is_body(const char *name)
+{
+    size_t len = strlen(name);
+    return len > 5 && name[0] != '.' && strcmp(name + len - 5, ".json") == 0;
+}
+
+static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+struct bodies {
+    char **name; /* n of them, to be freed */
+    size_t n, cap;
+};
+
+static int add_body(struct bodies *b, const char *name)
+{
+    if (b->n == b->cap) {
+        size_t cap = b->cap ? 2 * b->cap : 64;
+        char **list = realloc(b->name, cap * sizeof *list);
+        if (!list)
+            return -1;
+        b->name = list;
+        b->cap = cap;
+    }
+    char *copy = strdup(name);
+    if (!copy)
+        return -1;
+    b->name[b->n++] = copy;
+    return 0;
+}
+
+/* The bodies of a folder, in the order of their names: 0, or -1 with errno and those that were found. */
+static int list_bodies(DIR *folder, struct bodies *b)
+{
+    const struct dirent *p;
+    while ((errno = 0, p = readdir(folder)))
+        if (is_body(p->d_name) && add_body(b, p->d_name) != 0)
+            break;
+    int failed = errno;
+    if (b->n)
+        qsort(b->name, b->n, sizeof *b->name, by_name);
+    errno = failed;
+    return failed ? -1 : 0;
+}
+
+static void read_folder(struct cmd_import *x, const char *path, DIR *folder)
+{
+    struct bodies b = {0};
+    struct buf table = {0};
+    bool whole = list_bodies(folder, &b) == 0;
+    if (!whole)
+        refuse_errno(x, path);
+    bool more = true;
+    if (!read_file(path, "SIGNATURES.tsv", "", BODY_MAX, &table) && errno != ENOENT)
+        refuse_errno(x, path);
+    if (whole && b.n == 0)
+        cmd_import_refuse(x, path, "no file NAME.json is in this folder");
+    for (size_t i = 0; i < b.n; i++) {
+        more = more && import_file(x, path, b.name[i], &table);
+        free(b.name[i]);
+    }
+    free(b.name);
+    buf_release(&table);
+}
+
+void cmd_import_read(struct cmd_import *x, const char *path)
+{
+    DIR *folder = strcmp(path, "-") == 0 ? NULL : named_folder(path);
+    if (folder)
+        read_folder(x, path, folder);
+    else
+        read_lines(x, path);
+    if (folder)
+        closedir(folder);
+}

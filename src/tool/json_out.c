@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ * json_out: one JSON object a line. */
+#include "json_out.h"
+
+#include "base/base64.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void *must(void *memory)
+{
+    if (!memory) {
+        fputs("complycube-inbox: out of memory\n", stderr);
+        exit(8);
+    }
+    return memory;
+}
+
+static cJSON *tree(struct cmd_json *j) { return (cJSON *)(void *)j; }
+
+static void put(struct cmd_json *j, const char *name, cJSON *value)
+{
+    cJSON_AddItemToObject(tree(j), name, must(value));
+}
+
+static char *copy(struct span text)
+{
+    char *c = must(malloc(text.len + 1));
+    memcpy(c, text.at, text.len);
+    c[text.len] = '\0';
+    return c;
+}
+
+struct cmd_json *cmd_json_new(void) { return must(cJSON_CreateObject()); }
+
+void cmd_json_text(struct cmd_json *j, const char *name, struct span value)
+{
+    char *text = value.at ? copy(value) : NULL;
+    put(j, name, text ? cJSON_CreateString(text) : cJSON_CreateNull());
+    free(text);
+}
+
+/* source: RFC 3629 */
+static bool is_text(struct span s)
+{
+    for (size_t i = 0, more; i < s.len; i += 1 + more) {
+        const unsigned char *c = (const unsigned char *)s.at + i;
+        more = *c < 0x80                 ? 0
+               : *c >= 0xc2 && *c < 0xe0 ? 1
+               : *c >= 0xe0 && *c < 0xf0 ? 2
+               : *c >= 0xf0 && *c < 0xf5 ? 3
+                                         : s.len;
+        if (*c == 0 || more >= s.len - i || (*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) ||
+            (*c == 0xf0 && c[1] < 0x90) || (*c == 0xf4 && c[1] > 0x8f))
+            return false;
+        for (size_t k = 1; k <= more; k++)
+            if ((c[k] & 0xc0) != 0x80)
+                return false;
+    }
+    return true;
+}
+
+void cmd_json_bytes(struct cmd_json *j, const char *name, struct span value)
+{
+    char called[64];
+    if (!value.at || is_text(value)) {
+        cmd_json_text(j, name, value);
+        return;
+    }
+    char *text = must(malloc(base64_size(value.len) + 1));
+    base64_encode(value, text);
+    snprintf(called, sizeof called, "%s_base64", name);
+    cmd_json_text(j, called, (struct span){text, base64_size(value.len)});
+    free(text);
+}
+
+void cmd_json_number(struct cmd_json *j, const char *name, int64_t value)
+{
+    char text[24]; /* as text: a double would lose digits above 2^53 */
+    snprintf(text, sizeof text, "%lld", (long long)value);
+    put(j, name, cJSON_CreateRaw(text));
+}
+
+void cmd_json_bool(struct cmd_json *j, const char *name, bool value) { put(j, name, cJSON_CreateBool(value)); }
+
+void cmd_json_raw(struct cmd_json *j, const char *name, struct span json)
+{
+    char *text = json.at ? copy(json) : NULL;
+    for (char *c = text; c && *c; c++)
+        if (*c == '\n' || *c == '\r')
+            *c = ' '; /* between tokens only: no string of checked JSON holds one */
+    put(j, name, text ? cJSON_CreateRaw(text) : cJSON_CreateNull());
+    free(text);
+}
+
+void cmd_json_end(struct cmd_json *j)
+{
+    char *text = must(cJSON_PrintUnformatted(tree(j)));
+    puts(text);
+    cJSON_free(text);
+    cJSON_Delete(tree(j));
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT
+ * person: which events are meant by erase and export. */
+#include "person.h"
+
+#include "event/decode.h"
+
+#include <stdlib.h>
+
+static int add_id(struct cmd_person *p, struct span id)
+{
+    if (p->n == p->cap) {
+        size_t cap = p->cap ? 2 * p->cap : 16;
+        char **ids = realloc(p->ids, cap * sizeof *ids);
+        if (!ids)
+            return -1;
+        p->ids = ids;
+        p->cap = cap;
+    }
+    p->ids[p->n] = strndup(id.at, id.len);
+    return p->ids[p->n] ? (p->n++, 0) : -1;
+}
+
+static bool knows(const struct cmd_person *p, struct span id)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (span_equal(id, span_of(p->ids[i])))
+            return true;
+    return false;
+}
+
+int cmd_person_add(struct cmd_person *p, const struct cmd_person *other)
+{
+    for (size_t i = 0; i < other->n; i++)
+        if (!knows(p, span_of(other->ids[i])) && add_id(p, span_of(other->ids[i])) != 0)
+            return -1;
+    return 0;
+}
+
+struct collect {
+    struct cmd_person *person;
+    bool failed, named; /* the latest event names the client */
+};
+
+static void add_resource(void *ctx, const struct store_event *v)
+{
+    struct collect *c = ctx;
+    c->named = span_equal(v->client_id, span_of(c->person->cmd->client_id));
+    if (v->resource_id.len && !knows(c->person, v->resource_id))
+        c->failed |= add_id(c->person, v->resource_id) != 0;
+}
+
+/* The ids by which bodies in quarantine are found: those of the command line, and of the events' resources. */
+static int collect_ids(struct cmd_person *p, struct store *s, bool links_last, int64_t *seqs, int64_t n,
+                       struct err *e)
+{
+    const struct store_filter any = {.state = -1};
+    const char *const given[] = {p->cmd->client_id, p->cmd->resource_id};
+    struct collect c = {p, false, false};
+    int64_t *links = malloc((size_t)(n ? n : 1) * sizeof *links), n_links = 0, n_others = 0;
+    c.failed = !links;
+    for (int i = 0; i < 2; i++)
+        c.failed |= given[i] && add_id(p, span_of(given[i])) != 0;
+    for (int64_t i = 0; i < n && p->cmd->client_id && !c.failed; i++) {
+        int64_t after = seqs[i] - 1;
+        if (store_walk(s, &any, &after, seqs[i], add_resource, &c, e) != 0) {
+            free(links);
+            return -1;
+        }
+        *(links_last && c.named ? &links[n_links++] : &seqs[n_others++]) = seqs[i];
+    }
+    if (n_links)
+        memcpy(seqs + n_others, links, (size_t)n_links * sizeof *links);
+    free(links);
+    return c.failed ? err_set(e, ERR_MEMORY, "choosing events: out of memory") : 0;
+}
+
+int64_t cmd_person_open(struct cmd_person *p, const struct cmd *cmd, struct store *s, bool links_last, int64_t **seqs,
+                        struct err *e)
+{
+    struct store_filter f = cmd_filter(cmd);
+    *p = (struct cmd_person){.cmd = cmd};
+    *seqs = NULL;
+    f.limit = INT64_MAX;
+    if (verify_open_keyless(&p->verifier, e) != 0)
+        return -1;
+    int64_t n = f.client_id ? store_person(s, &f, seqs, e) : cmd_select(cmd, s, &f, seqs, e);
+    if (n >= 0 && collect_ids(p, s, links_last, *seqs, n, e) == 0)
+        return n;
+    free(*seqs);
+    *seqs = NULL;
+    cmd_person_release(p);
+    return -1;
+}
+
+void cmd_person_release(struct cmd_person *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        free(p->ids[i]);
+    free(p->ids);
+    verify_close(p->verifier);
+    *p = (struct cmd_person){0};
+}
+
+static bool is_word(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+/* Do the bytes of an id stand in a body, and no longer word around them? */
+static bool stands_in(const char *id, struct span body)
+{
+    size_t len = strlen(id);
+    const char *end = body.at + body.len;
+    for (const char *at = body.at; len && (at = memmem(at, (size_t)(end - at), id, len)); at++)
+        if ((at == body.at || !is_word(at[-1])) && (at + len == end || !is_word(at[len])))
+            return true;
+    return false;
+}
+
+static bool names(const struct cmd_person *p, const struct store_quarantined *row)
+{
+    struct event event;
+    const struct verified *body = verify_trusted(p->verifier, 0, "", "", NULL, row->body);
+    for (size_t i = 0; i < p->n; i++)
+        if (stands_in(p->ids[i], row->body))
+            return true;
+    if (decode_event(body, &event, NULL) != 0) /* where an id may be written with escapes */
+        return false;
+    return (event.client_id.at && knows(p, event.client_id)) || (event.resource_id.at && knows(p, event.resource_id));
+}
+
+bool cmd_person_has(const struct cmd_person *p, const struct store_quarantined *row)
+{
+    const struct cmd *cmd = p->cmd;
+    if (cmd->endpoint && !span_equal(row->endpoint, span_of(cmd->endpoint)))
+        return false;
+    if (row->last_ms < cmd->since_ms || (cmd->before_ms && row->first_ms >= cmd->before_ms))
+        return row->erased;
+    if (cmd->operand)
+        return row->erased;
+    return p->n == 0 || row->erased || names(p, row);
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT
+ * stats_print: the figures as tables of 80 columns, with bars, since people look rather than read. */
+#include "cmd_stats.h"
+
+#include <langinfo.h>
+#include <locale.h>
+#include <time.h>
+
+enum { TYPES = 20 /* shown at most */, WIDTH = 80, EIGHTHS = 8 };
+
+/* A bar of n out of most, so many columns at most; nothing that is more than nothing is invisible. */
+static void print_bar(int64_t n, int64_t most, int columns)
+{
+    static const char *const parts[EIGHTHS] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+    bool fine = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    if (n <= 0 || most <= 0)
+        return;
+    fputs("  ", stdout);
+    int64_t unit = fine ? EIGHTHS : 1, units = (int64_t)((double)n / (double)most * (double)(columns * unit));
+    if (units == 0)
+        units = 1;
+    for (int64_t i = 0; i < units / unit; i++)
+        fputs(fine ? "█" : "#", stdout);
+    if (fine)
+        fputs(parts[units % unit], stdout);
+}
+
+static void print_endpoint(const char *name, const struct cmd_stats_endpoint *p, int64_t now_ms)
+{
+    char age[24];
+    cmd_print_text(span_of(name), 12);
+    printf("  %9lld  %9lld  %9lld  %9lld  %9lld  %6s\n", (long long)p->n[0], (long long)p->n[1], (long long)p->n[2],
+           (long long)p->n[3], (long long)p->n[STORE_STATE_QUARANTINED],
+           p->oldest_ms ? cmd_age(now_ms - p->oldest_ms, age) : "-");
+}
+
+static void print_endpoints(const struct cmd_stats *s)
+{
+    struct cmd_stats_endpoint all = {0};
+    printf("%-12s  %9s  %9s  %9s  %9s  %9s  %6s\n", "ENDPOINT", "WAITING", "DONE", "DEAD", "IGNORED", "QUARANT.",
+           "OLDEST"); /* that waits */
+    for (size_t i = 0; i < s->n_endpoints; i++) {
+        const struct cmd_stats_endpoint *p = &s->endpoint[i];
+        print_endpoint(p->name, p, s->cmd->now_ms);
+        for (int state = 0; state < STORE_STATES; state++)
+            all.n[state] += p->n[state];
+        if (p->oldest_ms && (!all.oldest_ms || p->oldest_ms < all.oldest_ms))
+            all.oldest_ms = p->oldest_ms;
+    }
+    if (s->n_endpoints > 1)
+        print_endpoint("all", &all, s->cmd->now_ms);
+}
+
+static void print_types(const struct cmd_stats *s)
+{
+    if (s->n_types == 0)
+        return;
+    printf("\n%-32s  %-12s  %9s\n", "TYPE", "ENDPOINT", "EVENTS");
+    for (size_t i = 0; i < s->n_types && i < TYPES; i++) {
+        const struct cmd_stats_type *t = &s->type[i];
+        cmd_print_text(span_of(t->name), 32);
+        printf("  ");
+        cmd_print_text(span_of(t->endpoint), 12);
+        printf("  %9lld", (long long)t->n);
+        print_bar(t->n, s->type[0].n, WIDTH - 59);
+        printf("\n");
+    }
+    if (s->n_types > TYPES)
+        printf("and %zu types more: see --json\n", s->n_types - TYPES);
+}
+
+static void print_step(const char *label, const struct cmd_stats_step *step, int64_t most)
+{
+    printf("%-11s  %8lld  %8lld  %8lld  %8lld  %8lld", label, (long long)step->new, (long long)step->again,
+           (long long)(step->ignored + step->quarantined), (long long)step->refused, (long long)step->failed);
+    print_bar(step->new, most, WIDTH - 63);
+    printf("\n");
+}
+
+static void print_steps(const struct cmd_stats *s)
+{
+    struct cmd_stats_step all = {0};
+    char label[32];
+    int64_t most = 0;
+    for (size_t i = 0; i < s->n_steps; i++)
+        most = s->step[i].new > most ? s->step[i].new : most;
+    printf("\n%-11s  %8s  %8s  %8s  %8s  %8s\n", s->days ? "DAY" : "HOUR", "NEW", "AGAIN", "ASIDE", "REFUSED", "5xx");
+    for (size_t i = 0; i < s->n_steps; i++) {
+        const struct cmd_stats_step *p = &s->step[i];
+        time_t seconds = (time_t)(p->start_ms / 1000);
+        struct tm tm;
+        if (!localtime_r(&seconds, &tm) ||
+            strftime(label, sizeof label, s->days ? "%Y-%m-%d" : "%m-%d %H:%M", &tm) == 0)
+            snprintf(label, sizeof label, "-");
+        print_step(label, p, most);
+        all.new += p->new;
+        all.again += p->again;
+        all.ignored += p->ignored;
+        all.quarantined += p->quarantined;
+        all.refused += p->refused;
+        all.failed += p->failed;
+    }
+    print_step("all", &all, 0);
+}
+
+static void print_refused(const struct cmd_stats *s)
+{
+    char from[32];
+    bool any = false;
+    for (enum refusals_kind k = 0; k < REFUSALS_KINDS; k++)
+        any |= s->refused[k] > 0;
+    printf("\nREFUSED since %s%s\n", cmd_time(s->from_ms, from), any ? "" : ": none");
+    for (enum refusals_kind k = 0; k < REFUSALS_KINDS; k++)
+        if (s->refused[k])
+            printf("%-32s  %9lld\n", refusals_text(k), (long long)s->refused[k]);
+}
+
+static void print_secrets(const struct cmd_stats *s)
+{
+    char last[32];
+    if (s->n_secrets)
+        printf("\n%-12s  %-24s  %-25s  %11s\n", "ENDPOINT", "SECRET", "LAST MATCH", "MATCHES");
+    for (size_t i = 0; i < s->n_secrets; i++) {
+        const struct cmd_stats_secret *p = &s->secret[i];
+        cmd_print_text(span_of(p->endpoint), 12);
+        printf("  ");
+        cmd_print_text(span_of(p->name), 24);
+        printf("  %-25s  %11lld\n", cmd_time(p->last_ms, last), (long long)p->n);
+    }
+}
+
+void cmd_stats_print(const struct cmd_stats *s)
+{
+    setlocale(LC_CTYPE, ""); /* which bars the terminal can show */
+    print_endpoints(s);
+    print_types(s);
+    print_steps(s);
+    print_refused(s);
+    print_secrets(s);
+}

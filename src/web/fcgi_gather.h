@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * fcgi_gather: a request that is too large, or comes too slowly, to lie whole in its socket's buffer, kept here until
+ * it is. What is kept grows only with what has arrived, so that a slow peer costs its bytes and nobody's time.
+ *
+ * holds: a body above max_body is drained, not kept: of it so much stays that libfcgi sees that it is too long.
+ */
+#ifndef FCGI_GATHER_H
+#define FCGI_GATHER_H
+
+#include "base/buf.h"
+#include "fcgi_record.h"
+
+struct fcgi_gather {
+    struct buf bytes;
+    struct fcgi_walk walk; /* over bytes */
+};
+
+/* The most that one request is kept in, in bytes; one whose records are so small that it takes more is cut. */
+size_t fcgi_gather_limit(size_t max_body);
+
+/*
+ * Take what has arrived on a connection, without waiting.
+ * in:  room  by how many bytes the kept may grow now, for all requests together not to take too much
+ * out: 0 and g->walk.state; -1: the connection has ended, or the request cannot be kept
+ */
+int fcgi_gather_read(struct fcgi_gather *g, int fd, size_t max_body, size_t room);
+
+/* The whole request as a file to be read from its beginning, `memory` being one to use again; -1: it cannot be made. */
+int fcgi_gather_file(const struct fcgi_gather *g, int memory);
+
+/* Forget the request; the gather is empty again. */
+void fcgi_gather_release(struct fcgi_gather *g);
+
+#endif
