@@ -304,7 +304,7 @@ static int refuse_command(const char *name)
 static int run(const struct subcommand *sub, int argc, char **argv, struct cmd *cmd, struct err *e)
 {
     bool helped = false;
-    if (parse(sub, argc, argv, cmd, &helped, e) != 0 || (!helped && cmd_root_run(sub->run, sub->files, cmd, e) != 0))
+    if (parse(sub, argc, argv, cmd, &helped, e) != 0 || (!helped && as_root_run(sub->run, sub->files, cmd, e) != 0))
         return -1;
     return fflush(stdout) == 0 && !ferror(stdout)
                ? 0
@@ -316,8 +316,8 @@ int main(int argc, char **argv)
     char folder[PATH_MAX];
     struct err e = {0};
     files_hold_standard();
-    find_folder(argv[0], folder, sizeof folder);
-    struct config_env env = find_config(folder);
+    startup_folder(argv[0], folder, sizeof folder);
+    struct config_env env = startup_config(folder);
     struct cmd cmd = {.env = &env, .state = -1, .limit = LIMIT, .workers = 1, .count = 1, .now_ms = clock_time_ms()};
     cmd.oldest_ms = OLDEST_MS;
     cmd.within_ms = WITHIN_MS;

@@ -91,8 +91,8 @@ static int test_configuration(const struct config_env *env)
         print_sandbox(c);
         for (size_t i = 0; i < c->n_endpoints; i++)
             print_endpoint(c, &c->endpoint[i]);
-        ready = config_may_begin(c, &e) == 0 && receiver_store_options(c, true, &o, &e) == 0 &&
-                store_probe(&o, &e) == 0;
+        ready =
+            config_may_begin(c, &e) == 0 && receiver_store_options(c, true, &o, &e) == 0 && store_probe(&o, &e) == 0;
         if (ready && (printf("ready\n") < 0 || fflush(stdout) != 0 || ferror(stdout))) {
             ready = false;
             err_set(&e, ERR_SYSTEM, "what it had to say could not be written to standard output");
@@ -110,14 +110,14 @@ static int test_configuration(const struct config_env *env)
 static void warn_of_reach(struct receiver *r, int fd)
 {
     char name[160], text[480];
-    enum reach reach = reach_socket(fd, name, sizeof name);
-    if (reach == REACH_NARROW)
+    enum exposure reach = exposure_socket(fd, name, sizeof name);
+    if (reach == EXPOSURE_NARROW)
         return;
     snprintf(
         text, sizeof text,
         "%s can connect to %s, and forge every variable of a request; use a unix socket of mode 0660 that belongs "
         "to the web server's user",
-        reach_who(reach), name);
+        exposure_who(reach), name);
     receiver_note(r, clock_time_ms(), "socket", "msg", text);
 }
 
@@ -127,7 +127,7 @@ static int receive(struct config_env *env, int fd)
     struct receiver r;
     struct err e = {0};
     sandbox_begin(fd);
-    find_take_secret(env);
+    startup_take_secret(env);
     if (receiver_open(&r, env, fd < 0, clock_time_ms(), &e) != 0) {
         fprintf(stderr, "complycube-webhook: %s\n", e.msg);
         return err_exit(err_failure(&e));
@@ -144,8 +144,8 @@ int main(int argc, char **argv)
 {
     char folder[PATH_MAX];
     files_hold_standard();
-    find_folder(argv[0], folder, sizeof folder);
-    struct config_env env = find_config(folder);
+    startup_folder(argv[0], folder, sizeof folder);
+    struct config_env env = startup_config(folder);
     if (from_systemd())
         return receive(&env, SYSTEMD_FD);
     if (is_listening(STDIN_FILENO))

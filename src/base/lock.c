@@ -16,7 +16,7 @@
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
-int store_lock_open(struct store_lock *lock, const char *path, gid_t group, struct err *e)
+int lock_open(struct lock *lock, const char *path, gid_t group, struct err *e)
 {
     lock->fd = -1;
     if (files_make_file(path, group == (gid_t)-1 ? 0600 : 0660, group, NULL, e) != 0)
@@ -24,7 +24,7 @@ int store_lock_open(struct store_lock *lock, const char *path, gid_t group, stru
     struct stat st;
     lock->fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
     if (lock->fd >= 0 && (fstat(lock->fd, &st) != 0 || !S_ISREG(st.st_mode))) {
-        store_lock_close(lock);
+        lock_close(lock);
         return err_set(e, ERR_READONLY, "the lock file %s is no file; remove it", path);
     }
     if (lock->fd < 0)
@@ -33,7 +33,7 @@ int store_lock_open(struct store_lock *lock, const char *path, gid_t group, stru
     return 0;
 }
 
-void store_lock_close(struct store_lock *lock)
+void lock_close(struct lock *lock)
 {
     if (lock->fd >= 0)
         close(lock->fd);
@@ -58,7 +58,7 @@ static int start_timer(timer_t *timer, int wait_ms)
     return timer_settime(*timer, 0, &time, NULL);
 }
 
-int store_lock_take(struct store_lock *lock, int wait_ms, struct err *e)
+int lock_take(struct lock *lock, int wait_ms, struct err *e)
 {
     if (lock->fd < 0 || flock(lock->fd, LOCK_EX | LOCK_NB) == 0)
         return wait_ms;
@@ -78,7 +78,7 @@ int store_lock_take(struct store_lock *lock, int wait_ms, struct err *e)
     return err_set(e, ERR_DATABASE, "taking the writers' lock: %s; see complycube-inbox doctor", strerror(why));
 }
 
-void store_lock_release(struct store_lock *lock)
+void lock_release(struct lock *lock)
 {
     if (lock->fd >= 0)
         flock(lock->fd, LOCK_UN);

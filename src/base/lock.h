@@ -12,7 +12,7 @@
 
 #include <sys/types.h>
 
-struct store_lock {
+struct lock {
     int fd;
 };
 
@@ -21,15 +21,15 @@ struct store_lock {
  * link is followed.
  * errors: ERR_READONLY  it cannot be opened for writing
  */
-int store_lock_open(struct store_lock *lock, const char *path, gid_t group, struct err *e);
-void store_lock_close(struct store_lock *lock); /* releases it too */
+int lock_open(struct lock *lock, const char *path, gid_t group, struct err *e);
+void lock_close(struct lock *lock); /* releases it too */
 
 /*
  * One that is not open (fd -1) is had at once: its user does not queue, as a consumer does not.
  * out:    how much of wait_ms is left, in ms, so that what is waited for next can share it; or -1 and *e
  * errors: ERR_BUSY  another process held it for wait_ms
  */
-int store_lock_take(struct store_lock *lock, int wait_ms, struct err *e);
-void store_lock_release(struct store_lock *lock);
+int lock_take(struct lock *lock, int wait_ms, struct err *e);
+void lock_release(struct lock *lock);
 
 #endif

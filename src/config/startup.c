@@ -19,7 +19,7 @@ static const char *started_as(const char *argv0)
     return name && *name ? name : argv0;
 }
 
-void find_folder(const char *argv0, char *folder, size_t size)
+void startup_folder(const char *argv0, char *folder, size_t size)
 {
     char path[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
@@ -29,7 +29,7 @@ void find_folder(const char *argv0, char *folder, size_t size)
         snprintf(folder, size, ".");
 }
 
-struct config_env find_config(const char *folder)
+struct config_env startup_config(const char *folder)
 {
     return (struct config_env){
         .config = getenv("COMPLYCUBE_WEBHOOK_CONFIG"),
@@ -40,7 +40,7 @@ struct config_env find_config(const char *folder)
     };
 }
 
-void find_take_secret(struct config_env *env)
+void startup_take_secret(struct config_env *env)
 {
     static const char name[] = "COMPLYCUBE_WEBHOOK_SECRET=";
     static struct secrets taken;

@@ -8,15 +8,15 @@
 #include "config.h"
 
 /* The folder of the running program, at most size - 1 bytes; "." where it cannot be told. */
-void find_folder(const char *argv0, char *folder, size_t size);
+void startup_folder(const char *argv0, char *folder, size_t size);
 
 /* What the process environment says about the configuration; `folder` is borrowed. */
-struct config_env find_config(const char *folder);
+struct config_env startup_config(const char *folder);
 
 /*
  * Make the key of COMPLYCUBE_WEBHOOK_SECRET, if it is set, and wipe it from the memory of this process, where
  * /proc/PID/environ shows it too. Once, before config_load.
  */
-void find_take_secret(struct config_env *env);
+void startup_take_secret(struct config_env *env);
 
 #endif

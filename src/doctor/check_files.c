@@ -243,8 +243,8 @@ static void check_missing(struct doctor *d)
     const struct config *c = d->config;
     char path[PATH_MAX];
     struct stat st;
-    struct directory_setting setting = {0};
-    struct directory *dir = NULL;
+    struct maildir_setting setting = {0};
+    struct maildir *dir = NULL;
     struct err e = {0};
     for (size_t i = 0; i < c->n_endpoints; i++)
         for (size_t k = 0; k < sizeof folders / sizeof *folders; k++)
@@ -253,14 +253,14 @@ static void check_missing(struct doctor *d)
                 doctor_step_tool(d, "init");
                 doctor_find(d, DOCTOR_WRONG, "directory", no_record, "%s: %s", path, strerror(ENOENT));
             }
-    if (directory_open(&dir, c->directory, d->group, false, &setting, &e) != 0 ||
-        directory_read_setting(dir, &setting, &e) != 0) {
+    if (maildir_open(&dir, c->directory, d->group, false, &setting, &e) != 0 ||
+        maildir_read_setting(dir, &setting, &e) != 0) {
         doctor_step(d, "rm -f %q/setting", c->directory);
         doctor_step_tool(d, "init");
         doctor_find(d, DOCTOR_WRONG, "setting", "workers read there how often to try and how long a lease is", "%s",
                     e.msg);
     }
-    directory_close(dir);
+    maildir_close(dir);
 }
 
 static void check_modes(struct doctor *d, const struct paths *p, size_t of_database)

@@ -137,7 +137,7 @@ static void look_at(struct doctor *d, const char *pid, int *seen)
 {
     char exe[PATH_MAX];
     bool old = false;
-    doctor_root_program(pid, exe);
+    root_helper_program(pid, exe);
     size_t n = strlen(exe);
     if (n > 0) {
         const char *name = strrchr(exe, '/');
@@ -198,8 +198,8 @@ void doctor_receivers(struct doctor *d)
         char *end;
         long pid = strtol(entry->d_name, &end, 10);
         if (pid > 0 && *end == '\0' && pid != (long)getpid() &&
-            (doctor_root_has_open(entry->d_name, &database, &lock) ||
-             (!doctor_root_is_there() && may_have_open(d, entry->d_name))))
+            (root_helper_has_open(entry->d_name, &database, &lock) ||
+             (!root_helper_is_there() && may_have_open(d, entry->d_name))))
             look_at(d, entry->d_name, &seen);
     }
     if (dir)

@@ -75,7 +75,7 @@ static void check_file(struct doctor *d, const struct serverconf *s, const char 
 {
     struct stat st;
     const struct passwd *user = web_user(s);
-    if (reach_file(path) == REACH_NARROW) {
+    if (exposure_file(path) == EXPOSURE_NARROW) {
         doctor_find(d, DOCTOR_OK, "socket", "", "%s is closed to others", path);
         return;
     }
@@ -87,7 +87,7 @@ static void check_file(struct doctor *d, const struct serverconf *s, const char 
                 "SocketMode=0660, SocketUser=");
     doctor_find(d, DOCTOR_WARNING, "socket",
                 "who can connect may forge every variable of a request, and hold its places; a signature nobody can",
-                "%s: %s can connect to it", path, reach_who(REACH_MACHINE));
+                "%s: %s can connect to it", path, exposure_who(EXPOSURE_MACHINE));
 }
 
 static void check_address(struct doctor *d, const struct serverconf_line *l, char *address)
@@ -102,7 +102,7 @@ static void check_address(struct doctor *d, const struct serverconf_line *l, cha
                 l->file, l->line);
     doctor_find(d, DOCTOR_WARNING, "socket",
                 "who can connect may forge every variable of a request, and hold its places; a signature nobody can",
-                "%s in %s:%d: %s can connect to it", address, l->file, l->line, reach_who(reach_address(host)));
+                "%s in %s:%d: %s can connect to it", address, l->file, l->line, exposure_who(exposure_address(host)));
 }
 
 /* Host and port of a lighttpd's fastcgi.server, as "HOST:PORT". */

@@ -73,7 +73,7 @@ static void tell_unopened(struct doctor *d, const struct err *e)
         step_restore(d, "");
     else if (e->code == ERR_DATABASE && strstr(e->msg, "-wal holds events"))
         step_orphan(d);
-    else if (e->code == ERR_DATABASE && store_sqlite_refused(d->database, NULL))
+    else if (e->code == ERR_DATABASE && sqlite_refused(d->database, NULL))
         doctor_step(d, "by hand: find out who put it there, and remove it; the database itself is whole");
     else if (e->code == ERR_DATABASE)
         step_restore(d, "move the file away with its -wal and -shm, and ");

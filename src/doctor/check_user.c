@@ -15,7 +15,7 @@ int doctor_try(const struct passwd *who, struct doctor_path *paths, size_t n, st
     for (size_t i = 0; i < n; i++)
         if (!who || who->pw_uid == geteuid())
             paths[i].error = faccessat(AT_FDCWD, paths[i].path, paths[i].mode, AT_EACCESS) == 0 ? 0 : errno;
-        else if ((paths[i].error = doctor_root_try(who, paths[i].path, paths[i].mode)) < 0)
+        else if ((paths[i].error = root_helper_try(who, paths[i].path, paths[i].mode)) < 0)
             return err_set(e, ERR_SYSTEM, "no process could become the user %s", who->pw_name);
     return 0;
 }

@@ -222,14 +222,14 @@ static void print_json(const struct doctor *d, enum doctor_verdict v, const char
                        const char *text)
 {
     bool ok = v == DOCTOR_OK;
-    struct cmd_json *j = cmd_json_new();
-    cmd_json_number(j, "schema", 1);
-    cmd_json_text(j, "verdict", span_of(words[v]));
-    cmd_json_text(j, "what", span_of(what));
-    cmd_json_text(j, "finding", span_of(text));
-    cmd_json_text(j, "why", !ok && *why ? span_of(why) : (struct span){0});
-    cmd_json_text(j, "cure", !ok && d->steps ? span_of(d->steps) : (struct span){0});
-    cmd_json_end(j);
+    struct json_out *j = json_out_new();
+    json_out_number(j, "schema", 1);
+    json_out_text(j, "verdict", span_of(words[v]));
+    json_out_text(j, "what", span_of(what));
+    json_out_text(j, "finding", span_of(text));
+    json_out_text(j, "why", !ok && *why ? span_of(why) : (struct span){0});
+    json_out_text(j, "cure", !ok && d->steps ? span_of(d->steps) : (struct span){0});
+    json_out_end(j);
 }
 
 void doctor_find(struct doctor *d, enum doctor_verdict verdict, const char *what, const char *why, const char *format,

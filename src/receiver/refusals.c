@@ -123,7 +123,8 @@ int refusals_open(struct refusals *r, const char *database, gid_t group, struct 
     refusals_close(r);
     if (path_of(database, r->path, sizeof r->path) != 0)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
-    bool own = strncmp(r->path, database, strlen(database)) == 0 && strstr(r->path + strlen(database), BESIDE_OWN "/");
+    bool own =
+        strncmp(r->path, database, strlen(database)) == 0 && strstr(r->path + strlen(database), BESIDE_OWN "/");
     if (files_make_file(r->path, group == (gid_t)-1 ? 0600 : own ? 0640 : 0660, group, NULL, e) != 0)
         return -1;
     r->fd = open(r->path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);

@@ -168,8 +168,8 @@ int beside_make(const char *database, gid_t group, bool *changed, struct err *e)
     }
     any = there == 0;
     move_all(folder, into, database, &any);
-    failed = fsync(into) != 0 || fsync(folder) != 0 ? err_set(e, ERR_SYSTEM, "flushing %s: %s", own, strerror(errno))
-                                                   : 0;
+    failed =
+        fsync(into) != 0 || fsync(folder) != 0 ? err_set(e, ERR_SYSTEM, "flushing %s: %s", own, strerror(errno)) : 0;
     if (changed)
         *changed |= any;
 out:

@@ -203,13 +203,13 @@ int store_open(struct store **s, const struct store_options *o, struct err *e)
 {
     *s = NULL;
     const char *path = sqlite_path(o->url, e);
-    return path ? store_sqlite_open(s, path, o, e) : -1;
+    return path ? sqlite_open(s, path, o, e) : -1;
 }
 
 int store_probe(const struct store_options *o, struct err *e)
 {
     const char *path = sqlite_path(o->url, e);
-    return path ? store_sqlite_probe(path, o, e) : -1;
+    return path ? sqlite_probe(path, o, e) : -1;
 }
 
 int store_backup(struct store *s, const char *path, const struct store_teller *t, int64_t now_ms,
@@ -223,7 +223,7 @@ int store_restore(const struct store_options *o, const char *file, const struct 
 {
     *r = (struct store_restored){.floor = 0};
     const char *path = sqlite_path(o->url, e);
-    return path ? store_sqlite_restore(path, o, file, how, r, e) : -1;
+    return path ? sqlite_restore(path, o, file, how, r, e) : -1;
 }
 
 void store_restored_release(struct store_restored *r)

@@ -45,7 +45,8 @@ static int make_output(struct cmd_output *o, struct err *e)
     if (o->fd < 0)
         return err_set(e, errno == EEXIST ? ERR_USAGE : ERR_READONLY, "making %s: %s%s", part, strerror(errno),
                        errno == EEXIST ? "; another one is at work, or was broken off: remove it then" : "");
-    return fchmod(o->fd, 0600) == 0 ? 0 : err_set(e, ERR_READONLY, "setting the mode of %s: %s", part, strerror(errno));
+    return fchmod(o->fd, 0600) == 0 ? 0
+                                    : err_set(e, ERR_READONLY, "setting the mode of %s: %s", part, strerror(errno));
 }
 
 /* Wait for the process that does the work, hand on signals, give the file its name; never returns. */
@@ -120,8 +121,8 @@ static int find_owner(const struct cmd *cmd, struct owner *owner, struct err *e)
     return result;
 }
 
-int cmd_root_run(int (*run)(const struct cmd *cmd, struct err *e), enum cmd_files files, struct cmd *cmd,
-                 struct err *e)
+int as_root_run(int (*run)(const struct cmd *cmd, struct err *e), enum cmd_files files, struct cmd *cmd,
+                struct err *e)
 {
     struct owner owner = {.uid = 0};
     cmd->root = geteuid() == 0;
@@ -133,10 +134,9 @@ int cmd_root_run(int (*run)(const struct cmd *cmd, struct err *e), enum cmd_file
         char *const file[] = {(char *)(uintptr_t)cmd->file, NULL};
         named_open(cmd->file ? file : cmd->operands);
     }
-    if ((files == CMD_BACKUP || (files == CMD_EXPORT && cmd->file)) &&
-        prepare_output(files, cmd, &owner, e) != 0)
+    if ((files == CMD_BACKUP || (files == CMD_EXPORT && cmd->file)) && prepare_output(files, cmd, &owner, e) != 0)
         return -1;
-    if (run == cmd_doctor && doctor_root_begin(e) != 0)
+    if (run == cmd_doctor && root_helper_begin(e) != 0)
         return -1;
     return owner_become(&owner, e) == 0 ? run(cmd, e) : -1;
 }

@@ -11,7 +11,7 @@
 /* What the paths on a command line are. */
 enum cmd_files {
     CMD_NO_FILES,
-    CMD_READS, /* its arguments, and --file, are read */
+    CMD_READS,  /* its arguments, and --file, are read */
     CMD_BACKUP, /* its argument is made */
     CMD_EXPORT  /* --file is made */
 };
@@ -24,8 +24,8 @@ struct cmd_output {
 };
 
 /* Run a command, as root's deputy where root runs it. out: as `run` */
-int cmd_root_run(int (*run)(const struct cmd *cmd, struct err *e), enum cmd_files files, struct cmd *cmd,
-                 struct err *e);
+int as_root_run(int (*run)(const struct cmd *cmd, struct err *e), enum cmd_files files, struct cmd *cmd,
+                struct err *e);
 
 /* The absolute name of a backup, of PATH_MAX bytes: the argument, or in a folder one of its own. ERR_USAGE */
 int cmd_backup_name(const struct cmd *cmd, char *path, struct err *e);

@@ -36,13 +36,13 @@ struct cmd {
     const char *database;              /* of export: not the configured one */
     bool wide, requeue, only_backup, no_backup;
     int64_t oldest_ms, silence_ms, within_ms, refused_max, failed_max; /* what is too much; silence_ms 0: not said */
-    bool root;                 /* root runs it, whoever it acts as by now */
-    struct cmd_output *output; /* of backup and export: made by root beforehand, or NULL */
-    const char *sudo_user;                                             /* who became this user by sudo, or NULL */
-    const char *as, *url, *server;                                     /* of doctor */
-    const char *operand;                                               /* the first argument, or NULL */
-    char *const *operands;    /* it and those behind it, up to a NULL; of a program its own arguments too */
-    char *const *environment; /* of the process */
+    bool root;                                                         /* root runs it, whoever it acts as by now */
+    struct cmd_output *output;     /* of backup and export: made by root beforehand, or NULL */
+    const char *sudo_user;         /* who became this user by sudo, or NULL */
+    const char *as, *url, *server; /* of doctor */
+    const char *operand;           /* the first argument, or NULL */
+    char *const *operands;         /* it and those behind it, up to a NULL; of a program its own arguments too */
+    char *const *environment;      /* of the process */
     int64_t now_ms;
 };
 

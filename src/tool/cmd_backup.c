@@ -38,7 +38,7 @@ int cmd_backup_name(const struct cmd *cmd, char *path, struct err *e)
     if (!real)
         return err_set(e, ERR_USAGE, "the folder %s: %s; name one that is there", folder, strerror(errno));
     const char *slash = strrchr(cmd->operand, '/');
-    int n = inside ? snprintf(path, PATH_MAX, "%s/inbox-%s.db", real, cmd_tell_stamp(cmd->now_ms, stamp))
+    int n = inside ? snprintf(path, PATH_MAX, "%s/inbox-%s.db", real, copy_progress_stamp(cmd->now_ms, stamp))
                    : snprintf(path, PATH_MAX, "%s/%s", real, slash ? slash + 1 : cmd->operand);
     free(real);
     return n < PATH_MAX ? 0 : err_set(e, ERR_USAGE, "the path is too long");
@@ -46,24 +46,24 @@ int cmd_backup_name(const struct cmd *cmd, char *path, struct err *e)
 
 static void print_json(const char *path, const struct store_backup *b)
 {
-    struct cmd_json *j = cmd_json_new();
-    cmd_json_number(j, "schema", 1);
-    cmd_json_text(j, "file", span_of(path));
-    cmd_json_number(j, "bytes", b->bytes);
-    cmd_json_number(j, "events", b->events);
-    cmd_json_number(j, "last_seq", b->last);
-    cmd_json_number(j, "waiting", b->waiting);
-    cmd_json_number(j, "dead", b->dead);
-    cmd_json_number(j, "quarantined", b->quarantined);
-    cmd_json_number(j, "inbox_without_event", b->stray);
-    cmd_json_end(j);
+    struct json_out *j = json_out_new();
+    json_out_number(j, "schema", 1);
+    json_out_text(j, "file", span_of(path));
+    json_out_number(j, "bytes", b->bytes);
+    json_out_number(j, "events", b->events);
+    json_out_number(j, "last_seq", b->last);
+    json_out_number(j, "waiting", b->waiting);
+    json_out_number(j, "dead", b->dead);
+    json_out_number(j, "quarantined", b->quarantined);
+    json_out_number(j, "inbox_without_event", b->stray);
+    json_out_end(j);
 }
 
 static void print(const char *path, const struct store_backup *b)
 {
     char size[32];
     printf("%s\n%lld events, %lld waiting, %lld dead, %lld in quarantine; %s, checked\n", path, (long long)b->events,
-           (long long)b->waiting, (long long)b->dead, (long long)b->quarantined, cmd_tell_size(b->bytes, size));
+           (long long)b->waiting, (long long)b->dead, (long long)b->quarantined, copy_progress_size(b->bytes, size));
     if (b->stray)
         printf("%lld rows of inbox are of no event, in the database too: somebody removed them by hand\n",
                (long long)b->stray);
@@ -117,7 +117,7 @@ static int hand_over(const struct cmd_output *o, const char *work, struct err *e
 int cmd_backup(const struct cmd *cmd, struct err *e)
 {
     char path[PATH_MAX], work[PATH_MAX];
-    struct cmd_tell t = {.doing = NULL};
+    struct copy_progress t = {.doing = NULL};
     struct store_backup made;
     if (cmd->output)
         memcpy(path, cmd->output->path, sizeof path);
@@ -127,12 +127,12 @@ int cmd_backup(const struct cmd *cmd, struct err *e)
     struct store *s = c ? cmd_store(c, false, e) : NULL;
     struct err left = {0};
     bool whole = s && cmd_spool_first(cmd, c, s, &left) == 0;
-    int result = s && name_work(cmd, c, path, work, e) == 0 ? cmd_tell_begin(&t, e) : -1;
+    int result = s && name_work(cmd, c, path, work, e) == 0 ? copy_progress_begin(&t, e) : -1;
     if (result == 0) {
-        struct store_teller teller = cmd_tell_teller(&t);
+        struct store_teller teller = copy_progress_teller(&t);
         result = store_backup(s, work, &teller, cmd->now_ms, &made, e);
     }
-    cmd_tell_end(&t);
+    copy_progress_end(&t);
     int along = result == 0 && !whole ? take_along(cmd, c, work, &left, e) : 0; /* the backup is made all the same */
     struct err why;
     if (result == 0 && cmd->output && hand_over(cmd->output, work, &why) != 0) {

@@ -44,11 +44,11 @@ static void tell(void *ctx, int64_t seq, enum store_changed result)
     int64_t told = c->n[STORE_UNCHANGED] + c->n[STORE_ERASED] + c->n[STORE_MISSING];
     c->n[result]++;
     if (c->cmd->json) {
-        struct cmd_json *j = cmd_json_new();
-        cmd_json_number(j, "schema", 1);
-        cmd_json_number(j, "seq", seq);
-        cmd_json_text(j, "result", span_of(words[result]));
-        cmd_json_end(j);
+        struct json_out *j = json_out_new();
+        json_out_number(j, "schema", 1);
+        json_out_number(j, "seq", seq);
+        json_out_text(j, "result", span_of(words[result]));
+        json_out_end(j);
     } else if (result != STORE_CHANGED && told < TOLD_MAX) {
         printf("%6lld  %s\n", (long long)seq, reason_of(c, result));
     } else if (result != STORE_CHANGED && told == TOLD_MAX) {
@@ -80,11 +80,11 @@ static int change_all(struct change *c, struct store *s, const int64_t *seqs, in
 static void tell_only(const struct change *c, const int64_t *seqs, int64_t n)
 {
     for (int64_t i = 0; i < n && c->cmd->json; i++) {
-        struct cmd_json *j = cmd_json_new();
-        cmd_json_number(j, "schema", 1);
-        cmd_json_number(j, "seq", seqs[i]);
-        cmd_json_text(j, "result", span_of("chosen"));
-        cmd_json_end(j);
+        struct json_out *j = json_out_new();
+        json_out_number(j, "schema", 1);
+        json_out_number(j, "seq", seqs[i]);
+        json_out_text(j, "result", span_of("chosen"));
+        json_out_end(j);
     }
     if (c->cmd->json)
         return;
@@ -121,7 +121,7 @@ static int run(const struct cmd *cmd, const struct verb *verb, struct err *e)
     struct store *s = config ? cmd_store(config, false, e) : NULL;
     int64_t *seqs = NULL, n = s ? cmd_select(cmd, s, &f, &seqs, e) : -1;
     int result = n < 0 ? -1 : 0;
-    if (n == 0 && cmd->endpoint && !cmd_row_knows(config, cmd->endpoint))
+    if (n == 0 && cmd->endpoint && !event_row_knows(config, cmd->endpoint))
         result = err_set(e, ERR_NOT_FOUND, "there is no endpoint %.63s, and no event of it", cmd->endpoint);
     else if (n >= 0 && cmd->dry_run)
         tell_only(&c, seqs, n);

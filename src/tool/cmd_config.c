@@ -23,17 +23,17 @@ static void print(const struct report *r, const char *endpoint, const char *key,
         printf("\n");
         return;
     }
-    struct cmd_json *j = cmd_json_new();
-    cmd_json_number(j, "schema", 1);
-    cmd_json_text(j, "endpoint", span_of(endpoint));
-    cmd_json_text(j, "key", span_of(key));
-    cmd_json_text(j, "value", span_of(value));
-    cmd_json_text(j, "from", span_of(line ? "file" : from));
+    struct json_out *j = json_out_new();
+    json_out_number(j, "schema", 1);
+    json_out_text(j, "endpoint", span_of(endpoint));
+    json_out_text(j, "key", span_of(key));
+    json_out_text(j, "value", span_of(value));
+    json_out_text(j, "from", span_of(line ? "file" : from));
     if (line)
-        cmd_json_number(j, "line", line);
+        json_out_number(j, "line", line);
     else
-        cmd_json_raw(j, "line", (struct span){0});
-    cmd_json_end(j);
+        json_out_raw(j, "line", (struct span){0});
+    json_out_end(j);
 }
 
 static void print_keys(const struct report *r, const struct config *c)

@@ -13,7 +13,7 @@ enum { PASSES_MAX = 20 };
 struct erase {
     const struct cmd *cmd;
     struct store *store;
-    struct cmd_person person;
+    struct person person;
     struct store_actor by;
     int64_t now_ms; /* of the whole run, by which it is known again */
     int64_t n[STORE_MISSING + 1], quarantined;
@@ -26,11 +26,11 @@ static void tell(void *ctx, int64_t seq, enum store_changed result)
     x->n[result]++;
     if (!x->cmd->json || result != STORE_CHANGED)
         return;
-    struct cmd_json *j = cmd_json_new();
-    cmd_json_number(j, "schema", 1);
-    cmd_json_number(j, "seq", seq);
-    cmd_json_text(j, "result", span_of("erased"));
-    cmd_json_end(j);
+    struct json_out *j = json_out_new();
+    json_out_number(j, "schema", 1);
+    json_out_number(j, "seq", seq);
+    json_out_text(j, "result", span_of("erased"));
+    json_out_end(j);
 }
 
 static int erase_events(struct erase *x, const int64_t *seqs, int64_t n, struct err *e)
@@ -58,17 +58,17 @@ static void tell_row(struct erase *x, int64_t id, const char *result)
     x->quarantined++;
     if (!x->cmd->json)
         return;
-    struct cmd_json *j = cmd_json_new();
-    cmd_json_number(j, "schema", 1);
-    cmd_json_number(j, "quarantine", id);
-    cmd_json_text(j, "result", span_of(result));
-    cmd_json_end(j);
+    struct json_out *j = json_out_new();
+    json_out_number(j, "schema", 1);
+    json_out_number(j, "quarantine", id);
+    json_out_text(j, "result", span_of(result));
+    json_out_end(j);
 }
 
 static void choose(void *ctx, const struct store_quarantined *row)
 {
     struct erase *x = ctx;
-    if (x->n_ids < (int64_t)(sizeof x->ids / sizeof *x->ids) && cmd_person_has(&x->person, row))
+    if (x->n_ids < (int64_t)(sizeof x->ids / sizeof *x->ids) && person_has(&x->person, row))
         x->ids[x->n_ids++] = row->id;
 }
 
@@ -104,13 +104,13 @@ static void print_one(void *ctx, const struct store_event *v)
         return;
     x->n[STORE_CHANGED]++;
     if (x->cmd->json) {
-        struct cmd_json *j = cmd_json_new();
-        cmd_json_number(j, "schema", 1);
-        cmd_json_number(j, "seq", v->seq);
-        cmd_json_text(j, "event_id", v->id);
-        cmd_json_text(j, "type", v->type);
-        cmd_json_text(j, "result", span_of("chosen"));
-        cmd_json_end(j);
+        struct json_out *j = json_out_new();
+        json_out_number(j, "schema", 1);
+        json_out_number(j, "seq", v->seq);
+        json_out_text(j, "event_id", v->id);
+        json_out_text(j, "type", v->type);
+        json_out_text(j, "result", span_of("chosen"));
+        json_out_end(j);
         return;
     }
     printf("%6lld  %-7s  ", (long long)v->seq, cmd_state_word(v->state));
@@ -178,16 +178,16 @@ static int erase_resource(struct erase *x, const char *id, struct err *e)
 /* What has come meanwhile. */
 static int erase_more(struct erase *x, struct err *e)
 {
-    struct cmd_person more;
-    int64_t *seqs = NULL, n = cmd_person_open(&more, x->cmd, x->store, true, &seqs, e);
+    struct person more;
+    int64_t *seqs = NULL, n = person_open(&more, x->cmd, x->store, true, &seqs, e);
     int result = n < 0 || erase_quarantined(x, e) != 0 || erase_events(x, seqs, n, e) != 0 ? -1 : 0;
-    if (n >= 0 && cmd_person_add(&x->person, &more) != 0)
+    if (n >= 0 && person_add(&x->person, &more) != 0)
         result = err_set(e, ERR_MEMORY, "choosing events: out of memory");
     for (size_t i = 0; i < x->person.n && result == 0 && x->cmd->client_id; i++)
         result = erase_resource(x, x->person.ids[i], e);
     free(seqs);
     if (n >= 0)
-        cmd_person_release(&more);
+        person_release(&more);
     return result;
 }
 
@@ -275,7 +275,7 @@ int cmd_erase(const struct cmd *cmd, struct err *e)
     int64_t *seqs = NULL;
     x->store = c ? cmd_store(c, false, e) : NULL;
     bool whole = x->store && record_first(cmd, c, x->store, e) == 0;
-    int64_t n = whole ? cmd_person_open(&x->person, cmd, x->store, true, &seqs, e) : -1;
+    int64_t n = whole ? person_open(&x->person, cmd, x->store, true, &seqs, e) : -1;
     int result = n < 0 ? -1 : run(x, seqs, n, e);
     if (result == 0)
         cmd_spool_foreign(c);
@@ -284,7 +284,7 @@ int cmd_erase(const struct cmd *cmd, struct err *e)
         result = err_prefix(e, "erased, but events came meanwhile; run the same command again");
     }
     free(seqs);
-    cmd_person_release(&x->person);
+    person_release(&x->person);
     store_close(x->store);
     config_free(c);
     free(x);

@@ -18,7 +18,7 @@ struct export
 {
     const struct cmd *cmd;
     struct store *store;
-    struct cmd_person person;
+    struct person person;
     struct buf lines; /* of one read: written when it has ended, since whoever takes them may be slow */
     FILE *to;
     int64_t events, rows;
@@ -29,16 +29,16 @@ struct export
 static void add(void *ctx, const struct store_event *v)
 {
     struct export *x = ctx;
-    x->failed |= cmd_line_write(&x->lines, v) != 0;
+    x->failed |= export_line_write(&x->lines, v) != 0;
     x->events++;
 }
 
 static void add_row(void *ctx, const struct store_quarantined *row)
 {
     struct export *x = ctx;
-    if (!cmd_person_has(&x->person, row))
+    if (!person_has(&x->person, row))
         return;
-    x->failed |= cmd_line_write_quarantined(&x->lines, row) != 0;
+    x->failed |= export_line_write_quarantined(&x->lines, row) != 0;
     x->rows++;
 }
 
@@ -90,7 +90,7 @@ static int export_events(struct export *x, struct err *e)
         x->progress = progress_begin(last);
         return walk(x, &f, 0, last, e);
     }
-    n = cmd_person_open(&x->person, cmd, x->store, false, &seqs, e);
+    n = person_open(&x->person, cmd, x->store, false, &seqs, e);
     int result = n < 0 ? -1 : walk_chosen(x, &f, seqs, n, e);
     free(seqs);
     return result;
@@ -118,8 +118,8 @@ static int export_all(struct export *x, struct err *e)
 static FILE *open_file(const struct cmd *cmd, struct err *e)
 {
     const char *path = cmd->file;
-    int fd = cmd->output ? dup(cmd->output->fd)
-                         : open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd =
+        cmd->output ? dup(cmd->output->fd) : open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     FILE *to = fd >= 0 && (cmd->output || fchmod(fd, 0600) == 0) ? fdopen(fd, "w") : NULL;
     if (!to) {
         err_set(e, errno == EEXIST ? ERR_USAGE : ERR_READONLY, "%.200s cannot be made: %s%s", path, strerror(errno),
@@ -160,7 +160,7 @@ static int run(const struct cmd *cmd, struct store *s, struct err *e)
     int result = export_all(&x, e);
     if (cmd->file)
         result = end_file(&x, result, e);
-    cmd_person_release(&x.person);
+    person_release(&x.person);
     buf_release(&x.lines);
     return result;
 }

@@ -16,7 +16,7 @@ enum {
 struct follow {
     const struct config *config;
     struct store_filter filter;
-    struct cmd_row row;
+    struct event_row row;
     struct store *store; /* NULL: not open */
     int64_t after;       /* the number of the last event that was looked at */
     int64_t looked_ms;   /* and when */
@@ -48,7 +48,7 @@ static int look(struct follow *f, struct err *e)
     f->row.now_ms = clock_time_ms();
     if ((!f->store || !store_in_place(f->store)) && reopen(f, e) != 0)
         return -1;
-    int more = store_follow(f->store, &f->filter, &f->after, cmd_row_print, &f->row, e);
+    int more = store_follow(f->store, &f->filter, &f->after, event_row_print, &f->row, e);
     f->looked_ms = f->row.now_ms;
     return more;
 }
@@ -85,7 +85,7 @@ static int follow(struct follow *f, struct err *e)
 static int begin(struct follow *f, const struct cmd *cmd, struct err *e)
 {
     f->filter = cmd_filter(cmd);
-    f->row = (struct cmd_row){cmd->json, cmd->wide, cmd->now_ms, 0};
+    f->row = (struct event_row){cmd->json, cmd->wide, cmd->now_ms, 0};
     f->looked_ms = cmd->now_ms;
     f->store = cmd_store(f->config, false, e);
     if (!f->store)
@@ -100,7 +100,7 @@ int cmd_follow(const struct cmd *cmd, struct err *e)
     int result = -1;
     if (cmd->n_types > 1)
         err_set(e, ERR_USAGE, "follow takes one --type");
-    else if ((c = cmd_config_public(cmd, e)) && cmd->endpoint && !cmd_row_knows(c, cmd->endpoint))
+    else if ((c = cmd_config_public(cmd, e)) && cmd->endpoint && !event_row_knows(c, cmd->endpoint))
         err_set(e, ERR_NOT_FOUND, "there is no endpoint %s", cmd->endpoint);
     else if ((f.config = c) && begin(&f, cmd, e) == 0) {
         setvbuf(stdout, NULL, _IOLBF, 0);

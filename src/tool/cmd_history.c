@@ -10,34 +10,34 @@ struct view {
     int64_t rows;
 };
 
-static void put_state(struct cmd_json *j, const char *name, int state)
+static void put_state(struct json_out *j, const char *name, int state)
 {
-    cmd_json_text(j, name, state >= 0 ? span_of(cmd_state_word(state)) : (struct span){0});
+    json_out_text(j, name, state >= 0 ? span_of(cmd_state_word(state)) : (struct span){0});
 }
 
 static void print_json(const struct store_past *p)
 {
-    struct cmd_json *j = cmd_json_new();
-    cmd_json_number(j, "schema", 1);
-    cmd_json_number(j, "id", p->id);
-    cmd_json_number(j, "at_ms", p->at_ms);
-    cmd_json_text(j, "action", p->action);
+    struct json_out *j = json_out_new();
+    json_out_number(j, "schema", 1);
+    json_out_number(j, "id", p->id);
+    json_out_number(j, "at_ms", p->at_ms);
+    json_out_text(j, "action", p->action);
     if (p->seq)
-        cmd_json_number(j, "seq", p->seq);
+        json_out_number(j, "seq", p->seq);
     else
-        cmd_json_text(j, "seq", (struct span){0});
-    cmd_json_text(j, "endpoint", p->endpoint);
-    cmd_json_text(j, "event_id", p->event_id);
-    cmd_json_text(j, "type", p->type);
+        json_out_text(j, "seq", (struct span){0});
+    json_out_text(j, "endpoint", p->endpoint);
+    json_out_text(j, "event_id", p->event_id);
+    json_out_text(j, "type", p->type);
     put_state(j, "from_state", p->from);
     put_state(j, "to_state", p->to);
-    cmd_json_number(j, "n", p->n);
-    cmd_json_text(j, "os_user", p->user);
-    cmd_json_text(j, "sudo_user", p->sudo_user);
-    cmd_json_text(j, "host", p->host);
-    cmd_json_text(j, "reason", p->reason);
-    cmd_json_text(j, "detail", p->detail);
-    cmd_json_end(j);
+    json_out_number(j, "n", p->n);
+    json_out_text(j, "os_user", p->user);
+    json_out_text(j, "sudo_user", p->sudo_user);
+    json_out_text(j, "host", p->host);
+    json_out_text(j, "reason", p->reason);
+    json_out_text(j, "detail", p->detail);
+    json_out_end(j);
 }
 
 /* "alice (root)@host": who became that user, where it was by sudo. */

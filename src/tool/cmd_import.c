@@ -14,7 +14,7 @@ enum { BATCH_BYTES = 4 << 20, TOLD_MAX = 20 };
 enum result { IMPORTED, DUPLICATE, QUARANTINED, REFUSED, RESULTS };
 
 struct item {
-    struct cmd_line line;
+    struct export_line line;
     char where[300], secret[SECRETS_NAME_MAX + 1];
     struct event event;
     struct err why;
@@ -42,13 +42,13 @@ static void tell(struct cmd_import *x, const char *where, struct span id, enum r
     static const char *const words[] = {"imported", "duplicate", "quarantined", "refused"};
     x->count[result]++;
     if (x->cmd->json) {
-        struct cmd_json *j = cmd_json_new();
-        cmd_json_number(j, "schema", 1);
-        cmd_json_text(j, "from", span_of(where));
-        cmd_json_text(j, "event_id", id);
-        cmd_json_text(j, "result", span_of(words[result]));
-        cmd_json_text(j, "why", span_of(why));
-        cmd_json_end(j);
+        struct json_out *j = json_out_new();
+        json_out_number(j, "schema", 1);
+        json_out_text(j, "from", span_of(where));
+        json_out_text(j, "event_id", id);
+        json_out_text(j, "result", span_of(words[result]));
+        json_out_text(j, "why", span_of(why));
+        json_out_end(j);
         return;
     }
     if (result == IMPORTED || (result != REFUSED && x->told >= TOLD_MAX))
@@ -76,7 +76,7 @@ static const char *endpoint_of(const struct cmd_import *x, struct span named)
 /* Unverified, or erased, so that there is nothing to verify. */
 static const struct verified *take_unverified(const struct cmd_import *x, struct item *item, size_t slot)
 {
-    const struct cmd_line *line = &item->line;
+    const struct export_line *line = &item->line;
     uint8_t signature[VERIFY_DIGEST];
     const char *endpoint = endpoint_of(x, line->endpoint);
     bool has_signature =
@@ -110,7 +110,7 @@ static bool is_field(struct span text) { return text.len >= 1 && text.len <= EVE
 /* What was erased stands in its line only. */
 static int decode_erased(struct item *item)
 {
-    const struct cmd_line *line = &item->line;
+    const struct export_line *line = &item->line;
     if (!is_field(line->event_id) || !is_field(line->type) || line->resource_type.len > EVENT_FIELD_MAX)
         return err_set(&item->why, ERR_UNDECODABLE, "event_id and type have 1 to 255 bytes");
     item->event = (struct event){.id = line->event_id,
@@ -136,7 +136,7 @@ static void decode_body(const struct cmd_import *x, struct item *item)
 
 static int prepare(struct cmd_import *x, struct item *item, size_t slot)
 {
-    const struct cmd_line *line = &item->line;
+    const struct export_line *line = &item->line;
     item->why = (struct err){0};
     item->past = (struct record_past){.received_ms = line->received_ms ? line->received_ms : clock_time_ms(),
                                       .state = line->state_number,
@@ -218,7 +218,7 @@ bool cmd_import_line(struct cmd_import *x, const char *from, int64_t number, str
     struct item *item = &x->items[x->n];
     struct err why = {0};
     snprintf(item->where, sizeof item->where, "%.250s:%lld", from, (long long)number);
-    if (cmd_line_read(&item->line, text, &why) == 0)
+    if (export_line_read(&item->line, text, &why) == 0)
         add(x);
     else
         tell(x, item->where, (struct span){0}, REFUSED, why.msg);
@@ -230,7 +230,7 @@ bool cmd_import_body(struct cmd_import *x, const char *path, struct span body, s
     struct item *item = &x->items[x->n];
     struct buf *data = &item->line.data;
     data->len = 0;
-    item->line = (struct cmd_line){.data = *data, .state_number = -1};
+    item->line = (struct export_line){.data = *data, .state_number = -1};
     snprintf(item->where, sizeof item->where, "%.298s", path);
     if (buf_room(&item->line.data, body.len + signature.len + 1, SIZE_MAX / 2) < body.len + signature.len)
         return cmd_import_refuse(x, path, "out of memory");

@@ -31,15 +31,15 @@ static void print_one(const struct cmd *cmd, const char *path, bool made, bool c
                mode, owner, group_name, path);
         return;
     }
-    struct cmd_json *j = cmd_json_new();
-    cmd_json_number(j, "schema", 1);
-    cmd_json_text(j, "path", span_of(path));
-    cmd_json_bool(j, "made", made);
-    cmd_json_bool(j, "changed", changed);
-    cmd_json_text(j, "mode", span_of(mode));
-    cmd_json_text(j, "owner", span_of(owner));
-    cmd_json_text(j, "group", span_of(group_name));
-    cmd_json_end(j);
+    struct json_out *j = json_out_new();
+    json_out_number(j, "schema", 1);
+    json_out_text(j, "path", span_of(path));
+    json_out_bool(j, "made", made);
+    json_out_bool(j, "changed", changed);
+    json_out_text(j, "mode", span_of(mode));
+    json_out_text(j, "owner", span_of(owner));
+    json_out_text(j, "group", span_of(group_name));
+    json_out_end(j);
 }
 
 /* What its owner cannot write, SQLite gives its side files too. */
@@ -111,7 +111,7 @@ static int init_directory(const struct cmd *cmd, const struct config *c, bool ma
 {
     char path[PATH_MAX];
     bool changed = false;
-    if (group != (gid_t)-1 && !is_held(c) && directory_fit(c->directory, group, &changed, e) != 0)
+    if (group != (gid_t)-1 && !is_held(c) && maildir_fit(c->directory, group, &changed, e) != 0)
         return -1;
     print_one(cmd, c->directory, made, changed);
     for (size_t i = 0; i < c->n_endpoints; i++)

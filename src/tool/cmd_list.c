@@ -5,14 +5,14 @@
 
 int cmd_list(const struct cmd *cmd, struct err *e)
 {
-    struct cmd_row row = {cmd->json, cmd->wide, cmd->now_ms, 0};
+    struct event_row row = {cmd->json, cmd->wide, cmd->now_ms, 0};
     if (cmd->n_types > 1)
         return err_set(e, ERR_USAGE, "list takes one --type");
     struct config *c = cmd_config_public(cmd, e);
     struct store *s = c ? cmd_store(c, false, e) : NULL;
     struct store_filter filter = cmd_filter(cmd);
-    int result = s ? store_list(s, &filter, cmd_row_print, &row, e) : -1;
-    if (result == 0 && row.rows == 0 && cmd->endpoint && !cmd_row_knows(c, cmd->endpoint))
+    int result = s ? store_list(s, &filter, event_row_print, &row, e) : -1;
+    if (result == 0 && row.rows == 0 && cmd->endpoint && !event_row_knows(c, cmd->endpoint))
         result = err_set(e, ERR_NOT_FOUND, "there is no endpoint %s, and no event of it", cmd->endpoint);
     else if (result == 0 && row.rows == 0 && !cmd->json)
         printf("no events\n");

@@ -12,12 +12,12 @@ static void print_step(const struct cmd *cmd, const struct store_step *step)
         printf("%-8s  %-7s  %s\n", step->remade ? "replaced" : "made", step->kind, step->name);
         return;
     }
-    struct cmd_json *j = cmd_json_new();
-    cmd_json_number(j, "schema", 1);
-    cmd_json_text(j, "kind", span_of(step->kind));
-    cmd_json_text(j, "name", span_of(step->name));
-    cmd_json_bool(j, "replaced", step->remade);
-    cmd_json_end(j);
+    struct json_out *j = json_out_new();
+    json_out_number(j, "schema", 1);
+    json_out_text(j, "kind", span_of(step->kind));
+    json_out_text(j, "name", span_of(step->name));
+    json_out_bool(j, "replaced", step->remade);
+    json_out_end(j);
 }
 
 static void warn(void *ctx, const struct store_step *step)
@@ -31,17 +31,17 @@ static void warn(void *ctx, const struct store_step *step)
 static int back_up(const struct cmd *cmd, const struct config *c, struct store *s, struct err *e)
 {
     char base[PATH_MAX], path[PATH_MAX], stamp[32];
-    struct cmd_tell t;
+    struct copy_progress t;
     struct store_backup made;
     beside_base(c->database, base, NULL);
-    if (snprintf(path, sizeof path, "%s.before-migrate-%s", base, cmd_tell_stamp(cmd->now_ms, stamp)) >=
+    if (snprintf(path, sizeof path, "%s.before-migrate-%s", base, copy_progress_stamp(cmd->now_ms, stamp)) >=
         (int)sizeof path)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
-    if (cmd_tell_begin(&t, e) != 0)
+    if (copy_progress_begin(&t, e) != 0)
         return -1;
-    struct store_teller teller = cmd_tell_teller(&t);
+    struct store_teller teller = copy_progress_teller(&t);
     int failed = store_backup(s, path, &teller, cmd->now_ms, &made, e);
-    cmd_tell_end(&t);
+    copy_progress_end(&t);
     if (failed)
         return e->code == ERR_FULL ? err_prefix(e, "a backup first, or --no-backup")
                                    : err_prefix(e, "a backup first");

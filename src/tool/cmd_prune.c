@@ -47,11 +47,11 @@ static int note(const struct cmd *cmd, struct store *s, const struct store_actor
 static int tell(const struct cmd *cmd, const struct config *c, int64_t emptied, int64_t removed)
 {
     if (cmd->json) {
-        struct cmd_json *j = cmd_json_new();
-        cmd_json_number(j, "schema", 1);
-        cmd_json_number(j, cmd->dry_run ? "chosen" : "emptied", emptied);
-        cmd_json_number(j, "removed", removed);
-        cmd_json_end(j);
+        struct json_out *j = json_out_new();
+        json_out_number(j, "schema", 1);
+        json_out_number(j, cmd->dry_run ? "chosen" : "emptied", emptied);
+        json_out_number(j, "removed", removed);
+        json_out_end(j);
     } else if (cmd->dry_run) {
         printf("%lld events would be emptied; nothing was changed\n", (long long)emptied);
     } else {

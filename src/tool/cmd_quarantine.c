@@ -12,20 +12,20 @@
 
 static void put_all(const struct store_quarantined *q, bool whole)
 {
-    struct cmd_json *j = cmd_json_new();
-    cmd_json_number(j, "schema", 1);
-    cmd_json_number(j, "id", q->id);
-    cmd_json_text(j, "endpoint", q->endpoint);
-    cmd_json_text(j, "secret", q->secret);
-    cmd_json_text(j, "event_id", q->event_id);
-    cmd_json_text(j, "reason", q->reason);
-    cmd_json_number(j, "first_ms", q->first_ms);
-    cmd_json_number(j, "last_ms", q->last_ms);
-    cmd_json_number(j, "times", q->times);
-    cmd_json_text(j, "signature", q->signature);
+    struct json_out *j = json_out_new();
+    json_out_number(j, "schema", 1);
+    json_out_number(j, "id", q->id);
+    json_out_text(j, "endpoint", q->endpoint);
+    json_out_text(j, "secret", q->secret);
+    json_out_text(j, "event_id", q->event_id);
+    json_out_text(j, "reason", q->reason);
+    json_out_number(j, "first_ms", q->first_ms);
+    json_out_number(j, "last_ms", q->last_ms);
+    json_out_number(j, "times", q->times);
+    json_out_text(j, "signature", q->signature);
     if (whole)
-        cmd_json_bytes(j, "body", q->body);
-    cmd_json_end(j);
+        json_out_bytes(j, "body", q->body);
+    json_out_end(j);
 }
 
 static void list_json(void *ctx, const struct store_quarantined *q)
@@ -139,11 +139,11 @@ static int accept_with(const struct cmd *cmd, struct store *s, struct verifier *
     else
         result = store_accept(s, id, &r, &by, clock_time_ms(), &seq, e);
     if (result == 0 && cmd->json) {
-        struct cmd_json *j = cmd_json_new();
-        cmd_json_number(j, "schema", 1);
-        cmd_json_number(j, "id", id);
-        cmd_json_number(j, "seq", seq);
-        cmd_json_end(j);
+        struct json_out *j = json_out_new();
+        json_out_number(j, "schema", 1);
+        json_out_number(j, "id", id);
+        json_out_number(j, "seq", seq);
+        json_out_end(j);
     } else if (result == 0) {
         printf("%lld is event %lld now, and waits\n", (long long)id, (long long)seq);
     }
@@ -176,10 +176,10 @@ static int drop_one(const struct cmd *cmd, struct store *s, int64_t id, struct e
         return -1;
     if (!cmd->json)
         return printf("%lld is dropped\n", (long long)id) < 0;
-    struct cmd_json *j = cmd_json_new();
-    cmd_json_number(j, "schema", 1);
-    cmd_json_number(j, "id", id);
-    cmd_json_end(j);
+    struct json_out *j = json_out_new();
+    json_out_number(j, "schema", 1);
+    json_out_number(j, "id", id);
+    json_out_end(j);
     return 0;
 }
 

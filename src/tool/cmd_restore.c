@@ -160,20 +160,20 @@ static void print_json(const struct restore *r)
 {
     const struct store_restored *t = &r->r;
     char *lacking = list_of(t->waiting, r->n_waiting, t->dead, r->n_dead);
-    struct cmd_json *j = cmd_json_new();
-    cmd_json_number(j, "schema", 1);
-    cmd_json_text(j, "database", span_of(r->config->database));
-    cmd_json_number(j, "events", t->backup.events);
-    cmd_json_text(j, "before", *t->before ? span_of(t->before) : (struct span){0});
-    cmd_json_text(j, "unread", t->unread.code != ERR_NONE ? span_of(t->unread.msg) : (struct span){0});
-    cmd_json_number(j, "came_since", t->missing);
-    cmd_json_bool(j, "brought_over", !t->left);
-    cmd_json_number(j, "erased_again", t->erased);
-    cmd_json_number(j, "next_seq", t->floor + 1);
-    cmd_json_raw(j, "without_file", lacking ? span_of(lacking) : (struct span){0});
-    cmd_json_bool(j, "requeued", r->requeued);
-    cmd_json_number(j, "files_without_event", r->orphaned);
-    cmd_json_end(j);
+    struct json_out *j = json_out_new();
+    json_out_number(j, "schema", 1);
+    json_out_text(j, "database", span_of(r->config->database));
+    json_out_number(j, "events", t->backup.events);
+    json_out_text(j, "before", *t->before ? span_of(t->before) : (struct span){0});
+    json_out_text(j, "unread", t->unread.code != ERR_NONE ? span_of(t->unread.msg) : (struct span){0});
+    json_out_number(j, "came_since", t->missing);
+    json_out_bool(j, "brought_over", !t->left);
+    json_out_number(j, "erased_again", t->erased);
+    json_out_number(j, "next_seq", t->floor + 1);
+    json_out_raw(j, "without_file", lacking ? span_of(lacking) : (struct span){0});
+    json_out_bool(j, "requeued", r->requeued);
+    json_out_number(j, "files_without_event", r->orphaned);
+    json_out_end(j);
     free(lacking);
 }
 
@@ -197,7 +197,9 @@ static int reach(const struct restore *r, char *path, bool *copied, struct err *
     size_t n = 0;
     *copied = r->cmd->root && geteuid() != 0 && access(r->cmd->operand, R_OK) != 0;
     if (!*copied)
-        return snprintf(path, PATH_MAX, "%s", r->cmd->operand) < PATH_MAX ? 0 : err_set(e, ERR_USAGE, "the path is too long");
+        return snprintf(path, PATH_MAX, "%s", r->cmd->operand) < PATH_MAX
+                   ? 0
+                   : err_set(e, ERR_USAGE, "the path is too long");
     if (beside_base(r->config->database, base, e) != 0)
         return -1;
     if (snprintf(path, PATH_MAX, "%s.restored-from", base) >= PATH_MAX)
@@ -226,15 +228,15 @@ static int swap(struct restore *r, struct err *e)
     char file[PATH_MAX];
     bool copied = false;
     struct cmd_who who;
-    struct cmd_tell t;
+    struct copy_progress t;
     struct store_options o;
     if (receiver_store_options(r->config, true, &o, e) != 0 || make_folder(r->config, &o, e) != 0 ||
-        reach(r, file, &copied, e) != 0 ||
-        cmd_tell_begin(&t, e) != 0)
+        reach(r, file, &copied, e) != 0 || copy_progress_begin(&t, e) != 0)
         return -1;
-    struct store_restore how = {r->cmd->only_backup, cmd_actor(r->cmd, &who), r->cmd->now_ms, cmd_tell_teller(&t)};
+    struct store_restore how = {r->cmd->only_backup, cmd_actor(r->cmd, &who), r->cmd->now_ms,
+                                copy_progress_teller(&t)};
     int result = store_restore(&o, file, &how, &r->r, e);
-    cmd_tell_end(&t);
+    copy_progress_end(&t);
     if (copied)
         unlink(file);
     return result;

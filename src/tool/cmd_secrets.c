@@ -72,18 +72,18 @@ static const char *judge(const struct table *t, const struct row *r)
 
 static void print_json(const struct row *r, const char *verdict)
 {
-    struct cmd_json *j = cmd_json_new();
-    cmd_json_number(j, "schema", 1);
-    cmd_json_text(j, "endpoint", span_of(r->endpoint));
-    cmd_json_text(j, "secret", span_of(r->secret));
-    cmd_json_bool(j, "in_force", !r->retired);
+    struct json_out *j = json_out_new();
+    json_out_number(j, "schema", 1);
+    json_out_text(j, "endpoint", span_of(r->endpoint));
+    json_out_text(j, "secret", span_of(r->secret));
+    json_out_bool(j, "in_force", !r->retired);
     if (r->last_ms)
-        cmd_json_number(j, "last_match_ms", r->last_ms);
+        json_out_number(j, "last_match_ms", r->last_ms);
     else
-        cmd_json_raw(j, "last_match_ms", (struct span){0});
-    cmd_json_number(j, "matches_7_days", r->week);
-    cmd_json_text(j, "verdict", span_of(verdict));
-    cmd_json_end(j);
+        json_out_raw(j, "last_match_ms", (struct span){0});
+    json_out_number(j, "matches_7_days", r->week);
+    json_out_text(j, "verdict", span_of(verdict));
+    json_out_end(j);
 }
 
 static void print(const struct cmd *cmd, const struct table *t)

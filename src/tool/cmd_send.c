@@ -105,8 +105,8 @@ static int start(struct send *s, int slot, struct err *e)
     char signature[2 * VERIFY_DIGEST + 1];
     if (!cmd->file) {
         const char *type = cmd->n_types ? cmd->types[(size_t)s->begun % cmd->n_types] : "check.completed";
-        body =
-            (struct span){s->slot[slot].body, example_write(&s->example, type, clock_time_ms(), s->slot[slot].body, e)};
+        body = (struct span){s->slot[slot].body,
+                             example_write(&s->example, type, clock_time_ms(), s->slot[slot].body, e)};
         if (!body.len)
             return -1;
     }
@@ -233,26 +233,26 @@ static void print_table(struct send *s)
            s->secret.name, s->secret.endpoint);
 }
 
-static void put_quantile(struct cmd_json *j, const char *name, const struct send *s, size_t percent)
+static void put_quantile(struct json_out *j, const char *name, const struct send *s, size_t percent)
 {
     if (s->n_answers)
-        cmd_json_number(j, name, quantile_us(s->answers, s->n_answers, percent));
+        json_out_number(j, name, quantile_us(s->answers, s->n_answers, percent));
     else
-        cmd_json_raw(j, name, (struct span){0});
+        json_out_raw(j, name, (struct span){0});
 }
 
 static void print_json(struct send *s)
 {
     char *text = NULL;
     size_t len = 0;
-    struct cmd_json *j = cmd_json_new();
-    cmd_json_number(j, "schema", 1);
-    cmd_json_text(j, "endpoint", span_of(s->secret.endpoint));
-    cmd_json_text(j, "secret", span_of(s->secret.name));
-    cmd_json_number(j, "sent", s->ended);
-    cmd_json_number(j, "good", s->good);
+    struct json_out *j = json_out_new();
+    json_out_number(j, "schema", 1);
+    json_out_text(j, "endpoint", span_of(s->secret.endpoint));
+    json_out_text(j, "secret", span_of(s->secret.name));
+    json_out_number(j, "sent", s->ended);
+    json_out_number(j, "good", s->good);
     for (size_t i = 0; i < ENDS; i++)
-        cmd_json_number(j, ends[i].name, s->none[ends[i].end]);
+        json_out_number(j, ends[i].name, s->none[ends[i].end]);
     FILE *to = open_memstream(&text, &len);
     for (size_t i = 0, n; to && i < s->n_answers; i += n) {
         n = count_same(s->answers + i, s->n_answers - i);
@@ -261,15 +261,15 @@ static void print_json(struct send *s)
     if (to && fclose(to) == 0) {
         char *object = NULL;
         if (asprintf(&object, "{%s}", text) > 0)
-            cmd_json_raw(j, "answers", span_of(object));
+            json_out_raw(j, "answers", span_of(object));
         free(object);
     }
     free(text);
     qsort(s->answers, s->n_answers, sizeof *s->answers, by_time);
     put_quantile(j, "median_us", s, 50);
     put_quantile(j, "p99_us", s, 99);
-    cmd_json_number(j, "took_ms", s->took_ms);
-    cmd_json_end(j);
+    json_out_number(j, "took_ms", s->took_ms);
+    json_out_end(j);
 }
 
 static int send_all(struct send *s, struct err *e)

@@ -46,23 +46,23 @@ static void print_json(void *ctx, const struct store_event *v)
     const char *names[TEXTS];
     struct span texts[TEXTS];
     (void)ctx;
-    struct cmd_json *j = cmd_json_new();
-    cmd_json_number(j, "schema", 1);
-    cmd_json_number(j, "seq", v->seq);
+    struct json_out *j = json_out_new();
+    json_out_number(j, "schema", 1);
+    json_out_number(j, "seq", v->seq);
     texts_of(v, names, texts);
     for (int i = 0; i < TEXTS; i++)
-        cmd_json_text(j, names[i], texts[i]);
-    cmd_json_number(j, "received_ms", v->received_ms);
-    cmd_json_number(j, "due_ms", v->due_ms);
-    cmd_json_number(j, "done_ms", v->done_ms);
-    cmd_json_number(j, "attempts", v->attempts);
-    cmd_json_bool(j, "superseded", v->superseded);
+        json_out_text(j, names[i], texts[i]);
+    json_out_number(j, "received_ms", v->received_ms);
+    json_out_number(j, "due_ms", v->due_ms);
+    json_out_number(j, "done_ms", v->done_ms);
+    json_out_number(j, "attempts", v->attempts);
+    json_out_bool(j, "superseded", v->superseded);
     if (v->payload.at && json_scan(v->payload, accept, NULL) != NULL) /* it was changed in the database */
-        cmd_json_bytes(j, "payload", v->payload);
+        json_out_bytes(j, "payload", v->payload);
     else
-        cmd_json_raw(j, "payload", v->payload);
-    cmd_json_bytes(j, "body", v->body);
-    cmd_json_end(j);
+        json_out_raw(j, "payload", v->payload);
+    json_out_bytes(j, "body", v->body);
+    json_out_end(j);
 }
 
 static void print_text(void *ctx, const struct store_event *v)

@@ -77,18 +77,18 @@ static void print_row(const struct row *row)
 static void print_json(const struct row *row)
 {
     const struct span none = {0};
-    struct cmd_json *j = cmd_json_new();
-    cmd_json_number(j, "schema", 1);
-    cmd_json_text(j, "file", span_of(row->name));
-    cmd_json_text(j, "state", span_of(row->aside ? "aside" : "waiting"));
-    cmd_json_number(j, "received_ms", row->entry.received_ms);
-    cmd_json_text(j, "endpoint", *row->entry.endpoint ? span_of(row->entry.endpoint) : none);
-    cmd_json_text(j, "secret", *row->entry.secret ? span_of(row->entry.secret) : none);
-    cmd_json_text(j, "event_id", row->decoded ? row->event.id : none);
-    cmd_json_text(j, "type", row->decoded ? row->event.type : none);
-    cmd_json_number(j, "bytes", (int64_t)row->entry.body.len);
-    cmd_json_text(j, "why", row->why.code != ERR_NONE ? span_of(row->why.msg) : none);
-    cmd_json_end(j);
+    struct json_out *j = json_out_new();
+    json_out_number(j, "schema", 1);
+    json_out_text(j, "file", span_of(row->name));
+    json_out_text(j, "state", span_of(row->aside ? "aside" : "waiting"));
+    json_out_number(j, "received_ms", row->entry.received_ms);
+    json_out_text(j, "endpoint", *row->entry.endpoint ? span_of(row->entry.endpoint) : none);
+    json_out_text(j, "secret", *row->entry.secret ? span_of(row->entry.secret) : none);
+    json_out_text(j, "event_id", row->decoded ? row->event.id : none);
+    json_out_text(j, "type", row->decoded ? row->event.type : none);
+    json_out_number(j, "bytes", (int64_t)row->entry.body.len);
+    json_out_text(j, "why", row->why.code != ERR_NONE ? span_of(row->why.msg) : none);
+    json_out_end(j);
 }
 
 static void print_rest(const struct spool_names *names)
@@ -161,11 +161,11 @@ static void tell(void *ctx, const char *name, const struct err *why)
         fprintf(stderr, "%s: %s\n", name, why->msg);
         return;
     }
-    struct cmd_json *j = cmd_json_new();
-    cmd_json_number(j, "schema", 1);
-    cmd_json_text(j, "file", span_of(name));
-    cmd_json_text(j, "left", span_of(why->msg));
-    cmd_json_end(j);
+    struct json_out *j = json_out_new();
+    json_out_number(j, "schema", 1);
+    json_out_text(j, "file", span_of(name));
+    json_out_text(j, "left", span_of(why->msg));
+    json_out_end(j);
 }
 
 /* All that waits, a little at a time, so that the receivers get their turn. */
@@ -201,12 +201,12 @@ static int record_all(const struct config *c, struct store *s, struct told *t, s
 static void print_sum(const struct cmd *cmd, const struct spool_drain *sum)
 {
     if (cmd->json) {
-        struct cmd_json *j = cmd_json_new();
-        cmd_json_number(j, "schema", 1);
-        cmd_json_number(j, "recorded", sum->recorded);
-        cmd_json_number(j, "aside", sum->aside);
-        cmd_json_number(j, "refused", sum->refused);
-        cmd_json_end(j);
+        struct json_out *j = json_out_new();
+        json_out_number(j, "schema", 1);
+        json_out_number(j, "recorded", sum->recorded);
+        json_out_number(j, "aside", sum->aside);
+        json_out_number(j, "refused", sum->refused);
+        json_out_end(j);
         return;
     }
     printf("%lld recorded", (long long)sum->recorded);

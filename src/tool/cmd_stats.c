@@ -158,44 +158,44 @@ static int take_refusals(struct cmd_stats *s, const struct config *c, struct err
 
 /* ---- for programs ---- */
 
-static struct cmd_json *begin(const char *what)
+static struct json_out *begin(const char *what)
 {
-    struct cmd_json *j = cmd_json_new();
-    cmd_json_number(j, "schema", 1);
-    cmd_json_text(j, "what", span_of(what));
+    struct json_out *j = json_out_new();
+    json_out_number(j, "schema", 1);
+    json_out_text(j, "what", span_of(what));
     return j;
 }
 
 static void put_endpoint(const struct cmd_stats *s, const struct cmd_stats_endpoint *p)
 {
-    struct cmd_json *j = begin("endpoint");
-    cmd_json_text(j, "endpoint", span_of(p->name));
+    struct json_out *j = begin("endpoint");
+    json_out_text(j, "endpoint", span_of(p->name));
     for (int state = 0; state < 4; state++)
-        cmd_json_number(j, cmd_state_word(state), p->n[state]);
-    cmd_json_number(j, "quarantined", p->n[STORE_STATE_QUARANTINED]);
+        json_out_number(j, cmd_state_word(state), p->n[state]);
+    json_out_number(j, "quarantined", p->n[STORE_STATE_QUARANTINED]);
     if (p->oldest_ms) {
-        cmd_json_number(j, "oldest_ms", p->oldest_ms);
-        cmd_json_number(j, "lag_ms", s->cmd->now_ms - p->oldest_ms);
+        json_out_number(j, "oldest_ms", p->oldest_ms);
+        json_out_number(j, "lag_ms", s->cmd->now_ms - p->oldest_ms);
     } else {
-        cmd_json_raw(j, "oldest_ms", (struct span){0});
-        cmd_json_number(j, "lag_ms", 0);
+        json_out_raw(j, "oldest_ms", (struct span){0});
+        json_out_number(j, "lag_ms", 0);
     }
-    cmd_json_end(j);
+    json_out_end(j);
 }
 
 static void put_step(const struct cmd_stats_step *step)
 {
     if (!(step->new || step->again || step->ignored || step->quarantined || step->refused || step->failed))
         return;
-    struct cmd_json *j = begin("hour");
-    cmd_json_number(j, "hour_ms", step->start_ms);
-    cmd_json_number(j, "stored", step->new);
-    cmd_json_number(j, "duplicate", step->again);
-    cmd_json_number(j, "ignored", step->ignored);
-    cmd_json_number(j, "quarantined", step->quarantined);
-    cmd_json_number(j, "refused", step->refused);
-    cmd_json_number(j, "failed", step->failed);
-    cmd_json_end(j);
+    struct json_out *j = begin("hour");
+    json_out_number(j, "hour_ms", step->start_ms);
+    json_out_number(j, "stored", step->new);
+    json_out_number(j, "duplicate", step->again);
+    json_out_number(j, "ignored", step->ignored);
+    json_out_number(j, "quarantined", step->quarantined);
+    json_out_number(j, "refused", step->refused);
+    json_out_number(j, "failed", step->failed);
+    json_out_end(j);
 }
 
 static void print_json(const struct cmd_stats *s)
@@ -203,27 +203,27 @@ static void print_json(const struct cmd_stats *s)
     for (size_t i = 0; i < s->n_endpoints; i++)
         put_endpoint(s, &s->endpoint[i]);
     for (size_t i = 0; i < s->n_types; i++) {
-        struct cmd_json *j = begin("type");
-        cmd_json_text(j, "endpoint", span_of(s->type[i].endpoint));
-        cmd_json_text(j, "type", span_of(s->type[i].name));
-        cmd_json_number(j, "events", s->type[i].n);
-        cmd_json_end(j);
+        struct json_out *j = begin("type");
+        json_out_text(j, "endpoint", span_of(s->type[i].endpoint));
+        json_out_text(j, "type", span_of(s->type[i].name));
+        json_out_number(j, "events", s->type[i].n);
+        json_out_end(j);
     }
     for (size_t i = 0; i < s->n_steps; i++)
         put_step(&s->step[i]);
     for (size_t i = 0; i < s->n_secrets; i++) {
-        struct cmd_json *j = begin("secret");
-        cmd_json_text(j, "endpoint", span_of(s->secret[i].endpoint));
-        cmd_json_text(j, "secret", span_of(s->secret[i].name));
-        cmd_json_number(j, "last_match_ms", s->secret[i].last_ms);
-        cmd_json_number(j, "matches", s->secret[i].n);
-        cmd_json_end(j);
+        struct json_out *j = begin("secret");
+        json_out_text(j, "endpoint", span_of(s->secret[i].endpoint));
+        json_out_text(j, "secret", span_of(s->secret[i].name));
+        json_out_number(j, "last_match_ms", s->secret[i].last_ms);
+        json_out_number(j, "matches", s->secret[i].n);
+        json_out_end(j);
     }
-    struct cmd_json *j = begin("refused");
-    cmd_json_number(j, "since_ms", s->from_ms);
+    struct json_out *j = begin("refused");
+    json_out_number(j, "since_ms", s->from_ms);
     for (enum refusals_kind k = 0; k < REFUSALS_KINDS; k++)
-        cmd_json_number(j, refusals_word(k), s->refused[k]);
-    cmd_json_end(j);
+        json_out_number(j, refusals_word(k), s->refused[k]);
+    json_out_end(j);
 }
 
 /* ---- together ---- */

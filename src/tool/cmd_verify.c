@@ -89,12 +89,12 @@ static void check_one(void *ctx, const struct store_event *v)
     if (f != ALTERED)
         return;
     if (k->cmd->json) {
-        struct cmd_json *j = cmd_json_new();
-        cmd_json_number(j, "schema", 1);
-        cmd_json_number(j, "seq", v->seq);
-        cmd_json_text(j, "finding", span_of("altered"));
-        cmd_json_text(j, "what", span_of(what));
-        cmd_json_end(j);
+        struct json_out *j = json_out_new();
+        json_out_number(j, "schema", 1);
+        json_out_number(j, "seq", v->seq);
+        json_out_text(j, "finding", span_of("altered"));
+        json_out_text(j, "what", span_of(what));
+        json_out_end(j);
     } else if (k->n[f] <= TOLD_MAX) {
         printf("event %lld, ", (long long)v->seq);
         cmd_print_text(v->id, 0);
@@ -105,12 +105,12 @@ static void check_one(void *ctx, const struct store_event *v)
 static void print_sum(const struct check *k)
 {
     if (k->cmd->json) {
-        struct cmd_json *j = cmd_json_new();
-        cmd_json_number(j, "schema", 1);
+        struct json_out *j = json_out_new();
+        json_out_number(j, "schema", 1);
         for (int i = 0; i < FINDINGS; i++)
-            cmd_json_number(j, findings[i].name, k->n[i]);
-        cmd_json_number(j, "missing", k->missing);
-        cmd_json_end(j);
+            json_out_number(j, findings[i].name, k->n[i]);
+        json_out_number(j, "missing", k->missing);
+        json_out_end(j);
         return;
     }
     for (int i = 0; i < FINDINGS; i++)

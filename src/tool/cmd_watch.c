@@ -218,37 +218,37 @@ static void judge_spool(struct watch *w, const struct config *c)
         find(w, "%lld of the spool are set aside (spool record)", (long long)w->aside);
 }
 
-static void put_time(struct cmd_json *j, const char *name, int64_t ms)
+static void put_time(struct json_out *j, const char *name, int64_t ms)
 {
     if (ms)
-        cmd_json_number(j, name, ms);
+        json_out_number(j, name, ms);
     else
-        cmd_json_raw(j, name, (struct span){0});
+        json_out_raw(j, name, (struct span){0});
 }
 
 static void print_json(const struct watch *w, bool looked, const char *wrong)
 {
-    struct cmd_json *j = cmd_json_new();
-    cmd_json_number(j, "schema", 1);
-    cmd_json_bool(j, "ok", w->n_wrong == 0);
-    cmd_json_text(j, "wrong", w->n_wrong ? span_of(wrong) : (struct span){0});
+    struct json_out *j = json_out_new();
+    json_out_number(j, "schema", 1);
+    json_out_bool(j, "ok", w->n_wrong == 0);
+    json_out_text(j, "wrong", w->n_wrong ? span_of(wrong) : (struct span){0});
     if (looked) {
-        cmd_json_number(j, "waiting", w->n[WAITING]);
+        json_out_number(j, "waiting", w->n[WAITING]);
         put_time(j, "oldest_ms", w->oldest_ms);
-        cmd_json_number(j, "dead", w->n[DEAD]);
-        cmd_json_number(j, "quarantined", w->n[QUARANTINED]);
+        json_out_number(j, "dead", w->n[DEAD]);
+        json_out_number(j, "quarantined", w->n[QUARANTINED]);
         if (w->cmd->silence_ms)
             put_time(j, "latest_ms", w->latest_ms);
     }
-    cmd_json_number(j, "spooled", w->spooled);
+    json_out_number(j, "spooled", w->spooled);
     put_time(j, "spooled_ms", w->spooled_ms);
-    cmd_json_number(j, "spool_aside", w->aside);
+    json_out_number(j, "spool_aside", w->aside);
     for (enum refusals_kind k = 0; k < REFUSALS_KINDS; k++) {
         char name[32];
         snprintf(name, sizeof name, "refused_%s", refusals_word(k));
-        cmd_json_number(j, k == REFUSALS_FAILED ? "answered_5xx" : name, w->refused[k]);
+        json_out_number(j, k == REFUSALS_FAILED ? "answered_5xx" : name, w->refused[k]);
     }
-    cmd_json_end(j);
+    json_out_end(j);
 }
 
 /* What keeps events from being recorded comes first, and gives the exit code; else it is that of ERR_NOT_FOUND. */
@@ -270,7 +270,7 @@ int cmd_watch(const struct cmd *cmd, struct err *e)
         return err_set(e, ERR_MEMORY, "looking: out of memory");
     w->cmd = cmd;
     struct config *c = cmd_config_public(cmd, e);
-    bool known = c && (!cmd->endpoint || cmd_row_knows(c, cmd->endpoint) ||
+    bool known = c && (!cmd->endpoint || event_row_knows(c, cmd->endpoint) ||
                        err_set(e, ERR_NOT_FOUND, "there is no endpoint %s", cmd->endpoint) == 0);
     bool looked = known && read_store(w, c, e) == 0;
     if (looked)

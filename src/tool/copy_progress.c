@@ -8,15 +8,15 @@
 
 enum { MB = 1 << 20 };
 
-int cmd_tell_begin(struct cmd_tell *t, struct err *e)
+int copy_progress_begin(struct copy_progress *t, struct err *e)
 {
-    *t = (struct cmd_tell){.progress = progress_begin(0)};
+    *t = (struct copy_progress){.progress = progress_begin(0)};
     return signals_open(&t->signals, e);
 }
 
 static bool tell(void *ctx, const char *doing, int64_t done, int64_t all)
 {
-    struct cmd_tell *t = ctx;
+    struct copy_progress *t = ctx;
     char more[64];
     bool bytes = strcmp(doing, "copying") == 0;
     signals_take(&t->signals);
@@ -26,15 +26,15 @@ static bool tell(void *ctx, const char *doing, int64_t done, int64_t all)
     return t->signals.told == 0;
 }
 
-struct store_teller cmd_tell_teller(struct cmd_tell *t) { return (struct store_teller){tell, t}; }
+struct store_teller copy_progress_teller(struct copy_progress *t) { return (struct store_teller){tell, t}; }
 
-void cmd_tell_end(struct cmd_tell *t)
+void copy_progress_end(struct copy_progress *t)
 {
     progress_end(&t->progress);
     signals_close(&t->signals);
 }
 
-const char *cmd_tell_stamp(int64_t ms, char *out)
+const char *copy_progress_stamp(int64_t ms, char *out)
 {
     time_t seconds = (time_t)(ms / 1000);
     struct tm tm;
@@ -43,7 +43,7 @@ const char *cmd_tell_stamp(int64_t ms, char *out)
     return out;
 }
 
-const char *cmd_tell_size(int64_t bytes, char *out)
+const char *copy_progress_size(int64_t bytes, char *out)
 {
     snprintf(out, 32, "%.1f MB", (double)bytes / MB);
     return out;

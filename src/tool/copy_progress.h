@@ -9,20 +9,20 @@
 #include "signals.h"
 #include "store/store_keep.h"
 
-struct cmd_tell {
+struct copy_progress {
     struct progress progress;
     struct signals signals;
     const char *doing;
 };
 
-int cmd_tell_begin(struct cmd_tell *t, struct err *e);
-struct store_teller cmd_tell_teller(struct cmd_tell *t);
-void cmd_tell_end(struct cmd_tell *t); /* before anything is printed; the zero value is legal */
+int copy_progress_begin(struct copy_progress *t, struct err *e);
+struct store_teller copy_progress_teller(struct copy_progress *t);
+void copy_progress_end(struct copy_progress *t); /* before anything is printed; the zero value is legal */
 
 /* "20261125T191500Z" of a time in ms, into 32 bytes at `out`, which is returned. */
-const char *cmd_tell_stamp(int64_t ms, char *out);
+const char *copy_progress_stamp(int64_t ms, char *out);
 
 /* "12.3 MB" of a number of bytes, the same way. */
-const char *cmd_tell_size(int64_t bytes, char *out);
+const char *copy_progress_size(int64_t bytes, char *out);
 
 #endif

@@ -8,32 +8,32 @@
 
 enum { WAITING = 0, DONE = 1 };
 
-static void put_time(struct cmd_json *j, const char *name, bool known, int64_t ms)
+static void put_time(struct json_out *j, const char *name, bool known, int64_t ms)
 {
     if (known)
-        cmd_json_number(j, name, ms);
+        json_out_number(j, name, ms);
     else
-        cmd_json_raw(j, name, (struct span){0});
+        json_out_raw(j, name, (struct span){0});
 }
 
 static void print_json(const struct store_event *v)
 {
-    struct cmd_json *j = cmd_json_new();
-    cmd_json_number(j, "schema", 1);
-    cmd_json_number(j, "seq", v->seq);
-    cmd_json_text(j, "endpoint", v->endpoint);
-    cmd_json_text(j, "event_id", v->id);
-    cmd_json_text(j, "type", v->type);
-    cmd_json_text(j, "resource_type", v->resource_type);
-    cmd_json_text(j, "resource_id", v->resource_id);
-    cmd_json_text(j, "created_at", v->created_at);
-    cmd_json_number(j, "received_ms", v->received_ms);
-    cmd_json_text(j, "state", span_of(cmd_state_word(v->state)));
-    cmd_json_number(j, "attempts", v->attempts);
+    struct json_out *j = json_out_new();
+    json_out_number(j, "schema", 1);
+    json_out_number(j, "seq", v->seq);
+    json_out_text(j, "endpoint", v->endpoint);
+    json_out_text(j, "event_id", v->id);
+    json_out_text(j, "type", v->type);
+    json_out_text(j, "resource_type", v->resource_type);
+    json_out_text(j, "resource_id", v->resource_id);
+    json_out_text(j, "created_at", v->created_at);
+    json_out_number(j, "received_ms", v->received_ms);
+    json_out_text(j, "state", span_of(cmd_state_word(v->state)));
+    json_out_number(j, "attempts", v->attempts);
     put_time(j, "due_ms", v->state == WAITING, v->due_ms);
     put_time(j, "done_ms", v->state == DONE && v->done_ms, v->done_ms);
-    cmd_json_bool(j, "superseded", v->superseded);
-    cmd_json_end(j);
+    json_out_bool(j, "superseded", v->superseded);
+    json_out_end(j);
 }
 
 /* "01-29 20:32", of another year "2025-01-29". */
@@ -57,7 +57,7 @@ static void print_due(const struct store_event *v, int64_t now_ms)
     printf("%-6s", text);
 }
 
-static void print_narrow(const struct cmd_row *r, const struct store_event *v)
+static void print_narrow(const struct event_row *r, const struct store_event *v)
 {
     if (r->rows == 0)
         printf("%6s  %-11s  %-7s  %5s  %-6s  %-8s  %s\n", "SEQ", "RECEIVED", "STATE", "TRIES", "DUE", "ENDPOINT",
@@ -73,7 +73,7 @@ static void print_narrow(const struct cmd_row *r, const struct store_event *v)
     printf("\n");
 }
 
-static void print_wide(const struct cmd_row *r, const struct store_event *v)
+static void print_wide(const struct event_row *r, const struct store_event *v)
 {
     char received[32], due[32];
     if (r->rows == 0)
@@ -91,9 +91,9 @@ static void print_wide(const struct cmd_row *r, const struct store_event *v)
     printf("\n");
 }
 
-void cmd_row_print(void *row, const struct store_event *v)
+void event_row_print(void *row, const struct store_event *v)
 {
-    struct cmd_row *r = row;
+    struct event_row *r = row;
     if (r->json)
         print_json(v);
     else if (r->wide)
@@ -103,7 +103,7 @@ void cmd_row_print(void *row, const struct store_event *v)
     r->rows++;
 }
 
-bool cmd_row_knows(const struct config *c, const char *endpoint)
+bool event_row_knows(const struct config *c, const char *endpoint)
 {
     for (size_t i = 0; i < c->n_endpoints; i++)
         if (strcmp(c->names[i], endpoint) == 0)

@@ -7,16 +7,16 @@
 
 #include "cmd.h"
 
-struct cmd_row {
+struct event_row {
     bool json, wide;
     int64_t now_ms; /* what is due is told from here on */
     int64_t rows;   /* printed so far; a heading stands before the first */
 };
 
-/* A store_each, with a struct cmd_row as its context. */
-void cmd_row_print(void *row, const struct store_event *v);
+/* A store_each, with a struct event_row as its context. */
+void event_row_print(void *row, const struct store_event *v);
 
 /* Is this an endpoint of the configuration? One that has no events may still be misspelt. */
-bool cmd_row_knows(const struct config *c, const char *endpoint);
+bool event_row_knows(const struct config *c, const char *endpoint);
 
 #endif

@@ -153,7 +153,7 @@ static int end(struct writer *w, struct span body)
     return w->failed ? -1 : 0;
 }
 
-int cmd_line_write(struct buf *out, const struct store_event *v)
+int export_line_write(struct buf *out, const struct store_event *v)
 {
     struct writer w = {out, false, true};
     char digest[2 * VERIFY_DIGEST + 1];
@@ -178,7 +178,7 @@ int cmd_line_write(struct buf *out, const struct store_event *v)
     return end(&w, v->body);
 }
 
-int cmd_line_write_quarantined(struct buf *out, const struct store_quarantined *row)
+int export_line_write_quarantined(struct buf *out, const struct store_quarantined *row)
 {
     struct writer w = {out, false, true};
     begin(&w, "quarantine", row->endpoint);
@@ -201,11 +201,11 @@ static const struct {
 } members[] = {
 #define TEXT(field) \
     { \
-#field, false, offsetof(struct cmd_line, field) \
+#field, false, offsetof(struct export_line, field) \
     }
 #define NUMBER(field) \
     { \
-#field, true, offsetof(struct cmd_line, field) \
+#field, true, offsetof(struct export_line, field) \
     }
     TEXT(kind),           TEXT(endpoint),      TEXT(event_id),    TEXT(type),       TEXT(resource_type),
     TEXT(secret),         TEXT(signature),     TEXT(state),       TEXT(error),      TEXT(reason),
@@ -218,7 +218,7 @@ static const struct {
 enum { MEMBERS = sizeof members / sizeof *members };
 
 /* `data` is as long as the line: no member is longer than its text. */
-static const char *take_text(struct cmd_line *line, struct span value, bool base64, struct span *out)
+static const char *take_text(struct export_line *line, struct span value, bool base64, struct span *out)
 {
     struct span inside = json_string(value);
     char *to = line->data.at + line->data.len;
@@ -246,7 +246,7 @@ static const char *take_number(struct span value, int64_t *out)
 
 static const char *visit(void *ctx, const struct json_member *m)
 {
-    struct cmd_line *line = ctx;
+    struct export_line *line = ctx;
     if (span_equal(m->value, span_of("null")))
         return NULL;
     if (json_spells(m->name, "body_base64"))
@@ -259,7 +259,7 @@ static const char *visit(void *ctx, const struct json_member *m)
     return NULL;
 }
 
-static int read_state(struct cmd_line *line, struct err *e)
+static int read_state(struct export_line *line, struct err *e)
 {
     char word[16];
     line->state_number = -1;
@@ -270,7 +270,7 @@ static int read_state(struct cmd_line *line, struct err *e)
     return line->state_number >= 0 ? 0 : err_set(e, ERR_UNDECODABLE, "its state is none");
 }
 
-static int check(struct cmd_line *line, struct err *e)
+static int check(struct export_line *line, struct err *e)
 {
     line->quarantined = span_equal(line->kind, span_of("quarantine"));
     if (line->schema != 1)
@@ -287,10 +287,10 @@ static int check(struct cmd_line *line, struct err *e)
     return read_state(line, e);
 }
 
-int cmd_line_read(struct cmd_line *line, struct span text, struct err *e)
+int export_line_read(struct export_line *line, struct span text, struct err *e)
 {
     struct buf data = line->data;
-    *line = (struct cmd_line){.data = data};
+    *line = (struct export_line){.data = data};
     line->data.len = 0;
     if (buf_room(&line->data, text.len + 1, TEXT_SIZE_MAX) < text.len)
         return err_set(e, ERR_MEMORY, "it is too long");

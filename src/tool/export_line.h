@@ -11,11 +11,11 @@
 #include "store/store.h"
 
 /* Add a line, its newline included; -1 when memory is out. */
-int cmd_line_write(struct buf *out, const struct store_event *v);
-int cmd_line_write_quarantined(struct buf *out, const struct store_quarantined *row);
+int export_line_write(struct buf *out, const struct store_event *v);
+int export_line_write_quarantined(struct buf *out, const struct store_quarantined *row);
 
 /* A line as read; the spans live as long as the line's text and `data` do. Absent: NULL, numbers 0. */
-struct cmd_line {
+struct export_line {
     struct buf data; /* to be released; emptied by the next read */
     struct span kind, endpoint, event_id, type, resource_type, secret, signature, state, error, payload_sha256,
         reason, body;
@@ -29,6 +29,6 @@ struct cmd_line {
  * Read a line. Members that are not known are passed over.
  * errors: ERR_UNDECODABLE  why it is none; ERR_MEMORY
  */
-int cmd_line_read(struct cmd_line *line, struct span text, struct err *e);
+int export_line_read(struct export_line *line, struct span text, struct err *e);
 
 #endif

@@ -17,9 +17,9 @@ static void *must(void *memory)
     return memory;
 }
 
-static cJSON *tree(struct cmd_json *j) { return (cJSON *)(void *)j; }
+static cJSON *tree(struct json_out *j) { return (cJSON *)(void *)j; }
 
-static void put(struct cmd_json *j, const char *name, cJSON *value)
+static void put(struct json_out *j, const char *name, cJSON *value)
 {
     cJSON_AddItemToObject(tree(j), name, must(value));
 }
@@ -32,9 +32,9 @@ static char *copy(struct span text)
     return c;
 }
 
-struct cmd_json *cmd_json_new(void) { return must(cJSON_CreateObject()); }
+struct json_out *json_out_new(void) { return must(cJSON_CreateObject()); }
 
-void cmd_json_text(struct cmd_json *j, const char *name, struct span value)
+void json_out_text(struct json_out *j, const char *name, struct span value)
 {
     char *text = value.at ? copy(value) : NULL;
     put(j, name, text ? cJSON_CreateString(text) : cJSON_CreateNull());
@@ -61,30 +61,30 @@ static bool is_text(struct span s)
     return true;
 }
 
-void cmd_json_bytes(struct cmd_json *j, const char *name, struct span value)
+void json_out_bytes(struct json_out *j, const char *name, struct span value)
 {
     char called[64];
     if (!value.at || is_text(value)) {
-        cmd_json_text(j, name, value);
+        json_out_text(j, name, value);
         return;
     }
     char *text = must(malloc(base64_size(value.len) + 1));
     base64_encode(value, text);
     snprintf(called, sizeof called, "%s_base64", name);
-    cmd_json_text(j, called, (struct span){text, base64_size(value.len)});
+    json_out_text(j, called, (struct span){text, base64_size(value.len)});
     free(text);
 }
 
-void cmd_json_number(struct cmd_json *j, const char *name, int64_t value)
+void json_out_number(struct json_out *j, const char *name, int64_t value)
 {
     char text[24]; /* as text: a double would lose digits above 2^53 */
     snprintf(text, sizeof text, "%lld", (long long)value);
     put(j, name, cJSON_CreateRaw(text));
 }
 
-void cmd_json_bool(struct cmd_json *j, const char *name, bool value) { put(j, name, cJSON_CreateBool(value)); }
+void json_out_bool(struct json_out *j, const char *name, bool value) { put(j, name, cJSON_CreateBool(value)); }
 
-void cmd_json_raw(struct cmd_json *j, const char *name, struct span json)
+void json_out_raw(struct json_out *j, const char *name, struct span json)
 {
     char *text = json.at ? copy(json) : NULL;
     for (char *c = text; c && *c; c++)
@@ -94,7 +94,7 @@ void cmd_json_raw(struct cmd_json *j, const char *name, struct span json)
     free(text);
 }
 
-void cmd_json_end(struct cmd_json *j)
+void json_out_end(struct json_out *j)
 {
     char *text = must(cJSON_PrintUnformatted(tree(j)));
     puts(text);

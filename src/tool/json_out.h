@@ -9,16 +9,16 @@
 
 #include <stdint.h>
 
-struct cmd_json;
+struct json_out;
 
-struct cmd_json *cmd_json_new(void); /* memory that runs out ends the program: a tool has nothing else to do */
-void cmd_json_text(struct cmd_json *j, const char *name, struct span value); /* null for the absent span */
+struct json_out *json_out_new(void); /* memory that runs out ends the program: a tool has nothing else to do */
+void json_out_text(struct json_out *j, const char *name, struct span value); /* null for the absent span */
 /* Bytes: as text under `name`, or in base64 under "NAME_base64" where they are no text that JSON can hold. */
-void cmd_json_bytes(struct cmd_json *j, const char *name, struct span value);
-void cmd_json_number(struct cmd_json *j, const char *name, int64_t value);
-void cmd_json_bool(struct cmd_json *j, const char *name, bool value);
-void cmd_json_raw(struct cmd_json *j, const char *name,
+void json_out_bytes(struct json_out *j, const char *name, struct span value);
+void json_out_number(struct json_out *j, const char *name, int64_t value);
+void json_out_bool(struct json_out *j, const char *name, bool value);
+void json_out_raw(struct json_out *j, const char *name,
                   struct span json);   /* JSON text as it is; null for the absent span */
-void cmd_json_end(struct cmd_json *j); /* print it on one line, and free it */
+void json_out_end(struct json_out *j); /* print it on one line, and free it */
 
 #endif

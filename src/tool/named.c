@@ -18,7 +18,7 @@ static struct {
     struct one {
         char *path;
         int fd;
-    } *list;
+    } * list;
     size_t n, cap;
 } opened;
 

@@ -16,10 +16,11 @@ static const char *const how[] = {"belongs to another user", "may be written by 
 
 static int refuse(const char *path, const struct trust_weak *weak, struct err *e)
 {
-    return err_set(e, ERR_READONLY,
-                   "root does not act on %s: %s %s, who could lead it elsewhere; run this as the receiver's user, or give "
-                   "the database's folder to that user",
-                   path, weak->path, how[weak->why]);
+    return err_set(
+        e, ERR_READONLY,
+        "root does not act on %s: %s %s, who could lead it elsewhere; run this as the receiver's user, or give "
+        "the database's folder to that user",
+        path, weak->path, how[weak->why]);
 }
 
 /* Root itself acts where only root could have arranged what it will find. */
@@ -105,8 +106,8 @@ int owner_find(const struct config *c, const char *database, struct owner *o, st
 
 int owner_become(const struct owner *o, struct err *e)
 {
-    bool failed = take_groups(o) != 0 || setresgid(o->gid, o->gid, o->gid) != 0 ||
-                  setresuid(o->uid, o->uid, o->uid) != 0;
+    bool failed =
+        take_groups(o) != 0 || setresgid(o->gid, o->gid, o->gid) != 0 || setresuid(o->uid, o->uid, o->uid) != 0;
     if (failed)
         return err_set(e, ERR_SYSTEM, "becoming the owner of the database's folder, user %u: %s", (unsigned)o->uid,
                        strerror(errno));

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-static int add_id(struct cmd_person *p, struct span id)
+static int add_id(struct person *p, struct span id)
 {
     if (p->n == p->cap) {
         size_t cap = p->cap ? 2 * p->cap : 16;
@@ -20,7 +20,7 @@ static int add_id(struct cmd_person *p, struct span id)
     return p->ids[p->n] ? (p->n++, 0) : -1;
 }
 
-static bool knows(const struct cmd_person *p, struct span id)
+static bool knows(const struct person *p, struct span id)
 {
     for (size_t i = 0; i < p->n; i++)
         if (span_equal(id, span_of(p->ids[i])))
@@ -28,7 +28,7 @@ static bool knows(const struct cmd_person *p, struct span id)
     return false;
 }
 
-int cmd_person_add(struct cmd_person *p, const struct cmd_person *other)
+int person_add(struct person *p, const struct person *other)
 {
     for (size_t i = 0; i < other->n; i++)
         if (!knows(p, span_of(other->ids[i])) && add_id(p, span_of(other->ids[i])) != 0)
@@ -37,7 +37,7 @@ int cmd_person_add(struct cmd_person *p, const struct cmd_person *other)
 }
 
 struct collect {
-    struct cmd_person *person;
+    struct person *person;
     bool failed, named; /* the latest event names the client */
 };
 
@@ -50,8 +50,7 @@ static void add_resource(void *ctx, const struct store_event *v)
 }
 
 /* The ids by which bodies in quarantine are found: those of the command line, and of the events' resources. */
-static int collect_ids(struct cmd_person *p, struct store *s, bool links_last, int64_t *seqs, int64_t n,
-                       struct err *e)
+static int collect_ids(struct person *p, struct store *s, bool links_last, int64_t *seqs, int64_t n, struct err *e)
 {
     const struct store_filter any = {.state = -1};
     const char *const given[] = {p->cmd->client_id, p->cmd->resource_id};
@@ -74,11 +73,11 @@ static int collect_ids(struct cmd_person *p, struct store *s, bool links_last, i
     return c.failed ? err_set(e, ERR_MEMORY, "choosing events: out of memory") : 0;
 }
 
-int64_t cmd_person_open(struct cmd_person *p, const struct cmd *cmd, struct store *s, bool links_last, int64_t **seqs,
-                        struct err *e)
+int64_t person_open(struct person *p, const struct cmd *cmd, struct store *s, bool links_last, int64_t **seqs,
+                    struct err *e)
 {
     struct store_filter f = cmd_filter(cmd);
-    *p = (struct cmd_person){.cmd = cmd};
+    *p = (struct person){.cmd = cmd};
     *seqs = NULL;
     f.limit = INT64_MAX;
     if (verify_open_keyless(&p->verifier, e) != 0)
@@ -88,17 +87,17 @@ int64_t cmd_person_open(struct cmd_person *p, const struct cmd *cmd, struct stor
         return n;
     free(*seqs);
     *seqs = NULL;
-    cmd_person_release(p);
+    person_release(p);
     return -1;
 }
 
-void cmd_person_release(struct cmd_person *p)
+void person_release(struct person *p)
 {
     for (size_t i = 0; i < p->n; i++)
         free(p->ids[i]);
     free(p->ids);
     verify_close(p->verifier);
-    *p = (struct cmd_person){0};
+    *p = (struct person){0};
 }
 
 static bool is_word(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
@@ -114,7 +113,7 @@ static bool stands_in(const char *id, struct span body)
     return false;
 }
 
-static bool names(const struct cmd_person *p, const struct store_quarantined *row)
+static bool names(const struct person *p, const struct store_quarantined *row)
 {
     struct event event;
     const struct verified *body = verify_trusted(p->verifier, 0, "", "", NULL, row->body);
@@ -126,7 +125,7 @@ static bool names(const struct cmd_person *p, const struct store_quarantined *ro
     return (event.client_id.at && knows(p, event.client_id)) || (event.resource_id.at && knows(p, event.resource_id));
 }
 
-bool cmd_person_has(const struct cmd_person *p, const struct store_quarantined *row)
+bool person_has(const struct person *p, const struct store_quarantined *row)
 {
     const struct cmd *cmd = p->cmd;
     if (cmd->endpoint && !span_equal(row->endpoint, span_of(cmd->endpoint)))

@@ -10,7 +10,7 @@
 
 #include "cmd.h"
 
-struct cmd_person {
+struct person {
     const struct cmd *cmd;
     struct verifier *verifier; /* for bodies that are ours already */
     char **ids;                /* n of them: the client, the resource, and the resources of its events */
@@ -23,14 +23,14 @@ struct cmd_person {
  * out:    how many, with *seqs to be freed and *p to be released; or -1 and *e
  * errors: ERR_NOT_FOUND  an argument that is no event
  */
-int64_t cmd_person_open(struct cmd_person *p, const struct cmd *cmd, struct store *s, bool links_last, int64_t **seqs,
-                        struct err *e);
-void cmd_person_release(struct cmd_person *p);
+int64_t person_open(struct person *p, const struct cmd *cmd, struct store *s, bool links_last, int64_t **seqs,
+                    struct err *e);
+void person_release(struct person *p);
 
 /* Know the ids of another, too; -1: memory is out. */
-int cmd_person_add(struct cmd_person *p, const struct cmd_person *other);
+int person_add(struct person *p, const struct person *other);
 
 /* Is a row of quarantine meant? */
-bool cmd_person_has(const struct cmd_person *p, const struct store_quarantined *row);
+bool person_has(const struct person *p, const struct store_quarantined *row);
 
 #endif

@@ -93,7 +93,7 @@ static void serve(int fd)
     _exit(0);
 }
 
-int doctor_root_begin(struct err *e)
+int root_helper_begin(struct err *e)
 {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
@@ -108,7 +108,7 @@ int doctor_root_begin(struct err *e)
     return pid > 0 ? 0 : err_set(e, ERR_SYSTEM, "starting a process: %s", strerror(errno));
 }
 
-bool doctor_root_is_there(void) { return helper >= 0; }
+bool root_helper_is_there(void) { return helper >= 0; }
 
 static void ask(const struct question *q, struct answer *a)
 {
@@ -120,7 +120,7 @@ static void ask(const struct question *q, struct answer *a)
         *a = (struct answer){.error = -1};
 }
 
-int doctor_root_try(const struct passwd *who, const char *path, int mode)
+int root_helper_try(const struct passwd *who, const char *path, int mode)
 {
     struct question q = {.what = TRY, .mode = mode};
     struct answer a;
@@ -130,7 +130,7 @@ int doctor_root_try(const struct passwd *who, const char *path, int mode)
     return a.error;
 }
 
-bool doctor_root_has_open(const char *pid, const struct stat *a, const struct stat *b)
+bool root_helper_has_open(const char *pid, const struct stat *a, const struct stat *b)
 {
     struct question q = {.what = HAS_OPEN, .dev = {a->st_dev, b->st_dev}, .ino = {a->st_ino, b->st_ino}};
     struct answer said;
@@ -139,7 +139,7 @@ bool doctor_root_has_open(const char *pid, const struct stat *a, const struct st
     return said.error == 1;
 }
 
-void doctor_root_program(const char *pid, char *exe)
+void root_helper_program(const char *pid, char *exe)
 {
     struct question q = {.what = PROGRAM};
     struct answer a;

@@ -14,17 +14,17 @@
 #include <sys/stat.h>
 
 /* Start that process; it ends with this one. errors: ERR_SYSTEM */
-int doctor_root_begin(struct err *e);
-bool doctor_root_is_there(void);
+int root_helper_begin(struct err *e);
+bool root_helper_is_there(void);
 
 /* What access() with this mode of a path fails with for that user: 0, an errno, or -1: it could not be tried. */
-int doctor_root_try(const struct passwd *who, const char *path, int mode);
+int root_helper_try(const struct passwd *who, const char *path, int mode);
 
 /*
  * Does a process have one of two files open? *exe, of PATH_MAX bytes: the program it runs, "" where that is not known.
  * Without such a process this one looks for itself.
  */
-bool doctor_root_has_open(const char *pid, const struct stat *a, const struct stat *b);
-void doctor_root_program(const char *pid, char *exe);
+bool root_helper_has_open(const char *pid, const struct stat *a, const struct stat *b);
+void root_helper_program(const char *pid, char *exe);
 
 #endif

@@ -8,25 +8,25 @@
 
 #include <stddef.h>
 
-enum reach {
-    REACH_NARROW,  /* its owner and its group, or nothing is known */
-    REACH_MACHINE, /* any user of this machine */
-    REACH_NETWORK  /* any machine that finds a way to it */
+enum exposure {
+    EXPOSURE_NARROW,  /* its owner and its group, or nothing is known */
+    EXPOSURE_MACHINE, /* any user of this machine */
+    EXPOSURE_NETWORK  /* any machine that finds a way to it */
 };
 
 /*
  * Of a listening socket.
  * out: `name` (size bytes, at least 1) has its path, "@NAME" or "ADDRESS:PORT"; empty where it cannot be told
  */
-enum reach reach_socket(int fd, char *name, size_t size);
+enum exposure exposure_socket(int fd, char *name, size_t size);
 
 /* Of a unix socket's file: its mode and those of the folders above it. */
-enum reach reach_file(const char *path);
+enum exposure exposure_file(const char *path);
 
 /* Of an address as a web server's configuration has it, "127.0.0.1" or "localhost", without its port. */
-enum reach reach_address(const char *host);
+enum exposure exposure_address(const char *host);
 
 /* For a message: "any user of this machine". Static. */
-const char *reach_who(enum reach reach);
+const char *exposure_who(enum exposure reach);
 
 #endif

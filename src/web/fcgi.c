@@ -24,12 +24,12 @@ enum {
     OTHER_FILES = 32,      /* descriptors for the store, the log and what is read again; not for connections */
     SLOW_MS = 1000,        /* where all places are taken, a request that is not whole by then makes room */
     BATCH_BYTES = 4 << 20, /* bodies in one batch */
-    GATHERED = 8,         /* so many of the largest requests are gathered at a time; others wait in their sockets */
-    PEEK = 65536,         /* a larger request is never seen whole in the socket's buffer */
-    GATHER_BYTES = 16384, /* one that is not whole by then is gathered: a writer that polls, as Apache does, */
-    GATHER_RECORDS = 16,  /* stops at a quarter of the buffer, and each record counts for more than its bytes */
-    TICK_MS = 250,        /* and one that does not move on for so long: its writer may be blocked before either */
-    GRACE_MS = 500        /* after TERM, for requests that are on their way */
+    GATHERED = 8,          /* so many of the largest requests are gathered at a time; others wait in their sockets */
+    PEEK = 65536,          /* a larger request is never seen whole in the socket's buffer */
+    GATHER_BYTES = 16384,  /* one that is not whole by then is gathered: a writer that polls, as Apache does, */
+    GATHER_RECORDS = 16,   /* stops at a quarter of the buffer, and each record counts for more than its bytes */
+    TICK_MS = 250,         /* and one that does not move on for so long: its writer may be blocked before either */
+    GRACE_MS = 500         /* after TERM, for requests that are on their way */
 };
 
 struct connection {

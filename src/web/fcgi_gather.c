@@ -11,7 +11,8 @@ enum { STEP = 4096, RECORD_MAX = 8 + 65535 + 255 };
 
 size_t fcgi_gather_limit(size_t max_body)
 {
-    return FCGI_PARAMS_MAX + 2 * max_body + (size_t)2 * RECORD_MAX; /* twice: records may be small, and their headers count */
+    return FCGI_PARAMS_MAX + 2 * max_body +
+           (size_t)2 * RECORD_MAX; /* twice: records may be small, and their headers count */
 }
 
 /* A body that is known to be too long: records that have been walked over since are dropped. */

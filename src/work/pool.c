@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "pool_impl.h"
 
-
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>

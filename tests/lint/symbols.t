@@ -9,18 +9,8 @@ use lib "$FindBin::Bin/../lib";
 use Test::More;
 use Source;
 
-# A second struct: struct verified, which only verify.c can make. And files that had another name, until their symbols follow.
+# A second struct: struct verified, which only verify.c can make.
 my %ALSO = ('event/verify.c' => ['verified']);
-my %STILL = (
-    'base/lock.c' => 'store_lock', 'config/startup.c' => 'find', 'web/exposure.c' => 'reach', 'web/cgi.c' => 'web_cgi',
-    'web/fcgi.c' => 'web_fcgi', 'tool/json_out.c' => 'cmd_json', 'tool/event_row.c' => 'cmd_row',
-    'tool/export_line.c' => 'cmd_line', 'tool/person.c' => 'cmd_person', 'tool/copy_progress.c' => 'cmd_tell',
-    'tool/as_root.c' => 'cmd_root', 'tool/root_helper.c' => 'doctor_root',
-    map({ $_ => 'directory' } grep { m{^store/maildir/} } sources('c')),
-    map({ $_ => 'store_sqlite' } grep { m{^store/sqlite/} } sources('c')),
-);
-push @{ $ALSO{$_} }, $STILL{$_} for keys %STILL;
-
 my %object = objects($ENV{OBJ} // 'build/obj');
 plan skip_all => 'nothing is built yet' if !%object;
 my %file = reverse %object;

@@ -8,8 +8,8 @@ static bool near(const char *typed, const char *word) { return near_typo(typed, 
 static void one_letter_is_a_slip(void **state)
 {
     (void)state;
-    static const char *const slips[] = {"roup", "goup", "grou", "agroup", "grooup", "groups", "xroup", "grxup", "groux",
-                                        "rgoup", "gruop", "gropu", "group"};
+    static const char *const slips[] = {"roup",  "goup",  "grou",  "agroup", "grooup", "groups", "xroup",
+                                        "grxup", "groux", "rgoup", "gruop",  "gropu",  "group"};
     for (size_t i = 0; i < sizeof slips / sizeof *slips; i++)
         assert_true(near(slips[i], "group"));
 }

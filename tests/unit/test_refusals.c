@@ -58,7 +58,10 @@ static int64_t sum(enum refusals_kind kind, int64_t since_ms, int64_t before_ms)
     return refusals_sum(&log, kind, since_ms, before_ms);
 }
 
-static int64_t signatures(int64_t since_ms, int64_t before_ms) { return sum(REFUSALS_SIGNATURE, since_ms, before_ms); }
+static int64_t signatures(int64_t since_ms, int64_t before_ms)
+{
+    return sum(REFUSALS_SIGNATURE, since_ms, before_ms);
+}
 
 static void each_code_is_counted_as_its_kind(void **state)
 {

@@ -76,8 +76,7 @@ static void the_vectors_of_rfc_4231_hold(void **state)
         const char *digest;
     } cases[] = {
         {{k20, 20}, TEXT("Hi There"), "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
-        {TEXT("Jefe"),
-         TEXT("what do ya want for nothing?"),
+        {TEXT("Jefe"), TEXT("what do ya want for nothing?"),
          "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
         {{kaa, 20}, {data50, 50}, "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe"},
         {{kaa, 131},

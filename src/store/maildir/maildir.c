@@ -18,7 +18,7 @@
 static const char *const folders[] = {"tmp", "new", "cur", "done", "dead"}; /* the receiver writes the first two */
 enum { FOLDERS = sizeof folders / sizeof *folders, WRITTEN = 2 };
 
-int directory_path(const struct directory *d, char *out, struct err *e, const char *format, ...)
+int maildir_path(const struct maildir *d, char *out, struct err *e, const char *format, ...)
 {
     va_list ap;
     va_start(ap, format);
@@ -28,7 +28,7 @@ int directory_path(const struct directory *d, char *out, struct err *e, const ch
     return head + tail < PATH_MAX ? 0 : err_set(e, ERR_CONFIG, "%s: the path is too long", d->path);
 }
 
-int directory_error(const char *doing, const char *path, struct err *e)
+int maildir_error(const char *doing, const char *path, struct err *e)
 {
     int os = errno;
     enum err_code code = os == ENOSPC || os == EDQUOT                 ? ERR_FULL
@@ -38,13 +38,13 @@ int directory_error(const char *doing, const char *path, struct err *e)
     return err_set(e, code, "%s %s: %s; see complycube-inbox doctor", doing, path, strerror(os));
 }
 
-static mode_t folder_mode(const struct directory *d) { return d->group == (gid_t)-1 ? 0700 : 02770; }
-static mode_t file_mode(const struct directory *d) { return d->group == (gid_t)-1 ? 0600 : 0640; }
+static mode_t folder_mode(const struct maildir *d) { return d->group == (gid_t)-1 ? 0700 : 02770; }
+static mode_t file_mode(const struct maildir *d) { return d->group == (gid_t)-1 ? 0600 : 0640; }
 
-gid_t directory_group(const struct directory *d) { return d->group; }
+gid_t maildir_group(const struct maildir *d) { return d->group; }
 
 /* One of ours that a crash left with less than its mode is put right. */
-int directory_make_folder(const struct directory *d, const char *path, struct err *e)
+int maildir_make_folder(const struct maildir *d, const char *path, struct err *e)
 {
     struct stat st;
     bool made, changed;
@@ -55,39 +55,39 @@ int directory_make_folder(const struct directory *d, const char *path, struct er
     return files_fit(path, folder_mode(d), d->group, &changed, e);
 }
 
-void directory_know(struct directory *d, const char *endpoint)
+void maildir_know(struct maildir *d, const char *endpoint)
 {
     for (size_t i = 0; i < d->n_endpoints; i++)
         if (strcmp(d->endpoint[i], endpoint) == 0)
             return;
-    if (d->n_endpoints < DIRECTORY_ENDPOINTS_MAX)
+    if (d->n_endpoints < MAILDIR_ENDPOINTS_MAX)
         snprintf(d->endpoint[d->n_endpoints++], sizeof d->endpoint[0], "%s", endpoint);
 }
 
-int directory_lock_path(const struct directory *d, const char *endpoint, char *path, size_t size)
+int maildir_lock_path(const struct maildir *d, const char *endpoint, char *path, size_t size)
 {
     return snprintf(path, size, "%s/%s/lock", d->path, endpoint) < (int)size ? 0 : -1;
 }
 
-int directory_make(struct directory *d, const char *endpoint, struct err *e)
+int maildir_make(struct maildir *d, const char *endpoint, struct err *e)
 {
     char path[PATH_MAX];
-    directory_know(d, endpoint);
-    if (directory_path(d, path, e, "%s", endpoint) != 0 || directory_make_folder(d, path, e) != 0)
+    maildir_know(d, endpoint);
+    if (maildir_path(d, path, e, "%s", endpoint) != 0 || maildir_make_folder(d, path, e) != 0)
         return -1;
     for (size_t i = 0; i < FOLDERS; i++)
-        if (directory_path(d, path, e, "%s/%s", endpoint, folders[i]) != 0 || directory_make_folder(d, path, e) != 0)
+        if (maildir_path(d, path, e, "%s/%s", endpoint, folders[i]) != 0 || maildir_make_folder(d, path, e) != 0)
             return -1;
-    if (directory_lock_path(d, endpoint, path, sizeof path) != 0)
+    if (maildir_lock_path(d, endpoint, path, sizeof path) != 0)
         return err_set(e, ERR_CONFIG, "%s: the path is too long", d->path);
     return files_make_file(path, d->group == (gid_t)-1 ? 0600 : 0660, d->group, NULL, e);
 }
 
 /* The file that all workers read; made once, whole, and never changed by us again. */
-static int make_setting(const struct directory *d, struct err *e)
+static int make_setting(const struct maildir *d, struct err *e)
 {
     char path[PATH_MAX], new[PATH_MAX], text[160];
-    if (directory_path(d, path, e, "setting") != 0 || directory_path(d, new, e, "setting.new") != 0)
+    if (maildir_path(d, path, e, "setting") != 0 || maildir_path(d, new, e, "setting.new") != 0)
         return -1;
     if (access(path, F_OK) == 0)
         return 0;
@@ -100,21 +100,21 @@ static int make_setting(const struct directory *d, struct err *e)
                  rename(new, path) != 0;
     failed = failed && access(path, F_OK) != 0; /* another process may have been first */
     if (failed)
-        directory_error("writing", new, e);
+        maildir_error("writing", new, e);
     if (fd >= 0)
         close(fd);
     return failed ? -1 : 0;
 }
 
-static int make_top(const struct directory *d, struct err *e)
+static int make_top(const struct maildir *d, struct err *e)
 {
-    return directory_make_folder(d, d->path, e) != 0 || make_setting(d, e) != 0 ? -1 : 0;
+    return maildir_make_folder(d, d->path, e) != 0 || make_setting(d, e) != 0 ? -1 : 0;
 }
 
-int directory_open(struct directory **out, const char *path, gid_t group, bool create,
-                   const struct directory_setting *first, struct err *e)
+int maildir_open(struct maildir **out, const char *path, gid_t group, bool create,
+                 const struct maildir_setting *first, struct err *e)
 {
-    struct directory *d = calloc(1, sizeof *d);
+    struct maildir *d = calloc(1, sizeof *d);
     if (!d)
         return err_set(e, ERR_MEMORY, "opening %s: out of memory", path);
     d->group = group;
@@ -134,14 +134,14 @@ int directory_open(struct directory **out, const char *path, gid_t group, bool c
     return 0;
 }
 
-void directory_close(struct directory *d)
+void maildir_close(struct maildir *d)
 {
     if (d)
-        directory_drop(d, true);
+        maildir_drop(d, true);
     free(d);
 }
 
-int directory_fit(const char *path, gid_t group, bool *changed, struct err *e)
+int maildir_fit(const char *path, gid_t group, bool *changed, struct err *e)
 {
     char part[PATH_MAX];
     struct stat st;
@@ -157,7 +157,7 @@ int directory_fit(const char *path, gid_t group, bool *changed, struct err *e)
     int failed = 0;
     for (struct dirent *p; folder && !failed && (p = readdir(folder));)
         if (*p->d_name != '.' && snprintf(part, sizeof part, "%s/%s", path, p->d_name) < (int)sizeof part)
-            failed = directory_fit(part, group, changed, e);
+            failed = maildir_fit(part, group, changed, e);
     if (folder)
         closedir(folder);
     return failed;
@@ -171,9 +171,9 @@ static int check_folder(const char *path, struct err *e)
                          strerror(errno));
 }
 
-int directory_check(const char *path, struct err *e)
+int maildir_check(const char *path, struct err *e)
 {
-    struct directory d = {0};
+    struct maildir d = {0};
     char part[PATH_MAX];
     if (access(path, F_OK) != 0)
         return files_folder(path, part, sizeof part) == 0 ? check_folder(part, e) : 0;
@@ -183,7 +183,7 @@ int directory_check(const char *path, struct err *e)
     int failed = 0;
     for (struct dirent *p; top && !failed && (p = readdir(top));)
         for (size_t i = 0; i < WRITTEN && !failed && *p->d_name != '.'; i++)
-            if (directory_path(&d, part, NULL, "%s/%s", p->d_name, folders[i]) == 0 && access(part, F_OK) == 0)
+            if (maildir_path(&d, part, NULL, "%s/%s", p->d_name, folders[i]) == 0 && access(part, F_OK) == 0)
                 failed = check_folder(part, e);
     if (top)
         closedir(top);
@@ -193,23 +193,23 @@ int directory_check(const char *path, struct err *e)
 /* ---- writing ---- */
 
 /* After the folder was moved away or removed. */
-static int make_all(struct directory *d, const char *endpoint, struct err *e)
+static int make_all(struct maildir *d, const char *endpoint, struct err *e)
 {
-    directory_know(d, endpoint);
+    maildir_know(d, endpoint);
     int failed = make_top(d, e);
     for (size_t i = 0; i < d->n_endpoints && !failed; i++)
-        failed = directory_make(d, d->endpoint[i], e);
+        failed = maildir_make(d, d->endpoint[i], e);
     return failed;
 }
 
-static int open_new(struct directory *d, const char *endpoint, const char *path, struct err *e)
+static int open_new(struct maildir *d, const char *endpoint, const char *path, struct err *e)
 {
     for (int again = 0;; again++) {
         int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd >= 0)
             return fd;
         if (again || (errno != EEXIST && errno != ENOENT))
-            return directory_error("making", path, e);
+            return maildir_error("making", path, e);
         if (errno == EEXIST) /* of a batch that failed: whatever had been committed is shown already */
             unlink(path);
         else if (!d->create || make_all(d, endpoint, e) != 0)
@@ -217,14 +217,14 @@ static int open_new(struct directory *d, const char *endpoint, const char *path,
     }
 }
 
-static int fill(const struct directory *d, int fd, const char *path, struct span body, int64_t now_ms, struct err *e)
+static int fill(const struct maildir *d, int fd, const char *path, struct span body, int64_t now_ms, struct err *e)
 {
     while (body.len) {
         ssize_t n = write(fd, body.at, body.len);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return directory_error("writing", path, e);
+            return maildir_error("writing", path, e);
         body.at += n;
         body.len -= (size_t)n;
     }
@@ -237,16 +237,16 @@ static int fill(const struct directory *d, int fd, const char *path, struct span
         (((owner != (uid_t)-1 && st.st_uid != owner) || (group != (gid_t)-1 && st.st_gid != group)) &&
          fchown(fd, owner, group) != 0) ||
         futimens(fd, (struct timespec[]){at, at}) != 0)
-        return directory_error("setting mode, owner or time of", path, e);
+        return maildir_error("setting mode, owner or time of", path, e);
     return 0;
 }
 
-int directory_write(struct directory *d, const char *endpoint, int64_t created_ms, int64_t seq, struct span body,
-                    int64_t now_ms, struct err *e)
+int maildir_write(struct maildir *d, const char *endpoint, int64_t created_ms, int64_t seq, struct span body,
+                  int64_t now_ms, struct err *e)
 {
     char path[PATH_MAX];
     struct written *w = &d->written[d->n];
-    if (d->n == DIRECTORY_BATCH_MAX)
+    if (d->n == MAILDIR_BATCH_MAX)
         return err_set(e, ERR_SYSTEM, "more files than a batch has");
     for (size_t i = 0; i < d->n_endpoints; i++)
         if (d->stuck[i].code != ERR_NONE && strcmp(d->endpoint[i], endpoint) == 0) {
@@ -255,7 +255,7 @@ int directory_write(struct directory *d, const char *endpoint, int64_t created_m
         }
     snprintf(w->endpoint, sizeof w->endpoint, "%s", endpoint);
     snprintf(w->name, sizeof w->name, "%013lld.%012lld.json", (long long)created_ms, (long long)seq);
-    if (directory_path(d, path, e, "%s/tmp/%s", w->endpoint, w->name) != 0)
+    if (maildir_path(d, path, e, "%s/tmp/%s", w->endpoint, w->name) != 0)
         return -1;
     w->fd = open_new(d, w->endpoint, path, e);
     if (w->fd < 0)
@@ -274,13 +274,13 @@ static int sync_folder(const char *path, struct err *e)
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int failed = fd < 0 || (fsync(fd) != 0 && errno != EINVAL);
     if (failed)
-        directory_error("flushing the folder", path, e);
+        maildir_error("flushing the folder", path, e);
     if (fd >= 0)
         close(fd);
     return failed ? -1 : 0;
 }
 
-int directory_sync(struct directory *d, struct err *e)
+int maildir_sync(struct maildir *d, struct err *e)
 {
     char path[PATH_MAX];
     for (size_t i = 0; i < d->n; i++) {
@@ -289,13 +289,13 @@ int directory_sync(struct directory *d, struct err *e)
         failed |= close(w->fd) != 0;
         w->fd = -1;
         if (failed)
-            return directory_error("flushing", w->name, e);
+            return maildir_error("flushing", w->name, e);
     }
     for (size_t i = 0; i < d->n; i++) {
         bool done = false;
         for (size_t j = 0; j < i && !done; j++)
             done = strcmp(d->written[j].endpoint, d->written[i].endpoint) == 0;
-        if (!done && (directory_path(d, path, e, "%s/tmp", d->written[i].endpoint) != 0 || sync_folder(path, e) != 0))
+        if (!done && (maildir_path(d, path, e, "%s/tmp", d->written[i].endpoint) != 0 || sync_folder(path, e) != 0))
             return -1;
     }
     return 0;
@@ -309,61 +309,61 @@ static int rename_new(const char *from, const char *to)
     return errno == EINVAL || errno == ENOSYS ? rename(from, to) : -1;
 }
 
-static int show(struct directory *d, const char *endpoint, const char *name, struct err *e)
+static int show(struct maildir *d, const char *endpoint, const char *name, struct err *e)
 {
     char from[PATH_MAX], to[PATH_MAX];
-    if (directory_path(d, from, e, "%s/tmp/%s", endpoint, name) != 0 ||
-        directory_path(d, to, e, "%s/new/%s", endpoint, name) != 0)
+    if (maildir_path(d, from, e, "%s/tmp/%s", endpoint, name) != 0 ||
+        maildir_path(d, to, e, "%s/new/%s", endpoint, name) != 0)
         return -1;
     if (rename_new(from, to) == 0)
         return 0;
-    if (errno == ENOENT && d->create && directory_make(d, endpoint, e) == 0 && rename_new(from, to) == 0)
+    if (errno == ENOENT && d->create && maildir_make(d, endpoint, e) == 0 && rename_new(from, to) == 0)
         return 0;
-    return directory_error("showing", from, e);
+    return maildir_error("showing", from, e);
 }
 
-void directory_publish(struct directory *d)
+void maildir_publish(struct maildir *d)
 {
     for (size_t i = 0; i < d->n; i++)
         show(d, d->written[i].endpoint, d->written[i].name, NULL);
     d->n = 0;
 }
 
-void directory_drop(struct directory *d, bool committed)
+void maildir_drop(struct maildir *d, bool committed)
 {
     char path[PATH_MAX];
     for (size_t i = 0; i < d->n; i++) {
         if (d->written[i].fd >= 0)
             close(d->written[i].fd);
-        if (!committed && directory_path(d, path, NULL, "%s/tmp/%s", d->written[i].endpoint, d->written[i].name) == 0)
+        if (!committed && maildir_path(d, path, NULL, "%s/tmp/%s", d->written[i].endpoint, d->written[i].name) == 0)
             unlink(path);
     }
     d->n = 0;
 }
 
 struct sweep {
-    struct directory *d;
+    struct maildir *d;
     directory_logged *logged;
     void *ctx;
 };
 
-static int sweep_one(void *ctx, const char *endpoint, const struct directory_name *name, struct err *e)
+static int sweep_one(void *ctx, const char *endpoint, const struct maildir_name *name, struct err *e)
 {
     struct sweep *s = ctx;
     char path[PATH_MAX];
     int logged = s->logged(s->ctx, endpoint, name, e);
     if (logged)
         return logged < 0 ? -1 : show(s->d, endpoint, name->text, e);
-    if (directory_path(s->d, path, e, "%s/tmp/%s", endpoint, name->text) == 0)
+    if (maildir_path(s->d, path, e, "%s/tmp/%s", endpoint, name->text) == 0)
         unlink(path);
     return 0;
 }
 
-void directory_sweep(struct directory *d, directory_logged *logged, void *ctx)
+void maildir_sweep(struct maildir *d, directory_logged *logged, void *ctx)
 {
     struct sweep s = {d, logged, ctx};
     for (size_t i = 0; i < d->n_endpoints; i++) {
         d->stuck[i].code = ERR_NONE;
-        directory_list(d, d->endpoint[i], "tmp", sweep_one, &s, &d->stuck[i]);
+        maildir_list(d, d->endpoint[i], "tmp", sweep_one, &s, &d->stuck[i]);
     }
 }

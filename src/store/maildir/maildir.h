@@ -15,139 +15,137 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { DIRECTORY_NAME_SIZE = 192 /* bytes, with the NUL */ };
+enum { MAILDIR_NAME_SIZE = 192 /* bytes, with the NUL */ };
 
 /* What a name tells: "CREATED.SEQ.json", in cur/ with ",a=N,l=MS" and, where it is claimed, ",w=OWNER". */
-struct directory_name {
+struct maildir_name {
     int64_t created_ms, seq, attempts, until_ms;
     bool fresh, claimed, dead; /* fresh: it stands in new/; dead: in dead/ */
-    char text[DIRECTORY_NAME_SIZE];
+    char text[MAILDIR_NAME_SIZE];
 };
 
 /* What all workers must agree on: the file "setting". Each is a number from 1, but a backoff_ms of 0 is one of a table. */
-#define DIRECTORY_NUMBER_MAX INT64_C(1000000000000)
-struct directory_setting {
+#define MAILDIR_NUMBER_MAX INT64_C(1000000000000)
+struct maildir_setting {
     int64_t max_attempts, lease_ms, backoff_ms;
 };
 
-struct directory;
+struct maildir;
 
 /*
  * Open the folder. With create it is made where it is missing, and so is its file "setting", from *first.
  * group: as of struct store_options: folders are 02770 and files 0640 with one, 0700 and 0600 without
  * errors: ERR_READONLY, ERR_FULL, ERR_DATABASE (a folder is missing), ERR_MEMORY
  */
-int directory_open(struct directory **d, const char *path, gid_t group, bool create,
-                   const struct directory_setting *first, struct err *e);
-void directory_close(struct directory *d); /* NULL is legal */
+int maildir_open(struct maildir **d, const char *path, gid_t group, bool create, const struct maildir_setting *first,
+                 struct err *e);
+void maildir_close(struct maildir *d); /* NULL is legal */
 
 /* Make the folders of an endpoint, where they are missing or not as they should be, and know it from now on. */
-int directory_make(struct directory *d, const char *endpoint, struct err *e);
+int maildir_make(struct maildir *d, const char *endpoint, struct err *e);
 
 /* Know an endpoint whose folder may be there. One that is not known is never looked into. */
-void directory_know(struct directory *d, const char *endpoint);
+void maildir_know(struct maildir *d, const char *endpoint);
 
 /* The group of the files; (gid_t)-1: none. */
-gid_t directory_group(const struct directory *d);
+gid_t maildir_group(const struct maildir *d);
 
 /* Give all that is below the folder this group and the modes that go with it; *changed tells whether any was not so. */
-int directory_fit(const char *path, gid_t group, bool *changed, struct err *e);
+int maildir_fit(const char *path, gid_t group, bool *changed, struct err *e);
 
 /* Could a file be written now? By a look at the folders alone; `path` may not exist yet. */
-int directory_check(const char *path, struct err *e);
+int maildir_check(const char *path, struct err *e);
 
 /* ---- writing, under the writers' lock ---- */
 
-/* Write an event's file where nobody looks. Folders that are missing are made. At most DIRECTORY_BATCH_MAX a batch. On
+/* Write an event's file where nobody looks. Folders that are missing are made. At most MAILDIR_BATCH_MAX a batch. On
  * failure nothing of it stays. */
-enum { DIRECTORY_BATCH_MAX = 64 };
-int directory_write(struct directory *d, const char *endpoint, int64_t created_ms, int64_t seq, struct span body,
-                    int64_t now_ms, struct err *e);
+enum { MAILDIR_BATCH_MAX = 64 };
+int maildir_write(struct maildir *d, const char *endpoint, int64_t created_ms, int64_t seq, struct span body,
+                  int64_t now_ms, struct err *e);
 
 /* Make what was written durable. cost: an fsync for each file and for each endpoint. */
-int directory_sync(struct directory *d, struct err *e);
+int maildir_sync(struct maildir *d, struct err *e);
 
 /* After the commit: show the files. One that cannot be shown is by the next sweep. */
-void directory_publish(struct directory *d);
+void maildir_publish(struct maildir *d);
 
 /*
  * After a failure: forget the files. `committed`: it is not certain that nothing was committed, so they stay for the
  * next sweep to decide; else they are removed.
  */
-void directory_drop(struct directory *d, bool committed);
+void maildir_drop(struct maildir *d, bool committed);
 
 /*
  * Before the first file of a batch is written: files that a crash left behind are shown when logged() says so, else
  * removed. An endpoint of which one cannot be shown takes no event until it can.
  */
-typedef int directory_logged(void *ctx, const char *endpoint, const struct directory_name *name, struct err *e);
-void directory_sweep(struct directory *d, directory_logged *logged, void *ctx);
+typedef int directory_logged(void *ctx, const char *endpoint, const struct maildir_name *name, struct err *e);
+void maildir_sweep(struct maildir *d, directory_logged *logged, void *ctx);
 
 /* ---- working, by anyone ---- */
 
-int directory_read_setting(const struct directory *d, struct directory_setting *setting, struct err *e);
+int maildir_read_setting(const struct maildir *d, struct maildir_setting *setting, struct err *e);
 
 /* One name after the other, of all endpoints that are known or of one, from a folder: "new", "cur", "tmp" or "dead". */
-typedef int directory_each(void *ctx, const char *endpoint, const struct directory_name *name, struct err *e);
-int directory_list(const struct directory *d, const char *endpoint, const char *folder, directory_each *each,
-                   void *ctx, struct err *e);
+typedef int directory_each(void *ctx, const char *endpoint, const struct maildir_name *name, struct err *e);
+int maildir_list(const struct maildir *d, const char *endpoint, const char *folder, directory_each *each, void *ctx,
+                 struct err *e);
 
-/* The path of an endpoint's file of locks, for store_lock_open; 0, or -1 when it is too long. */
-int directory_lock_path(const struct directory *d, const char *endpoint, char *path, size_t size);
+/* The path of an endpoint's file of locks, for lock_open; 0, or -1 when it is too long. */
+int maildir_lock_path(const struct maildir *d, const char *endpoint, char *path, size_t size);
 
 /*
  * What can become of a name; each is one rename(2), and 1 when it was done, 0 when another was first, or -1 and *e.
  * *name is the new one then.
  */
-int directory_claim(const struct directory *d, const char *endpoint, struct directory_name *name, int64_t until_ms,
-                    const char *owner, struct err *e);
-int directory_extend(const struct directory *d, const char *endpoint, struct directory_name *name, int64_t until_ms,
-                     struct err *e);
-int directory_later(const struct directory *d, const char *endpoint, struct directory_name *name, int64_t attempts,
-                    int64_t until_ms, struct err *e); /* claimed no more, workable from until_ms on */
-int directory_done(const struct directory *d, const char *endpoint, const struct directory_name *name, int64_t now_ms,
+int maildir_claim(const struct maildir *d, const char *endpoint, struct maildir_name *name, int64_t until_ms,
+                  const char *owner, struct err *e);
+int maildir_extend(const struct maildir *d, const char *endpoint, struct maildir_name *name, int64_t until_ms,
                    struct err *e);
-int directory_dead(const struct directory *d, const char *endpoint, const struct directory_name *name,
-                   const char *why, struct err *e);
+int maildir_later(const struct maildir *d, const char *endpoint, struct maildir_name *name, int64_t attempts,
+                  int64_t until_ms, struct err *e); /* claimed no more, workable from until_ms on */
+int maildir_done(const struct maildir *d, const char *endpoint, const struct maildir_name *name, int64_t now_ms,
+                 struct err *e);
+int maildir_dead(const struct maildir *d, const char *endpoint, const struct maildir_name *name, const char *why,
+                 struct err *e);
 
 /*
  * Before an event's file is shown again: no other of it may be left in dead/ or done/. What cannot be removed stays.
  * cost: a look at each day of done/
  */
-void directory_forget(const struct directory *d, const char *endpoint, const struct directory_name *name);
+void maildir_forget(const struct maildir *d, const char *endpoint, const struct maildir_name *name);
 
 /* Remove this very file: 1; 0 when it has another name by now; or -1 and *e. */
-int directory_remove(const struct directory *d, const char *endpoint, const struct directory_name *name,
-                     struct err *e);
+int maildir_remove(const struct maildir *d, const char *endpoint, const struct maildir_name *name, struct err *e);
 
 /*
  * Remove every file of an event but those in cur/ that say more than its name: nothing of it may be left.
  * errors: ERR_READONLY and the like, with the file that stays
- * cost:   as directory_forget; durable after directory_flush
+ * cost:   as maildir_forget; durable after maildir_flush
  */
-int directory_erase(const struct directory *d, const char *endpoint, const struct directory_name *name,
-                    struct err *e);
+int maildir_erase(const struct maildir *d, const char *endpoint, const struct maildir_name *name, struct err *e);
 
 /* What was removed stays so after a power cut. cost: a flush of the file system */
-int directory_flush(const struct directory *d, struct err *e);
+int maildir_flush(const struct maildir *d, struct err *e);
 
 /* The names in the days of done/ that end after a time, of all endpoints that are known. */
-int directory_list_done(const struct directory *d, int64_t since_ms, directory_each *each, void *ctx, struct err *e);
+int maildir_list_done(const struct maildir *d, int64_t since_ms, directory_each *each, void *ctx, struct err *e);
 
 /* The name of an event's file as it is in new/. */
-void directory_name(int64_t created_ms, int64_t seq, struct directory_name *name);
+void maildir_name(int64_t created_ms, int64_t seq, struct maildir_name *name);
 
 /* Before work begins: could it be told done? Makes the folder of the day. */
-int directory_ready_done(const struct directory *d, const char *endpoint, int64_t now_ms, struct err *e);
+int maildir_ready_done(const struct maildir *d, const char *endpoint, int64_t now_ms, struct err *e);
 
 /* Why an event is dead, at most size - 1 bytes; "" where nothing says so. */
-void directory_why(const struct directory *d, const char *endpoint, const struct directory_name *name, char *why,
-                   size_t size);
+void maildir_why(const struct maildir *d, const char *endpoint, const struct maildir_name *name, char *why,
+                 size_t size);
 
 /* Read a name; false when it is none. */
-bool directory_parse(const char *text, struct directory_name *name);
+bool maildir_parse(const char *text, struct maildir_name *name);
 
 /* Remove the days of done/ that end before a time: the number of files, or -1 and *e. */
-int64_t directory_prune(const struct directory *d, int64_t before_ms, struct err *e);
+int64_t maildir_prune(const struct maildir *d, int64_t before_ms, struct err *e);
 
 #endif

@@ -9,30 +9,30 @@
 
 #include <limits.h>
 
-enum { DIRECTORY_ENDPOINTS_MAX = 64 };
+enum { MAILDIR_ENDPOINTS_MAX = 64 };
 
-struct directory {
+struct maildir {
     char path[PATH_MAX];
     gid_t group;
     bool create;
-    struct directory_setting first; /* what "setting" is made with */
+    struct maildir_setting first; /* what "setting" is made with */
     size_t n_endpoints;
-    char endpoint[DIRECTORY_ENDPOINTS_MAX][64]; /* whose folders are ours: any other may be anything */
-    struct err stuck[DIRECTORY_ENDPOINTS_MAX];  /* why a file of an earlier event cannot be shown; ERR_NONE: none */
-    size_t n;                                   /* files written and not shown yet */
+    char endpoint[MAILDIR_ENDPOINTS_MAX][64]; /* whose folders are ours: any other may be anything */
+    struct err stuck[MAILDIR_ENDPOINTS_MAX];  /* why a file of an earlier event cannot be shown; ERR_NONE: none */
+    size_t n;                                 /* files written and not shown yet */
     struct written {
         char endpoint[64], name[48];
         int fd;
-    } written[DIRECTORY_BATCH_MAX];
+    } written[MAILDIR_BATCH_MAX];
 };
 
 /* A path below the folder into `out` of PATH_MAX bytes; printf-like. */
-int directory_path(const struct directory *d, char *out, struct err *e, const char *format, ...)
+int maildir_path(const struct maildir *d, char *out, struct err *e, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
 /* Say what errno says, in our codes; always -1. */
-int directory_error(const char *doing, const char *path, struct err *e);
+int maildir_error(const char *doing, const char *path, struct err *e);
 
-int directory_make_folder(const struct directory *d, const char *path, struct err *e);
+int maildir_make_folder(const struct maildir *d, const char *path, struct err *e);
 
 #endif

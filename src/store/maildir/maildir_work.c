@@ -27,12 +27,12 @@ static int64_t number(const char **at, const char *prefix)
     return errno ? -1 : value;
 }
 
-bool directory_parse(const char *text, struct directory_name *name)
+bool maildir_parse(const char *text, struct maildir_name *name)
 {
     const char *at = text;
     if (strlen(text) < PLAIN_MIN || strcspn(text, ",") >= PLAIN_SIZE || strlen(text) >= sizeof name->text)
         return false;
-    *name = (struct directory_name){.created_ms = number(&at, "")};
+    *name = (struct maildir_name){.created_ms = number(&at, "")};
     name->seq = number(&at, ".");
     if (name->created_ms < 0 || name->seq < 0 || strncmp(at, ".json", 5) != 0)
         return false;
@@ -49,7 +49,7 @@ bool directory_parse(const char *text, struct directory_name *name)
 }
 
 /* The name as it was in new/. */
-static const char *plain(const struct directory_name *name, char *out)
+static const char *plain(const struct maildir_name *name, char *out)
 {
     snprintf(out, PLAIN_SIZE, "%.*s", (int)strcspn(name->text, ","), name->text);
     return out;
@@ -59,14 +59,14 @@ static int list_one(const char *path, const char *endpoint, directory_each *each
 {
     DIR *folder = opendir(path);
     if (!folder)
-        return errno == ENOENT || errno == ENOTDIR ? 0 : directory_error("reading the folder", path, e);
+        return errno == ENOENT || errno == ENOTDIR ? 0 : maildir_error("reading the folder", path, e);
     int failed = 0;
-    struct directory_name name;
+    struct maildir_name name;
     size_t len = strlen(path);
     bool fresh = len > 4 && strcmp(path + len - 4, "/new") == 0;
     bool dead = len > 5 && strcmp(path + len - 5, "/dead") == 0;
     for (struct dirent *p; !failed && (p = readdir(folder));)
-        if (directory_parse(p->d_name, &name)) {
+        if (maildir_parse(p->d_name, &name)) {
             name.fresh = fresh;
             name.dead = dead;
             failed = each(ctx, endpoint, &name, e);
@@ -75,26 +75,26 @@ static int list_one(const char *path, const char *endpoint, directory_each *each
     return failed;
 }
 
-int directory_list(const struct directory *d, const char *endpoint, const char *folder, directory_each *each,
-                   void *ctx, struct err *e)
+int maildir_list(const struct maildir *d, const char *endpoint, const char *folder, directory_each *each, void *ctx,
+                 struct err *e)
 {
     char path[PATH_MAX];
     for (size_t i = 0; i < d->n_endpoints; i++)
         if ((!endpoint || strcmp(endpoint, d->endpoint[i]) == 0) &&
-            (directory_path(d, path, e, "%s/%s", d->endpoint[i], folder) != 0 ||
+            (maildir_path(d, path, e, "%s/%s", d->endpoint[i], folder) != 0 ||
              list_one(path, d->endpoint[i], each, ctx, e) != 0))
             return -1;
     return 0;
 }
 
-int directory_read_setting(const struct directory *d, struct directory_setting *setting, struct err *e)
+int maildir_read_setting(const struct maildir *d, struct maildir_setting *setting, struct err *e)
 {
     static const char *const keys[] = {"max_attempts ", "lease_ms ", "backoff_ms "};
     int64_t *const values[] = {&setting->max_attempts, &setting->lease_ms, &setting->backoff_ms};
     char path[PATH_MAX];
     struct buf text = {0};
     struct stat st;
-    if (directory_path(d, path, e, "setting") != 0 || files_read_text(path, &text, &st, e) != 0) {
+    if (maildir_path(d, path, e, "setting") != 0 || files_read_text(path, &text, &st, e) != 0) {
         buf_release(&text);
         return -1;
     }
@@ -102,7 +102,7 @@ int directory_read_setting(const struct directory *d, struct directory_setting *
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         const char *at = text.at ? strstr(text.at, keys[i]) : NULL;
         *values[i] = at ? number(&at, keys[i]) : -1;
-        good = good && *values[i] > 0 && *values[i] <= DIRECTORY_NUMBER_MAX;
+        good = good && *values[i] > 0 && *values[i] <= MAILDIR_NUMBER_MAX;
     }
     buf_release(&text);
     return good ? 0
@@ -114,33 +114,33 @@ int directory_read_setting(const struct directory *d, struct directory_setting *
 
 /* ---- what can become of a name ---- */
 
-static const char *folder_of(const struct directory_name *name)
+static const char *folder_of(const struct maildir_name *name)
 {
     return name->fresh ? "new" : name->dead ? "dead" : "cur";
 }
 
-static int move(const struct directory *d, const char *endpoint, const struct directory_name *name, const char *to,
+static int move(const struct maildir *d, const char *endpoint, const struct maildir_name *name, const char *to,
                 struct err *e)
 {
     char from[PATH_MAX], target[PATH_MAX];
-    if (directory_path(d, from, e, "%s/%s/%s", endpoint, folder_of(name), name->text) != 0 ||
-        directory_path(d, target, e, "%s/%s", endpoint, to) != 0)
+    if (maildir_path(d, from, e, "%s/%s/%s", endpoint, folder_of(name), name->text) != 0 ||
+        maildir_path(d, target, e, "%s/%s", endpoint, to) != 0)
         return -1;
     if (rename(from, target) == 0)
         return 1;
     if (errno == ENOENT && access(from, F_OK) != 0)
         return 0;
-    return directory_error("moving", from, e);
+    return maildir_error("moving", from, e);
 }
 
-static int move_in_cur(const struct directory *d, const char *endpoint, struct directory_name *name, int64_t attempts,
+static int move_in_cur(const struct maildir *d, const char *endpoint, struct maildir_name *name, int64_t attempts,
                        int64_t until_ms, const char *owner, struct err *e)
 {
-    char base[PLAIN_SIZE], to[DIRECTORY_NAME_SIZE + 8];
-    struct directory_name next;
+    char base[PLAIN_SIZE], to[MAILDIR_NAME_SIZE + 8];
+    struct maildir_name next;
     int n = snprintf(to, sizeof to, "cur/%s,a=%lld,l=%lld%s%s", plain(name, base), (long long)attempts,
                      (long long)until_ms, owner ? ",w=" : "", owner ? owner : "");
-    if (n >= (int)sizeof to || !directory_parse(to + 4, &next))
+    if (n >= (int)sizeof to || !maildir_parse(to + 4, &next))
         return err_set(e, ERR_USAGE, "the owner of a claim is too long");
     int moved = move(d, endpoint, name, to, e);
     if (moved == 1)
@@ -148,35 +148,35 @@ static int move_in_cur(const struct directory *d, const char *endpoint, struct d
     return moved;
 }
 
-int directory_claim(const struct directory *d, const char *endpoint, struct directory_name *name, int64_t until_ms,
-                    const char *owner, struct err *e)
+int maildir_claim(const struct maildir *d, const char *endpoint, struct maildir_name *name, int64_t until_ms,
+                  const char *owner, struct err *e)
 {
     return move_in_cur(d, endpoint, name, name->attempts + 1, until_ms, owner, e);
 }
 
-int directory_extend(const struct directory *d, const char *endpoint, struct directory_name *name, int64_t until_ms,
-                     struct err *e)
+int maildir_extend(const struct maildir *d, const char *endpoint, struct maildir_name *name, int64_t until_ms,
+                   struct err *e)
 {
     const char *owner = strstr(name->text, ",w=");
     return move_in_cur(d, endpoint, name, name->attempts, until_ms, owner ? owner + 3 : NULL, e);
 }
 
-int directory_later(const struct directory *d, const char *endpoint, struct directory_name *name, int64_t attempts,
-                    int64_t until_ms, struct err *e)
+int maildir_later(const struct maildir *d, const char *endpoint, struct maildir_name *name, int64_t attempts,
+                  int64_t until_ms, struct err *e)
 {
     return move_in_cur(d, endpoint, name, attempts, until_ms, NULL, e);
 }
 
-static void remove_below(const struct directory *d, const char *endpoint, const char *folder, const char *name,
+static void remove_below(const struct maildir *d, const char *endpoint, const char *folder, const char *name,
                          const char *suffix)
 {
     char path[PATH_MAX];
-    if (directory_path(d, path, NULL, "%s/%s%s%s", endpoint, folder, name, suffix) == 0)
+    if (maildir_path(d, path, NULL, "%s/%s%s%s", endpoint, folder, name, suffix) == 0)
         unlink(path);
 }
 
 /* "done/YYYYMMDD" of a time, made where it is missing. */
-static int make_day(const struct directory *d, const char *endpoint, int64_t now_ms, char *day, size_t size,
+static int make_day(const struct maildir *d, const char *endpoint, int64_t now_ms, char *day, size_t size,
                     struct err *e)
 {
     char path[PATH_MAX];
@@ -184,24 +184,24 @@ static int make_day(const struct directory *d, const char *endpoint, int64_t now
     struct tm tm;
     gmtime_r(&seconds, &tm);
     snprintf(day, size, "done/%04d%02d%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
-    if (directory_path(d, path, e, "%s/%s", endpoint, day) != 0 ||
-        (access(path, F_OK) != 0 && directory_make_folder(d, path, e) != 0))
+    if (maildir_path(d, path, e, "%s/%s", endpoint, day) != 0 ||
+        (access(path, F_OK) != 0 && maildir_make_folder(d, path, e) != 0))
         return -1;
-    return access(path, W_OK | X_OK) == 0 ? 0 : directory_error("using", path, e);
+    return access(path, W_OK | X_OK) == 0 ? 0 : maildir_error("using", path, e);
 }
 
-int directory_ready_done(const struct directory *d, const char *endpoint, int64_t now_ms, struct err *e)
+int maildir_ready_done(const struct maildir *d, const char *endpoint, int64_t now_ms, struct err *e)
 {
     char day[PLAIN_SIZE];
     return make_day(d, endpoint, now_ms, day, sizeof day, e);
 }
 
-void directory_why(const struct directory *d, const char *endpoint, const struct directory_name *name, char *why,
-                   size_t size)
+void maildir_why(const struct maildir *d, const char *endpoint, const struct maildir_name *name, char *why,
+                 size_t size)
 {
     char path[PATH_MAX], base[PLAIN_SIZE];
     ssize_t n = 0;
-    int fd = directory_path(d, path, NULL, "%s/dead/%s.txt", endpoint, plain(name, base)) == 0
+    int fd = maildir_path(d, path, NULL, "%s/dead/%s.txt", endpoint, plain(name, base)) == 0
                  ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
                  : -1;
     if (fd >= 0) {
@@ -212,8 +212,8 @@ void directory_why(const struct directory *d, const char *endpoint, const struct
     why[strcspn(why, "\n")] = '\0';
 }
 
-int directory_done(const struct directory *d, const char *endpoint, const struct directory_name *name, int64_t now_ms,
-                   struct err *e)
+int maildir_done(const struct maildir *d, const char *endpoint, const struct maildir_name *name, int64_t now_ms,
+                 struct err *e)
 {
     char base[PLAIN_SIZE], day[PLAIN_SIZE], to[2 * PLAIN_SIZE];
     if (make_day(d, endpoint, now_ms, day, sizeof day, e) != 0)
@@ -225,13 +225,13 @@ int directory_done(const struct directory *d, const char *endpoint, const struct
     return moved;
 }
 
-int directory_dead(const struct directory *d, const char *endpoint, const struct directory_name *name,
-                   const char *why, struct err *e)
+int maildir_dead(const struct maildir *d, const char *endpoint, const struct maildir_name *name, const char *why,
+                 struct err *e)
 {
     char base[PLAIN_SIZE], to[PLAIN_SIZE + 8], path[PATH_MAX];
     snprintf(to, sizeof to, "dead/%s", plain(name, base));
     int moved = move(d, endpoint, name, to, e);
-    if (moved != 1 || !why || directory_path(d, path, e, "%s/%s.txt", endpoint, to) != 0)
+    if (moved != 1 || !why || maildir_path(d, path, e, "%s/%s.txt", endpoint, to) != 0)
         return moved;
     bool made =
         false; /* the reason is a comfort, the move is what counts; whatever stands there already is not ours */
@@ -260,20 +260,20 @@ static DIR *open_real(int at, const char *name)
 /* Events only: whatever else is there was put there by somebody. */
 static int64_t prune_day(int done, const char *day, struct err *e)
 {
-    struct directory_name name;
+    struct maildir_name name;
     int64_t n = 0;
     DIR *folder = open_real(done, day);
     if (!folder)
         return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0
-                                                                     : directory_error("reading the folder", day, e);
+                                                                     : maildir_error("reading the folder", day, e);
     for (struct dirent *p; n >= 0 && (p = readdir(folder));)
-        if (directory_parse(p->d_name, &name))
+        if (maildir_parse(p->d_name, &name))
             n = unlinkat(dirfd(folder), p->d_name, 0) == 0 ? n + 1
                 : errno == ENOENT                          ? n
-                                                           : directory_error("removing", p->d_name, e);
+                                                           : maildir_error("removing", p->d_name, e);
     closedir(folder);
     if (n >= 0 && unlinkat(done, day, AT_REMOVEDIR) != 0 && errno != ENOTEMPTY && errno != ENOENT)
-        return directory_error("removing the folder", day, e);
+        return maildir_error("removing the folder", day, e);
     return n;
 }
 
@@ -298,13 +298,13 @@ static int64_t prune_endpoint(const char *done, int64_t before_ms, struct err *e
     return more < 0 ? -1 : n;
 }
 
-int64_t directory_prune(const struct directory *d, int64_t before_ms, struct err *e)
+int64_t maildir_prune(const struct maildir *d, int64_t before_ms, struct err *e)
 {
     char path[PATH_MAX];
     int64_t n = 0;
     for (size_t i = 0; i < d->n_endpoints; i++) {
         int64_t more =
-            directory_path(d, path, e, "%s/done", d->endpoint[i]) == 0 ? prune_endpoint(path, before_ms, e) : -1;
+            maildir_path(d, path, e, "%s/done", d->endpoint[i]) == 0 ? prune_endpoint(path, before_ms, e) : -1;
         if (more < 0)
             return -1;
         n += more;
@@ -312,15 +312,15 @@ int64_t directory_prune(const struct directory *d, int64_t before_ms, struct err
     return n;
 }
 
-int directory_list_done(const struct directory *d, int64_t since_ms, directory_each *each, void *ctx, struct err *e)
+int maildir_list_done(const struct maildir *d, int64_t since_ms, directory_each *each, void *ctx, struct err *e)
 {
     char path[PATH_MAX];
     int failed = 0;
     for (size_t i = 0; i < d->n_endpoints && !failed; i++) {
-        DIR *days = directory_path(d, path, e, "%s/done", d->endpoint[i]) == 0 ? open_real(AT_FDCWD, path) : NULL;
+        DIR *days = maildir_path(d, path, e, "%s/done", d->endpoint[i]) == 0 ? open_real(AT_FDCWD, path) : NULL;
         for (struct dirent *p; days && !failed && (p = readdir(days));)
             if (end_of_day(p->d_name) > since_ms)
-                failed = directory_path(d, path, e, "%s/done/%s", d->endpoint[i], p->d_name) != 0 ||
+                failed = maildir_path(d, path, e, "%s/done/%s", d->endpoint[i], p->d_name) != 0 ||
                          list_one(path, d->endpoint[i], each, ctx, e) != 0;
         if (days)
             closedir(days);
@@ -330,49 +330,48 @@ int directory_list_done(const struct directory *d, int64_t since_ms, directory_e
 
 /* ---- what is erased, or done again ---- */
 
-int directory_remove(const struct directory *d, const char *endpoint, const struct directory_name *name,
-                     struct err *e)
+int maildir_remove(const struct maildir *d, const char *endpoint, const struct maildir_name *name, struct err *e)
 {
     char path[PATH_MAX];
-    if (directory_path(d, path, e, "%s/%s/%s", endpoint, folder_of(name), name->text) != 0)
+    if (maildir_path(d, path, e, "%s/%s/%s", endpoint, folder_of(name), name->text) != 0)
         return -1;
-    return unlink(path) == 0 ? 1 : errno == ENOENT ? 0 : directory_error("removing", path, e);
+    return unlink(path) == 0 ? 1 : errno == ENOENT ? 0 : maildir_error("removing", path, e);
 }
 
-int directory_flush(const struct directory *d, struct err *e)
+int maildir_flush(const struct maildir *d, struct err *e)
 {
     int fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int failed = fd < 0 || kernel_flush(fd) != 0 ? directory_error("flushing", d->path, e) : 0;
+    int failed = fd < 0 || kernel_flush(fd) != 0 ? maildir_error("flushing", d->path, e) : 0;
     if (fd >= 0)
         close(fd);
     return failed;
 }
 
-void directory_name(int64_t created_ms, int64_t seq, struct directory_name *name)
+void maildir_name(int64_t created_ms, int64_t seq, struct maildir_name *name)
 {
-    *name = (struct directory_name){.created_ms = created_ms, .seq = seq, .fresh = true};
+    *name = (struct maildir_name){.created_ms = created_ms, .seq = seq, .fresh = true};
     snprintf(name->text, sizeof name->text, "%013lld.%012lld.json", (long long)created_ms, (long long)seq);
 }
 
 /* Remove a file of this name from each day; false when one is left, whose path is at `path` then. */
-static bool remove_from_days(const struct directory *d, const char *endpoint, const char *base, char *path)
+static bool remove_from_days(const struct maildir *d, const char *endpoint, const char *base, char *path)
 {
     char part[PATH_MAX];
     bool gone = true;
-    DIR *days = directory_path(d, path, NULL, "%s/done", endpoint) == 0 ? open_real(AT_FDCWD, path) : NULL;
+    DIR *days = maildir_path(d, path, NULL, "%s/done", endpoint) == 0 ? open_real(AT_FDCWD, path) : NULL;
     for (struct dirent *p; days && gone && (p = readdir(days));) {
         if (!end_of_day(p->d_name) || snprintf(part, sizeof part, "%s/%s", p->d_name, base) >= (int)sizeof part)
             continue;
         gone = unlinkat(dirfd(days), part, 0) == 0 || errno == ENOENT || errno == ENOTDIR;
         if (!gone)
-            directory_path(d, path, NULL, "%s/done/%s", endpoint, part);
+            maildir_path(d, path, NULL, "%s/done/%s", endpoint, part);
     }
     if (days)
         closedir(days);
     return gone;
 }
 
-void directory_forget(const struct directory *d, const char *endpoint, const struct directory_name *name)
+void maildir_forget(const struct maildir *d, const char *endpoint, const struct maildir_name *name)
 {
     char path[PATH_MAX], base[PLAIN_SIZE];
     plain(name, base);
@@ -381,7 +380,7 @@ void directory_forget(const struct directory *d, const char *endpoint, const str
     remove_from_days(d, endpoint, base, path);
 }
 
-int directory_erase(const struct directory *d, const char *endpoint, const struct directory_name *name, struct err *e)
+int maildir_erase(const struct maildir *d, const char *endpoint, const struct maildir_name *name, struct err *e)
 {
     static const char *const parts[][2] = {
         {"tmp/", ""}, {"new/", ""}, {"cur/", ""}, {"dead/", ""}, {"dead/", ".txt"}};
@@ -389,11 +388,11 @@ int directory_erase(const struct directory *d, const char *endpoint, const struc
     plain(name, base);
     bool gone = true;
     for (size_t i = 0; i < sizeof parts / sizeof *parts && gone; i++)
-        if (directory_path(d, path, e, "%s/%s%s%s", endpoint, parts[i][0], base, parts[i][1]) != 0)
+        if (maildir_path(d, path, e, "%s/%s%s%s", endpoint, parts[i][0], base, parts[i][1]) != 0)
             return -1;
         else
             gone = unlink(path) == 0 || errno == ENOENT || errno == ENOTDIR;
     if (gone && remove_from_days(d, endpoint, base, path))
         return 0;
-    return directory_error("removing", path, e);
+    return maildir_error("removing", path, e);
 }

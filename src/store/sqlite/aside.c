@@ -9,30 +9,30 @@
 static int find_spooled(struct store *s, const struct record *r, const struct name *name, bool *found, struct err *e)
 {
     *found = false;
-    sqlite3_stmt *q = r->spooled_ms ? store_sqlite_prepare(s, SQL_QUARANTINE_SPOOLED, e) : NULL;
+    sqlite3_stmt *q = r->spooled_ms ? sqlite_prepare(s, SQL_QUARANTINE_SPOOLED, e) : NULL;
     if (!q)
         return r->spooled_ms ? -1 : 0;
     sqlite3_bind_int64(q, 1, name->endpoint_id);
-    store_sqlite_bind_blob(q, 2, store_sqlite_signature(r->verified));
+    sqlite_bind_blob(q, 2, sqlite_signature(r->verified));
     sqlite3_bind_int64(q, 3, r->spooled_ms);
-    store_sqlite_bind_body(q, 4, r);
+    sqlite_bind_body(q, 4, r);
     *found = sqlite3_step(q) == SQLITE_ROW;
-    return sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "reading quarantine", e);
+    return sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, "reading quarantine", e);
 }
 
 /* The same delivery again only counts. */
 static int count_again(struct store *s, const struct record *r, const struct name *name, int64_t last_ms, bool *found,
                        struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_QUARANTINE_AGAIN, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_QUARANTINE_AGAIN, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, last_ms);
     sqlite3_bind_int64(q, 2, name->endpoint_id);
-    store_sqlite_bind_blob(q, 3, store_sqlite_signature(r->verified));
-    store_sqlite_bind_body(q, 4, r);
-    if (store_sqlite_run(q) != SQLITE_OK)
-        return store_sqlite_error(s, "writing quarantine", e);
+    sqlite_bind_blob(q, 3, sqlite_signature(r->verified));
+    sqlite_bind_body(q, 4, r);
+    if (sqlite_run(q) != SQLITE_OK)
+        return sqlite_error(s, "writing quarantine", e);
     *found = sqlite3_changes(s->db) > 0;
     return 0;
 }
@@ -41,37 +41,37 @@ static int count_again(struct store *s, const struct record *r, const struct nam
  * delivery takes its place. */
 static int remove_forged(struct store *s, const struct record *r, const struct name *name, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_QUARANTINE_FORGED, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_QUARANTINE_FORGED, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, name->endpoint_id);
-    store_sqlite_bind_blob(q, 2, store_sqlite_signature(r->verified));
-    return store_sqlite_run(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "writing quarantine", e);
+    sqlite_bind_blob(q, 2, sqlite_signature(r->verified));
+    return sqlite_run(q) == SQLITE_OK ? 0 : sqlite_error(s, "writing quarantine", e);
 }
 
 static int insert(struct store *s, struct record *r, const char *reason, const struct name *name, int64_t now_ms,
                   int64_t last_ms, struct err *e)
 {
     int64_t id;
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_QUARANTINE, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_QUARANTINE, e);
     if (!q || (!r->past && remove_forged(s, r, name, e) != 0))
         return -1;
     sqlite3_bind_int64(q, 1, last_ms);
     sqlite3_bind_int64(q, 2, name->endpoint_id);
-    store_sqlite_bind_blob(q, 3, store_sqlite_signature(r->verified));
-    store_sqlite_bind_id(q, 4, name->secret_id);
+    sqlite_bind_blob(q, 3, sqlite_signature(r->verified));
+    sqlite_bind_id(q, 4, name->secret_id);
     sqlite3_bind_text(q, 5, reason, -1, SQLITE_STATIC);
-    store_sqlite_bind_text(q, 6, r->event->id);
-    store_sqlite_bind_body(q, 7, r);
+    sqlite_bind_text(q, 6, r->event->id);
+    sqlite_bind_body(q, 7, r);
     sqlite3_bind_int64(q, 8, now_ms);
     sqlite3_bind_int64(q, 9, r->past && r->past->times ? r->past->times : 1);
-    if (store_sqlite_run(q) != SQLITE_OK)
-        return store_sqlite_error(s, "writing quarantine", e);
-    return store_sqlite_made(s, "a row of quarantine has a number", &id, e);
+    if (sqlite_run(q) != SQLITE_OK)
+        return sqlite_error(s, "writing quarantine", e);
+    return sqlite_made(s, "a row of quarantine has a number", &id, e);
 }
 
-int store_sqlite_put_aside(struct store *s, struct record *r, const char *reason, const struct name *name,
-                           int64_t now_ms, struct err *e)
+int sqlite_put_aside(struct store *s, struct record *r, const char *reason, const struct name *name, int64_t now_ms,
+                     struct err *e)
 {
     bool found;
     int64_t last_ms = r->past && r->past->last_ms ? r->past->last_ms : now_ms;

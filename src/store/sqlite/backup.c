@@ -24,8 +24,8 @@ struct backup {
     struct store *s;
     const struct store_teller *teller;
     int64_t now_ms, last;
-    struct store_sqlite_names names;
-    struct store_sqlite_copy copy;
+    struct sqlite_names names;
+    struct sqlite_copy copy;
 };
 
 /* ---- the moment ---- */
@@ -34,14 +34,14 @@ struct backup {
 static int list_endpoint(struct backup *b, const char *endpoint, struct err *e)
 {
     struct store *s = b->s;
-    struct store_lock lock;
+    struct lock lock;
     int wait_ms = s->wait_ms;
     s->wait_ms = LOCK_MS;
-    bool locked = store_sqlite_files_lock(s, endpoint, &lock, NULL) == 0;
+    bool locked = sqlite_files_lock(s, endpoint, &lock, NULL) == 0;
     s->wait_ms = wait_ms;
-    int failed = store_sqlite_files_names(s, endpoint, true, &b->names, e);
+    int failed = sqlite_files_names(s, endpoint, true, &b->names, e);
     if (locked)
-        store_lock_close(&lock);
+        lock_close(&lock);
     return failed;
 }
 
@@ -52,32 +52,32 @@ static int list_endpoint(struct backup *b, const char *endpoint, struct err *e)
 static int list_files(struct backup *b, struct err *e)
 {
     free(b->names.list);
-    b->names = (struct store_sqlite_names){.n = 0};
-    sqlite3_stmt *q = store_sqlite_prepare(b->s, SQL_ENDPOINTS, e);
-    int failed = !q || store_sqlite_files_names(b->s, NULL, true, &b->names, e) != 0;
+    b->names = (struct sqlite_names){.n = 0};
+    sqlite3_stmt *q = sqlite_prepare(b->s, SQL_ENDPOINTS, e);
+    int failed = !q || sqlite_files_names(b->s, NULL, true, &b->names, e) != 0;
     while (!failed && sqlite3_step(q) == SQLITE_ROW)
         failed = list_endpoint(b, (const char *)sqlite3_column_text(q, 1), e) != 0;
     if (q && sqlite3_reset(q) != SQLITE_OK && !failed)
-        failed = store_sqlite_error(b->s, "reading the endpoints", e);
+        failed = sqlite_error(b->s, "reading the endpoints", e);
     return failed ? -1 : 0;
 }
 
 static int begin(struct backup *b, struct err *e)
 {
     struct store *s = b->s;
-    if (store_sqlite_do(s, SQL_SNAPSHOT, "beginning to read", e) != 0)
+    if (sqlite_do(s, SQL_SNAPSHOT, "beginning to read", e) != 0)
         return -1;
-    return store_sqlite_last(s, &b->last, e) != 0 || (s->directory && list_files(b, e) != 0) ? -1 : 0;
+    return sqlite_last(s, &b->last, e) != 0 || (s->directory && list_files(b, e) != 0) ? -1 : 0;
 }
 
 static int begin_alone(struct backup *b, struct err *e)
 {
-    if (store_sqlite_lock(b->s, e) != 0)
+    if (sqlite_lock(b->s, e) != 0)
         return -1;
     if (b->s->directory)
-        store_sqlite_sweep(b->s); /* what a crash has left unshown is shown now */
+        sqlite_sweep(b->s); /* what a crash has left unshown is shown now */
     int failed = begin(b, e);
-    store_lock_release(&b->s->lock);
+    lock_release(&b->s->lock);
     return failed;
 }
 
@@ -88,9 +88,9 @@ static int fill(struct backup *b, struct err *e)
     int result = 1;
     for (int i = 0; result == 1 && i < TRIES; i++) {
         if (!b->s->log_ino)
-            store_sqlite_copy_ready(&b->copy, b->s);
-        result = begin_alone(b, e) == 0 ? store_sqlite_copy_fill(&b->copy, b->s, b->teller, e) : -1;
-        store_sqlite_do(b->s, SQL_ROLLBACK, "ending to read", NULL);
+            sqlite_copy_ready(&b->copy, b->s);
+        result = begin_alone(b, e) == 0 ? sqlite_copy_fill(&b->copy, b->s, b->teller, e) : -1;
+        sqlite_do(b->s, SQL_ROLLBACK, "ending to read", NULL);
         if (result == 1)
             nanosleep(&(struct timespec){.tv_sec = PAUSE_MS / 1000}, NULL);
     }
@@ -99,55 +99,55 @@ static int fill(struct backup *b, struct err *e)
             e, ERR_BUSY,
             "copying %s keeps others from recording for more than %.1f s, in journal mode delete; try at a "
             "quieter time, or stop the web server meanwhile",
-            b->s->path, STORE_SQLITE_HOLD_MS / 1000.0);
+            b->s->path, STORE_HOLD_MS / 1000.0);
     return result;
 }
 
-static int add_file(struct backup *b, const struct store_sqlite_named *named, struct err *e)
+static int add_file(struct backup *b, const struct sqlite_named *named, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(b->copy.db, SQL_BACKUP_FILE, e);
+    sqlite3_stmt *q = sqlite_prepare(b->copy.db, SQL_BACKUP_FILE, e);
     if (!q)
         return -1;
-    const struct directory_name *name = &named->name;
+    const struct maildir_name *name = &named->name;
     sqlite3_bind_int64(q, 1, name->seq);
     sqlite3_bind_int64(q, 2, name->created_ms);
     sqlite3_bind_text(q, 3, named->endpoint, -1, SQLITE_STATIC);
     sqlite3_bind_text(q, 4, name->dead ? "dead" : name->fresh ? "new" : "cur", -1, SQLITE_STATIC);
     sqlite3_bind_text(q, 5, name->text, -1, SQLITE_STATIC);
-    return store_sqlite_run(q) == SQLITE_OK ? 0 : store_sqlite_error(b->copy.db, "listing the files", e);
+    return sqlite_run(q) == SQLITE_OK ? 0 : sqlite_error(b->copy.db, "listing the files", e);
 }
 
 /* A name that was seen waiting waits, wherever else it was seen; what is no event of this log is left out. */
 static int add_files(struct backup *b, struct err *e)
 {
-    if (store_sqlite_do(b->copy.db, SQL_BACKUP_FILES, "listing the files", e) != 0)
+    if (sqlite_do(b->copy.db, SQL_BACKUP_FILES, "listing the files", e) != 0)
         return -1;
     for (int dead = 1; dead >= 0; dead--)
         for (size_t i = 0; i < b->names.n; i++)
             if (b->names.list[i].name.dead == dead && add_file(b, &b->names.list[i], e) != 0)
                 return -1;
-    return store_sqlite_do(b->copy.db, SQL_BACKUP_ORPHANS, "listing the files", e);
+    return sqlite_do(b->copy.db, SQL_BACKUP_ORPHANS, "listing the files", e);
 }
 
 static int add_own(struct backup *b, struct err *e)
 {
-    if (store_sqlite_do(b->copy.db, SQL_SNAPSHOT, "beginning to write", e) != 0 ||
-        store_sqlite_do(b->copy.db, SQL_BACKUP_TABLE, "writing when it was made", e) != 0)
+    if (sqlite_do(b->copy.db, SQL_SNAPSHOT, "beginning to write", e) != 0 ||
+        sqlite_do(b->copy.db, SQL_BACKUP_TABLE, "writing when it was made", e) != 0)
         return -1;
-    sqlite3_stmt *q = store_sqlite_prepare(b->copy.db, SQL_BACKUP_NEW, e);
+    sqlite3_stmt *q = sqlite_prepare(b->copy.db, SQL_BACKUP_NEW, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, b->now_ms);
     sqlite3_bind_text(q, 2, b->s->directory ? "directory" : "table", -1, SQLITE_STATIC);
     sqlite3_bind_int64(q, 3, b->last);
-    if (store_sqlite_run(q) != SQLITE_OK)
-        return store_sqlite_error(b->copy.db, "writing when it was made", e);
-    return (b->s->directory && add_files(b, e) != 0) ? -1 : store_sqlite_do(b->copy.db, SQL_COMMIT, "writing it", e);
+    if (sqlite_run(q) != SQLITE_OK)
+        return sqlite_error(b->copy.db, "writing when it was made", e);
+    return (b->s->directory && add_files(b, e) != 0) ? -1 : sqlite_do(b->copy.db, SQL_COMMIT, "writing it", e);
 }
 
 static int check(struct backup *b, struct store_backup *made, struct err *e)
 {
-    if (store_sqlite_copy_check(&b->copy, b->teller, made, e) != 0)
+    if (sqlite_copy_check(&b->copy, b->teller, made, e) != 0)
         return -1;
     return made->last == b->last ? 0
                                  : err_set(e, ERR_DATABASE, "%s ends with number %lld instead of %lld", b->copy.path,
@@ -162,21 +162,20 @@ static int make(struct backup *b, const char *path, struct store_backup *made, s
         return err_set(e, ERR_USAGE, "%s: the path is too long", path);
     if (access(path, F_OK) == 0)
         return err_set(e, ERR_USAGE, "%s is there already; name another file, or a folder", path);
-    if (store_sqlite_number(b->s, SQL_PAGES, &pages, e) != 0 ||
-        store_sqlite_number(b->s, SQL_PAGE_SIZE, &size, e) != 0 ||
-        store_sqlite_copy_make(&b->copy, b->s->path, part, 0600, (gid_t)-1, pages * size, e) != 0)
+    if (sqlite_number(b->s, SQL_PAGES, &pages, e) != 0 || sqlite_number(b->s, SQL_PAGE_SIZE, &size, e) != 0 ||
+        sqlite_copy_make(&b->copy, b->s->path, part, 0600, (gid_t)-1, pages * size, e) != 0)
         return -1;
     int failed = fill(b, e) != 0 || add_own(b, e) != 0 || check(b, made, e) != 0 ||
-                 store_sqlite_copy_flush(&b->copy, e) != 0 || files_name(part, path, e) != 0;
+                 sqlite_copy_flush(&b->copy, e) != 0 || files_name(part, path, e) != 0;
     return failed ? -1 : 0;
 }
 
-int store_sqlite_backup(struct store *s, const char *path, const struct store_teller *t, int64_t now_ms,
-                        struct store_backup *made, struct err *e)
+int sqlite_backup(struct store *s, const char *path, const struct store_teller *t, int64_t now_ms,
+                  struct store_backup *made, struct err *e)
 {
     struct backup b = {.s = s, .teller = t, .now_ms = now_ms, .copy = {.fd = -1}};
     int failed = make(&b, path, made, e);
-    store_sqlite_copy_end(&b.copy, !failed);
+    sqlite_copy_end(&b.copy, !failed);
     free(b.names.list);
     return failed;
 }

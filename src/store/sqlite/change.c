@@ -19,53 +19,53 @@ static const struct rule {
 
 /* ---- the transaction, and its history ---- */
 
-int store_sqlite_has_history(struct store *s, struct err *e)
+int sqlite_has_history(struct store *s, struct err *e)
 {
-    if (store_sqlite_prepare(s, SQL_HISTORY, NULL))
+    if (sqlite_prepare(s, SQL_HISTORY, NULL))
         return 0;
     return err_set(e, ERR_SCHEMA, "%s has no table history; run complycube-inbox migrate", s->path);
 }
 
-int store_sqlite_begin(struct store *s, struct err *e)
+int sqlite_begin(struct store *s, struct err *e)
 {
-    sqlite3_stmt *begin = store_sqlite_prepare(s, SQL_BEGIN, e);
-    if (!begin || store_sqlite_has_history(s, e) != 0 || store_sqlite_lock(s, e) != 0)
+    sqlite3_stmt *begin = sqlite_prepare(s, SQL_BEGIN, e);
+    if (!begin || sqlite_has_history(s, e) != 0 || sqlite_lock(s, e) != 0)
         return -1;
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
-    if (store_sqlite_run(begin) == SQLITE_OK)
+    if (sqlite_run(begin) == SQLITE_OK)
         return 0;
-    store_sqlite_error(s, "beginning a transaction", e);
+    sqlite_error(s, "beginning a transaction", e);
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 1, NULL);
-    store_lock_release(&s->lock);
+    lock_release(&s->lock);
     return -1;
 }
 
-int store_sqlite_commit(struct store *s, bool failed, struct err *e)
+int sqlite_commit(struct store *s, bool failed, struct err *e)
 {
-    sqlite3_stmt *commit = failed ? NULL : store_sqlite_prepare(s, SQL_COMMIT, e);
-    if (!failed && (!commit || store_sqlite_run(commit) != SQLITE_OK)) {
+    sqlite3_stmt *commit = failed ? NULL : sqlite_prepare(s, SQL_COMMIT, e);
+    if (!failed && (!commit || sqlite_run(commit) != SQLITE_OK)) {
         if (commit)
-            store_sqlite_error(s, "committing", e);
+            sqlite_error(s, "committing", e);
         failed = true;
     }
-    sqlite3_stmt *rollback = failed ? store_sqlite_prepare(s, SQL_ROLLBACK, NULL) : NULL;
+    sqlite3_stmt *rollback = failed ? sqlite_prepare(s, SQL_ROLLBACK, NULL) : NULL;
     if (rollback)
-        store_sqlite_run(rollback);
+        sqlite_run(rollback);
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 1, NULL);
     return failed ? -1 : 0;
 }
 
-int store_sqlite_end(struct store *s, bool failed, struct err *e)
+int sqlite_end(struct store *s, bool failed, struct err *e)
 {
-    failed = store_sqlite_commit(s, failed, e) != 0;
-    store_lock_release(&s->lock);
+    failed = sqlite_commit(s, failed, e) != 0;
+    lock_release(&s->lock);
     return failed ? -1 : 0;
 }
 
-int store_sqlite_history(struct store *s, const struct store_sqlite_note *note, const struct store_actor *by,
-                         int64_t now_ms, struct err *e)
+int sqlite_history(struct store *s, const struct sqlite_note *note, const struct store_actor *by, int64_t now_ms,
+                   struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_HISTORY, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_HISTORY, e);
     if (!q)
         return -1;
     const char *const texts[] = {by->user, by->sudo_user, by->host, by->reason, note->detail};
@@ -81,38 +81,38 @@ int store_sqlite_history(struct store *s, const struct store_sqlite_note *note, 
     sqlite3_bind_int64(q, 6, note->n ? note->n : 1);
     for (int i = 0; i < 5; i++)
         sqlite3_bind_text(q, 7 + i, texts[i], -1, SQLITE_STATIC);
-    return store_sqlite_run(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "writing the history", e);
+    return sqlite_run(q) == SQLITE_OK ? 0 : sqlite_error(s, "writing the history", e);
 }
 
 /* ---- one event ---- */
 
-int store_sqlite_change_run(struct store *s, enum store_sql which, int64_t seq, int64_t now_ms, struct err *e)
+int sqlite_change_run(struct store *s, enum store_sql which, int64_t seq, int64_t now_ms, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(s, which, e);
+    sqlite3_stmt *q = sqlite_prepare(s, which, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, seq);
     if (sqlite3_bind_parameter_count(q) > 1)
         sqlite3_bind_int64(q, 2, now_ms);
-    return store_sqlite_run(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "changing an event", e);
+    return sqlite_run(q) == SQLITE_OK ? 0 : sqlite_error(s, "changing an event", e);
 }
 
-int store_sqlite_change_make_row(struct store *s, int64_t endpoint, int64_t seq, int64_t now_ms, struct err *e)
+int sqlite_change_make_row(struct store *s, int64_t endpoint, int64_t seq, int64_t now_ms, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_INBOX, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_INBOX, e);
     if (!q)
         return -1;
     const int64_t values[] = {seq, endpoint, 0, now_ms};
     for (int i = 0; i < 4; i++)
         sqlite3_bind_int64(q, i + 1, values[i]);
-    return store_sqlite_run(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "writing the inbox", e);
+    return sqlite_run(q) == SQLITE_OK ? 0 : sqlite_error(s, "writing the inbox", e);
 }
 
 /* Change the event whose row is at hand: its result, or -1 and *e. */
-static int change_one(struct store_sqlite_change *c, sqlite3_stmt *q, int64_t seq, struct err *e)
+static int change_one(struct sqlite_change *c, sqlite3_stmt *q, int64_t seq, struct err *e)
 {
     const struct rule *rule = &rules[c->what];
-    struct store_sqlite_standing v = {
+    struct sqlite_standing v = {
         .seq = seq,
         .has_row = sqlite3_column_type(q, 0) != SQLITE_NULL,
         .state = sqlite3_column_int(q, 0),
@@ -121,7 +121,7 @@ static int change_one(struct store_sqlite_change *c, sqlite3_stmt *q, int64_t se
         .body = {sqlite3_column_blob(q, 5), (size_t)sqlite3_column_bytes(q, 5)},
     };
     if (!v.has_row) /* of the directory form, or of the time when it was that */
-        v.state = c->s->directory ? store_sqlite_files_stands(c, &v) : 1;
+        v.state = c->s->directory ? sqlite_files_stands(c, &v) : 1;
     v.to = v.state >= 0 && v.state < STATES ? rule->to[v.state] : -1;
     if (v.to < 0)
         return STORE_UNCHANGED;
@@ -129,17 +129,17 @@ static int change_one(struct store_sqlite_change *c, sqlite3_stmt *q, int64_t se
         return STORE_ERASED;
     int result = STORE_CHANGED;
     if (c->s->directory && (!v.has_row || (v.state == IGNORED && v.to == 0)))
-        result = store_sqlite_files_change(c, &v, e);
-    else if ((!v.has_row && store_sqlite_change_make_row(c->s, sqlite3_column_int64(q, 1), seq, c->now_ms, e) != 0) ||
-             store_sqlite_change_run(c->s, rule->sql, seq, c->now_ms, e) != 0)
+        result = sqlite_files_change(c, &v, e);
+    else if ((!v.has_row && sqlite_change_make_row(c->s, sqlite3_column_int64(q, 1), seq, c->now_ms, e) != 0) ||
+             sqlite_change_run(c->s, rule->sql, seq, c->now_ms, e) != 0)
         result = -1;
-    struct store_sqlite_note note = {.action = rule->action, .seq = seq, .from = v.state, .to = v.to};
-    return result == STORE_CHANGED && store_sqlite_history(c->s, &note, c->by, c->now_ms, e) != 0 ? -1 : result;
+    struct sqlite_note note = {.action = rule->action, .seq = seq, .from = v.state, .to = v.to};
+    return result == STORE_CHANGED && sqlite_history(c->s, &note, c->by, c->now_ms, e) != 0 ? -1 : result;
 }
 
-static int find_and_change(struct store_sqlite_change *c, int64_t seq, struct err *e)
+static int find_and_change(struct sqlite_change *c, int64_t seq, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(c->s, SQL_STANDING, e);
+    sqlite3_stmt *q = sqlite_prepare(c->s, SQL_STANDING, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, seq);
@@ -147,18 +147,18 @@ static int find_and_change(struct store_sqlite_change *c, int64_t seq, struct er
     if (rc == SQLITE_ROW)
         result = change_one(c, q, seq, e);
     else if (rc != SQLITE_DONE)
-        result = store_sqlite_error(c->s, "looking for an event", e);
+        result = sqlite_error(c->s, "looking for an event", e);
     sqlite3_reset(q);
     return result;
 }
 
 /* ---- many ---- */
 
-static int64_t change_all(struct store_sqlite_change *c, const int64_t *seqs, int64_t n, signed char *results,
+static int64_t change_all(struct sqlite_change *c, const int64_t *seqs, int64_t n, signed char *results,
                           struct err *e)
 {
     int64_t done = 0;
-    for (; done < n && done < ROWS_MAX && !(c->s->directory && store_sqlite_files_full(c)); done++) {
+    for (; done < n && done < ROWS_MAX && !(c->s->directory && sqlite_files_full(c)); done++) {
         int result = find_and_change(c, seqs[done], e);
         if (result < 0)
             return -1;
@@ -167,20 +167,20 @@ static int64_t change_all(struct store_sqlite_change *c, const int64_t *seqs, in
     return done;
 }
 
-int64_t store_sqlite_change(struct store *s, enum store_change what, const int64_t *seqs, int64_t n,
-                            const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx,
-                            struct err *e)
+int64_t sqlite_change(struct store *s, enum store_change what, const int64_t *seqs, int64_t n,
+                      const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx,
+                      struct err *e)
 {
     signed char results[ROWS_MAX];
-    struct store_sqlite_change c = {.s = s, .what = what, .by = by, .now_ms = now_ms};
-    if (store_sqlite_begin(s, e) != 0)
+    struct sqlite_change c = {.s = s, .what = what, .by = by, .now_ms = now_ms};
+    if (sqlite_begin(s, e) != 0)
         return -1;
-    int64_t done = s->directory && store_sqlite_files_begin(&c, e) != 0 ? -1 : change_all(&c, seqs, n, results, e);
-    bool failed = done < 0 || (s->directory && directory_sync(s->directory, e) != 0);
-    failed = store_sqlite_commit(s, failed, e) != 0;
+    int64_t done = s->directory && sqlite_files_begin(&c, e) != 0 ? -1 : change_all(&c, seqs, n, results, e);
+    bool failed = done < 0 || (s->directory && maildir_sync(s->directory, e) != 0);
+    failed = sqlite_commit(s, failed, e) != 0;
     if (s->directory)
-        store_sqlite_files_end(&c, failed);
-    store_lock_release(&s->lock);
+        sqlite_files_end(&c, failed);
+    lock_release(&s->lock);
     for (int64_t i = 0; i < done && !failed; i++)
         each(ctx, seqs[i], (enum store_changed)results[i]);
     return failed ? -1 : done;

@@ -10,43 +10,43 @@
 
 enum { BACKOFF_MAX_MS = 6 * 3600 * 1000, TOKEN = 16 /* bytes */ };
 
-int store_sqlite_lock(struct store *s, struct err *e)
+int sqlite_lock(struct store *s, struct err *e)
 {
-    int left_ms = store_lock_take(&s->lock, s->wait_ms, e);
+    int left_ms = lock_take(&s->lock, s->wait_ms, e);
     if (left_ms < 0)
         return -1;
-    store_sqlite_wait(s, left_ms);
-    if (store_sqlite_in_place(s))
+    sqlite_wait(s, left_ms);
+    if (sqlite_in_place(s))
         return 0;
-    store_lock_release(&s->lock);
+    lock_release(&s->lock);
     return err_set(e, ERR_BUSY, "%s was moved away a moment ago", s->path);
 }
 
-int store_sqlite_hold(struct store *s, int wait_ms, struct err *e)
+int sqlite_hold(struct store *s, int wait_ms, struct err *e)
 {
-    s->held_ms = store_lock_take(&s->lock, s->hurried && wait_ms > STORE_HURRY_MS ? STORE_HURRY_MS : wait_ms, e);
+    s->held_ms = lock_take(&s->lock, s->hurried && wait_ms > STORE_HURRY_MS ? STORE_HURRY_MS : wait_ms, e);
     s->held = s->held_ms >= 0;
     s->hurried = !s->held && e->code == ERR_BUSY;
     return s->held ? 0 : -1;
 }
 
-void store_sqlite_release(struct store *s)
+void sqlite_release(struct store *s)
 {
     s->held = false;
-    store_lock_release(&s->lock);
+    lock_release(&s->lock);
 }
 
-int store_sqlite_try(struct store *s, int wait_ms, struct err *e)
+int sqlite_try(struct store *s, int wait_ms, struct err *e)
 {
-    int left_ms = store_lock_take(&s->lock, wait_ms, e);
+    int left_ms = lock_take(&s->lock, wait_ms, e);
     if (left_ms < 0)
         return -1;
-    store_sqlite_wait(s, left_ms);
+    sqlite_wait(s, left_ms);
     int failed = sqlite3_exec(s->db, "BEGIN IMMEDIATE; ROLLBACK", NULL, NULL, NULL) == SQLITE_OK
                      ? 0
-                     : store_sqlite_error(s, "beginning to write", e);
-    store_sqlite_wait(s, s->wait_ms);
-    store_lock_release(&s->lock);
+                     : sqlite_error(s, "beginning to write", e);
+    sqlite_wait(s, s->wait_ms);
+    lock_release(&s->lock);
     return failed;
 }
 
@@ -59,9 +59,9 @@ static int refuse_endpoint(const char *wanted, const char *names, struct err *e)
                   : err_set(e, ERR_NOT_FOUND, "there are several endpoints: %s; name one with --endpoint", names);
 }
 
-int store_sqlite_endpoint(struct store *s, const char *wanted, int64_t *id, char *name, struct err *e)
+int sqlite_endpoint(struct store *s, const char *wanted, int64_t *id, char *name, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_ENDPOINTS, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_ENDPOINTS, e);
     if (!q)
         return -1;
     char names[200] = "";
@@ -74,16 +74,16 @@ int store_sqlite_endpoint(struct store *s, const char *wanted, int64_t *id, char
         n++;
         if (wanted && strcmp(this, wanted) != 0)
             continue;
-        failed = store_sqlite_id(s, q, 0, "an endpoint has a number", id, e);
+        failed = sqlite_id(s, q, 0, "an endpoint has a number", id, e);
         found = true;
         snprintf(name, 64, "%s", this);
     }
     if (sqlite3_reset(q) != SQLITE_OK && !failed)
-        failed = store_sqlite_error(s, "reading the endpoints", e);
+        failed = sqlite_error(s, "reading the endpoints", e);
     return failed ? -1 : found && (wanted || n == 1) ? 0 : refuse_endpoint(wanted, names, e);
 }
 
-int store_sqlite_types(const struct store_want *w, char **types, struct err *e)
+int sqlite_types(const struct store_want *w, char **types, struct err *e)
 {
     size_t len = 2;
     *types = NULL;
@@ -105,7 +105,7 @@ int store_sqlite_types(const struct store_want *w, char **types, struct err *e)
     return 0;
 }
 
-int64_t store_sqlite_backoff(const struct directory_setting *setting, int64_t attempts)
+int64_t sqlite_backoff(const struct maildir_setting *setting, int64_t attempts)
 {
     int64_t ms = setting->backoff_ms;
     for (int64_t i = 1; i < attempts && ms > 0 && ms < BACKOFF_MAX_MS; i++)
@@ -117,7 +117,7 @@ int64_t store_sqlite_backoff(const struct directory_setting *setting, int64_t at
 
 struct claim {
     const struct store_want *want;
-    struct directory_setting setting;
+    struct maildir_setting setting;
     int64_t endpoint, until_ms, now_ms;
     char *types, name[64], token[2 * TOKEN + 1];
     store_claimed *each;
@@ -126,20 +126,20 @@ struct claim {
 
 static int is_waiting(struct store *s, const struct claim *c, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_WAITING, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_WAITING, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, c->endpoint);
     sqlite3_bind_int64(q, 2, c->now_ms);
     int found = sqlite3_step(q) == SQLITE_ROW;
-    return sqlite3_reset(q) == SQLITE_OK ? found : store_sqlite_error(s, "looking for events", e);
+    return sqlite3_reset(q) == SQLITE_OK ? found : sqlite_error(s, "looking for events", e);
 }
 
 /* Stamp up to n rows with the token: how many were changed. */
 static int stamp(struct store *s, struct claim *c, int n, struct err *e)
 {
     uint8_t token[TOKEN];
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_CLAIM, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_CLAIM, e);
     if (!q || kernel_random(token, sizeof token) != 0)
         return q ? err_set(e, ERR_SYSTEM, "no random bytes") : -1;
     hex_encode(token, sizeof token, c->token);
@@ -153,11 +153,11 @@ static int stamp(struct store *s, struct claim *c, int n, struct err *e)
     sqlite3_bind_int(q, 8, c->want->ordered);
     sqlite3_bind_int(q, 9, c->want->skip_superseded);
     sqlite3_bind_int(q, 10, n);
-    if (store_sqlite_lock(s, e) != 0)
+    if (sqlite_lock(s, e) != 0)
         return -1;
-    int failed = store_sqlite_run(q) != SQLITE_OK;
-    int changed = failed ? store_sqlite_error(s, "claiming events", e) : sqlite3_changes(s->db);
-    store_lock_release(&s->lock);
+    int failed = sqlite_run(q) != SQLITE_OK;
+    int changed = failed ? sqlite_error(s, "claiming events", e) : sqlite3_changes(s->db);
+    lock_release(&s->lock);
     return changed;
 }
 
@@ -172,13 +172,13 @@ static void give_out(void *ctx, const struct store_event *v)
 
 static int read_claimed(struct store *s, struct claim *c, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_CLAIMED, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_CLAIMED, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, c->endpoint);
     sqlite3_bind_int64(q, 2, c->until_ms);
     sqlite3_bind_text(q, 3, c->token, -1, SQLITE_STATIC);
-    return (int)store_sqlite_each(s, q, give_out, c, e);
+    return (int)sqlite_each(s, q, give_out, c, e);
 }
 
 /* What is changed and not read is dead or superseded: there may be more behind it. */
@@ -192,14 +192,14 @@ static int claim(struct store *s, struct claim *c, int n, struct err *e)
     return changed < 0 ? -1 : read;
 }
 
-int store_sqlite_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each,
-                       void *ctx, struct err *e)
+int sqlite_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each, void *ctx,
+                 struct err *e)
 {
     if (s->directory)
-        return store_sqlite_files_claim(s, w, n, now_ms, each, ctx, e);
+        return sqlite_files_claim(s, w, n, now_ms, each, ctx, e);
     struct claim c = {.want = w, .now_ms = now_ms, .each = each, .ctx = ctx};
-    if (store_sqlite_endpoint(s, w->endpoint, &c.endpoint, c.name, e) != 0 ||
-        store_sqlite_setting(s, &c.setting, e) != 0 || store_sqlite_types(w, &c.types, e) != 0)
+    if (sqlite_endpoint(s, w->endpoint, &c.endpoint, c.name, e) != 0 || sqlite_setting(s, &c.setting, e) != 0 ||
+        sqlite_types(w, &c.types, e) != 0)
         return -1;
     c.until_ms = now_ms + (w->lease_ms ? w->lease_ms : c.setting.lease_ms);
     int read = claim(s, &c, n, e);
@@ -213,25 +213,25 @@ static int run_settle(struct store *s, sqlite3_stmt *q, struct store_lease *leas
 {
     sqlite3_bind_int64(q, 1, lease->seq);
     sqlite3_bind_text(q, 2, lease->key, -1, SQLITE_STATIC);
-    if (store_sqlite_lock(s, e) != 0)
+    if (sqlite_lock(s, e) != 0)
         return -1;
-    int failed = store_sqlite_run(q) != SQLITE_OK;
-    int changed = failed ? store_sqlite_error(s, "settling a claim", e) : sqlite3_changes(s->db);
-    store_lock_release(&s->lock);
+    int failed = sqlite_run(q) != SQLITE_OK;
+    int changed = failed ? sqlite_error(s, "settling a claim", e) : sqlite3_changes(s->db);
+    lock_release(&s->lock);
     if (changed > 0)
         lease->until_ms = until_ms;
     return changed;
 }
 
-int store_sqlite_settle(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
-                        int64_t now_ms, struct err *e)
+int sqlite_settle(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
+                  int64_t now_ms, struct err *e)
 {
     static const enum store_sql statements[] = {SQL_ACK, SQL_NACK, SQL_RELEASE, SQL_EXTEND};
-    struct directory_setting setting;
+    struct maildir_setting setting;
     if (s->directory)
-        return store_sqlite_files_settle(s, lease, verb, why, ms, now_ms, e);
-    sqlite3_stmt *q = store_sqlite_prepare(s, statements[verb], e);
-    if (!q || store_sqlite_setting(s, &setting, e) != 0)
+        return sqlite_files_settle(s, lease, verb, why, ms, now_ms, e);
+    sqlite3_stmt *q = sqlite_prepare(s, statements[verb], e);
+    if (!q || sqlite_setting(s, &setting, e) != 0)
         return -1;
     int64_t until_ms = now_ms;
     if (verb == STORE_EXTEND)
@@ -240,7 +240,7 @@ int store_sqlite_settle(struct store *s, struct store_lease *lease, enum store_v
         until_ms += ms > 0 ? ms : 0;
     if (verb == STORE_NACK) {
         bool dead = lease->attempts >= setting.max_attempts;
-        until_ms += ms >= 0 ? ms : store_sqlite_backoff(&setting, lease->attempts);
+        until_ms += ms >= 0 ? ms : sqlite_backoff(&setting, lease->attempts);
         sqlite3_bind_text(q, 4, why, -1, SQLITE_STATIC);
         sqlite3_bind_int(q, 5, dead ? 2 : 0);
         sqlite3_bind_int64(q, 3, until_ms);

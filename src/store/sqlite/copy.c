@@ -23,25 +23,25 @@ enum {
 
 /* ---- a database by itself ---- */
 
-int store_sqlite_lone_open(struct store **out, const char *path, struct err *e)
+int sqlite_lone_open(struct store **out, const char *path, struct err *e)
 {
     struct store *s = calloc(1, sizeof *s);
     if (!s)
         return err_set(e, ERR_MEMORY, "opening %s: out of memory", path);
     s->lock.fd = -1;
-    s->wait_ms = STORE_SQLITE_HOLD_MS;
+    s->wait_ms = STORE_HOLD_MS;
     snprintf(s->path, sizeof s->path, "%s", path);
-    if (store_sqlite_connect(s, e) != 0) {
-        store_sqlite_lone_close(s);
+    if (sqlite_connect(s, e) != 0) {
+        sqlite_lone_close(s);
         return -1;
     }
-    store_sqlite_wait(s, s->wait_ms);
+    sqlite_wait(s, s->wait_ms);
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL); /* not without the writers' lock */
     *out = s;
     return 0;
 }
 
-void store_sqlite_lone_close(struct store *s)
+void sqlite_lone_close(struct store *s)
 {
     if (!s)
         return;
@@ -51,24 +51,24 @@ void store_sqlite_lone_close(struct store *s)
     free(s);
 }
 
-int store_sqlite_number(struct store *s, enum store_sql which, int64_t *value, struct err *e)
+int sqlite_number(struct store *s, enum store_sql which, int64_t *value, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(s, which, e);
+    sqlite3_stmt *q = sqlite_prepare(s, which, e);
     if (!q)
         return -1;
     bool found = sqlite3_step(q) == SQLITE_ROW;
     *value = found ? sqlite3_column_int64(q, 0) : 0;
-    return sqlite3_reset(q) == SQLITE_OK && found ? 0 : store_sqlite_error(s, "reading it", e);
+    return sqlite3_reset(q) == SQLITE_OK && found ? 0 : sqlite_error(s, "reading it", e);
 }
 
-int store_sqlite_do(struct store *s, enum store_sql which, const char *doing, struct err *e)
+int sqlite_do(struct store *s, enum store_sql which, const char *doing, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(s, which, e);
+    sqlite3_stmt *q = sqlite_prepare(s, which, e);
     if (!q)
         return -1;
     while (sqlite3_step(q) == SQLITE_ROW)
         continue;
-    return sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(s, doing, e);
+    return sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, doing, e);
 }
 
 /* ---- the file ---- */
@@ -87,11 +87,11 @@ static int check_room(const char *path, int64_t need, struct err *e)
                    (long long)(left >> 20), (long long)((need + ROOM) >> 20) + 1);
 }
 
-int store_sqlite_copy_make(struct store_sqlite_copy *c, const char *about, const char *path, mode_t mode, gid_t group,
-                           int64_t need, struct err *e)
+int sqlite_copy_make(struct sqlite_copy *c, const char *about, const char *path, mode_t mode, gid_t group,
+                     int64_t need, struct err *e)
 {
     bool made = false;
-    *c = (struct store_sqlite_copy){.fd = -1, .about = about};
+    *c = (struct sqlite_copy){.fd = -1, .about = about};
     if (check_room(path, need, e) != 0 || files_make_file(path, mode, group, &made, e) != 0)
         return -1;
     if (!made)
@@ -101,9 +101,9 @@ int store_sqlite_copy_make(struct store_sqlite_copy *c, const char *about, const
     return c->fd >= 0 ? 0 : err_set(e, ERR_READONLY, "opening %s: %s", path, strerror(errno));
 }
 
-void store_sqlite_copy_end(struct store_sqlite_copy *c, bool kept)
+void sqlite_copy_end(struct sqlite_copy *c, bool kept)
 {
-    store_sqlite_lone_close(c->db);
+    sqlite_lone_close(c->db);
     c->db = NULL;
     if (c->fd >= 0)
         close(c->fd);
@@ -112,7 +112,7 @@ void store_sqlite_copy_end(struct store_sqlite_copy *c, bool kept)
         unlink(c->path);
 }
 
-int store_sqlite_copy_flush(struct store_sqlite_copy *c, struct err *e)
+int sqlite_copy_flush(struct sqlite_copy *c, struct err *e)
 {
     const unsigned all = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
     off_t size = lseek(c->fd, 0, SEEK_END);
@@ -134,7 +134,7 @@ static sqlite3_file *file_of(struct store *s)
                : NULL;
 }
 
-void store_sqlite_copy_ready(struct store_sqlite_copy *c, struct store *from)
+void sqlite_copy_ready(struct sqlite_copy *c, struct store *from)
 {
     sqlite3_file *file = file_of(from);
     sqlite3_int64 size = 0;
@@ -153,7 +153,7 @@ static bool is_told(const struct store_teller *t, const char *doing, int64_t don
     return !t->tell || t->tell(t->ctx, doing, done, all);
 }
 
-static int stopped(const struct store_sqlite_copy *c, struct err *e)
+static int stopped(const struct sqlite_copy *c, struct err *e)
 {
     return err_set(e, ERR_SYSTEM, "%s: told to stop; nothing was changed", c->path);
 }
@@ -178,15 +178,15 @@ static int64_t waited_ms(struct store *from, int64_t *since_ms)
 }
 
 /* source: sqlite.org/c3ref/backup_finish.html: steps do not begin anew while the source's own read transaction is open */
-static int copy_pages(struct store_sqlite_copy *c, struct store *from, struct store *to, const struct store_teller *t,
+static int copy_pages(struct sqlite_copy *c, struct store *from, struct store *to, const struct store_teller *t,
                       struct err *e)
 {
     int64_t page = 0;
-    if (store_sqlite_number(from, SQL_PAGE_SIZE, &page, e) != 0)
+    if (sqlite_number(from, SQL_PAGE_SIZE, &page, e) != 0)
         return -1;
     sqlite3_backup *b = sqlite3_backup_init(to->db, "main", from->db, "main");
     if (!b)
-        return store_sqlite_error(to, "copying into it", e);
+        return sqlite_error(to, "copying into it", e);
     int rc = SQLITE_OK, result = 0;
     while (rc == SQLITE_OK && result == 0) {
         rc = sqlite3_backup_step(b, STEP_PAGES);
@@ -197,7 +197,7 @@ static int copy_pages(struct store_sqlite_copy *c, struct store *from, struct st
             fdatasync(c->fd); /* or a flush of the receiver's would wait for all that was written */
     }
     if (sqlite3_backup_finish(b) != SQLITE_OK && result == 0)
-        result = store_sqlite_error(to, "copying into it", e);
+        result = sqlite_error(to, "copying into it", e);
     return result;
 }
 
@@ -205,14 +205,13 @@ static int copy_pages(struct store_sqlite_copy *c, struct store *from, struct st
  * Without a write-ahead log the file itself is the snapshot while it is read, and others wait: so its bytes are copied,
  * several times as fast as page by page.
  */
-static int copy_bytes(struct store_sqlite_copy *c, struct store *from, const struct store_teller *t, char *bytes,
+static int copy_bytes(struct sqlite_copy *c, struct store *from, const struct store_teller *t, char *bytes,
                       struct err *e)
 {
     sqlite3_file *file = file_of(from);
     int64_t pages = 0, page = 0, since_ms = 0;
-    if (!file || store_sqlite_number(from, SQL_PAGES, &pages, e) != 0 ||
-        store_sqlite_number(from, SQL_PAGE_SIZE, &page, e) != 0)
-        return file ? -1 : store_sqlite_error(from, "reading it", e);
+    if (!file || sqlite_number(from, SQL_PAGES, &pages, e) != 0 || sqlite_number(from, SQL_PAGE_SIZE, &page, e) != 0)
+        return file ? -1 : sqlite_error(from, "reading it", e);
     for (int64_t at = 0, n, all = pages * page; at < all; at += n) {
         n = all - at < PIECE ? all - at : PIECE;
         int rc = file->pMethods->xRead(file, bytes, (int)n, at);
@@ -223,7 +222,7 @@ static int copy_bytes(struct store_sqlite_copy *c, struct store *from, const str
                            strerror(errno));
         if (!is_told(t, "copying", at, all))
             return stopped(c, e);
-        if (waited_ms(from, &since_ms) > STORE_SQLITE_HOLD_MS)
+        if (waited_ms(from, &since_ms) > STORE_HOLD_MS)
             return 1;
     }
     return ftruncate(c->fd, pages * page) == 0 ? 0
@@ -231,7 +230,7 @@ static int copy_bytes(struct store_sqlite_copy *c, struct store *from, const str
 }
 
 /* source: sqlite.org/fileformat2.html, section 1.3.3: 1 at 18 and 19 is a rollback journal: the copy is one file */
-static int forget_log(struct store_sqlite_copy *c, struct err *e)
+static int forget_log(struct sqlite_copy *c, struct err *e)
 {
     static const unsigned char version[2] = {1, 1};
     return pwrite(c->fd, version, sizeof version, 18) == (ssize_t)sizeof version
@@ -239,20 +238,19 @@ static int forget_log(struct store_sqlite_copy *c, struct err *e)
                : err_set(e, ERR_SYSTEM, "writing %s: %s", c->path, strerror(errno));
 }
 
-static int open_copy(struct store_sqlite_copy *c, struct err *e)
+static int open_copy(struct sqlite_copy *c, struct err *e)
 {
-    if (store_sqlite_lone_open(&c->db, c->path, e) != 0)
+    if (sqlite_lone_open(&c->db, c->path, e) != 0)
         return -1;
     static const enum store_sql first[] = {SQL_NO_FLUSH, SQL_NO_JOURNAL, SQL_IN_MEMORY, SQL_WIPE};
     for (size_t i = 0; i < sizeof first / sizeof *first; i++)
-        if (store_sqlite_do(c->db, first[i], "setting it up", e) != 0)
+        if (sqlite_do(c->db, first[i], "setting it up", e) != 0)
             return -1;
     sqlite3_db_config(c->db->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL); /* they speak for plain SQL */
     return 0;
 }
 
-int store_sqlite_copy_fill(struct store_sqlite_copy *c, struct store *from, const struct store_teller *t,
-                           struct err *e)
+int sqlite_copy_fill(struct sqlite_copy *c, struct store *from, const struct store_teller *t, struct err *e)
 {
     bool holds_up = from->lock.fd >= 0 && !from->log_ino;
     char *bytes = holds_up ? malloc(PIECE) : NULL;
@@ -262,7 +260,7 @@ int store_sqlite_copy_fill(struct store_sqlite_copy *c, struct store *from, cons
     else if (open_copy(c, e) == 0)
         result = copy_pages(c, from, c->db, t, e);
     free(bytes);
-    store_sqlite_lone_close(c->db);
+    sqlite_lone_close(c->db);
     c->db = NULL;
     if (result)
         return result;
@@ -277,10 +275,10 @@ static int tick(void *ctx)
     return !is_told(t, "checking", 0, 0);
 }
 
-static int check_sound(struct store_sqlite_copy *c, const struct store_teller *t, struct err *e)
+static int check_sound(struct sqlite_copy *c, const struct store_teller *t, struct err *e)
 {
     struct store_teller teller = *t;
-    sqlite3_stmt *q = store_sqlite_prepare(c->db, SQL_SOUND, e);
+    sqlite3_stmt *q = sqlite_prepare(c->db, SQL_SOUND, e);
     if (!q)
         return -1;
     sqlite3_progress_handler(c->db->db, TICK, tick, &teller);
@@ -293,33 +291,32 @@ static int check_sound(struct store_sqlite_copy *c, const struct store_teller *t
     else if (rc == SQLITE_INTERRUPT)
         stopped(c, e);
     else
-        store_sqlite_error(c->db, "checking it", e);
+        sqlite_error(c->db, "checking it", e);
     sqlite3_progress_handler(c->db->db, 0, NULL, NULL);
     sqlite3_reset(q);
     return result;
 }
 
-static int count(struct store_sqlite_copy *c, struct store_backup *holds, struct err *e)
+static int count(struct sqlite_copy *c, struct store_backup *holds, struct err *e)
 {
     int64_t *const numbers[] = {&holds->events, &holds->last,        &holds->waiting,
                                 &holds->dead,   &holds->quarantined, &holds->stray};
-    sqlite3_stmt *q = store_sqlite_prepare(c->db, SQL_HOLDS, e);
+    sqlite3_stmt *q = sqlite_prepare(c->db, SQL_HOLDS, e);
     if (!q)
         return -1;
     if (sqlite3_step(q) == SQLITE_ROW)
         for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
             *numbers[i] = sqlite3_column_int64(q, (int)i);
     if (sqlite3_reset(q) != SQLITE_OK)
-        return store_sqlite_error(c->db, "counting", e);
+        return sqlite_error(c->db, "counting", e);
     int64_t pages, size, files[3] = {0};
-    if (store_sqlite_number(c->db, SQL_PAGES, &pages, e) != 0 ||
-        store_sqlite_number(c->db, SQL_PAGE_SIZE, &size, e) != 0)
+    if (sqlite_number(c->db, SQL_PAGES, &pages, e) != 0 || sqlite_number(c->db, SQL_PAGE_SIZE, &size, e) != 0)
         return -1;
     holds->bytes = pages * size;
     holds->files = -1;
-    if (store_sqlite_number(c->db, SQL_BACKUP_LISTED, &files[0], NULL) != 0)
+    if (sqlite_number(c->db, SQL_BACKUP_LISTED, &files[0], NULL) != 0)
         return 0; /* it has no list: the inbox is the table */
-    if (store_sqlite_number(c->db, SQL_BACKUP_LISTED_DEAD, &files[2], e) != 0)
+    if (sqlite_number(c->db, SQL_BACKUP_LISTED_DEAD, &files[2], e) != 0)
         return -1;
     holds->files = files[0];
     holds->dead += files[2];
@@ -327,14 +324,13 @@ static int count(struct store_sqlite_copy *c, struct store_backup *holds, struct
     return 0;
 }
 
-int store_sqlite_copy_check(struct store_sqlite_copy *c, const struct store_teller *t, struct store_backup *holds,
-                            struct err *e)
+int sqlite_copy_check(struct sqlite_copy *c, const struct store_teller *t, struct store_backup *holds, struct err *e)
 {
     int64_t application, version;
     *holds = (struct store_backup){.files = -1};
-    if (store_sqlite_number(c->db, SQL_APPLICATION, &application, e) != 0 ||
-        store_sqlite_number(c->db, SQL_VERSION, &version, e) != 0 ||
-        store_sqlite_check_version(c->about, (uint32_t)application, (uint32_t)version, e) != 0)
+    if (sqlite_number(c->db, SQL_APPLICATION, &application, e) != 0 ||
+        sqlite_number(c->db, SQL_VERSION, &version, e) != 0 ||
+        sqlite_check_version(c->about, (uint32_t)application, (uint32_t)version, e) != 0)
         return -1;
     return check_sound(c, t, e) == 0 && count(c, holds, e) == 0 ? 0 : -1;
 }

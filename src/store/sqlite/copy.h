@@ -10,7 +10,7 @@
 #include "store/store_keep.h"
 
 /* A file of a copy: the zero value with fd -1 is empty. */
-struct store_sqlite_copy {
+struct sqlite_copy {
     char path[PATH_MAX];
     int fd;
     const char *about; /* what messages call it: of which it is a copy */
@@ -18,41 +18,39 @@ struct store_sqlite_copy {
 };
 
 /* How long a copy may keep another process from committing, in ms: that gives up after 4000. */
-enum { STORE_SQLITE_HOLD_MS = 2500 };
+enum { STORE_HOLD_MS = 2500 };
 
-/* Open a database by itself, with no lock beside it: to be closed by store_sqlite_lone_close; NULL is legal there. */
-int store_sqlite_lone_open(struct store **s, const char *path, struct err *e);
-void store_sqlite_lone_close(struct store *s);
+/* Open a database by itself, with no lock beside it: to be closed by sqlite_lone_close; NULL is legal there. */
+int sqlite_lone_open(struct store **s, const char *path, struct err *e);
+void sqlite_lone_close(struct store *s);
 
 /* One number of a statement without values; run one that gives none. */
-int store_sqlite_number(struct store *s, enum store_sql which, int64_t *value, struct err *e);
-int store_sqlite_do(struct store *s, enum store_sql which, const char *doing, struct err *e);
+int sqlite_number(struct store *s, enum store_sql which, int64_t *value, struct err *e);
+int sqlite_do(struct store *s, enum store_sql which, const char *doing, struct err *e);
 
 /*
  * Make the file, empty, with this mode and group. What is there already is another's: ERR_USAGE.
  * need: bytes that must be left for it: else ERR_FULL
  */
-int store_sqlite_copy_make(struct store_sqlite_copy *c, const char *about, const char *path, mode_t mode, gid_t group,
-                           int64_t need, struct err *e);
+int sqlite_copy_make(struct sqlite_copy *c, const char *about, const char *path, mode_t mode, gid_t group,
+                     int64_t need, struct err *e);
 
 /* Before a copy that keeps others waiting: its space is taken, and the database in memory. */
-void store_sqlite_copy_ready(struct store_sqlite_copy *c, struct store *from);
+void sqlite_copy_ready(struct sqlite_copy *c, struct store *from);
 
 /*
  * Copy a database into it, whose snapshot is the read transaction that is open, and open the copy.
  * out: 0; 1: another process waits to commit for too long: end the transaction and try again; or -1 and *e
  */
-int store_sqlite_copy_fill(struct store_sqlite_copy *c, struct store *from, const struct store_teller *t,
-                           struct err *e);
+int sqlite_copy_fill(struct sqlite_copy *c, struct store *from, const struct store_teller *t, struct err *e);
 
 /* Is it sound, and what does it hold? */
-int store_sqlite_copy_check(struct store_sqlite_copy *c, const struct store_teller *t, struct store_backup *holds,
-                            struct err *e);
+int sqlite_copy_check(struct sqlite_copy *c, const struct store_teller *t, struct store_backup *holds, struct err *e);
 
 /* What was written is on the disk, a little at a time so that nobody else's flush waits for all of it. */
-int store_sqlite_copy_flush(struct store_sqlite_copy *c, struct err *e);
+int sqlite_copy_flush(struct sqlite_copy *c, struct err *e);
 
 /* Close it; unless it has its name by now (`kept`) it is removed. */
-void store_sqlite_copy_end(struct store_sqlite_copy *c, bool kept);
+void sqlite_copy_end(struct sqlite_copy *c, bool kept);
 
 #endif

@@ -221,11 +221,11 @@ struct store {
     const struct store_ops *ops;
     sqlite3 *db;
     sqlite3_stmt *prepared[STORE_SQL_COUNT]; /* made when first used */
-    struct store_lock lock;
-    struct directory *directory; /* NULL: the inbox is the table */
+    struct lock lock;
+    struct maildir *directory; /* NULL: the inbox is the table */
     int64_t floor;  /* numbers begin above it: those of files of an older database, or given before a restore */
     bool floor_met; /* ... which they do from the open transaction on */
-    char directory_path[PATH_MAX];
+    char maildir_path[PATH_MAX];
     int wait_ms, busy_ms;  /* the latter now: what is left of the former */
     int64_t busy_begun_ms; /* of a monotonic clock, while it is waited for */
     char path[PATH_MAX];
@@ -244,195 +244,191 @@ struct store {
     } name[STORE_NAMES_MAX];
 };
 
-extern const char store_sqlite_schema[]; /* schema.sql, and a NUL */
+extern const char sqlite_schema[]; /* schema.sql, and a NUL */
 
 /* Say what SQLite says, in our codes; always -1. */
-int store_sqlite_error(struct store *s, const char *doing, struct err *e);
+int sqlite_error(struct store *s, const char *doing, struct err *e);
 
 /* From now on wait so long for SQLite's lock. */
-void store_sqlite_wait(struct store *s, int ms);
+void sqlite_wait(struct store *s, int ms);
 
 /* A statement ready to be bound and run, or NULL and *e. */
-sqlite3_stmt *store_sqlite_prepare(struct store *s, enum store_sql which, struct err *e);
+sqlite3_stmt *sqlite_prepare(struct store *s, enum store_sql which, struct err *e);
 
 /* Is the open file, with its log, what stands at the path? */
-bool store_sqlite_in_place(struct store *s);
+bool sqlite_in_place(struct store *s);
 
 /* Under the writers' lock: what a file that is elsewhere now has left at the path goes after it. */
-int store_sqlite_leave_locked(struct store *s, struct err *e);
+int sqlite_leave_locked(struct store *s, struct err *e);
 
 /*
  * Where the open file was deleted, with its log written back: save what it holds beside it. 1 and *e, which says where;
  * 0: it was not deleted; -1 and *e.
  */
-int store_sqlite_rescue(struct store *s, struct err *e);
+int sqlite_rescue(struct store *s, struct err *e);
 
 /* A log whose database is gone holds events that no new database must cover up: ERR_DATABASE. */
-int store_sqlite_check_orphan(const char *path, struct err *e);
+int sqlite_check_orphan(const char *path, struct err *e);
 
 /* Has a file of these numbers our schema? One version more than ours is fine: it only adds. */
-int store_sqlite_check_version(const char *path, uint32_t application, uint32_t version, struct err *e);
+int sqlite_check_version(const char *path, uint32_t application, uint32_t version, struct err *e);
 
 /* Run a statement that is bound already and gives no rows: its result code. */
-int store_sqlite_run(sqlite3_stmt *q);
+int sqlite_run(sqlite3_stmt *q);
 
 /* Take the writers' lock, if the file is still in place: 0, or -1 with ERR_BUSY. */
-int store_sqlite_lock(struct store *s, struct err *e);
+int sqlite_lock(struct store *s, struct err *e);
 
 /* Is the store open without the writers' lock, for an application's user? Then *e says who may do what is to be done. */
-bool store_sqlite_is_consumer(const struct store *s, struct err *e);
+bool sqlite_is_consumer(const struct store *s, struct err *e);
 
 /* The highest number in the log, 0 when it is empty. ERR_DATABASE: a number in it cannot be. */
-int store_sqlite_last(struct store *s, int64_t *last, struct err *e);
+int sqlite_last(struct store *s, int64_t *last, struct err *e);
 
 /* The row at hand, in the order of STORE_SQL_EVENT; its spans live until the statement moves on. */
-void store_sqlite_event(sqlite3_stmt *q, struct store_event *v);
+void sqlite_event(sqlite3_stmt *q, struct store_event *v);
 
 /* A column's bytes, until the statement moves on; the absent span for NULL. */
-struct span store_sqlite_text(sqlite3_stmt *q, int column);
+struct span sqlite_text(sqlite3_stmt *q, int column);
 
 /* Run a bound query of STORE_SQL_EVENT to its end; the number of rows, or -1. */
-int64_t store_sqlite_each(struct store *s, sqlite3_stmt *q, store_each *each, void *ctx, struct err *e);
+int64_t sqlite_each(struct store *s, sqlite3_stmt *q, store_each *each, void *ctx, struct err *e);
 
-/* The rows that a filter asks for, but for its state and limit, for store_sqlite_each; NULL and *e. */
-sqlite3_stmt *store_sqlite_filtered(struct store *s, const struct store_filter *f, int state, int64_t limit,
-                                    struct err *e);
+/* The rows that a filter asks for, but for its state and limit, for sqlite_each; NULL and *e. */
+sqlite3_stmt *sqlite_filtered(struct store *s, const struct store_filter *f, int state, int64_t limit, struct err *e);
 
 /* The same, run to its end: the number of rows, or -1. */
-int64_t store_sqlite_newest(struct store *s, const struct store_filter *f, int state, int64_t limit, store_each *each,
-                            void *ctx, struct err *e);
+int64_t sqlite_newest(struct store *s, const struct store_filter *f, int state, int64_t limit, store_each *each,
+                      void *ctx, struct err *e);
 
-/* The row of an event by its number, for store_sqlite_each; NULL and *e. */
-sqlite3_stmt *store_sqlite_by_seq(struct store *s, int64_t seq, struct err *e);
+/* The row of an event by its number, for sqlite_each; NULL and *e. */
+sqlite3_stmt *sqlite_by_seq(struct store *s, int64_t seq, struct err *e);
 
 /* The endpoint that a worker asks for: its id, and its name at `name`, of 64 bytes. */
-int store_sqlite_endpoint(struct store *s, const char *wanted, int64_t *id, char *name, struct err *e);
+int sqlite_endpoint(struct store *s, const char *wanted, int64_t *id, char *name, struct err *e);
 
 /* The types that a worker asks for as "\nTYPE\nTYPE\n", to be freed; NULL when it asks for any. -1: no memory. */
-int store_sqlite_types(const struct store_want *w, char **types, struct err *e);
+int sqlite_types(const struct store_want *w, char **types, struct err *e);
 
 /* The row of the table setting. */
-int store_sqlite_setting(struct store *s, struct directory_setting *setting, struct err *e);
+int sqlite_setting(struct store *s, struct maildir_setting *setting, struct err *e);
 
 /* When an event that failed for the n-th time is due again. */
-int64_t store_sqlite_backoff(const struct directory_setting *setting, int64_t attempts);
+int64_t sqlite_backoff(const struct maildir_setting *setting, int64_t attempts);
 
 /* ---- the directory form: inbox_files.c ---- */
 
 /* Under the writers' lock, before anything is written: show what a crash has left unshown. */
-void store_sqlite_sweep(struct store *s);
+void sqlite_sweep(struct store *s);
 /* A new database beside files of an older one: its numbers begin above theirs, so that no name comes twice. */
-int store_sqlite_files_floor(struct store *s, struct err *e);
-int store_sqlite_files_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx,
-                            struct err *e);
-/* As store_sqlite_each, with what the files tell, and only those that the filter asks for. */
-int64_t store_sqlite_files_each(struct store *s, const struct store_filter *f, sqlite3_stmt *q, store_each *each,
-                                void *ctx, struct err *e);
-int store_sqlite_files_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e);
+int sqlite_files_floor(struct store *s, struct err *e);
+int sqlite_files_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
+/* As sqlite_each, with what the files tell, and only those that the filter asks for. */
+int64_t sqlite_files_each(struct store *s, const struct store_filter *f, sqlite3_stmt *q, store_each *each, void *ctx,
+                          struct err *e);
+int sqlite_files_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e);
 /* Fill in what the table does not know of an event: state, attempts, when it is due. */
-int store_sqlite_files_state(struct store *s, struct store_event *v, struct err *e);
-int store_sqlite_files_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each,
-                             void *ctx, struct err *e);
-int store_sqlite_files_settle(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why,
-                              int64_t ms, int64_t now_ms, struct err *e);
+int sqlite_files_state(struct store *s, struct store_event *v, struct err *e);
+int sqlite_files_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each,
+                       void *ctx, struct err *e);
+int sqlite_files_settle(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
+                        int64_t now_ms, struct err *e);
 
 /* ---- changes by hand: change.c ---- */
 
 /* Is there a table history? ERR_SCHEMA */
-int store_sqlite_has_history(struct store *s, struct err *e);
+int sqlite_has_history(struct store *s, struct err *e);
 
 /* A row of history; no seq: 0, no state: -1. */
-struct store_sqlite_note {
+struct sqlite_note {
     const char *action, *detail;
     int64_t seq, n; /* n 0: 1 */
     int from, to;
 };
-int store_sqlite_history(struct store *s, const struct store_sqlite_note *note, const struct store_actor *by,
-                         int64_t now_ms, struct err *e);
+int sqlite_history(struct store *s, const struct sqlite_note *note, const struct store_actor *by, int64_t now_ms,
+                   struct err *e);
 
 /*
  * Begin and end a transaction of changes by hand, under the writers' lock and with no trigger at work, since these
  * speak for plain SQL. End it whatever came of it; -1 and *e when it failed or could not be committed.
  */
-int store_sqlite_begin(struct store *s, struct err *e);
-int store_sqlite_commit(struct store *s, bool failed, struct err *e); /* and keep the lock, which is to be released */
-int store_sqlite_end(struct store *s, bool failed, struct err *e);
+int sqlite_begin(struct store *s, struct err *e);
+int sqlite_commit(struct store *s, bool failed, struct err *e); /* and keep the lock, which is to be released */
+int sqlite_end(struct store *s, bool failed, struct err *e);
 
 /* ---- erasing in the directory form: inbox_files_erase.c ---- */
 
 /* What stands in the folders, by number: of what waits or is dead, and of what was done since a time. */
-struct store_sqlite_held;
-int store_sqlite_files_held(struct store *s, int64_t done_since_ms, struct store_sqlite_held **held, struct err *e);
-void store_sqlite_files_held_free(struct store_sqlite_held *held);
-bool store_sqlite_files_is_held(const struct store_sqlite_held *held, int64_t seq);
+struct sqlite_held;
+int sqlite_files_held(struct store *s, int64_t done_since_ms, struct sqlite_held **held, struct err *e);
+void sqlite_files_held_free(struct sqlite_held *held);
+bool sqlite_files_is_held(const struct sqlite_held *held, int64_t seq);
 /* The state of an event that has no row, as its file tells: 0, 1 or 2. */
-int store_sqlite_files_held_state(const struct store_sqlite_held *held, const char *endpoint, int64_t created_ms,
-                                  int64_t seq);
+int sqlite_files_held_state(const struct sqlite_held *held, const char *endpoint, int64_t created_ms, int64_t seq);
 /* Remove every file of an event, wherever a worker may have brought it by now; durable after the sync. */
-int store_sqlite_files_erase(struct store *s, const struct store_sqlite_held *held, const char *endpoint,
-                             int64_t created_ms, int64_t seq, struct err *e);
+int sqlite_files_erase(struct store *s, const struct sqlite_held *held, const char *endpoint, int64_t created_ms,
+                       int64_t seq, struct err *e);
 /* Fill in what the table does not know of a row that was read. */
-void store_sqlite_files_tell(struct store *s, const struct store_sqlite_held *held, struct store_event *v);
+void sqlite_files_tell(struct store *s, const struct sqlite_held *held, struct store_event *v);
 
 /* ---- copies, restores, migrations ---- */
 
-int store_sqlite_backup(struct store *s, const char *path, const struct store_teller *t, int64_t now_ms,
-                        struct store_backup *made, struct err *e);
-int64_t store_sqlite_compare(struct store *s, int64_t *seqs, int64_t n, store_each_name *each, void *ctx,
-                             struct err *e);
-int store_sqlite_missing(struct store *s, store_each_step *each, void *ctx, struct err *e);
-int store_sqlite_migrate(struct store *s, const struct store_actor *by, int64_t now_ms, struct store_step *step,
-                         struct err *e);
+int sqlite_backup(struct store *s, const char *path, const struct store_teller *t, int64_t now_ms,
+                  struct store_backup *made, struct err *e);
+int64_t sqlite_compare(struct store *s, int64_t *seqs, int64_t n, store_each_name *each, void *ctx, struct err *e);
+int sqlite_missing(struct store *s, store_each_step *each, void *ctx, struct err *e);
+int sqlite_migrate(struct store *s, const struct store_actor *by, int64_t now_ms, struct store_step *step,
+                   struct err *e);
 
 /* Numbers that were given before a restore end here; 0: there was none, or the database is older than that column. */
-int store_sqlite_floor(struct store *s, int64_t *floor, struct err *e);
+int sqlite_floor(struct store *s, int64_t *floor, struct err *e);
 
 /* The other parts, for the ops. */
-int64_t store_sqlite_erase(struct store *s, enum store_erase how, const int64_t *seqs, int64_t n,
-                           const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx,
-                           struct err *e);
-int64_t store_sqlite_erase_quarantined(struct store *s, const int64_t *ids, int64_t n, const struct store_actor *by,
-                                       int64_t now_ms, struct err *e);
-int store_sqlite_flush(struct store *s, struct err *e);
-int store_sqlite_scrub(struct store *s, int64_t *at, struct err *e);
-int64_t store_sqlite_person(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e);
-int64_t store_sqlite_prunable(struct store *s, int64_t before_ms, int64_t **seqs, struct err *e);
-int store_sqlite_note(struct store *s, const char *action, int64_t n, const char *detail,
-                      const struct store_actor *by, int64_t now_ms, struct err *e);
-int store_sqlite_walk(struct store *s, const struct store_filter *f, int64_t *after, int64_t to, store_each *each,
-                      void *ctx, struct err *e);
-int store_sqlite_quarantined(struct store *s, int64_t *after, int64_t erased_ms, store_each_quarantined *each,
-                             void *ctx, struct err *e);
-int store_sqlite_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e);
-int store_sqlite_hold(struct store *s, int wait_ms, struct err *e);
-void store_sqlite_release(struct store *s);
-int store_sqlite_try(struct store *s, int wait_ms, struct err *e);
-int store_sqlite_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
-int64_t store_sqlite_select(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e);
-int store_sqlite_show(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
-int store_sqlite_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e);
-int store_sqlite_ready(struct store *s, struct err *e);
-int store_sqlite_counts(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
-int store_sqlite_ignored(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
-int store_sqlite_tally(struct store *s, const struct store_filter *f, bool whole, store_each_tally *each, void *ctx,
+int64_t sqlite_erase(struct store *s, enum store_erase how, const int64_t *seqs, int64_t n,
+                     const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx,
+                     struct err *e);
+int64_t sqlite_erase_quarantined(struct store *s, const int64_t *ids, int64_t n, const struct store_actor *by,
+                                 int64_t now_ms, struct err *e);
+int sqlite_flush(struct store *s, struct err *e);
+int sqlite_scrub(struct store *s, int64_t *at, struct err *e);
+int64_t sqlite_person(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e);
+int64_t sqlite_prunable(struct store *s, int64_t before_ms, int64_t **seqs, struct err *e);
+int sqlite_note(struct store *s, const char *action, int64_t n, const char *detail, const struct store_actor *by,
+                int64_t now_ms, struct err *e);
+int sqlite_walk(struct store *s, const struct store_filter *f, int64_t *after, int64_t to, store_each *each,
+                void *ctx, struct err *e);
+int sqlite_quarantined(struct store *s, int64_t *after, int64_t erased_ms, store_each_quarantined *each, void *ctx,
                        struct err *e);
-int store_sqlite_follow(struct store *s, const struct store_filter *f, int64_t *after, store_each *each, void *ctx,
-                        struct err *e);
-int store_sqlite_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each,
-                       void *ctx, struct err *e);
-int store_sqlite_settle(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
-                        int64_t now_ms, struct err *e);
+int sqlite_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e);
+int sqlite_hold(struct store *s, int wait_ms, struct err *e);
+void sqlite_release(struct store *s);
+int sqlite_try(struct store *s, int wait_ms, struct err *e);
+int sqlite_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
+int64_t sqlite_select(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e);
+int sqlite_show(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
+int sqlite_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e);
+int sqlite_ready(struct store *s, struct err *e);
+int sqlite_counts(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
+int sqlite_ignored(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
+int sqlite_tally(struct store *s, const struct store_filter *f, bool whole, store_each_tally *each, void *ctx,
+                 struct err *e);
+int sqlite_follow(struct store *s, const struct store_filter *f, int64_t *after, store_each *each, void *ctx,
+                  struct err *e);
+int sqlite_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each, void *ctx,
+                 struct err *e);
+int sqlite_settle(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
+                  int64_t now_ms, struct err *e);
 
-int64_t store_sqlite_change(struct store *s, enum store_change what, const int64_t *seqs, int64_t n,
-                            const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx,
-                            struct err *e);
+int64_t sqlite_change(struct store *s, enum store_change what, const int64_t *seqs, int64_t n,
+                      const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx,
+                      struct err *e);
 
-int store_sqlite_quarantine(struct store *s, int64_t id, const char *endpoint, store_each_quarantined *each,
-                            void *ctx, struct err *e);
-int store_sqlite_accept(struct store *s, int64_t id, struct record *r, const struct store_actor *by, int64_t now_ms,
-                        int64_t *seq, struct err *e);
-int store_sqlite_drop(struct store *s, int64_t id, const struct store_actor *by, int64_t now_ms, struct err *e);
-int store_sqlite_read_history(struct store *s, int64_t seq, int64_t since_ms, int64_t before_ms, int64_t limit,
-                              store_each_past *each, void *ctx, struct err *e);
+int sqlite_quarantine(struct store *s, int64_t id, const char *endpoint, store_each_quarantined *each, void *ctx,
+                      struct err *e);
+int sqlite_accept(struct store *s, int64_t id, struct record *r, const struct store_actor *by, int64_t now_ms,
+                  int64_t *seq, struct err *e);
+int sqlite_drop(struct store *s, int64_t id, const struct store_actor *by, int64_t now_ms, struct err *e);
+int sqlite_read_history(struct store *s, int64_t seq, int64_t since_ms, int64_t before_ms, int64_t limit,
+                        store_each_past *each, void *ctx, struct err *e);
 
 #endif

@@ -17,7 +17,7 @@ struct erase {
     enum store_erase how;
     const struct store_actor *by;
     int64_t now_ms, bytes;
-    struct store_sqlite_held *held; /* of the directory form */
+    struct sqlite_held *held; /* of the directory form */
 };
 
 /* ---- one event ---- */
@@ -28,21 +28,21 @@ static void digest_payload(sqlite3_stmt *q, uint8_t digest[VERIFY_DIGEST])
     const char *body = sqlite3_column_blob(q, 6);
     int size = sqlite3_column_bytes(q, 6);
     int64_t at, len;
-    bool has = body && store_sqlite_number_at(q, 4, 0, size, &at) && store_sqlite_number_at(q, 5, 0, size - at, &len);
+    bool has = body && sqlite_number_at(q, 4, 0, size, &at) && sqlite_number_at(q, 5, 0, size - at, &len);
     verify_sha256(has ? (struct span){body + at, (size_t)len} : (struct span){0}, digest);
 }
 
 static int empty(struct erase *x, int64_t seq, const uint8_t digest[VERIFY_DIGEST], struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(x->s, SQL_ERASE, e);
+    sqlite3_stmt *q = sqlite_prepare(x->s, SQL_ERASE, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, seq);
     sqlite3_bind_int64(q, 2, x->now_ms);
     sqlite3_bind_blob(q, 3, digest, VERIFY_DIGEST, SQLITE_STATIC);
-    if (store_sqlite_run(q) != SQLITE_OK)
-        return store_sqlite_error(x->s, "emptying an event", e);
-    return store_sqlite_change_run(x->s, SQL_ERASE_INBOX, seq, x->now_ms, e);
+    if (sqlite_run(q) != SQLITE_OK)
+        return sqlite_error(x->s, "emptying an event", e);
+    return sqlite_change_run(x->s, SQL_ERASE_INBOX, seq, x->now_ms, e);
 }
 
 /* Files of a pruned event go with the folder of the day. */
@@ -50,8 +50,8 @@ static int erase_files(struct erase *x, sqlite3_stmt *q, int64_t seq, struct err
 {
     if (!x->s->directory || x->how == STORE_PRUNE)
         return 0;
-    return store_sqlite_files_erase(x->s, x->held, (const char *)sqlite3_column_text(q, 1),
-                                    sqlite3_column_int64(q, 2), seq, e);
+    return sqlite_files_erase(x->s, x->held, (const char *)sqlite3_column_text(q, 1), sqlite3_column_int64(q, 2), seq,
+                              e);
 }
 
 static int erase_one(struct erase *x, sqlite3_stmt *q, int64_t seq, struct err *e)
@@ -59,8 +59,8 @@ static int erase_one(struct erase *x, sqlite3_stmt *q, int64_t seq, struct err *
     bool has_row = sqlite3_column_type(q, 0) != SQLITE_NULL;
     uint8_t digest[VERIFY_DIGEST];
     int state = has_row           ? sqlite3_column_int(q, 0)
-                : x->s->directory ? store_sqlite_files_held_state(x->held, (const char *)sqlite3_column_text(q, 1),
-                                                                  sqlite3_column_int64(q, 2), seq)
+                : x->s->directory ? sqlite_files_held_state(x->held, (const char *)sqlite3_column_text(q, 1),
+                                                            sqlite3_column_int64(q, 2), seq)
                                   : DONE;
     if (x->how == STORE_PRUNE && (state == WAITING || state == DEAD))
         return STORE_UNCHANGED; /* it was made to wait again meanwhile */
@@ -74,17 +74,17 @@ static int erase_one(struct erase *x, sqlite3_stmt *q, int64_t seq, struct err *
     if (empty(x, seq, digest, e) != 0)
         return -1;
     int to = state == IGNORED ? IGNORED : DONE;
-    struct store_sqlite_note note = {.action = "erase", .seq = seq, .from = state, .to = to};
+    struct sqlite_note note = {.action = "erase", .seq = seq, .from = state, .to = to};
     if (to == state)
         note.from = note.to = -1;
-    if (x->how == STORE_ERASE && store_sqlite_history(x->s, &note, x->by, x->now_ms, e) != 0)
+    if (x->how == STORE_ERASE && sqlite_history(x->s, &note, x->by, x->now_ms, e) != 0)
         return -1;
     return STORE_CHANGED;
 }
 
 static int find_and_erase(struct erase *x, int64_t seq, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(x->s, SQL_ERASABLE, e);
+    sqlite3_stmt *q = sqlite_prepare(x->s, SQL_ERASABLE, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, seq);
@@ -92,7 +92,7 @@ static int find_and_erase(struct erase *x, int64_t seq, struct err *e)
     if (rc == SQLITE_ROW)
         result = erase_one(x, q, seq, e);
     else if (rc != SQLITE_DONE)
-        result = store_sqlite_error(x->s, "looking for an event", e);
+        result = sqlite_error(x->s, "looking for an event", e);
     sqlite3_reset(q);
     return result;
 }
@@ -102,7 +102,7 @@ static int find_and_erase(struct erase *x, int64_t seq, struct err *e)
 static int64_t erase_all(struct erase *x, const int64_t *seqs, int64_t n, signed char *results, struct err *e)
 {
     int64_t done = 0;
-    if (x->s->directory && store_sqlite_files_held(x->s, INT64_MAX, &x->held, e) != 0)
+    if (x->s->directory && sqlite_files_held(x->s, INT64_MAX, &x->held, e) != 0)
         return -1;
     for (; done < n && done < ROWS_MAX && x->bytes < BYTES_MAX; done++) {
         int result = find_and_erase(x, seqs[done], e);
@@ -110,24 +110,23 @@ static int64_t erase_all(struct erase *x, const int64_t *seqs, int64_t n, signed
             return -1;
         results[done] = (signed char)result;
     }
-    if (x->s->directory && x->how == STORE_ERASE && directory_flush(x->s->directory, e) != 0)
+    if (x->s->directory && x->how == STORE_ERASE && maildir_flush(x->s->directory, e) != 0)
         return -1;
     return done;
 }
 
-int64_t store_sqlite_erase(struct store *s, enum store_erase how, const int64_t *seqs, int64_t n,
-                           const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx,
-                           struct err *e)
+int64_t sqlite_erase(struct store *s, enum store_erase how, const int64_t *seqs, int64_t n,
+                     const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx, struct err *e)
 {
     signed char results[ROWS_MAX];
     struct erase x = {.s = s, .how = how, .by = by, .now_ms = now_ms};
-    if (store_sqlite_begin(s, e) != 0)
+    if (sqlite_begin(s, e) != 0)
         return -1;
     if (s->directory)
-        store_sqlite_sweep(s);
+        sqlite_sweep(s);
     int64_t done = erase_all(&x, seqs, n, results, e);
-    bool failed = store_sqlite_end(s, done < 0, e) != 0;
-    store_sqlite_files_held_free(x.held);
+    bool failed = sqlite_end(s, done < 0, e) != 0;
+    sqlite_files_held_free(x.held);
     for (int64_t i = 0; i < done && !failed; i++)
         each(ctx, seqs[i], (enum store_changed)results[i]);
     return failed ? -1 : done;
@@ -138,43 +137,43 @@ int64_t store_sqlite_erase(struct store *s, enum store_erase how, const int64_t 
 static int empty_row(struct store *s, int64_t id, const struct store_actor *by, int64_t now_ms, struct err *e)
 {
     char detail[64];
-    if (store_sqlite_change_run(s, SQL_QUARANTINE_EMPTY, id, now_ms, e) != 0)
+    if (sqlite_change_run(s, SQL_QUARANTINE_EMPTY, id, now_ms, e) != 0)
         return -1;
     if (sqlite3_changes(s->db) == 0)
         return 0;
     snprintf(detail, sizeof detail, "quarantine: number %lld", (long long)id);
-    struct store_sqlite_note note = {.action = "erase", .from = -1, .to = -1, .detail = detail};
-    return store_sqlite_history(s, &note, by, now_ms, e);
+    struct sqlite_note note = {.action = "erase", .from = -1, .to = -1, .detail = detail};
+    return sqlite_history(s, &note, by, now_ms, e);
 }
 
-int64_t store_sqlite_erase_quarantined(struct store *s, const int64_t *ids, int64_t n, const struct store_actor *by,
-                                       int64_t now_ms, struct err *e)
+int64_t sqlite_erase_quarantined(struct store *s, const int64_t *ids, int64_t n, const struct store_actor *by,
+                                 int64_t now_ms, struct err *e)
 {
     int64_t done = 0;
     int failed = 0;
-    if (store_sqlite_begin(s, e) != 0)
+    if (sqlite_begin(s, e) != 0)
         return -1;
     for (; done < n && done < ROWS_MAX && !failed; done++)
         failed = empty_row(s, ids[done], by, now_ms, e);
-    return store_sqlite_end(s, failed != 0, e) != 0 ? -1 : done;
+    return sqlite_end(s, failed != 0, e) != 0 ? -1 : done;
 }
 
 /* ---- the log of the database ---- */
 
 static int flush_once(struct store *s, struct err *e)
 {
-    if (store_sqlite_is_consumer(s, e) || store_sqlite_lock(s, e) != 0)
+    if (sqlite_is_consumer(s, e) || sqlite_lock(s, e) != 0)
         return -1;
     sqlite3_busy_timeout(s->db, FLUSH_WAIT_MS); /* nobody can write while a reader is waited for */
     int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     if (rc != SQLITE_OK)
-        store_sqlite_error(s, "writing its log back", e);
+        sqlite_error(s, "writing its log back", e);
     sqlite3_busy_timeout(s->db, s->wait_ms);
-    store_lock_release(&s->lock);
+    lock_release(&s->lock);
     return rc == SQLITE_OK ? 0 : -1;
 }
 
-int store_sqlite_flush(struct store *s, struct err *e)
+int sqlite_flush(struct store *s, struct err *e)
 {
     struct err why = {0};
     const struct timespec pause = {0, 2L * FLUSH_WAIT_MS * 1000000};
@@ -210,37 +209,36 @@ static int add(struct numbers *all, int64_t seq, struct err *e)
 }
 
 /* Does an older event of its resource stay? Of the directory form, where the files tell. */
-static int is_behind(struct store *s, const struct store_sqlite_held *held, int64_t seq, struct err *e)
+static int is_behind(struct store *s, const struct sqlite_held *held, int64_t seq, struct err *e)
 {
     bool found = false;
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_OLDER, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_OLDER, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, seq);
     while (!found && sqlite3_step(q) == SQLITE_ROW)
-        found = store_sqlite_files_is_held(held, sqlite3_column_int64(q, 0));
-    return found ? (sqlite3_reset(q), 1)
-                 : (sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "reading events", e));
+        found = sqlite_files_is_held(held, sqlite3_column_int64(q, 0));
+    return found ? (sqlite3_reset(q), 1) : (sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, "reading events", e));
 }
 
-static int choose(struct store *s, enum store_sql which, int64_t before_ms, const struct store_sqlite_held *held,
+static int choose(struct store *s, enum store_sql which, int64_t before_ms, const struct sqlite_held *held,
                   struct numbers *all, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(s, which, e);
+    sqlite3_stmt *q = sqlite_prepare(s, which, e);
     int failed = q ? 0 : -1;
     if (failed)
         return -1;
     sqlite3_bind_int64(q, 1, before_ms);
     while (!failed && sqlite3_step(q) == SQLITE_ROW) {
         int64_t seq;
-        failed = store_sqlite_id(s, q, 0, "an event has a number", &seq, e);
+        failed = sqlite_id(s, q, 0, "an event has a number", &seq, e);
         if (failed)
             break;
-        int stays = !held ? 0 : store_sqlite_files_is_held(held, seq) ? 1 : is_behind(s, held, seq, e);
+        int stays = !held ? 0 : sqlite_files_is_held(held, seq) ? 1 : is_behind(s, held, seq, e);
         failed = stays < 0 ? -1 : stays ? 0 : add(all, seq, e);
     }
     if (sqlite3_reset(q) != SQLITE_OK && !failed)
-        failed = store_sqlite_error(s, "reading events", e);
+        failed = sqlite_error(s, "reading events", e);
     return failed;
 }
 
@@ -250,15 +248,15 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-int64_t store_sqlite_prunable(struct store *s, int64_t before_ms, int64_t **seqs, struct err *e)
+int64_t sqlite_prunable(struct store *s, int64_t before_ms, int64_t **seqs, struct err *e)
 {
     struct numbers all = {0};
-    struct store_sqlite_held *held = NULL;
+    struct sqlite_held *held = NULL;
     int failed = choose(s, SQL_PRUNABLE, before_ms, NULL, &all, e);
     if (!failed && s->directory)
-        failed = store_sqlite_files_held(s, before_ms, &held, e) != 0 ||
+        failed = sqlite_files_held(s, before_ms, &held, e) != 0 ||
                  choose(s, SQL_PRUNABLE_FILES, before_ms, held, &all, e) != 0;
-    store_sqlite_files_held_free(held);
+    sqlite_files_held_free(held);
     if (failed) {
         free(all.list);
         return -1;
@@ -269,11 +267,11 @@ int64_t store_sqlite_prunable(struct store *s, int64_t before_ms, int64_t **seqs
     return all.n;
 }
 
-int64_t store_sqlite_person(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e)
+int64_t sqlite_person(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e)
 {
     struct numbers all = {0};
     int failed = 0;
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_PERSON, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_PERSON, e);
     if (!q)
         return -1;
     sqlite3_bind_text(q, 1, f->client_id, -1, SQLITE_STATIC);
@@ -283,21 +281,21 @@ int64_t store_sqlite_person(struct store *s, const struct store_filter *f, int64
     sqlite3_bind_int64(q, 5, f->before_ms);
     while (!failed && sqlite3_step(q) == SQLITE_ROW) {
         int64_t seq;
-        failed = store_sqlite_id(s, q, 0, "an event has a number", &seq, e) != 0 ? -1 : add(&all, seq, e);
+        failed = sqlite_id(s, q, 0, "an event has a number", &seq, e) != 0 ? -1 : add(&all, seq, e);
     }
     if (sqlite3_reset(q) != SQLITE_OK && !failed)
-        failed = store_sqlite_error(s, "reading events", e);
+        failed = sqlite_error(s, "reading events", e);
     if (failed)
         free(all.list);
     *seqs = failed ? NULL : all.list;
     return failed ? -1 : all.n;
 }
 
-int store_sqlite_note(struct store *s, const char *action, int64_t n, const char *detail,
-                      const struct store_actor *by, int64_t now_ms, struct err *e)
+int sqlite_note(struct store *s, const char *action, int64_t n, const char *detail, const struct store_actor *by,
+                int64_t now_ms, struct err *e)
 {
-    struct store_sqlite_note note = {.action = action, .n = n, .from = -1, .to = -1, .detail = detail};
-    if (store_sqlite_begin(s, e) != 0)
+    struct sqlite_note note = {.action = action, .n = n, .from = -1, .to = -1, .detail = detail};
+    if (sqlite_begin(s, e) != 0)
         return -1;
-    return store_sqlite_end(s, store_sqlite_history(s, &note, by, now_ms, e) != 0, e);
+    return sqlite_end(s, sqlite_history(s, &note, by, now_ms, e) != 0, e);
 }

@@ -2,10 +2,10 @@
  * history: reading what was changed by hand. */
 #include "number.h"
 
-int store_sqlite_read_history(struct store *s, int64_t seq, int64_t since_ms, int64_t before_ms, int64_t limit,
-                              store_each_past *each, void *ctx, struct err *e)
+int sqlite_read_history(struct store *s, int64_t seq, int64_t since_ms, int64_t before_ms, int64_t limit,
+                        store_each_past *each, void *ctx, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_has_history(s, e) == 0 ? store_sqlite_prepare(s, SQL_READ_HISTORY, e) : NULL;
+    sqlite3_stmt *q = sqlite_has_history(s, e) == 0 ? sqlite_prepare(s, SQL_READ_HISTORY, e) : NULL;
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, seq);
@@ -19,11 +19,11 @@ int store_sqlite_read_history(struct store *s, int64_t seq, int64_t since_ms, in
                                       &p.detail, &p.endpoint, &p.event_id,  &p.type};
         for (int i = 0; i < 4; i++)
             *numbers[i] = sqlite3_column_int64(q, i);
-        p.from = store_sqlite_state_at(q, 4);
-        p.to = store_sqlite_state_at(q, 5);
+        p.from = sqlite_state_at(q, 4);
+        p.to = sqlite_state_at(q, 5);
         for (int i = 0; i < 9; i++)
-            *texts[i] = store_sqlite_text(q, 6 + i);
+            *texts[i] = sqlite_text(q, 6 + i);
         each(ctx, &p);
     }
-    return sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "reading the history", e);
+    return sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, "reading the history", e);
 }

@@ -6,35 +6,35 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-int store_sqlite_files_is_logged(void *ctx, const char *endpoint, const struct directory_name *name, struct err *e)
+int sqlite_files_is_logged(void *ctx, const char *endpoint, const struct maildir_name *name, struct err *e)
 {
     struct store *s = ctx;
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_LOGGED, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_LOGGED, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, name->seq);
     sqlite3_bind_int64(q, 2, name->created_ms);
     sqlite3_bind_text(q, 3, endpoint, -1, SQLITE_STATIC);
     int found = sqlite3_step(q) == SQLITE_ROW;
-    return sqlite3_reset(q) == SQLITE_OK ? found : store_sqlite_error(s, "looking for an event", e);
+    return sqlite3_reset(q) == SQLITE_OK ? found : sqlite_error(s, "looking for an event", e);
 }
 
-void store_sqlite_sweep(struct store *s) { directory_sweep(s->directory, store_sqlite_files_is_logged, s); }
+void sqlite_sweep(struct store *s) { maildir_sweep(s->directory, sqlite_files_is_logged, s); }
 
 /* ---- lists of names ---- */
 
-static int add_name(void *ctx, const char *endpoint, const struct directory_name *name, struct err *e)
+static int add_name(void *ctx, const char *endpoint, const struct maildir_name *name, struct err *e)
 {
-    struct store_sqlite_names *all = ctx;
+    struct sqlite_names *all = ctx;
     if (all->n == all->cap) {
         size_t cap = all->cap ? 2 * all->cap : 64;
-        struct store_sqlite_named *list = realloc(all->list, cap * sizeof *list);
+        struct sqlite_named *list = realloc(all->list, cap * sizeof *list);
         if (!list)
             return err_set(e, ERR_MEMORY, "reading the inbox: out of memory");
         all->list = list;
         all->cap = cap;
     }
-    struct store_sqlite_named *n = &all->list[all->n++];
+    struct sqlite_named *n = &all->list[all->n++];
     n->name = *name;
     n->state = all->state;
     snprintf(n->endpoint, sizeof n->endpoint, "%s", endpoint);
@@ -43,25 +43,24 @@ static int add_name(void *ctx, const char *endpoint, const struct directory_name
 
 static int by_age(const void *a, const void *b)
 {
-    const struct directory_name *x = &((const struct store_sqlite_named *)a)->name,
-                                *y = &((const struct store_sqlite_named *)b)->name;
+    const struct maildir_name *x = &((const struct sqlite_named *)a)->name,
+                              *y = &((const struct sqlite_named *)b)->name;
     int64_t d = x->created_ms != y->created_ms ? x->created_ms - y->created_ms : x->seq - y->seq;
     return (d > 0) - (d < 0);
 }
 
 static int by_seq(const void *a, const void *b)
 {
-    int64_t d = ((const struct store_sqlite_named *)a)->name.seq - ((const struct store_sqlite_named *)b)->name.seq;
+    int64_t d = ((const struct sqlite_named *)a)->name.seq - ((const struct sqlite_named *)b)->name.seq;
     return (d > 0) - (d < 0);
 }
 
-int store_sqlite_files_names(struct store *s, const char *endpoint, bool dead, struct store_sqlite_names *all,
-                             struct err *e)
+int sqlite_files_names(struct store *s, const char *endpoint, bool dead, struct sqlite_names *all, struct err *e)
 {
     static const char *const folders[] = {"new", "cur", "dead", "tmp"}; /* tmp: on its way */
     for (int i = 0; i < (dead ? 4 : 2); i++) {
         all->state = i == 2 ? 2 : 0;
-        if (directory_list(s->directory, endpoint, folders[i], add_name, all, e) != 0)
+        if (maildir_list(s->directory, endpoint, folders[i], add_name, all, e) != 0)
             return -1;
     }
     if (all->n)
@@ -69,8 +68,8 @@ int store_sqlite_files_names(struct store *s, const char *endpoint, bool dead, s
     return 0;
 }
 
-const struct store_sqlite_named *store_sqlite_files_find(const struct store_sqlite_names *names, struct span endpoint,
-                                                         int64_t created_ms, int64_t seq)
+const struct sqlite_named *sqlite_files_find(const struct sqlite_names *names, struct span endpoint,
+                                             int64_t created_ms, int64_t seq)
 {
     size_t low = 0, high = names->n;
     while (low < high) {
@@ -87,13 +86,13 @@ const struct store_sqlite_named *store_sqlite_files_find(const struct store_sqli
     return NULL;
 }
 
-int store_sqlite_files_floor(struct store *s, struct err *e)
+int sqlite_files_floor(struct store *s, struct err *e)
 {
-    struct store_sqlite_names all = {0};
+    struct sqlite_names all = {0};
     int64_t last = 0;
-    int failed = store_sqlite_last(s, &last, e) != 0 ||
-                 (last == 0 && (directory_list_done(s->directory, 0, add_name, &all, e) != 0 ||
-                                store_sqlite_files_names(s, NULL, true, &all, e) != 0));
+    int failed =
+        sqlite_last(s, &last, e) != 0 || (last == 0 && (maildir_list_done(s->directory, 0, add_name, &all, e) != 0 ||
+                                                        sqlite_files_names(s, NULL, true, &all, e) != 0));
     if (all.n && all.list[all.n - 1].name.seq > s->floor)
         s->floor = all.list[all.n - 1].name.seq;
     free(all.list);
@@ -103,9 +102,9 @@ int store_sqlite_files_floor(struct store *s, struct err *e)
 /* ---- for the person ---- */
 
 /* The event's name among those sorted by seq tells its state; without one it is done. Ignored ones are in the table. */
-static void fill_in(const struct store_sqlite_names *all, struct store_event *v)
+static void fill_in(const struct sqlite_names *all, struct store_event *v)
 {
-    const struct store_sqlite_named *found = store_sqlite_files_find(all, v->endpoint, v->created_ms, v->seq);
+    const struct sqlite_named *found = sqlite_files_find(all, v->endpoint, v->created_ms, v->seq);
     if (v->state >= 0)
         return;
     v->state = found ? found->state : 1;
@@ -113,21 +112,21 @@ static void fill_in(const struct store_sqlite_names *all, struct store_event *v)
     v->due_ms = found && found->name.until_ms ? found->name.until_ms : v->received_ms;
 }
 
-int store_sqlite_files_state(struct store *s, struct store_event *v, struct err *e)
+int sqlite_files_state(struct store *s, struct store_event *v, struct err *e)
 {
     static char why[400]; /* until the next one is shown */
-    struct store_sqlite_names all = {0};
-    struct directory_name name;
+    struct sqlite_names all = {0};
+    struct maildir_name name;
     char endpoint[64];
-    int failed = store_sqlite_files_names(s, NULL, true, &all, e);
+    int failed = sqlite_files_names(s, NULL, true, &all, e);
     if (!failed)
         fill_in(&all, v);
     free(all.list);
     if (failed || v->state != 2 || v->error.at)
         return failed;
-    directory_name(v->created_ms, v->seq, &name);
+    maildir_name(v->created_ms, v->seq, &name);
     snprintf(endpoint, sizeof endpoint, "%.*s", (int)v->endpoint.len, v->endpoint.at);
-    directory_why(s->directory, endpoint, &name, why, sizeof why);
+    maildir_why(s->directory, endpoint, &name, why, sizeof why);
     if (*why)
         v->error = span_of(why);
     return 0;
@@ -135,7 +134,7 @@ int store_sqlite_files_state(struct store *s, struct store_event *v, struct err 
 
 struct listing {
     const struct store_filter *filter;
-    const struct store_sqlite_names *all;
+    const struct sqlite_names *all;
     store_each *each;
     void *ctx;
     int64_t left;
@@ -168,67 +167,66 @@ static int list_all(struct store *s, struct listing *l, struct err *e)
     bool by_file = l->filter->state == 0 || l->filter->state == 2;
     for (size_t i = l->all->n; by_file && i-- > 0 && l->left;) {
         sqlite3_stmt *q =
-            l->all->list[i].state == l->filter->state ? store_sqlite_by_seq(s, l->all->list[i].name.seq, e) : NULL;
-        if (q && store_sqlite_each(s, q, list_one, l, e) < 0)
+            l->all->list[i].state == l->filter->state ? sqlite_by_seq(s, l->all->list[i].name.seq, e) : NULL;
+        if (q && sqlite_each(s, q, list_one, l, e) < 0)
             return -1;
     }
     if (by_file)
         return 0;
     if (l->filter->state < 0)
-        return store_sqlite_newest(s, l->filter, -1, l->left, list_one, l, e) < 0 ? -1 : 0;
-    sqlite3_stmt *q = store_sqlite_filtered(s, l->filter, -1, -1, e);
+        return sqlite_newest(s, l->filter, -1, l->left, list_one, l, e) < 0 ? -1 : 0;
+    sqlite3_stmt *q = sqlite_filtered(s, l->filter, -1, -1, e);
     if (!q)
         return -1;
     int rc = SQLITE_DONE;
     while (l->left && (rc = sqlite3_step(q)) == SQLITE_ROW) {
         struct store_event v;
-        store_sqlite_event(q, &v);
+        sqlite_event(q, &v);
         list_one(l, &v);
     }
-    int failed = rc != SQLITE_DONE && rc != SQLITE_ROW ? store_sqlite_error(s, "reading events", e) : 0;
+    int failed = rc != SQLITE_DONE && rc != SQLITE_ROW ? sqlite_error(s, "reading events", e) : 0;
     sqlite3_reset(q);
     return failed;
 }
 
-int store_sqlite_files_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e)
+int sqlite_files_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e)
 {
-    struct store_sqlite_names all = {0};
+    struct sqlite_names all = {0};
     struct listing l = {f, &all, each, ctx, f->limit};
-    int failed = store_sqlite_files_names(s, NULL, true, &all, e) != 0 || list_all(s, &l, e) != 0;
+    int failed = sqlite_files_names(s, NULL, true, &all, e) != 0 || list_all(s, &l, e) != 0;
     free(all.list);
     return failed ? -1 : 0;
 }
 
-int64_t store_sqlite_files_each(struct store *s, const struct store_filter *f, sqlite3_stmt *q, store_each *each,
-                                void *ctx, struct err *e)
+int64_t sqlite_files_each(struct store *s, const struct store_filter *f, sqlite3_stmt *q, store_each *each, void *ctx,
+                          struct err *e)
 {
-    struct store_sqlite_names all = {0};
+    struct sqlite_names all = {0};
     struct listing l = {f, &all, each, ctx, INT64_MAX};
-    int64_t rows =
-        store_sqlite_files_names(s, NULL, true, &all, e) == 0 ? store_sqlite_each(s, q, list_one, &l, e) : -1;
+    int64_t rows = sqlite_files_names(s, NULL, true, &all, e) == 0 ? sqlite_each(s, q, list_one, &l, e) : -1;
     free(all.list);
     return rows;
 }
 
 static int received_ms(struct store *s, int64_t seq, int64_t *ms, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_RECEIVED, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_RECEIVED, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, seq);
     *ms = sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
-    return sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "looking for an event", e);
+    return sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, "looking for an event", e);
 }
 
-int store_sqlite_files_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e)
+int sqlite_files_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e)
 {
-    struct store_sqlite_names all = {0};
-    int failed = store_sqlite_files_names(s, NULL, true, &all, e);
+    struct sqlite_names all = {0};
+    int failed = sqlite_files_names(s, NULL, true, &all, e);
     facts->stranded = facts->waiting;
     facts->waiting = facts->leased = facts->delayed = facts->oldest_ms = 0;
     for (size_t i = 0; !failed && i < all.n; i++) {
-        const struct directory_name *name = &all.list[i].name;
-        int logged = store_sqlite_files_is_logged(s, all.list[i].endpoint, name, e);
+        const struct maildir_name *name = &all.list[i].name;
+        int logged = sqlite_files_is_logged(s, all.list[i].endpoint, name, e);
         bool dead = all.list[i].state == 2;
         failed = logged < 0 ? -1 : 0;
         *(dead ? &facts->dead : &facts->waiting) += 1;
@@ -244,7 +242,7 @@ int store_sqlite_files_facts(struct store *s, int64_t now_ms, struct store_facts
 
 /* ---- opening ---- */
 
-static int stop_at_one(void *ctx, const char *endpoint, const struct directory_name *name, struct err *e)
+static int stop_at_one(void *ctx, const char *endpoint, const struct maildir_name *name, struct err *e)
 {
     (void)ctx, (void)endpoint, (void)name, (void)e;
     return -1;
@@ -253,31 +251,31 @@ static int stop_at_one(void *ctx, const char *endpoint, const struct directory_n
 /* Every endpoint there ever was may have files. */
 static int know_endpoints(struct store *s, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_ENDPOINTS, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_ENDPOINTS, e);
     while (q && sqlite3_step(q) == SQLITE_ROW)
-        directory_know(s->directory, (const char *)sqlite3_column_text(q, 1));
-    return !q ? -1 : sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "reading the endpoints", e);
+        maildir_know(s->directory, (const char *)sqlite3_column_text(q, 1));
+    return !q ? -1 : sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, "reading the endpoints", e);
 }
 
-int store_sqlite_files_open(struct store *s, const struct store_options *o, struct err *e)
+int sqlite_files_open(struct store *s, const struct store_options *o, struct err *e)
 {
-    struct directory_setting first;
-    if (snprintf(s->directory_path, sizeof s->directory_path, "%s", o->directory) >= (int)sizeof s->directory_path)
+    struct maildir_setting first;
+    if (snprintf(s->maildir_path, sizeof s->maildir_path, "%s", o->directory) >= (int)sizeof s->maildir_path)
         return err_set(e, ERR_CONFIG, "the path of directory = is too long");
-    if (store_sqlite_setting(s, &first, e) != 0 ||
-        directory_open(&s->directory, s->directory_path, o->group, o->create, &first, e) != 0 ||
+    if (sqlite_setting(s, &first, e) != 0 ||
+        maildir_open(&s->directory, s->maildir_path, o->group, o->create, &first, e) != 0 ||
         know_endpoints(s, e) != 0)
         return -1;
     for (size_t i = 0; o->create && i < o->n_endpoints; i++)
-        if (directory_make(s->directory, o->endpoints[i], e) != 0)
+        if (maildir_make(s->directory, o->endpoints[i], e) != 0)
             return -1;
-    if (store_sqlite_files_floor(s, e) != 0)
+    if (sqlite_files_floor(s, e) != 0)
         return -1;
-    if (directory_list(s->directory, NULL, "tmp", stop_at_one, NULL, NULL) == 0)
+    if (maildir_list(s->directory, NULL, "tmp", stop_at_one, NULL, NULL) == 0)
         return 0;
-    if (store_lock_take(&s->lock, 1, NULL) < 0) /* another process is at work, which has looked already */
+    if (lock_take(&s->lock, 1, NULL) < 0) /* another process is at work, which has looked already */
         return 0;
-    store_sqlite_sweep(s); /* left by a crash; what cannot be shown now may be later */
-    store_lock_release(&s->lock);
+    sqlite_sweep(s); /* left by a crash; what cannot be shown now may be later */
+    lock_release(&s->lock);
     return 0;
 }

@@ -10,76 +10,73 @@
 
 enum { BYTES_MAX = 4 << 20, TRIES = 3 };
 
-int store_sqlite_files_begin(struct store_sqlite_change *c, struct err *e)
+int sqlite_files_begin(struct sqlite_change *c, struct err *e)
 {
-    store_sqlite_sweep(c->s);
-    return store_sqlite_files_names(c->s, NULL, true, &c->names, e);
+    sqlite_sweep(c->s);
+    return sqlite_files_names(c->s, NULL, true, &c->names, e);
 }
 
-int store_sqlite_files_stands(const struct store_sqlite_change *c, const struct store_sqlite_standing *v)
+int sqlite_files_stands(const struct sqlite_change *c, const struct sqlite_standing *v)
 {
-    const struct store_sqlite_named *found =
-        store_sqlite_files_find(&c->names, span_of(v->endpoint), v->created_ms, v->seq);
+    const struct sqlite_named *found = sqlite_files_find(&c->names, span_of(v->endpoint), v->created_ms, v->seq);
     return found ? found->state : 1;
 }
 
-bool store_sqlite_files_full(const struct store_sqlite_change *c)
+bool sqlite_files_full(const struct sqlite_change *c)
 {
-    return c->n_again == DIRECTORY_BATCH_MAX || c->bytes > BYTES_MAX;
+    return c->n_again == MAILDIR_BATCH_MAX || c->bytes > BYTES_MAX;
 }
 
 /* An ignored one is told by its row, which goes with the commit. */
-static int write_again(struct store_sqlite_change *c, const struct store_sqlite_standing *v, struct err *e)
+static int write_again(struct sqlite_change *c, const struct sqlite_standing *v, struct err *e)
 {
-    struct store_sqlite_named *again = &c->again[c->n_again];
-    directory_name(v->created_ms, v->seq, &again->name);
+    struct sqlite_named *again = &c->again[c->n_again];
+    maildir_name(v->created_ms, v->seq, &again->name);
     snprintf(again->endpoint, sizeof again->endpoint, "%s", v->endpoint);
-    if (directory_write(c->s->directory, v->endpoint, v->created_ms, v->seq, v->body, c->now_ms, e) != 0)
+    if (maildir_write(c->s->directory, v->endpoint, v->created_ms, v->seq, v->body, c->now_ms, e) != 0)
         return -1;
     c->n_again++;
     c->bytes += (int64_t)v->body.len;
-    return v->has_row && store_sqlite_change_run(c->s, SQL_INBOX_UNDO, v->seq, c->now_ms, e) != 0 ? -1
-                                                                                                  : STORE_CHANGED;
+    return v->has_row && sqlite_change_run(c->s, SQL_INBOX_UNDO, v->seq, c->now_ms, e) != 0 ? -1 : STORE_CHANGED;
 }
 
-static int move(const struct store_sqlite_change *c, const struct store_sqlite_standing *v,
-                const struct directory_name *name, struct err *e)
+static int move(const struct sqlite_change *c, const struct sqlite_standing *v, const struct maildir_name *name,
+                struct err *e)
 {
-    const struct directory *d = c->s->directory;
-    return v->to == 2 ? directory_dead(d, v->endpoint, name, c->by->reason, e)
-                      : directory_done(d, v->endpoint, name, c->now_ms, e);
+    const struct maildir *d = c->s->directory;
+    return v->to == 2 ? maildir_dead(d, v->endpoint, name, c->by->reason, e)
+                      : maildir_done(d, v->endpoint, name, c->now_ms, e);
 }
 
 /* A worker may claim it at this very moment, and then it has another name. */
-static int move_or_look_again(struct store_sqlite_change *c, const struct store_sqlite_standing *v, struct err *e)
+static int move_or_look_again(struct sqlite_change *c, const struct sqlite_standing *v, struct err *e)
 {
-    const struct store_sqlite_named *found =
-        store_sqlite_files_find(&c->names, span_of(v->endpoint), v->created_ms, v->seq);
-    struct store_lock lock;
+    const struct sqlite_named *found = sqlite_files_find(&c->names, span_of(v->endpoint), v->created_ms, v->seq);
+    struct lock lock;
     int moved = found ? move(c, v, &found->name, e) : 0;
     if (moved != 0)
         return moved < 0 ? -1 : STORE_CHANGED;
-    if (store_sqlite_files_lock(c->s, v->endpoint, &lock, e) != 0)
+    if (sqlite_files_lock(c->s, v->endpoint, &lock, e) != 0)
         return -1;
     for (int i = 0; i < TRIES && moved == 0; i++) {
-        struct store_sqlite_names now = {0};
-        moved = store_sqlite_files_names(c->s, v->endpoint, true, &now, e);
-        found = moved == 0 ? store_sqlite_files_find(&now, span_of(v->endpoint), v->created_ms, v->seq) : NULL;
+        struct sqlite_names now = {0};
+        moved = sqlite_files_names(c->s, v->endpoint, true, &now, e);
+        found = moved == 0 ? sqlite_files_find(&now, span_of(v->endpoint), v->created_ms, v->seq) : NULL;
         moved = found ? move(c, v, &found->name, e) : moved;
         free(now.list);
     }
-    store_lock_close(&lock);
+    lock_close(&lock);
     return moved < 0 ? -1 : moved ? STORE_CHANGED : STORE_UNCHANGED;
 }
 
-int store_sqlite_files_change(struct store_sqlite_change *c, const struct store_sqlite_standing *v, struct err *e)
+int sqlite_files_change(struct sqlite_change *c, const struct sqlite_standing *v, struct err *e)
 {
     return v->to == 0 ? write_again(c, v, e) : move_or_look_again(c, v, e);
 }
 
-int store_sqlite_files_replace(struct store_sqlite_change *c, const struct store_sqlite_standing *v, struct err *e)
+int sqlite_files_replace(struct sqlite_change *c, const struct sqlite_standing *v, struct err *e)
 {
-    struct store_sqlite_standing done = *v;
+    struct sqlite_standing done = *v;
     done.to = 1;
     if (v->state == 0 && !v->has_row &&
         move_or_look_again(c, &done, e) < 0) /* or a worker would go on with the other */
@@ -87,13 +84,13 @@ int store_sqlite_files_replace(struct store_sqlite_change *c, const struct store
     return write_again(c, v, e);
 }
 
-void store_sqlite_files_end(struct store_sqlite_change *c, bool failed)
+void sqlite_files_end(struct sqlite_change *c, bool failed)
 {
     for (size_t i = 0; i < c->n_again && !failed; i++)
-        directory_forget(c->s->directory, c->again[i].endpoint, &c->again[i].name);
+        maildir_forget(c->s->directory, c->again[i].endpoint, &c->again[i].name);
     if (failed)
-        directory_drop(c->s->directory, false);
+        maildir_drop(c->s->directory, false);
     else
-        directory_publish(c->s->directory);
+        maildir_publish(c->s->directory);
     free(c->names.list);
 }

@@ -39,11 +39,11 @@ struct compare {
     const char *folder;
 };
 
-static int look_at(void *ctx, const char *endpoint, const struct directory_name *name, struct err *e)
+static int look_at(void *ctx, const char *endpoint, const struct maildir_name *name, struct err *e)
 {
     struct compare *c = ctx;
-    char text[DIRECTORY_NAME_SIZE + 16];
-    int logged = store_sqlite_files_is_logged(c->s, endpoint, name, e);
+    char text[MAILDIR_NAME_SIZE + 16];
+    int logged = sqlite_files_is_logged(c->s, endpoint, name, e);
     if (logged)
         return logged < 0 ? -1 : add(&c->files, name->seq, e);
     snprintf(text, sizeof text, "%s/%s", c->folder, name->text);
@@ -58,17 +58,17 @@ static int look(struct compare *c, struct err *e)
     static const char *const folders[] = {"tmp", "new", "cur", "dead"};
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         c->folder = i ? folders[i] : ""; /* what is in tmp/ may be written just now */
-        if (directory_list(c->s->directory, NULL, folders[i], look_at, c, e) != 0)
+        if (maildir_list(c->s->directory, NULL, folders[i], look_at, c, e) != 0)
             return -1;
     }
     c->folder = "";
-    return directory_list_done(c->s->directory, 0, look_at, c, e);
+    return maildir_list_done(c->s->directory, 0, look_at, c, e);
 }
 
 /* Nothing is left of it to be in a file. */
 static bool is_erased(struct store *s, int64_t seq)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_IS_ERASED, NULL);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_IS_ERASED, NULL);
     if (!q)
         return false;
     sqlite3_bind_int64(q, 1, seq);
@@ -77,8 +77,7 @@ static bool is_erased(struct store *s, int64_t seq)
     return erased;
 }
 
-int64_t store_sqlite_compare(struct store *s, int64_t *seqs, int64_t n, store_each_name *each, void *ctx,
-                             struct err *e)
+int64_t sqlite_compare(struct store *s, int64_t *seqs, int64_t n, store_each_name *each, void *ctx, struct err *e)
 {
     struct compare c = {.s = s, .each = each, .ctx = ctx};
     int64_t lacking = 0;

@@ -7,15 +7,15 @@
 
 enum { TRIES = 3 };
 
-struct store_sqlite_held {
-    struct store_sqlite_names names; /* not done, by number */
-    int64_t *done;                   /* n of them, sorted */
+struct sqlite_held {
+    struct sqlite_names names; /* not done, by number */
+    int64_t *done;             /* n of them, sorted */
     size_t n, cap;
 };
 
-static int add_done(void *ctx, const char *endpoint, const struct directory_name *name, struct err *e)
+static int add_done(void *ctx, const char *endpoint, const struct maildir_name *name, struct err *e)
 {
-    struct store_sqlite_held *held = ctx;
+    struct sqlite_held *held = ctx;
     (void)endpoint;
     if (held->n == held->cap) {
         size_t cap = held->cap ? 2 * held->cap : 1024;
@@ -35,7 +35,7 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-void store_sqlite_files_held_free(struct store_sqlite_held *held)
+void sqlite_files_held_free(struct sqlite_held *held)
 {
     if (held) {
         free(held->names.list);
@@ -44,16 +44,15 @@ void store_sqlite_files_held_free(struct store_sqlite_held *held)
     free(held);
 }
 
-int store_sqlite_files_held(struct store *s, int64_t done_since_ms, struct store_sqlite_held **out, struct err *e)
+int sqlite_files_held(struct store *s, int64_t done_since_ms, struct sqlite_held **out, struct err *e)
 {
-    struct store_sqlite_held *held = calloc(1, sizeof *held);
+    struct sqlite_held *held = calloc(1, sizeof *held);
     *out = NULL;
     if (!held)
         return err_set(e, ERR_MEMORY, "reading the inbox: out of memory");
-    if (store_sqlite_files_names(s, NULL, true, &held->names, e) !=
-            0 || /* first: what is done meanwhile is seen then */
-        (done_since_ms != INT64_MAX && directory_list_done(s->directory, done_since_ms, add_done, held, e) != 0)) {
-        store_sqlite_files_held_free(held);
+    if (sqlite_files_names(s, NULL, true, &held->names, e) != 0 || /* first: what is done meanwhile is seen then */
+        (done_since_ms != INT64_MAX && maildir_list_done(s->directory, done_since_ms, add_done, held, e) != 0)) {
+        sqlite_files_held_free(held);
         return -1;
     }
     if (held->n)
@@ -63,7 +62,7 @@ int store_sqlite_files_held(struct store *s, int64_t done_since_ms, struct store
 }
 
 /* By its number alone: what may be another's file is left alone as well. */
-static bool has_number(const struct store_sqlite_names *names, int64_t seq)
+static bool has_number(const struct sqlite_names *names, int64_t seq)
 {
     for (size_t low = 0, high = names->n; low < high;) {
         size_t middle = low + (high - low) / 2;
@@ -77,31 +76,28 @@ static bool has_number(const struct store_sqlite_names *names, int64_t seq)
     return false;
 }
 
-bool store_sqlite_files_is_held(const struct store_sqlite_held *held, int64_t seq)
+bool sqlite_files_is_held(const struct sqlite_held *held, int64_t seq)
 {
     return has_number(&held->names, seq) || (held->n && bsearch(&seq, held->done, held->n, sizeof seq, by_number));
 }
 
-int store_sqlite_files_held_state(const struct store_sqlite_held *held, const char *endpoint, int64_t created_ms,
-                                  int64_t seq)
+int sqlite_files_held_state(const struct sqlite_held *held, const char *endpoint, int64_t created_ms, int64_t seq)
 {
-    const struct store_sqlite_named *found =
-        store_sqlite_files_find(&held->names, span_of(endpoint), created_ms, seq);
+    const struct sqlite_named *found = sqlite_files_find(&held->names, span_of(endpoint), created_ms, seq);
     return found ? found->state : 1;
 }
 
-void store_sqlite_files_tell(struct store *s, const struct store_sqlite_held *held, struct store_event *v)
+void sqlite_files_tell(struct store *s, const struct sqlite_held *held, struct store_event *v)
 {
     static char why[400]; /* until the next one is told */
-    const struct store_sqlite_named *found =
-        store_sqlite_files_find(&held->names, v->endpoint, v->created_ms, v->seq);
+    const struct sqlite_named *found = sqlite_files_find(&held->names, v->endpoint, v->created_ms, v->seq);
     if (v->state >= 0)
         return;
     v->state = found ? found->state : 1;
     v->attempts = found ? found->name.attempts : 0;
     if (v->state != 2)
         return;
-    directory_why(s->directory, found->endpoint, &found->name, why, sizeof why);
+    maildir_why(s->directory, found->endpoint, &found->name, why, sizeof why);
     if (*why)
         v->error = span_of(why);
 }
@@ -111,33 +107,32 @@ void store_sqlite_files_tell(struct store *s, const struct store_sqlite_held *he
 /* A worker may give it another name within cur/ at this very moment: then look again while nobody may. */
 static int remove_claimed(struct store *s, const char *endpoint, int64_t created_ms, int64_t seq, struct err *e)
 {
-    struct store_lock lock;
+    struct lock lock;
     int removed = 0;
-    if (store_sqlite_files_lock(s, endpoint, &lock, e) != 0)
+    if (sqlite_files_lock(s, endpoint, &lock, e) != 0)
         return -1;
     for (int i = 0; i < TRIES && removed == 0; i++) {
-        struct store_sqlite_names now = {0};
-        removed = store_sqlite_files_names(s, endpoint, true, &now, e);
-        const struct store_sqlite_named *found =
-            removed == 0 ? store_sqlite_files_find(&now, span_of(endpoint), created_ms, seq) : NULL;
-        removed = found ? directory_remove(s->directory, endpoint, &found->name, e) : removed < 0 ? -1 : 1;
+        struct sqlite_names now = {0};
+        removed = sqlite_files_names(s, endpoint, true, &now, e);
+        const struct sqlite_named *found =
+            removed == 0 ? sqlite_files_find(&now, span_of(endpoint), created_ms, seq) : NULL;
+        removed = found ? maildir_remove(s->directory, endpoint, &found->name, e) : removed < 0 ? -1 : 1;
         free(now.list);
     }
-    store_lock_close(&lock);
+    lock_close(&lock);
     if (removed == 0)
         return err_set(e, ERR_BUSY, "a worker of %s moves a file again and again; try once more", endpoint);
     return removed < 0 ? -1 : 0;
 }
 
-int store_sqlite_files_erase(struct store *s, const struct store_sqlite_held *held, const char *endpoint,
-                             int64_t created_ms, int64_t seq, struct err *e)
+int sqlite_files_erase(struct store *s, const struct sqlite_held *held, const char *endpoint, int64_t created_ms,
+                       int64_t seq, struct err *e)
 {
-    struct directory_name name;
-    const struct store_sqlite_named *found =
-        store_sqlite_files_find(&held->names, span_of(endpoint), created_ms, seq);
-    int removed = found ? directory_remove(s->directory, endpoint, &found->name, e) : 1;
+    struct maildir_name name;
+    const struct sqlite_named *found = sqlite_files_find(&held->names, span_of(endpoint), created_ms, seq);
+    int removed = found ? maildir_remove(s->directory, endpoint, &found->name, e) : 1;
     if (removed < 0 || (removed == 0 && remove_claimed(s, endpoint, created_ms, seq, e) != 0))
         return -1;
-    directory_name(created_ms, seq, &name);
-    return directory_erase(s->directory, endpoint, &name, e);
+    maildir_name(created_ms, seq, &name);
+    return maildir_erase(s->directory, endpoint, &name, e);
 }

@@ -8,12 +8,12 @@
 struct claim {
     struct store *s;
     const struct store_want *want;
-    struct directory_setting setting;
+    struct maildir_setting setting;
     int64_t until_ms, now_ms;
     char *types, endpoint[64], owner[64];
     store_claimed *each;
     void *ctx;
-    struct store_sqlite_named *at; /* whose row is being read */
+    struct sqlite_named *at; /* whose row is being read */
     int given;
     struct held { /* resources whose events must wait */
         char *key;
@@ -66,13 +66,13 @@ static bool is_wanted(const struct claim *c, struct span type)
 /* Is it superseded by one that is worked on? */
 static int is_over(const struct claim *c, int64_t seq, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(c->s, SQL_OVER, e);
+    sqlite3_stmt *q = sqlite_prepare(c->s, SQL_OVER, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, seq);
     sqlite3_bind_text(q, 7, c->types, -1, SQLITE_STATIC);
     int over = sqlite3_step(q) == SQLITE_ROW && sqlite3_column_int(q, 0);
-    return sqlite3_reset(q) == SQLITE_OK ? over : store_sqlite_error(c->s, "looking for a newer event", e);
+    return sqlite3_reset(q) == SQLITE_OK ? over : sqlite_error(c->s, "looking for a newer event", e);
 }
 
 enum { ENDED = 2 };
@@ -80,16 +80,16 @@ enum { ENDED = 2 };
 /* Claim the file of the event at hand: 1; or bury it or be done with it: ENDED; 0 when another was first. */
 static int take(struct claim *c, const struct store_event *v, struct err *e)
 {
-    const struct directory *d = c->s->directory;
-    struct directory_name *name = &c->at->name;
+    const struct maildir *d = c->s->directory;
+    struct maildir_name *name = &c->at->name;
     if (name->attempts >= c->setting.max_attempts)
-        return directory_dead(d, c->endpoint, name, "its last claim was never settled", e) < 0 ? -1 : ENDED;
-    int moved = directory_claim(d, c->endpoint, name, c->until_ms, c->owner, e);
+        return maildir_dead(d, c->endpoint, name, "its last claim was never settled", e) < 0 ? -1 : ENDED;
+    int moved = maildir_claim(d, c->endpoint, name, c->until_ms, c->owner, e);
     if (moved != 1)
         return moved;
     int over = c->want->skip_superseded && v->superseded ? is_over(c, v->seq, e) : 0;
     if (over)
-        return over < 0 ? -1 : directory_done(d, c->endpoint, name, c->now_ms, e) < 0 ? -1 : ENDED;
+        return over < 0 ? -1 : maildir_done(d, c->endpoint, name, c->now_ms, e) < 0 ? -1 : ENDED;
     struct store_event now = *v;
     struct store_lease lease = {.seq = v->seq, .until_ms = c->until_ms, .attempts = name->attempts};
     snprintf(lease.endpoint, sizeof lease.endpoint, "%s", c->endpoint);
@@ -131,18 +131,18 @@ static void look_at(void *ctx, const struct store_event *v)
 }
 
 /* Twice over the names: what is claimed holds its resource; then each in its turn. */
-static int claim(struct claim *c, struct store_sqlite_names *all, int n, struct err *e)
+static int claim(struct claim *c, struct sqlite_names *all, int n, struct err *e)
 {
     struct look l = {.claim = c, .e = e};
     for (int pass = c->want->ordered ? 0 : 1; pass < 2; pass++) {
         l.leased = pass == 0;
         for (size_t i = 0; i < all->n && c->given < n; i++) {
-            const struct directory_name *name = &all->list[i].name;
+            const struct maildir_name *name = &all->list[i].name;
             if (l.leased && !(name->claimed && name->until_ms > c->now_ms))
                 continue;
             c->at = &all->list[i];
-            sqlite3_stmt *q = store_sqlite_by_seq(c->s, name->seq, e);
-            if (!q || store_sqlite_each(c->s, q, look_at, &l, e) < 0 || l.result < 0)
+            sqlite3_stmt *q = sqlite_by_seq(c->s, name->seq, e);
+            if (!q || sqlite_each(c->s, q, look_at, &l, e) < 0 || l.result < 0)
                 return -1;
             if (c->out_of_memory)
                 return err_set(e, ERR_MEMORY, "claiming events: out of memory");
@@ -153,10 +153,10 @@ static int claim(struct claim *c, struct store_sqlite_names *all, int n, struct 
 
 static int claim_locked(struct claim *c, int n, struct err *e)
 {
-    struct store_sqlite_names all = {0};
-    int given = store_sqlite_files_names(c->s, c->endpoint, false, &all, e);
+    struct sqlite_names all = {0};
+    int given = sqlite_files_names(c->s, c->endpoint, false, &all, e);
     if (given == 0 && all.n) /* no work whose end cannot be told */
-        given = directory_ready_done(c->s->directory, c->endpoint, c->now_ms, e) == 0 ? claim(c, &all, n, e) : -1;
+        given = maildir_ready_done(c->s->directory, c->endpoint, c->now_ms, e) == 0 ? claim(c, &all, n, e) : -1;
     for (size_t i = 0; i < c->n_held; i++)
         free(c->held[i].key);
     free(c->held);
@@ -165,83 +165,80 @@ static int claim_locked(struct claim *c, int n, struct err *e)
 }
 
 /* Among workers that keep an order: a name that moves within cur/ while they read it might be missed. */
-int store_sqlite_files_lock(struct store *s, const char *endpoint, struct store_lock *lock, struct err *e)
+int sqlite_files_lock(struct store *s, const char *endpoint, struct lock *lock, struct err *e)
 {
     char path[PATH_MAX];
-    *lock = (struct store_lock){.fd = -1};
-    if (directory_lock_path(s->directory, endpoint, path, sizeof path) != 0)
+    *lock = (struct lock){.fd = -1};
+    if (maildir_lock_path(s->directory, endpoint, path, sizeof path) != 0)
         return err_set(e, ERR_CONFIG, "the path of directory = is too long");
-    if (store_lock_open(lock, path, directory_group(s->directory), e) == 0 &&
-        store_lock_take(lock, s->wait_ms, e) >= 0)
+    if (lock_open(lock, path, maildir_group(s->directory), e) == 0 && lock_take(lock, s->wait_ms, e) >= 0)
         return 0;
-    store_lock_close(lock);
+    lock_close(lock);
     return -1;
 }
 
-int store_sqlite_files_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each,
-                             void *ctx, struct err *e)
+int sqlite_files_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each,
+                       void *ctx, struct err *e)
 {
     static unsigned count;
     struct claim c = {.s = s, .want = w, .now_ms = now_ms, .each = each, .ctx = ctx};
-    struct store_lock lock = {.fd = -1};
+    struct lock lock = {.fd = -1};
     int64_t id;
-    if (store_sqlite_endpoint(s, w->endpoint, &id, c.endpoint, e) != 0 ||
-        directory_read_setting(s->directory, &c.setting, e) != 0)
+    if (sqlite_endpoint(s, w->endpoint, &id, c.endpoint, e) != 0 ||
+        maildir_read_setting(s->directory, &c.setting, e) != 0)
         return -1;
     c.until_ms = now_ms + (w->lease_ms ? w->lease_ms : c.setting.lease_ms);
     snprintf(c.owner, sizeof c.owner, "%s-%u", w->owner, ++count);
-    if (w->ordered && store_sqlite_files_lock(s, c.endpoint, &lock, e) != 0)
+    if (w->ordered && sqlite_files_lock(s, c.endpoint, &lock, e) != 0)
         return -1;
-    int given = store_sqlite_types(w, &c.types, e) == 0 ? claim_locked(&c, n, e) : -1;
+    int given = sqlite_types(w, &c.types, e) == 0 ? claim_locked(&c, n, e) : -1;
     free(c.types);
-    store_lock_close(&lock);
+    lock_close(&lock);
     return given;
 }
 
-static int nack(struct store *s, const struct store_lease *lease, struct directory_name *name, const char *why,
+static int nack(struct store *s, const struct store_lease *lease, struct maildir_name *name, const char *why,
                 int64_t delay_ms, int64_t now_ms, struct err *e)
 {
-    struct directory_setting setting;
-    if (directory_read_setting(s->directory, &setting, e) != 0)
+    struct maildir_setting setting;
+    if (maildir_read_setting(s->directory, &setting, e) != 0)
         return -1;
     if (name->attempts < setting.max_attempts)
-        return directory_later(s->directory, lease->endpoint, name, name->attempts,
-                               now_ms + (delay_ms >= 0 ? delay_ms : store_sqlite_backoff(&setting, name->attempts)),
-                               e);
-    int moved = directory_dead(s->directory, lease->endpoint, name, why, e);
+        return maildir_later(s->directory, lease->endpoint, name, name->attempts,
+                             now_ms + (delay_ms >= 0 ? delay_ms : sqlite_backoff(&setting, name->attempts)), e);
+    int moved = maildir_dead(s->directory, lease->endpoint, name, why, e);
     name->until_ms = INT64_MAX;
     return moved;
 }
 
-static int extend(struct store *s, const struct store_lease *lease, struct directory_name *name, int64_t ms,
+static int extend(struct store *s, const struct store_lease *lease, struct maildir_name *name, int64_t ms,
                   int64_t now_ms, struct err *e)
 {
-    struct directory_setting setting;
-    if (directory_read_setting(s->directory, &setting, e) != 0)
+    struct maildir_setting setting;
+    if (maildir_read_setting(s->directory, &setting, e) != 0)
         return -1;
-    return directory_extend(s->directory, lease->endpoint, name, now_ms + (ms > 0 ? ms : setting.lease_ms), e);
+    return maildir_extend(s->directory, lease->endpoint, name, now_ms + (ms > 0 ? ms : setting.lease_ms), e);
 }
 
-int store_sqlite_files_settle(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why,
-                              int64_t ms, int64_t now_ms, struct err *e)
+int sqlite_files_settle(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
+                        int64_t now_ms, struct err *e)
 {
-    struct directory_name name;
-    struct store_lock lock;
+    struct maildir_name name;
+    struct lock lock;
     int moved = -1;
-    if (!directory_parse(lease->key, &name))
+    if (!maildir_parse(lease->key, &name))
         return err_set(e, ERR_USAGE, "%s is no claim", lease->key);
-    if (store_sqlite_files_lock(s, lease->endpoint, &lock, e) != 0)
+    if (sqlite_files_lock(s, lease->endpoint, &lock, e) != 0)
         return -1;
     switch (verb) {
-    case STORE_ACK: moved = directory_done(s->directory, lease->endpoint, &name, now_ms, e); break;
+    case STORE_ACK: moved = maildir_done(s->directory, lease->endpoint, &name, now_ms, e); break;
     case STORE_NACK: moved = nack(s, lease, &name, why, ms, now_ms, e); break;
     case STORE_EXTEND: moved = extend(s, lease, &name, ms, now_ms, e); break;
     case STORE_RELEASE:
-        moved =
-            directory_later(s->directory, lease->endpoint, &name, name.attempts - 1, now_ms + (ms > 0 ? ms : 0), e);
+        moved = maildir_later(s->directory, lease->endpoint, &name, name.attempts - 1, now_ms + (ms > 0 ? ms : 0), e);
         break;
     }
-    store_lock_close(&lock);
+    lock_close(&lock);
     if (moved == 1) {
         lease->until_ms = name.until_ms;
         snprintf(lease->key, sizeof lease->key, "%s", name.text);

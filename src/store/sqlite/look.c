@@ -2,9 +2,9 @@
  * look: what a person is told of the database beside its events. */
 #include "db.h"
 
-int store_sqlite_ignored(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e)
+int sqlite_ignored(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_IGNORED, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_IGNORED, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, since_ms);
@@ -18,5 +18,5 @@ int store_sqlite_ignored(struct store *s, int64_t since_ms, store_each_count *ea
         struct store_count c = {.n = sqlite3_column_int64(q, 2), .endpoint = text[0], .outcome = text[1]};
         each(ctx, &c);
     }
-    return sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "reading what was ignored", e);
+    return sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, "reading what was ignored", e);
 }

@@ -7,10 +7,9 @@
 #include "number.h"
 
 /* One event: *seq is the number it has now. `to` 0: a new one, else the event that was erased since. */
-static int bring(struct store_sqlite_bring *b, int64_t from, int64_t endpoint, int64_t to, int64_t *seq,
-                 struct err *e)
+static int bring(struct sqlite_merge *b, int64_t from, int64_t endpoint, int64_t to, int64_t *seq, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(b->copy, SQL_OLD_BRING, e);
+    sqlite3_stmt *q = sqlite_prepare(b->copy, SQL_OLD_BRING, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, from);
@@ -19,23 +18,23 @@ static int bring(struct store_sqlite_bring *b, int64_t from, int64_t endpoint, i
         sqlite3_bind_int64(q, 3, to);
     else
         sqlite3_bind_null(q, 3);
-    if (store_sqlite_run(q) != SQLITE_OK)
-        return store_sqlite_error(b->copy, "bringing an event over", e);
-    return store_sqlite_made(b->copy, "an event has a number", seq, e);
+    if (sqlite_run(q) != SQLITE_OK)
+        return sqlite_error(b->copy, "bringing an event over", e);
+    return sqlite_made(b->copy, "an event has a number", seq, e);
 }
 
 static int run_with(struct store *s, enum store_sql which, const int64_t *values, int n, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(s, which, e);
+    sqlite3_stmt *q = sqlite_prepare(s, which, e);
     if (!q)
         return -1;
     for (int i = 0; i < n; i++)
         sqlite3_bind_int64(q, i + 1, values[i]);
-    return store_sqlite_run(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "bringing an event over", e);
+    return sqlite_run(q) == SQLITE_OK ? 0 : sqlite_error(s, "bringing an event over", e);
 }
 
 /* Of what the backup knows by now: it was erased since, or another payload was accepted in its place. */
-static int bring_one(struct store_sqlite_bring *b, int64_t from, int64_t endpoint, int64_t known, bool erased,
+static int bring_one(struct sqlite_merge *b, int64_t from, int64_t endpoint, int64_t known, bool erased,
                      struct err *e)
 {
     int64_t seq;
@@ -52,9 +51,9 @@ static int bring_one(struct store_sqlite_bring *b, int64_t from, int64_t endpoin
 }
 
 /* At most 500 rows of the old log, *n, the last of them with the number *upto. */
-static int next_chunk(struct store_sqlite_bring *b, int64_t *n, int64_t *upto, struct err *e)
+static int next_chunk(struct sqlite_merge *b, int64_t *n, int64_t *upto, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(b->copy, SQL_OLD_CHUNK, e);
+    sqlite3_stmt *q = sqlite_prepare(b->copy, SQL_OLD_CHUNK, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, b->upto);
@@ -63,12 +62,12 @@ static int next_chunk(struct store_sqlite_bring *b, int64_t *n, int64_t *upto, s
         *n = sqlite3_column_int64(q, 1);
         *upto = sqlite3_column_int64(q, 0);
     }
-    return sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(b->copy, "reading the replaced database", e);
+    return sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(b->copy, "reading the replaced database", e);
 }
 
-static int bring_chunk(struct store_sqlite_bring *b, int64_t upto, struct err *e)
+static int bring_chunk(struct sqlite_merge *b, int64_t upto, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(b->copy, SQL_OLD_MISSING, e);
+    sqlite3_stmt *q = sqlite_prepare(b->copy, SQL_OLD_MISSING, e);
     int failed = !q;
     if (q) {
         sqlite3_bind_int64(q, 1, b->upto);
@@ -78,33 +77,33 @@ static int bring_chunk(struct store_sqlite_bring *b, int64_t upto, struct err *e
         failed = bring_one(b, sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1), sqlite3_column_int64(q, 2),
                            sqlite3_column_int(q, 3) != 0, e) != 0;
     if (q && sqlite3_reset(q) != SQLITE_OK && !failed)
-        failed = store_sqlite_error(b->copy, "reading the replaced database", e);
+        failed = sqlite_error(b->copy, "reading the replaced database", e);
     return failed ? -1 : 0;
 }
 
-static int bring_names(struct store_sqlite_bring *b, struct err *e)
+static int bring_names(struct sqlite_merge *b, struct err *e)
 {
-    return store_sqlite_do(b->copy, SQL_OLD_ENDPOINTS, "bringing the endpoints over", e) != 0 ||
-                   store_sqlite_do(b->copy, SQL_OLD_SECRETS, "bringing the secrets' names over", e) != 0
+    return sqlite_do(b->copy, SQL_OLD_ENDPOINTS, "bringing the endpoints over", e) != 0 ||
+                   sqlite_do(b->copy, SQL_OLD_SECRETS, "bringing the secrets' names over", e) != 0
                ? -1
                : 0;
 }
 
 /* Each piece is a transaction, so that the old one is never read for long at a time. */
-int64_t store_sqlite_bring_events(struct store_sqlite_bring *b, struct err *e)
+int64_t sqlite_merge_events(struct sqlite_merge *b, struct err *e)
 {
     int64_t looked = 0, n = 0, upto = 0, last = 0;
-    if (store_sqlite_number(b->copy, SQL_OLD_LAST, &last, e) != 0 || bring_names(b, e) != 0)
+    if (sqlite_number(b->copy, SQL_OLD_LAST, &last, e) != 0 || bring_names(b, e) != 0)
         return -1;
     for (;;) {
         if (next_chunk(b, &n, &upto, e) != 0)
             return -1;
         if (n == 0)
             return looked;
-        if (store_sqlite_do(b->copy, SQL_SNAPSHOT, "beginning", e) != 0)
+        if (sqlite_do(b->copy, SQL_SNAPSHOT, "beginning", e) != 0)
             return -1;
         int failed = bring_chunk(b, upto, e);
-        if (store_sqlite_do(b->copy, SQL_COMMIT, "keeping what was brought over", failed ? NULL : e) != 0 || failed)
+        if (sqlite_do(b->copy, SQL_COMMIT, "keeping what was brought over", failed ? NULL : e) != 0 || failed)
             return -1;
         b->upto = upto;
         looked += n;
@@ -114,22 +113,22 @@ int64_t store_sqlite_bring_events(struct store_sqlite_bring *b, struct err *e)
     }
 }
 
-int store_sqlite_bring_last(struct store_sqlite_bring *b, struct err *e)
+int sqlite_merge_last(struct sqlite_merge *b, struct err *e)
 {
     static const enum store_sql events[] = {SQL_BROUGHT_FORGET, SQL_BROUGHT_AGAIN};
     static const enum store_sql others[] = {SQL_OLD_QUARANTINE_GONE, SQL_OLD_QUARANTINE, SQL_OLD_COUNTER};
-    if (store_sqlite_bring_events(b, e) < 0)
+    if (sqlite_merge_events(b, e) < 0)
         return -1;
     if (b->leave)
         return 0;
-    int failed = store_sqlite_do(b->copy, SQL_SNAPSHOT, "beginning", e);
+    int failed = sqlite_do(b->copy, SQL_SNAPSHOT, "beginning", e);
     for (size_t i = 0; !failed && i < 2; i++)
-        failed = store_sqlite_do(b->copy, events[i], "bringing the states over", e);
+        failed = sqlite_do(b->copy, events[i], "bringing the states over", e);
     for (size_t i = 0; !failed && i < 3; i++)
-        failed = store_sqlite_do(b->copy, others[i], "bringing the rest over", e);
-    if (!failed && store_sqlite_prepare(b->copy, SQL_OLD_HISTORY, NULL)) /* it may be older than that table */
-        failed = store_sqlite_do(b->copy, SQL_OLD_HISTORY, "bringing the history over", e);
-    if (store_sqlite_do(b->copy, SQL_COMMIT, "keeping what was brought over", failed ? NULL : e) != 0)
+        failed = sqlite_do(b->copy, others[i], "bringing the rest over", e);
+    if (!failed && sqlite_prepare(b->copy, SQL_OLD_HISTORY, NULL)) /* it may be older than that table */
+        failed = sqlite_do(b->copy, SQL_OLD_HISTORY, "bringing the history over", e);
+    if (sqlite_do(b->copy, SQL_COMMIT, "keeping what was brought over", failed ? NULL : e) != 0)
         failed = -1;
     return failed;
 }

@@ -8,7 +8,7 @@
 
 #include "copy.h"
 
-struct store_sqlite_bring {
+struct sqlite_merge {
     struct store *copy; /* with the replaced one attached as `old` */
     const struct store_teller *teller;
     bool leave;   /* only count what is missing, and take over what was erased */
@@ -20,9 +20,9 @@ struct store_sqlite_bring {
  * Events that came since the last call, by 500. What waits by now may be done in the replaced one until the end.
  * out: how many were looked at; or -1 and *e: from b->upto on the replaced one could not be read
  */
-int64_t store_sqlite_bring_events(struct store_sqlite_bring *b, struct err *e);
+int64_t sqlite_merge_events(struct sqlite_merge *b, struct err *e);
 
 /* While nobody writes into the replaced one: the last events, their states of this moment, and all that is no event. */
-int store_sqlite_bring_last(struct store_sqlite_bring *b, struct err *e);
+int sqlite_merge_last(struct sqlite_merge *b, struct err *e);
 
 #endif

@@ -78,7 +78,7 @@ static int found(struct compare *c, const struct store_step *step, char *drop, c
 
 static sqlite3_stmt *columns_of(struct store *s, const char *table, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_COLUMNS, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_COLUMNS, e);
     if (q)
         sqlite3_bind_text(q, 1, table, -1, SQLITE_TRANSIENT);
     return q;
@@ -91,7 +91,7 @@ static int has_column(struct store *s, const char *table, const char *name, stru
     bool has = false;
     while (q && !has && sqlite3_step(q) == SQLITE_ROW)
         has = strcmp((const char *)sqlite3_column_text(q, 0), name) == 0;
-    return !q ? -1 : sqlite3_reset(q) == SQLITE_OK ? has : store_sqlite_error(s, "reading its columns", e);
+    return !q ? -1 : sqlite3_reset(q) == SQLITE_OK ? has : sqlite_error(s, "reading its columns", e);
 }
 
 static int compare_columns(struct compare *c, const char *table, struct err *e)
@@ -125,7 +125,7 @@ static int64_t rows_of(struct compare *c, const char *kind, const char *table)
 {
     bool large = strcmp(kind, "index") == 0 && (strcmp(table, "event_log") == 0 || strcmp(table, "inbox") == 0);
     int64_t last = 0; /* only told to a person */
-    return large && store_sqlite_last(c->s, &last, NULL) == 0 ? last : 0;
+    return large && sqlite_last(c->s, &last, NULL) == 0 ? last : 0;
 }
 
 static char *drop_of(const struct store_step *step)
@@ -139,7 +139,7 @@ static int compare_object(struct compare *c, sqlite3_stmt *q, struct err *e)
 {
     const char *kind = (const char *)sqlite3_column_text(q, 0), *name = (const char *)sqlite3_column_text(q, 1),
                *table = (const char *)sqlite3_column_text(q, 2), *text = (const char *)sqlite3_column_text(q, 3);
-    sqlite3_stmt *look = store_sqlite_prepare(c->s, SQL_OBJECT, e);
+    sqlite3_stmt *look = sqlite_prepare(c->s, SQL_OBJECT, e);
     if (!look)
         return -1;
     sqlite3_bind_text(look, 1, kind, -1, SQLITE_TRANSIENT);
@@ -147,7 +147,7 @@ static int compare_object(struct compare *c, sqlite3_stmt *q, struct err *e)
     bool there = sqlite3_step(look) == SQLITE_ROW;
     bool same = there && is_same((const char *)sqlite3_column_text(look, 0), text);
     if (sqlite3_reset(look) != SQLITE_OK)
-        return store_sqlite_error(c->s, "reading its schema", e);
+        return sqlite_error(c->s, "reading its schema", e);
     if (there && strcmp(kind, "table") == 0)
         return compare_columns(c, name, e);
     if (same || (there && c->newer))
@@ -173,8 +173,8 @@ static int is_newer(struct compare *c, const char *table, struct err *e)
 static int look_for_newer(struct compare *c, struct err *e)
 {
     int64_t version = 0;
-    sqlite3_stmt *q = store_sqlite_prepare(c->model, SQL_OBJECTS, e);
-    int failed = !q || store_sqlite_number(c->s, SQL_VERSION, &version, e) != 0;
+    sqlite3_stmt *q = sqlite_prepare(c->model, SQL_OBJECTS, e);
+    int failed = !q || sqlite_number(c->s, SQL_VERSION, &version, e) != 0;
     c->newer = version > STORE_SCHEMA;
     while (!failed && !c->newer && sqlite3_step(q) == SQLITE_ROW) {
         bool table = strcmp((const char *)sqlite3_column_text(q, 0), "table") == 0;
@@ -189,19 +189,19 @@ static int look_for_newer(struct compare *c, struct err *e)
 
 static int compare_all(struct compare *c, struct err *e)
 {
-    if (store_sqlite_lone_open(&c->model, ":memory:", e) != 0)
+    if (sqlite_lone_open(&c->model, ":memory:", e) != 0)
         return -1;
-    int result = sqlite3_exec(c->model->db, store_sqlite_schema, NULL, NULL, NULL) == SQLITE_OK
+    int result = sqlite3_exec(c->model->db, sqlite_schema, NULL, NULL, NULL) == SQLITE_OK
                      ? look_for_newer(c, e)
-                     : store_sqlite_error(c->model, "making the schema", e);
-    sqlite3_stmt *q = result == 0 ? store_sqlite_prepare(c->model, SQL_OBJECTS, e) : NULL;
+                     : sqlite_error(c->model, "making the schema", e);
+    sqlite3_stmt *q = result == 0 ? sqlite_prepare(c->model, SQL_OBJECTS, e) : NULL;
     while (q && result == 0 && sqlite3_step(q) == SQLITE_ROW)
         result = compare_object(c, q, e);
-    store_sqlite_lone_close(c->model);
+    sqlite_lone_close(c->model);
     return result < 0 ? -1 : 0;
 }
 
-int store_sqlite_missing(struct store *s, store_each_step *each, void *ctx, struct err *e)
+int sqlite_missing(struct store *s, store_each_step *each, void *ctx, struct err *e)
 {
     struct compare c = {.s = s, .each = each, .ctx = ctx};
     return compare_all(&c, e) == 0 ? (int)c.n : -1;
@@ -213,7 +213,7 @@ static int run(struct store *s, const char *text, struct err *e)
 {
     return !text || sqlite3_exec(s->db, text, NULL, NULL, NULL) == SQLITE_OK
                ? 0
-               : store_sqlite_error(s, "bringing its schema up to date", e);
+               : sqlite_error(s, "bringing its schema up to date", e);
 }
 
 /* One transaction: whoever sees the database sees the old object or the new one. */
@@ -221,32 +221,32 @@ static int make(struct compare *c, const struct store_actor *by, int64_t now_ms,
 {
     struct store *s = c->s;
     char detail[160];
-    struct store_sqlite_note note = {.action = "migrate", .detail = detail, .from = -1, .to = -1};
+    struct sqlite_note note = {.action = "migrate", .detail = detail, .from = -1, .to = -1};
     snprintf(detail, sizeof detail, "%s %s%s", c->step.kind, c->step.name, c->step.remade ? " made anew" : " made");
-    if (store_sqlite_do(s, SQL_BEGIN, "beginning a transaction", e) != 0)
+    if (sqlite_do(s, SQL_BEGIN, "beginning a transaction", e) != 0)
         return -1;
     int failed = run(s, c->drop, e) != 0 || run(s, c->make, e) != 0;
-    if (!failed && by && store_sqlite_prepare(s, SQL_HISTORY, NULL))
-        failed = store_sqlite_history(s, &note, by, now_ms, e) != 0;
+    if (!failed && by && sqlite_prepare(s, SQL_HISTORY, NULL))
+        failed = sqlite_history(s, &note, by, now_ms, e) != 0;
     if (!failed)
-        failed = store_sqlite_do(s, SQL_COMMIT, "committing", e) != 0;
+        failed = sqlite_do(s, SQL_COMMIT, "committing", e) != 0;
     if (failed)
-        store_sqlite_do(s, SQL_ROLLBACK, "rolling back", NULL);
+        sqlite_do(s, SQL_ROLLBACK, "rolling back", NULL);
     return failed ? -1 : 0;
 }
 
-int store_sqlite_migrate(struct store *s, const struct store_actor *by, int64_t now_ms, struct store_step *step,
-                         struct err *e)
+int sqlite_migrate(struct store *s, const struct store_actor *by, int64_t now_ms, struct store_step *step,
+                   struct err *e)
 {
     struct compare c = {.s = s, .first_only = true};
     bool shared = s->lock.fd >= 0; /* nobody else knows a copy */
-    if (shared && store_sqlite_lock(s, e) != 0)
+    if (shared && sqlite_lock(s, e) != 0)
         return -1;
     int result = compare_all(&c, e);
     if (result == 0 && c.n)
         result = make(&c, by, now_ms, e) == 0 ? 1 : -1;
     if (shared)
-        store_lock_release(&s->lock);
+        lock_release(&s->lock);
     free(c.drop);
     free(c.make);
     *step = c.step;

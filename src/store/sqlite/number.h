@@ -11,15 +11,15 @@
 #define STORE_NUMBER_MAX INT64_C(999999999999)
 
 /* Is a column an integer from `least` to `most`? */
-bool store_sqlite_number_at(sqlite3_stmt *q, int column, int64_t least, int64_t most, int64_t *n);
+bool sqlite_number_at(sqlite3_stmt *q, int column, int64_t least, int64_t most, int64_t *n);
 
 /* A column that is a state; -1 where it is none, or absent. */
-int store_sqlite_state_at(sqlite3_stmt *q, int column);
+int sqlite_state_at(sqlite3_stmt *q, int column);
 
 /* The number of a row; ERR_DATABASE with `what` ("an endpoint has a number") where it cannot be one. */
-int store_sqlite_id(struct store *s, sqlite3_stmt *q, int column, const char *what, int64_t *id, struct err *e);
+int sqlite_id(struct store *s, sqlite3_stmt *q, int column, const char *what, int64_t *id, struct err *e);
 
 /* The number of the row that the INSERT before has made. ERR_DATABASE: it has made none, or one that cannot be. */
-int store_sqlite_made(struct store *s, const char *what, int64_t *id, struct err *e);
+int sqlite_made(struct store *s, const char *what, int64_t *id, struct err *e);
 
 #endif

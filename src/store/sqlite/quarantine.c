@@ -6,11 +6,11 @@
 
 #include <stdio.h>
 
-int store_sqlite_quarantine(struct store *s, int64_t id, const char *endpoint, store_each_quarantined *each,
-                            void *ctx, struct err *e)
+int sqlite_quarantine(struct store *s, int64_t id, const char *endpoint, store_each_quarantined *each, void *ctx,
+                      struct err *e)
 {
     int64_t rows = 0;
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_READ_QUARANTINE, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_READ_QUARANTINE, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, id);
@@ -23,33 +23,33 @@ int store_sqlite_quarantine(struct store *s, int64_t id, const char *endpoint, s
         for (int i = 0; i < 4; i++)
             *numbers[i] = sqlite3_column_int64(q, i);
         for (int i = 0; i < 6; i++)
-            *texts[i] = store_sqlite_text(q, 4 + i);
+            *texts[i] = sqlite_text(q, 4 + i);
         each(ctx, &row);
     }
     if (sqlite3_reset(q) != SQLITE_OK)
-        return store_sqlite_error(s, "reading quarantine", e);
+        return sqlite_error(s, "reading quarantine", e);
     return id && rows == 0 ? err_set(e, ERR_NOT_FOUND, "nothing in quarantine has the number %lld", (long long)id)
                            : 0;
 }
 
 static int drop_one(struct store *s, int64_t id, struct err *e)
 {
-    if (store_sqlite_change_run(s, SQL_DROP, id, 0, e) != 0)
+    if (sqlite_change_run(s, SQL_DROP, id, 0, e) != 0)
         return -1;
     return sqlite3_changes(s->db)
                ? 0
                : err_set(e, ERR_NOT_FOUND, "nothing in quarantine has the number %lld any more", (long long)id);
 }
 
-int store_sqlite_drop(struct store *s, int64_t id, const struct store_actor *by, int64_t now_ms, struct err *e)
+int sqlite_drop(struct store *s, int64_t id, const struct store_actor *by, int64_t now_ms, struct err *e)
 {
     char detail[64];
-    struct store_sqlite_note note = {.action = "drop", .detail = detail, .from = -1, .to = -1};
+    struct sqlite_note note = {.action = "drop", .detail = detail, .from = -1, .to = -1};
     snprintf(detail, sizeof detail, "number %lld of quarantine", (long long)id);
-    if (store_sqlite_begin(s, e) != 0)
+    if (sqlite_begin(s, e) != 0)
         return -1;
-    bool failed = drop_one(s, id, e) != 0 || store_sqlite_history(s, &note, by, now_ms, e) != 0;
-    return store_sqlite_end(s, failed, e);
+    bool failed = drop_one(s, id, e) != 0 || sqlite_history(s, &note, by, now_ms, e) != 0;
+    return sqlite_end(s, failed, e);
 }
 
 /* ---- accept ---- */
@@ -57,7 +57,7 @@ int store_sqlite_drop(struct store *s, int64_t id, const struct store_actor *by,
 /* The number of the event that is known by the same id and type, 0 for none. */
 static int find_twin(struct store *s, const struct record *r, const struct name *name, int64_t *seq, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_TWIN, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_TWIN, e);
     if (!q)
         return -1;
     const struct event *v = r->event;
@@ -68,11 +68,11 @@ static int find_twin(struct store *s, const struct record *r, const struct name 
     bool erased = false;
     *seq = 0;
     if (sqlite3_step(q) == SQLITE_ROW) {
-        failed = store_sqlite_id(s, q, 0, "an event has a number", seq, e);
+        failed = sqlite_id(s, q, 0, "an event has a number", seq, e);
         erased = sqlite3_column_int(q, 1);
     }
     if (sqlite3_reset(q) != SQLITE_OK && !failed)
-        failed = store_sqlite_error(s, "looking for the known event", e);
+        failed = sqlite_error(s, "looking for the known event", e);
     if (!failed && erased)
         failed = err_set(e, ERR_CONFLICT, "event %lld, known by its id and type, was erased, and stays so",
                          (long long)*seq);
@@ -82,26 +82,26 @@ static int find_twin(struct store *s, const struct record *r, const struct name 
 static int write_event(struct store *s, enum store_sql which, const struct record *r, const struct name *name,
                        int64_t seq, int64_t now_ms, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(s, which, e);
+    sqlite3_stmt *q = sqlite_prepare(s, which, e);
     if (!q)
         return -1;
-    store_sqlite_bind_event(q, r, name, seq, r->past ? r->past->received_ms : now_ms);
-    return store_sqlite_run(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "writing the event", e);
+    sqlite_bind_event(q, r, name, seq, r->past ? r->past->received_ms : now_ms);
+    return sqlite_run(q) == SQLITE_OK ? 0 : sqlite_error(s, "writing the event", e);
 }
 
 /* The known event goes into quarantine, under the number that became free. */
 static int swap(struct store *s, int64_t id, int64_t seq, int64_t now_ms, struct err *e)
 {
     static const char reason[] = "it was event and gave its place to another payload, by hand";
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_SWAP, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_SWAP, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, id);
     sqlite3_bind_int64(q, 2, seq);
     sqlite3_bind_int64(q, 3, now_ms);
     sqlite3_bind_text(q, 4, reason, -1, SQLITE_STATIC);
-    if (store_sqlite_run(q) != SQLITE_OK)
-        return store_sqlite_error(s, "writing quarantine", e);
+    if (sqlite_run(q) != SQLITE_OK)
+        return sqlite_error(s, "writing quarantine", e);
     return sqlite3_changes(s->db) == 1
                ? 0
                : err_set(e, ERR_CONFLICT,
@@ -111,34 +111,34 @@ static int swap(struct store *s, int64_t id, int64_t seq, int64_t now_ms, struct
 }
 
 /* Whatever became of the one before, the new one waits. *from is the state before. */
-static int wait_again(struct store_sqlite_change *c, int64_t seq, const char *endpoint, int *from, struct err *e)
+static int wait_again(struct sqlite_change *c, int64_t seq, const char *endpoint, int *from, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(c->s, SQL_STANDING, e);
+    sqlite3_stmt *q = sqlite_prepare(c->s, SQL_STANDING, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, seq);
     if (sqlite3_step(q) != SQLITE_ROW) {
         sqlite3_reset(q);
-        return store_sqlite_error(c->s, "looking for the event", e);
+        return sqlite_error(c->s, "looking for the event", e);
     }
-    struct store_sqlite_standing v = {.seq = seq,
-                                      .created_ms = sqlite3_column_int64(q, 3),
-                                      .has_row = sqlite3_column_type(q, 0) != SQLITE_NULL,
-                                      .state = sqlite3_column_int(q, 0),
-                                      .endpoint = endpoint,
-                                      .body = store_sqlite_text(q, 5)};
+    struct sqlite_standing v = {.seq = seq,
+                                .created_ms = sqlite3_column_int64(q, 3),
+                                .has_row = sqlite3_column_type(q, 0) != SQLITE_NULL,
+                                .state = sqlite3_column_int(q, 0),
+                                .endpoint = endpoint,
+                                .body = sqlite_text(q, 5)};
     if (!v.has_row)
-        v.state = c->s->directory ? store_sqlite_files_stands(c, &v) : 1;
+        v.state = c->s->directory ? sqlite_files_stands(c, &v) : 1;
     *from = v.state;
-    int failed = c->s->directory ? store_sqlite_files_replace(c, &v, e) < 0
-                 : v.has_row     ? store_sqlite_change_run(c->s, SQL_REQUEUE, seq, c->now_ms, e)
-                                 : store_sqlite_change_make_row(c->s, sqlite3_column_int64(q, 1), seq, c->now_ms, e);
+    int failed = c->s->directory ? sqlite_files_replace(c, &v, e) < 0
+                 : v.has_row     ? sqlite_change_run(c->s, SQL_REQUEUE, seq, c->now_ms, e)
+                                 : sqlite_change_make_row(c->s, sqlite3_column_int64(q, 1), seq, c->now_ms, e);
     sqlite3_reset(q);
     return failed ? -1 : 0;
 }
 
-static int take_place(struct store_sqlite_change *c, int64_t id, struct record *r, const struct name *name,
-                      int64_t twin, int *from, struct err *e)
+static int take_place(struct sqlite_change *c, int64_t id, struct record *r, const struct name *name, int64_t twin,
+                      int *from, struct err *e)
 {
     r->outcome = STORE_NEW;
     return swap(c->s, id, twin, c->now_ms, e) != 0 ||
@@ -147,12 +147,11 @@ static int take_place(struct store_sqlite_change *c, int64_t id, struct record *
                : wait_again(c, twin, name->endpoint, from, e);
 }
 
-static int insert(struct store_sqlite_change *c, struct record *r, const struct name *name, int64_t *seq,
-                  struct err *e)
+static int insert(struct sqlite_change *c, struct record *r, const struct name *name, int64_t *seq, struct err *e)
 {
     int64_t next;
-    if (store_sqlite_next(c->s, &next, e) != 0 || write_event(c->s, SQL_EVENT, r, name, next, c->now_ms, e) != 0 ||
-        store_sqlite_put_inbox(c->s, r, name, c->now_ms, e) != 0)
+    if (sqlite_next(c->s, &next, e) != 0 || write_event(c->s, SQL_EVENT, r, name, next, c->now_ms, e) != 0 ||
+        sqlite_put_inbox(c->s, r, name, c->now_ms, e) != 0)
         return -1;
     *seq = r->seq;
     if (store_is_recorded(r->outcome))
@@ -161,36 +160,36 @@ static int insert(struct store_sqlite_change *c, struct record *r, const struct 
     return -1;
 }
 
-static int accept_inside(struct store_sqlite_change *c, int64_t id, struct record *r, int64_t *seq, struct err *e)
+static int accept_inside(struct sqlite_change *c, int64_t id, struct record *r, int64_t *seq, struct err *e)
 {
     char detail[64];
     size_t names = 0;
     int from = -1;
     c->s->names = 0; /* looked up anew: this transaction may fail */
-    const struct name *name = store_sqlite_names(c->s, r->verified, &names, e);
+    const struct name *name = sqlite_names(c->s, r->verified, &names, e);
     int64_t twin;
     if (!name || find_twin(c->s, r, name, &twin, e) != 0 || drop_one(c->s, id, e) != 0)
         return -1;
     *seq = twin;
     int failed = twin ? take_place(c, id, r, name, twin, &from, e) : insert(c, r, name, seq, e);
-    if (failed || store_sqlite_change_run(c->s, SQL_ACCEPTED, *seq, 0, e) != 0)
+    if (failed || sqlite_change_run(c->s, SQL_ACCEPTED, *seq, 0, e) != 0)
         return -1;
     snprintf(detail, sizeof detail, "number %lld of quarantine%s", (long long)id, twin ? ", in exchange" : "");
-    struct store_sqlite_note note = {.action = "accept", .detail = detail, .seq = *seq, .from = from, .to = 0};
-    return store_sqlite_history(c->s, &note, c->by, c->now_ms, e);
+    struct sqlite_note note = {.action = "accept", .detail = detail, .seq = *seq, .from = from, .to = 0};
+    return sqlite_history(c->s, &note, c->by, c->now_ms, e);
 }
 
-int store_sqlite_accept(struct store *s, int64_t id, struct record *r, const struct store_actor *by, int64_t now_ms,
-                        int64_t *seq, struct err *e)
+int sqlite_accept(struct store *s, int64_t id, struct record *r, const struct store_actor *by, int64_t now_ms,
+                  int64_t *seq, struct err *e)
 {
-    struct store_sqlite_change c = {.s = s, .what = STORE_REQUEUE, .by = by, .now_ms = now_ms};
-    if (store_sqlite_begin(s, e) != 0)
+    struct sqlite_change c = {.s = s, .what = STORE_REQUEUE, .by = by, .now_ms = now_ms};
+    if (sqlite_begin(s, e) != 0)
         return -1;
-    bool failed = (s->directory && store_sqlite_files_begin(&c, e) != 0) || accept_inside(&c, id, r, seq, e) != 0 ||
-                  (s->directory && directory_sync(s->directory, e) != 0);
-    failed = store_sqlite_commit(s, failed, e) != 0;
+    bool failed = (s->directory && sqlite_files_begin(&c, e) != 0) || accept_inside(&c, id, r, seq, e) != 0 ||
+                  (s->directory && maildir_sync(s->directory, e) != 0);
+    failed = sqlite_commit(s, failed, e) != 0;
     if (s->directory)
-        store_sqlite_files_end(&c, failed);
-    store_lock_release(&s->lock);
+        sqlite_files_end(&c, failed);
+    lock_release(&s->lock);
     return failed ? -1 : 0;
 }

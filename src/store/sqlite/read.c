@@ -16,7 +16,7 @@
 
 enum { SPACE_MIN = 16 << 20 /* bytes */, RECENT = 20000 /* events; those before are read forwards */ };
 
-struct span store_sqlite_text(sqlite3_stmt *q, int column)
+struct span sqlite_text(sqlite3_stmt *q, int column)
 {
     const char *at = sqlite3_column_blob(q, column);
     int type = sqlite3_column_type(q, column);
@@ -24,7 +24,7 @@ struct span store_sqlite_text(sqlite3_stmt *q, int column)
                                : (struct span){at ? at : "", (size_t)sqlite3_column_bytes(q, column)};
 }
 
-void store_sqlite_event(sqlite3_stmt *q, struct store_event *v)
+void sqlite_event(sqlite3_stmt *q, struct store_event *v)
 {
     int64_t *const numbers[] = {&v->seq, &v->created_ms, &v->received_ms, &v->due_ms, &v->done_ms, &v->attempts};
     struct span *const texts[] = {&v->endpoint,    &v->id,        &v->type,      &v->resource_type,
@@ -36,31 +36,31 @@ void store_sqlite_event(sqlite3_stmt *q, struct store_event *v)
     v->payload_sha256 = (struct span){0};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         *numbers[i] = sqlite3_column_int64(q, column++);
-    v->state = store_sqlite_state_at(q, column++);
+    v->state = sqlite_state_at(q, column++);
     v->superseded = sqlite3_column_int(q, column++) != 0;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        *texts[i] = store_sqlite_text(q, column++);
+        *texts[i] = sqlite_text(q, column++);
 }
 
-int64_t store_sqlite_each(struct store *s, sqlite3_stmt *q, store_each *each, void *ctx, struct err *e)
+int64_t sqlite_each(struct store *s, sqlite3_stmt *q, store_each *each, void *ctx, struct err *e)
 {
     int64_t rows = 0;
     int rc;
     while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
         struct store_event event;
-        store_sqlite_event(q, &event);
+        sqlite_event(q, &event);
         each(ctx, &event);
         rows++;
     }
     if (rc != SQLITE_DONE)
-        rows = store_sqlite_error(s, "reading events", e);
+        rows = sqlite_error(s, "reading events", e);
     sqlite3_reset(q);
     return rows;
 }
 
-sqlite3_stmt *store_sqlite_by_seq(struct store *s, int64_t seq, struct err *e)
+sqlite3_stmt *sqlite_by_seq(struct store *s, int64_t seq, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_SHOW_SEQ, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_SHOW_SEQ, e);
     if (q)
         sqlite3_bind_int64(q, 1, seq);
     return q;
@@ -71,7 +71,7 @@ static sqlite3_stmt *matching(struct store *s, enum store_sql which, const struc
                               int64_t limit, struct err *e)
 {
     const char *const texts[] = {f->endpoint, f->type, f->resource_id, f->client_id};
-    sqlite3_stmt *q = store_sqlite_prepare(s, which, e);
+    sqlite3_stmt *q = sqlite_prepare(s, which, e);
     if (!q)
         return NULL;
     sqlite3_bind_int(q, 1, state);
@@ -91,8 +91,7 @@ static sqlite3_stmt *filtered(struct store *s, enum store_sql plain, const struc
     return matching(s, plain + (f->resource_id ? 2 : state >= 0 && state != 1 ? 1 : 0), f, state, limit, e);
 }
 
-sqlite3_stmt *store_sqlite_filtered(struct store *s, const struct store_filter *f, int state, int64_t limit,
-                                    struct err *e)
+sqlite3_stmt *sqlite_filtered(struct store *s, const struct store_filter *f, int state, int64_t limit, struct err *e)
 {
     return filtered(s, SQL_LIST, f, state, limit, e);
 }
@@ -107,7 +106,7 @@ static int fill_ring(struct store *s, sqlite3_stmt *q, struct ring *r, struct er
 {
     while (sqlite3_step(q) == SQLITE_ROW)
         r->seq[r->rows++ % r->n] = sqlite3_column_int64(q, 0);
-    return sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "looking for events", e);
+    return sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, "looking for events", e);
 }
 
 /* Those up to a number: read forwards, since no disk reads ahead backwards, and given from the end. */
@@ -126,59 +125,59 @@ static int64_t older(struct store *s, const struct store_filter *f, int state, i
     if (fill_ring(s, q, &r, e) != 0)
         rows = -1;
     for (size_t i = 0; rows >= 0 && i < r.rows && i < r.n; i++) {
-        q = store_sqlite_by_seq(s, r.seq[(r.rows - 1 - i) % r.n], e);
-        int64_t one = q ? store_sqlite_each(s, q, each, ctx, e) : -1;
+        q = sqlite_by_seq(s, r.seq[(r.rows - 1 - i) % r.n], e);
+        int64_t one = q ? sqlite_each(s, q, each, ctx, e) : -1;
         rows = one < 0 ? -1 : rows + one;
     }
     free(r.seq);
     return rows;
 }
 
-int64_t store_sqlite_newest(struct store *s, const struct store_filter *f, int state, int64_t limit, store_each *each,
-                            void *ctx, struct err *e)
+int64_t sqlite_newest(struct store *s, const struct store_filter *f, int state, int64_t limit, store_each *each,
+                      void *ctx, struct err *e)
 {
     bool rare = f->endpoint || f->type || f->client_id || f->since_ms || f->before_ms;
     bool indexed = f->resource_id || (state >= 0 && state != 1);
     int64_t last = 0;
-    if (rare && !indexed && limit >= 0 && store_sqlite_last(s, &last, e) != 0)
+    if (rare && !indexed && limit >= 0 && sqlite_last(s, &last, e) != 0)
         return -1;
     int64_t up_to = last - RECENT;
     sqlite3_stmt *q =
-        up_to > 0 ? matching(s, SQL_LIST_RECENT, f, state, limit, e) : store_sqlite_filtered(s, f, state, limit, e);
+        up_to > 0 ? matching(s, SQL_LIST_RECENT, f, state, limit, e) : sqlite_filtered(s, f, state, limit, e);
     if (!q)
         return -1;
     if (up_to > 0)
         sqlite3_bind_int64(q, 9, up_to);
-    int64_t rows = store_sqlite_each(s, q, each, ctx, e);
+    int64_t rows = sqlite_each(s, q, each, ctx, e);
     if (up_to <= 0 || rows < 0 || rows >= limit)
         return rows;
     int64_t more = older(s, f, state, limit - rows, up_to, each, ctx, e);
     return more < 0 ? -1 : rows + more;
 }
 
-int store_sqlite_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e)
+int sqlite_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e)
 {
     if (s->directory)
-        return store_sqlite_files_list(s, f, each, ctx, e);
-    return store_sqlite_newest(s, f, f->state, f->limit, each, ctx, e) < 0 ? -1 : 0;
+        return sqlite_files_list(s, f, each, ctx, e);
+    return sqlite_newest(s, f, f->state, f->limit, each, ctx, e) < 0 ? -1 : 0;
 }
 
-int store_sqlite_follow(struct store *s, const struct store_filter *f, int64_t *after, store_each *each, void *ctx,
-                        struct err *e)
+int sqlite_follow(struct store *s, const struct store_filter *f, int64_t *after, store_each *each, void *ctx,
+                  struct err *e)
 {
-    sqlite3_stmt *find = store_sqlite_prepare(s, SQL_FOLLOW_END, e);
+    sqlite3_stmt *find = sqlite_prepare(s, SQL_FOLLOW_END, e);
     if (!find)
         return -1;
     sqlite3_bind_int64(find, 1, *after);
     int64_t end = sqlite3_step(find) == SQLITE_ROW ? sqlite3_column_int64(find, 0) : 0;
     if (sqlite3_reset(find) != SQLITE_OK)
-        return store_sqlite_error(s, "reading the log", e);
+        return sqlite_error(s, "reading the log", e);
     sqlite3_stmt *q = end > *after ? matching(s, SQL_FOLLOW, f, s->directory ? -1 : f->state, -1, e) : NULL;
     if (!q)
         return end > *after ? -1 : 0;
     sqlite3_bind_int64(q, 9, *after);
     sqlite3_bind_int64(q, 10, end);
-    if ((s->directory ? store_sqlite_files_each(s, f, q, each, ctx, e) : store_sqlite_each(s, q, each, ctx, e)) < 0)
+    if ((s->directory ? sqlite_files_each(s, f, q, each, ctx, e) : sqlite_each(s, q, each, ctx, e)) < 0)
         return -1;
     *after = end;
     return 1;
@@ -211,21 +210,21 @@ static int read_numbers(struct store *s, sqlite3_stmt *q, struct numbers *all, s
     int64_t seq;
     int failed = 0;
     while (!failed && sqlite3_step(q) == SQLITE_ROW) {
-        failed = store_sqlite_id(s, q, 0, "an event has a number", &seq, e);
+        failed = sqlite_id(s, q, 0, "an event has a number", &seq, e);
         if (!failed)
             add_number(all, seq);
     }
     if (sqlite3_reset(q) != SQLITE_OK && !failed)
-        failed = store_sqlite_error(s, "reading events", e);
+        failed = sqlite_error(s, "reading events", e);
     return failed;
 }
 
-int64_t store_sqlite_select(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e)
+int64_t sqlite_select(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e)
 {
     struct numbers all = {0};
     bool by_file = s->directory && f->state >= 0;
     sqlite3_stmt *q = by_file ? NULL : filtered(s, SQL_SELECT, f, f->state, f->limit, e);
-    int failed = by_file ? store_sqlite_files_list(s, f, add_event, &all, e) : !q || read_numbers(s, q, &all, e);
+    int failed = by_file ? sqlite_files_list(s, f, add_event, &all, e) : !q || read_numbers(s, q, &all, e);
     if (!failed && all.out_of_memory)
         failed = err_set(e, ERR_MEMORY, "choosing events: out of memory");
     if (failed) {
@@ -254,22 +253,22 @@ static void show_one(void *ctx, const struct store_event *found)
 {
     struct shown *shown = ctx;
     struct store_event v = *found;
-    shown->failed |= shown->s->directory && store_sqlite_files_state(shown->s, &v, shown->e) != 0;
+    shown->failed |= shown->s->directory && sqlite_files_state(shown->s, &v, shown->e) != 0;
     shown->each(shown->ctx, &v);
 }
 
-int store_sqlite_show(struct store *s, struct span key, store_each *each, void *ctx, struct err *e)
+int sqlite_show(struct store *s, struct span key, store_each *each, void *ctx, struct err *e)
 {
     bool digits = key.len > 0 && key.len < 19;
     for (size_t i = 0; i < key.len && digits; i++)
         digits = key.at[i] >= '0' && key.at[i] <= '9';
     for (int by_id = !digits; by_id < 2; by_id++) { /* an id may be all digits too */
-        sqlite3_stmt *q = store_sqlite_prepare(s, by_id ? SQL_SHOW_ID : SQL_SHOW_SEQ, e);
+        sqlite3_stmt *q = sqlite_prepare(s, by_id ? SQL_SHOW_ID : SQL_SHOW_SEQ, e);
         if (!q)
             return -1;
         sqlite3_bind_text(q, 1, key.at, (int)key.len, SQLITE_STATIC);
         struct shown shown = {s, each, ctx, e, false};
-        int64_t rows = store_sqlite_each(s, q, show_one, &shown, e);
+        int64_t rows = sqlite_each(s, q, show_one, &shown, e);
         if (rows != 0)
             return rows < 0 || shown.failed ? -1 : 0;
     }
@@ -283,10 +282,10 @@ static int read_pragma(struct store *s, const char *sql, char *text, size_t size
     if (found)
         snprintf(text, size, "%s", (const char *)sqlite3_column_text(q, 0));
     sqlite3_finalize(q);
-    return found ? 0 : store_sqlite_error(s, sql, e);
+    return found ? 0 : sqlite_error(s, sql, e);
 }
 
-int store_sqlite_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e)
+int sqlite_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e)
 {
     char schema[16];
     *facts = (struct store_facts){.schema = 0};
@@ -294,7 +293,7 @@ int store_sqlite_facts(struct store *s, int64_t now_ms, struct store_facts *fact
         read_pragma(s, "PRAGMA user_version", schema, sizeof schema, e) != 0)
         return -1;
     facts->schema = (int)strtol(schema, NULL, 10);
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_FACTS, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_FACTS, e);
     if (!q)
         return -1;
     int64_t *const numbers[] = {&facts->waiting, &facts->dead,    &facts->quarantined, &facts->events,
@@ -304,22 +303,22 @@ int store_sqlite_facts(struct store *s, int64_t now_ms, struct store_facts *fact
         for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
             *numbers[i] = sqlite3_column_int64(q, (int)i);
     if (sqlite3_reset(q) != SQLITE_OK)
-        return store_sqlite_error(s, "counting", e);
-    return s->directory ? store_sqlite_files_facts(s, now_ms, facts, e) : 0;
+        return sqlite_error(s, "counting", e);
+    return s->directory ? sqlite_files_facts(s, now_ms, facts, e) : 0;
 }
 
-int store_sqlite_counts(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e)
+int sqlite_counts(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_COUNTS, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_COUNTS, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, since_ms - 3600000);
     while (sqlite3_step(q) == SQLITE_ROW) {
         struct store_count c = {sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1), sqlite3_column_int64(q, 2),
-                                store_sqlite_text(q, 3),    store_sqlite_text(q, 4),    store_sqlite_text(q, 5)};
+                                sqlite_text(q, 3),          sqlite_text(q, 4),          sqlite_text(q, 5)};
         each(ctx, &c);
     }
-    return sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "reading the figures", e);
+    return sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, "reading the figures", e);
 }
 
 /* The folder and whatever of the database's files is there must be writable, with room to spare. */
@@ -349,20 +348,20 @@ static int check_files(const char *path, struct err *e)
     return 0;
 }
 
-int store_sqlite_ready(struct store *s, struct err *e)
+int sqlite_ready(struct store *s, struct err *e)
 {
-    if (check_files(s->path, e) != 0 || (s->directory && directory_check(s->directory_path, e) != 0))
+    if (check_files(s->path, e) != 0 || (s->directory && maildir_check(s->maildir_path, e) != 0))
         return -1;
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_READABLE, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_READABLE, e);
     if (!q)
         return -1;
-    store_sqlite_wait(s, 0); /* whoever asks is told at once; a database at work is a sound one */
+    sqlite_wait(s, 0); /* whoever asks is told at once; a database at work is a sound one */
     int rc = sqlite3_step(q);
     bool good = rc == SQLITE_ROW || (rc & 0xff) == SQLITE_BUSY;
     if (!good)
-        store_sqlite_error(s, "reading the settings", e);
+        sqlite_error(s, "reading the settings", e);
     sqlite3_reset(q);
-    store_sqlite_wait(s, s->wait_ms);
+    sqlite_wait(s, s->wait_ms);
     return good ? 0 : -1;
 }
 
@@ -375,12 +374,12 @@ static uint32_t big_endian(const unsigned char *p)
  * source: sqlite.org/fileformat2.html, section 1.3: user_version at 60, application_id at 68; section 1.6: behind the
  * header the page of the schema, a leaf without cells where there is no table
  */
-int store_sqlite_probe(const char *path, const struct store_options *o, struct err *e)
+int sqlite_probe(const char *path, const struct store_options *o, struct err *e)
 {
     unsigned char header[108];
     struct stat st;
-    if (check_files(path, e) != 0 || (o->directory && directory_check(o->directory, e) != 0) ||
-        store_sqlite_check_orphan(path, e) != 0)
+    if (check_files(path, e) != 0 || (o->directory && maildir_check(o->directory, e) != 0) ||
+        sqlite_check_orphan(path, e) != 0)
         return -1;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
@@ -394,5 +393,5 @@ int store_sqlite_probe(const char *path, const struct store_options *o, struct e
         return err_set(e, ERR_DATABASE, "%s is no SQLite database; move it away or name another file", path);
     uint32_t version = big_endian(header + 60), application = big_endian(header + 68);
     bool empty = !version && !application && header[100] == 13 && !header[103] && !header[104];
-    return empty ? 0 : store_sqlite_check_version(path, application, version, e);
+    return empty ? 0 : sqlite_check_version(path, application, version, e);
 }

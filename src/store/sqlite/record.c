@@ -7,13 +7,13 @@
 
 static int run_simple(struct store *s, enum store_sql which, const char *doing, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(s, which, e);
+    sqlite3_stmt *q = sqlite_prepare(s, which, e);
     if (!q)
         return -1;
-    return store_sqlite_run(q) == SQLITE_OK ? 0 : store_sqlite_error(s, doing, e);
+    return sqlite_run(q) == SQLITE_OK ? 0 : sqlite_error(s, doing, e);
 }
 
-void store_sqlite_bind_text(sqlite3_stmt *q, int at, struct span text)
+void sqlite_bind_text(sqlite3_stmt *q, int at, struct span text)
 {
     if (text.at)
         sqlite3_bind_text(q, at, text.at, (int)text.len, SQLITE_STATIC);
@@ -21,7 +21,7 @@ void store_sqlite_bind_text(sqlite3_stmt *q, int at, struct span text)
         sqlite3_bind_null(q, at);
 }
 
-void store_sqlite_bind_blob(sqlite3_stmt *q, int at, struct span bytes)
+void sqlite_bind_blob(sqlite3_stmt *q, int at, struct span bytes)
 {
     if (bytes.at)
         sqlite3_bind_blob(q, at, bytes.at, (int)bytes.len, SQLITE_STATIC);
@@ -29,11 +29,11 @@ void store_sqlite_bind_blob(sqlite3_stmt *q, int at, struct span bytes)
         sqlite3_bind_null(q, at);
 }
 
-void store_sqlite_bind_body(sqlite3_stmt *q, int at, const struct record *r)
+void sqlite_bind_body(sqlite3_stmt *q, int at, const struct record *r)
 {
     struct span body = verified_body(r->verified);
     bool gone = r->past && r->past->erased_ms;
-    store_sqlite_bind_blob(q, at, gone ? (struct span){0} : body.at ? body : span_of(""));
+    sqlite_bind_blob(q, at, gone ? (struct span){0} : body.at ? body : span_of(""));
 }
 
 /* The number of a name's row, made when it is new. endpoint 0: the name is an endpoint's. */
@@ -43,24 +43,24 @@ static int name_id(struct store *s, int64_t endpoint, const char *name, int64_t 
     const enum store_sql order[] = {endpoint ? SQL_SECRET : SQL_ENDPOINT,
                                     endpoint ? SQL_SECRET_NEW : SQL_ENDPOINT_NEW};
     for (int i = 0; i < 2; i++) {
-        sqlite3_stmt *q = store_sqlite_prepare(s, order[i], e);
+        sqlite3_stmt *q = sqlite_prepare(s, order[i], e);
         if (!q)
             return -1;
         int at = 1;
         if (endpoint)
             sqlite3_bind_int64(q, at++, endpoint);
         sqlite3_bind_text(q, at, name, -1, SQLITE_STATIC);
-        bool found = sqlite3_step(q) == SQLITE_ROW, good = found && store_sqlite_id(s, q, 0, what, id, e) == 0;
+        bool found = sqlite3_step(q) == SQLITE_ROW, good = found && sqlite_id(s, q, 0, what, id, e) == 0;
         if (sqlite3_reset(q) != SQLITE_OK)
-            return store_sqlite_error(s, "recording a name", e);
+            return sqlite_error(s, "recording a name", e);
         if (found)
             return good ? 0 : -1;
     }
-    return store_sqlite_made(s, what, id, e);
+    return sqlite_made(s, what, id, e);
 }
 
 /* *n counts the known names; those beyond s->names are not committed yet. */
-const struct name *store_sqlite_names(struct store *s, const struct verified *v, size_t *n, struct err *e)
+const struct name *sqlite_names(struct store *s, const struct verified *v, size_t *n, struct err *e)
 {
     const char *endpoint = verified_endpoint(v), *secret = verified_secret(v);
     for (size_t i = 0; i < *n; i++)
@@ -77,13 +77,13 @@ const struct name *store_sqlite_names(struct store *s, const struct verified *v,
     return name;
 }
 
-struct span store_sqlite_signature(const struct verified *v)
+struct span sqlite_signature(const struct verified *v)
 {
     const uint8_t *signature = verified_signature(v);
     return (struct span){(const char *)signature, signature ? VERIFY_DIGEST : 0};
 }
 
-void store_sqlite_bind_id(sqlite3_stmt *q, int at, int64_t id)
+void sqlite_bind_id(sqlite3_stmt *q, int at, int64_t id)
 {
     if (id)
         sqlite3_bind_int64(q, at, id);
@@ -106,35 +106,34 @@ static bool same_payload(sqlite3_stmt *q, struct span payload)
     }
     if (!payload.at)
         return sqlite3_column_type(q, 0) == SQLITE_NULL;
-    return body && store_sqlite_number_at(q, 0, 0, size, &at) && store_sqlite_number_at(q, 1, 0, size - at, &len) &&
+    return body && sqlite_number_at(q, 0, 0, size, &at) && sqlite_number_at(q, 1, 0, size - at, &len) &&
            span_equal((struct span){body + at, (size_t)len}, payload);
 }
 
 /* Id and type are known: the same event again, or another one under a known name? */
 static int known(struct store *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_KNOWN, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_KNOWN, e);
     if (!q)
         return -1;
-    store_sqlite_bind_text(q, 1, r->event->id);
-    store_sqlite_bind_text(q, 2, r->event->type);
+    sqlite_bind_text(q, 1, r->event->id);
+    sqlite_bind_text(q, 2, r->event->type);
     sqlite3_bind_int64(q, 3, name->endpoint_id);
     bool erased = r->past && r->past->erased_ms; /* with nothing to compare, and nothing to keep */
     bool found = sqlite3_step(q) == SQLITE_ROW, same = found && (erased || same_payload(q, r->event->payload));
     r->repeated = same && r->spooled_ms && sqlite3_column_int(q, 6) && sqlite3_column_int64(q, 5) == r->spooled_ms &&
                   sqlite3_column_int64(q, 4) <= s->last;
     if (sqlite3_reset(q) != SQLITE_OK || !found)
-        return store_sqlite_error(s, "comparing a known event", e);
+        return sqlite_error(s, "comparing a known event", e);
     if (same) {
         r->outcome = STORE_DUPLICATE;
         return 0;
     }
     err_set(&r->err, ERR_CONFLICT, "id and type are known with another payload");
-    return store_sqlite_put_aside(s, r, r->err.msg, name, now_ms, e);
+    return sqlite_put_aside(s, r, r->err.msg, name, now_ms, e);
 }
 
-void store_sqlite_bind_event(sqlite3_stmt *q, const struct record *r, const struct name *name, int64_t seq,
-                             int64_t now_ms)
+void sqlite_bind_event(sqlite3_stmt *q, const struct record *r, const struct name *name, int64_t seq, int64_t now_ms)
 {
     const struct event *v = r->event;
     const struct span texts[] = {v->id,        v->type,   v->resource_type, v->resource_id,
@@ -142,11 +141,11 @@ void store_sqlite_bind_event(sqlite3_stmt *q, const struct record *r, const stru
     int at = 1;
     sqlite3_bind_int64(q, at++, name->endpoint_id);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        store_sqlite_bind_text(q, at++, texts[i]);
+        sqlite_bind_text(q, at++, texts[i]);
     sqlite3_bind_int64(q, at++, v->created_ms >= 0 ? v->created_ms : now_ms);
     sqlite3_bind_int64(q, at++, now_ms);
-    store_sqlite_bind_id(q, at++, name->secret_id);
-    store_sqlite_bind_blob(q, at++, store_sqlite_signature(r->verified));
+    sqlite_bind_id(q, at++, name->secret_id);
+    sqlite_bind_blob(q, at++, sqlite_signature(r->verified));
     if (v->payload.at) {
         sqlite3_bind_int64(q, at++, v->payload.at - verified_body(r->verified).at);
         sqlite3_bind_int64(q, at++, (int64_t)v->payload.len);
@@ -154,22 +153,22 @@ void store_sqlite_bind_event(sqlite3_stmt *q, const struct record *r, const stru
         sqlite3_bind_null(q, at++);
         sqlite3_bind_null(q, at++);
     }
-    store_sqlite_bind_body(q, at++, r);
-    store_sqlite_bind_id(q, at++, seq); /* 0: the next one */
+    sqlite_bind_body(q, at++, r);
+    sqlite_bind_id(q, at++, seq); /* 0: the next one */
     sqlite3_bind_text(q, at++, r->past ? "imported" : r->spooled_ms ? "spool" : NULL, -1, SQLITE_STATIC);
-    store_sqlite_bind_id(q, at++, r->past ? r->past->erased_ms : 0);
-    store_sqlite_bind_blob(q, at, r->past ? r->past->payload_sha256 : (struct span){0});
+    sqlite_bind_id(q, at++, r->past ? r->past->erased_ms : 0);
+    sqlite_bind_blob(q, at, r->past ? r->past->payload_sha256 : (struct span){0});
 }
 
 /* The store refuses this one alone, for the reason in r->err: nothing of it stays. */
 static int refuse_one(struct store *s, struct record *r, int64_t seq, struct err *e)
 {
     r->outcome = STORE_REFUSED;
-    sqlite3_stmt *q = seq ? store_sqlite_prepare(s, SQL_EVENT_UNDO, e) : NULL;
+    sqlite3_stmt *q = seq ? sqlite_prepare(s, SQL_EVENT_UNDO, e) : NULL;
     if (!q)
         return seq ? -1 : 0;
     sqlite3_bind_int64(q, 1, seq);
-    return store_sqlite_run(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "taking an event back", e);
+    return sqlite_run(q) == SQLITE_OK ? 0 : sqlite_error(s, "taking an event back", e);
 }
 
 static bool refuses_one(int rc) { return (rc & 0xff) == SQLITE_CONSTRAINT || (rc & 0xff) == SQLITE_TOOBIG; }
@@ -177,31 +176,30 @@ static bool refuses_one(int rc) { return (rc & 0xff) == SQLITE_CONSTRAINT || (rc
 /* What an imported event has behind it in the table. */
 static int put_past(struct store *s, const struct record_past *past, int64_t seq, struct err *e)
 {
-    sqlite3_stmt *q =
-        past->attempts || past->done_ms || past->error.at ? store_sqlite_prepare(s, SQL_INBOX_PAST, e) : NULL;
+    sqlite3_stmt *q = past->attempts || past->done_ms || past->error.at ? sqlite_prepare(s, SQL_INBOX_PAST, e) : NULL;
     if (!q)
         return past->attempts || past->done_ms || past->error.at ? -1 : 0;
     sqlite3_bind_int64(q, 1, seq);
     sqlite3_bind_int64(q, 2, past->attempts);
-    store_sqlite_bind_id(q, 3, past->done_ms);
-    store_sqlite_bind_text(q, 4, past->error);
-    return store_sqlite_run(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "writing the inbox", e);
+    sqlite_bind_id(q, 3, past->done_ms);
+    sqlite_bind_text(q, 4, past->error);
+    return sqlite_run(q) == SQLITE_OK ? 0 : sqlite_error(s, "writing the inbox", e);
 }
 
 /* And in the directory, once its file is shown. */
 static void place_past(struct store *s, const struct record *r, int64_t now_ms)
 {
-    struct directory_name name;
+    struct maildir_name name;
     char why[400];
     if (r->outcome != STORE_NEW || !r->past || (r->past->state != 2 && !(r->past->state == 0 && r->past->attempts)))
         return;
     const struct record_past *past = r->past;
-    directory_name(r->event->created_ms >= 0 ? r->event->created_ms : past->received_ms, r->seq, &name);
+    maildir_name(r->event->created_ms >= 0 ? r->event->created_ms : past->received_ms, r->seq, &name);
     snprintf(why, sizeof why, "%.*s", (int)past->error.len, past->error.at ? past->error.at : "");
     if (past->state == 2)
-        directory_dead(s->directory, verified_endpoint(r->verified), &name, why, NULL);
+        maildir_dead(s->directory, verified_endpoint(r->verified), &name, why, NULL);
     else
-        directory_later(s->directory, verified_endpoint(r->verified), &name, past->attempts, now_ms, NULL);
+        maildir_later(s->directory, verified_endpoint(r->verified), &name, past->attempts, now_ms, NULL);
 }
 
 static int state_of(const struct record *r)
@@ -209,11 +207,11 @@ static int state_of(const struct record *r)
     return r->past && r->past->state >= 0 ? r->past->state : r->ignored ? 3 : 0;
 }
 
-int store_sqlite_put_inbox(struct store *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e)
+int sqlite_put_inbox(struct store *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e)
 {
     int64_t seq, created_ms = r->event->created_ms;
     int state = state_of(r);
-    if (store_sqlite_made(s, "an event has a number", &seq, e) != 0)
+    if (sqlite_made(s, "an event has a number", &seq, e) != 0)
         return -1;
     r->seq = seq;
     if (s->directory && state == 1) { /* there is no file of it, which says so */
@@ -221,37 +219,37 @@ int store_sqlite_put_inbox(struct store *s, struct record *r, const struct name 
         return 0;
     }
     if (s->directory && state != 3) {
-        if (directory_write(s->directory, name->endpoint, created_ms >= 0 ? created_ms : now_ms, seq,
-                            verified_body(r->verified), now_ms, &r->err) != 0)
+        if (maildir_write(s->directory, name->endpoint, created_ms >= 0 ? created_ms : now_ms, seq,
+                          verified_body(r->verified), now_ms, &r->err) != 0)
             return refuse_one(s, r, seq, e); /* other endpoints have folders of their own */
         r->outcome = STORE_NEW;
         return 0;
     }
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_INBOX, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_INBOX, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, seq);
     sqlite3_bind_int64(q, 2, name->endpoint_id);
     sqlite3_bind_int(q, 3, state);
     sqlite3_bind_int64(q, 4, r->past && r->past->erased_ms ? 0 : now_ms);
-    int rc = store_sqlite_run(q);
+    int rc = sqlite_run(q);
     if (rc == SQLITE_OK) {
         r->outcome = state == 3 ? STORE_IGNORED : STORE_NEW;
-        return store_sqlite_made(s, "an event of the inbox has a number", &seq, e) != 0 ||
+        return sqlite_made(s, "an event of the inbox has a number", &seq, e) != 0 ||
                        (r->past && put_past(s, r->past, seq, e) != 0)
                    ? -1
                    : 0;
     }
     if (!refuses_one(rc))
-        return store_sqlite_error(s, "writing the inbox", e);
-    store_sqlite_error(s, "writing an event", &r->err);
+        return sqlite_error(s, "writing the inbox", e);
+    sqlite_error(s, "writing an event", &r->err);
     return refuse_one(s, r, seq, e);
 }
 
-int store_sqlite_next(struct store *s, int64_t *seq, struct err *e)
+int sqlite_next(struct store *s, int64_t *seq, struct err *e)
 {
     int64_t last = 0;
-    if (s->floor && store_sqlite_last(s, &last, e) != 0)
+    if (s->floor && sqlite_last(s, &last, e) != 0)
         return -1;
     s->floor_met |= last >= s->floor;
     *seq = last < s->floor ? s->floor + 1 : 0;
@@ -260,35 +258,35 @@ int store_sqlite_next(struct store *s, int64_t *seq, struct err *e)
 
 static int put_event(struct store *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_EVENT, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_EVENT, e);
     if (!q)
         return -1;
     int64_t seq;
-    if (store_sqlite_next(s, &seq, e) != 0)
+    if (sqlite_next(s, &seq, e) != 0)
         return -1;
-    store_sqlite_bind_event(q, r, name, seq, now_ms);
-    int rc = store_sqlite_run(q);
+    sqlite_bind_event(q, r, name, seq, now_ms);
+    int rc = sqlite_run(q);
     if (rc == SQLITE_OK)
-        return store_sqlite_put_inbox(s, r, name, now_ms, e);
+        return sqlite_put_inbox(s, r, name, now_ms, e);
     if (sqlite3_extended_errcode(s->db) == SQLITE_CONSTRAINT_UNIQUE)
         return known(s, r, name, now_ms, e);
-    store_sqlite_error(s, "writing an event", &r->err);
-    return refuses_one(rc) ? refuse_one(s, r, 0, e) : store_sqlite_error(s, "writing an event", e);
+    sqlite_error(s, "writing an event", &r->err);
+    return refuses_one(rc) ? refuse_one(s, r, 0, e) : sqlite_error(s, "writing an event", e);
 }
 
 static int count(struct store *s, int64_t endpoint, int64_t secret, const char *outcome, int64_t n, int64_t last_ms,
                  struct err *e)
 {
     for (enum store_sql which = SQL_COUNT; n && which <= SQL_COUNT_NEW; which++) {
-        sqlite3_stmt *q = store_sqlite_prepare(s, which, e);
+        sqlite3_stmt *q = sqlite_prepare(s, which, e);
         if (!q)
             return -1;
         const int64_t numbers[] = {last_ms - last_ms % 3600000, endpoint, secret, 0, n, last_ms};
         for (int i = 0; i < 6; i++)
             sqlite3_bind_int64(q, i + 1, numbers[i]);
         sqlite3_bind_text(q, 4, outcome, -1, SQLITE_STATIC);
-        if (store_sqlite_run(q) != SQLITE_OK)
-            return store_sqlite_error(s, "counting", e);
+        if (sqlite_run(q) != SQLITE_OK)
+            return sqlite_error(s, "counting", e);
         if (sqlite3_changes(s->db))
             break;
     }
@@ -343,28 +341,28 @@ static int record_inside(struct store *s, struct record *const batch[], size_t n
     size_t known_names = s->names;
     s->floor_met = false;
     s->last = 0;
-    if (batch[0]->spooled_ms && store_sqlite_last(s, &s->last, e) != 0)
+    if (batch[0]->spooled_ms && sqlite_last(s, &s->last, e) != 0)
         return -1;
     const struct name *names[STORE_BATCH_MAX];
     for (size_t i = 0; i < n; i++) {
         struct record *r = batch[i];
-        if (!(names[i] = store_sqlite_names(s, r->verified, &known_names, e)))
+        if (!(names[i] = sqlite_names(s, r->verified, &known_names, e)))
             return -1;
         int64_t at_ms = arrival(r, now_ms);
-        int failed = r->reason ? store_sqlite_put_aside(s, r, r->reason, names[i], at_ms, e)
-                               : put_event(s, r, names[i], at_ms, e);
+        int failed =
+            r->reason ? sqlite_put_aside(s, r, r->reason, names[i], at_ms, e) : put_event(s, r, names[i], at_ms, e);
         if (failed)
             return -1;
     }
-    if (count_batch(s, batch, names, n, now_ms, e) != 0 || (s->directory && directory_sync(s->directory, e) != 0))
+    if (count_batch(s, batch, names, n, now_ms, e) != 0 || (s->directory && maildir_sync(s->directory, e) != 0))
         return -1;
     if (run_simple(s, SQL_COMMIT, "committing", e) != 0) {
         if (s->directory) /* who knows what a crash brings to light */
-            directory_drop(s->directory, true);
+            maildir_drop(s->directory, true);
         return -1;
     }
     if (s->directory)
-        directory_publish(s->directory);
+        maildir_publish(s->directory);
     for (size_t i = 0; i < n && s->directory; i++)
         place_past(s, batch[i], now_ms);
     if (s->floor_met)
@@ -376,33 +374,33 @@ static int record_inside(struct store *s, struct record *const batch[], size_t n
 
 static int record_locked(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
 {
-    _Static_assert((int)DIRECTORY_BATCH_MAX >= (int)STORE_BATCH_MAX, "a file for each event of a batch");
-    if (!store_sqlite_in_place(s)) { /* moved since it was looked at: nothing may go into it any more */
-        store_sqlite_leave_locked(s, NULL);
+    _Static_assert((int)MAILDIR_BATCH_MAX >= (int)STORE_BATCH_MAX, "a file for each event of a batch");
+    if (!sqlite_in_place(s)) { /* moved since it was looked at: nothing may go into it any more */
+        sqlite_leave_locked(s, NULL);
         return err_set(e, ERR_BUSY, "%s was moved away a moment ago", s->path);
     }
     int failed = run_simple(s, SQL_BEGIN, "beginning a transaction", e);
     if (failed)
         return -1;
     if (s->directory)
-        store_sqlite_sweep(s);
+        sqlite_sweep(s);
     failed = record_inside(s, batch, n, now_ms, e);
     if (failed && s->directory)
-        directory_drop(s->directory, false);
+        maildir_drop(s->directory, false);
     if (failed)
         run_simple(s, SQL_ROLLBACK, "rolling back", NULL);
     return failed ? -1 : 0;
 }
 
-int store_sqlite_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
+int sqlite_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
 {
     int failed = -1,
-        left_ms = s->held ? s->held_ms : store_lock_take(&s->lock, s->hurried ? STORE_HURRY_MS : s->wait_ms, e);
+        left_ms = s->held ? s->held_ms : lock_take(&s->lock, s->hurried ? STORE_HURRY_MS : s->wait_ms, e);
     if (left_ms >= 0) {
-        store_sqlite_wait(s, left_ms); /* one deadline for both locks */
+        sqlite_wait(s, left_ms); /* one deadline for both locks */
         failed = record_locked(s, batch, n, now_ms, e);
         if (!s->held)
-            store_lock_release(&s->lock);
+            lock_release(&s->lock);
     }
     s->hurried = failed && e->code == ERR_BUSY; /* whoever queued up meanwhile has waited already */
     return failed;

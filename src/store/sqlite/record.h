@@ -7,29 +7,28 @@
 #include "db.h"
 
 /* The rows of a record's names, made when they are new; *n counts the known names. NULL and *e. */
-const struct name *store_sqlite_names(struct store *s, const struct verified *v, size_t *n, struct err *e);
+const struct name *sqlite_names(struct store *s, const struct verified *v, size_t *n, struct err *e);
 
 /* The number of the event that is written next; 0: the one after the last. */
-int store_sqlite_next(struct store *s, int64_t *seq, struct err *e);
+int sqlite_next(struct store *s, int64_t *seq, struct err *e);
 
 /* Bind SQL_EVENT or SQL_EVENT_REPLACE. seq 0: the next one. */
-void store_sqlite_bind_event(sqlite3_stmt *q, const struct record *r, const struct name *name, int64_t seq,
-                             int64_t now_ms);
+void sqlite_bind_event(sqlite3_stmt *q, const struct record *r, const struct name *name, int64_t seq, int64_t now_ms);
 
 /* Bring an event that was just inserted into the log into the inbox, in either form: r->outcome. */
-int store_sqlite_put_inbox(struct store *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e);
+int sqlite_put_inbox(struct store *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e);
 
 /* Put a delivery aside, with its reason, or count it again: r->outcome. at_ms: when it came. aside.c */
-int store_sqlite_put_aside(struct store *s, struct record *r, const char *reason, const struct name *name,
-                           int64_t at_ms, struct err *e);
+int sqlite_put_aside(struct store *s, struct record *r, const char *reason, const struct name *name, int64_t at_ms,
+                     struct err *e);
 
 /* The signature of a body; absent where it was imported without one. */
-struct span store_sqlite_signature(const struct verified *v);
+struct span sqlite_signature(const struct verified *v);
 
 /* Bind what may be absent, and is NULL then. */
-void store_sqlite_bind_text(sqlite3_stmt *q, int at, struct span text);
-void store_sqlite_bind_blob(sqlite3_stmt *q, int at, struct span bytes);
-void store_sqlite_bind_id(sqlite3_stmt *q, int at, int64_t id); /* 0: absent */
-void store_sqlite_bind_body(sqlite3_stmt *q, int at, const struct record *r);
+void sqlite_bind_text(sqlite3_stmt *q, int at, struct span text);
+void sqlite_bind_blob(sqlite3_stmt *q, int at, struct span bytes);
+void sqlite_bind_id(sqlite3_stmt *q, int at, int64_t id); /* 0: absent */
+void sqlite_bind_body(sqlite3_stmt *q, int at, const struct record *r);
 
 #endif

@@ -45,7 +45,7 @@ static int copy(int from, int to, off_t size)
     return fsync(to);
 }
 
-int store_sqlite_rescue(struct store *s, struct err *e)
+int sqlite_rescue(struct store *s, struct err *e)
 {
     struct stat st;
     char name[PATH_MAX];

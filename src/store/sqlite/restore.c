@@ -36,11 +36,11 @@ struct restore {
     const struct store_options *options;
     const struct store_restore *how;
     struct store_restored *told;
-    struct store_sqlite_copy copy;
+    struct sqlite_copy copy;
     struct store *old; /* open, or NULL */
     bool there;        /* there is a database to replace, good or bad */
-    struct store_lock lock;
-    struct store_sqlite_bring bring;
+    struct lock lock;
+    struct sqlite_merge bring;
     int64_t highest; /* number ever given, as far as is known */
 };
 
@@ -73,7 +73,7 @@ static int check_file(const struct restore *r, struct err *e)
 
 static int read_seqs(struct store *s, enum store_sql which, int dead, int64_t **seqs, int64_t *n, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(s, which, e);
+    sqlite3_stmt *q = sqlite_prepare(s, which, e);
     int64_t cap = *n;
     if (!q)
         return -1;
@@ -91,7 +91,7 @@ static int read_seqs(struct store *s, enum store_sql which, int dead, int64_t **
         }
         (*seqs)[(*n)++] = sqlite3_column_int64(q, 0);
     }
-    return sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(s, "reading the backup", e);
+    return sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, "reading the backup", e);
 }
 
 /* What the backup says of files: for the folder where there is one, else for the table. */
@@ -104,9 +104,9 @@ static int use_list(struct restore *r, struct err *e)
         failed = read_seqs(s, SQL_BACKUP_SEQS, 0, &r->told->waiting, &r->told->n_waiting, e) != 0 ||
                  read_seqs(s, SQL_BACKUP_SEQS, 1, &r->told->dead, &r->told->n_dead, e) != 0;
     else if (listed)
-        failed = store_sqlite_do(s, SQL_BACKUP_INBOX, "filling the inbox", e) != 0;
-    return failed || store_sqlite_do(s, SQL_BACKUP_DROP, "clearing up", e) != 0 ||
-                   store_sqlite_do(s, SQL_BACKUP_DROP_FILES, "clearing up", e) != 0
+        failed = sqlite_do(s, SQL_BACKUP_INBOX, "filling the inbox", e) != 0;
+    return failed || sqlite_do(s, SQL_BACKUP_DROP, "clearing up", e) != 0 ||
+                   sqlite_do(s, SQL_BACKUP_DROP_FILES, "clearing up", e) != 0
                ? -1
                : 0;
 }
@@ -117,7 +117,7 @@ static int use_schema(struct restore *r, struct err *e)
     struct store_step step;
     int more;
     do
-        more = store_sqlite_migrate(r->copy.db, NULL, 0, &step, e);
+        more = sqlite_migrate(r->copy.db, NULL, 0, &step, e);
     while (more > 0);
     return more;
 }
@@ -125,13 +125,13 @@ static int use_schema(struct restore *r, struct err *e)
 static int check_kind(struct restore *r, struct store *from, struct err *e)
 {
     int64_t application = 0, version = 0;
-    if (store_sqlite_do(from, SQL_SNAPSHOT, "beginning to read", e) != 0 ||
-        store_sqlite_number(from, SQL_APPLICATION, &application, e) != 0 ||
-        store_sqlite_number(from, SQL_VERSION, &version, e) != 0)
+    if (sqlite_do(from, SQL_SNAPSHOT, "beginning to read", e) != 0 ||
+        sqlite_number(from, SQL_APPLICATION, &application, e) != 0 ||
+        sqlite_number(from, SQL_VERSION, &version, e) != 0)
         return -1;
     if (application != STORE_APPLICATION)
         return err_set(e, ERR_SCHEMA, "%s is no backup of an inbox", r->file);
-    return store_sqlite_check_version(r->file, (uint32_t)application, (uint32_t)version, e);
+    return sqlite_check_version(r->file, (uint32_t)application, (uint32_t)version, e);
 }
 
 static int make_copy(struct restore *r, struct err *e)
@@ -145,15 +145,15 @@ static int make_copy(struct restore *r, struct err *e)
         return -1;
     if (!realpath(r->file, file)) /* it may be a link to the latest backup */
         return err_set(e, ERR_NOT_FOUND, "%s: %s", r->file, strerror(errno));
-    if (store_sqlite_lone_open(&from, file, e) != 0)
+    if (sqlite_lone_open(&from, file, e) != 0)
         return -1;
     int64_t need = size_of(r->file) + (r->how->only_backup ? 0 : size_of(r->path) / 4);
     int failed = check_kind(r, from, e) != 0 ||
-                 store_sqlite_copy_make(&r->copy, r->file, part, mode, r->options->group, need, e) != 0 ||
+                 sqlite_copy_make(&r->copy, r->file, part, mode, r->options->group, need, e) != 0 ||
                  files_follow(r->copy.fd, part, r->path, e) != 0 ||
-                 store_sqlite_copy_fill(&r->copy, from, &r->how->teller, e) != 0;
-    store_sqlite_lone_close(from);
-    return failed || store_sqlite_copy_check(&r->copy, &r->how->teller, &r->told->backup, e) != 0 ||
+                 sqlite_copy_fill(&r->copy, from, &r->how->teller, e) != 0;
+    sqlite_lone_close(from);
+    return failed || sqlite_copy_check(&r->copy, &r->how->teller, &r->told->backup, e) != 0 ||
                    use_schema(r, e) != 0 || use_list(r, e) != 0
                ? -1
                : 0;
@@ -164,7 +164,7 @@ static int make_copy(struct restore *r, struct err *e)
 static void note_highest(struct restore *r, enum store_sql which)
 {
     int64_t n = 0;
-    if (store_sqlite_number(r->copy.db, which, &n, NULL) == 0 && n > r->highest && n <= STORE_NUMBER_MAX - MARGIN)
+    if (sqlite_number(r->copy.db, which, &n, NULL) == 0 && n > r->highest && n <= STORE_NUMBER_MAX - MARGIN)
         r->highest = n;
 }
 
@@ -184,15 +184,15 @@ static int bring_early(struct restore *r, struct err *e)
 {
     struct err why = {0};
     int64_t n = 0;
-    sqlite3_stmt *q = store_sqlite_prepare(r->copy.db, SQL_OLD_ATTACH, e);
+    sqlite3_stmt *q = sqlite_prepare(r->copy.db, SQL_OLD_ATTACH, e);
     if (!q)
         return -1;
     sqlite3_bind_text(q, 1, r->path, -1, SQLITE_STATIC);
-    int failed = store_sqlite_run(q) != SQLITE_OK;
+    int failed = sqlite_run(q) != SQLITE_OK;
     if (failed)
-        store_sqlite_error(r->copy.db, "opening the replaced database", &why);
+        sqlite_error(r->copy.db, "opening the replaced database", &why);
     for (int i = 0; !failed && i < ROUNDS && (i == 0 || n > FEW); i++) {
-        n = store_sqlite_bring_events(&r->bring, &why);
+        n = sqlite_merge_events(&r->bring, &why);
         failed = n < 0;
     }
     return failed ? bear(r, &why, e) : 0;
@@ -209,7 +209,7 @@ static int open_old(struct restore *r, struct err *e)
     r->there = size_of(r->path) > 0 || size_beside(r->path, "-wal") > 0;
     if (!r->there)
         return 0;
-    return store_sqlite_open(&r->old, r->path, &o, &why) == 0 ? bring_early(r, e) : bear(r, &why, e);
+    return sqlite_open(&r->old, r->path, &o, &why) == 0 ? bring_early(r, e) : bear(r, &why, e);
 }
 
 /* ---- under the writers' lock ---- */
@@ -218,15 +218,15 @@ static int open_old(struct restore *r, struct err *e)
 static int hold_old(struct restore *r, struct err *e)
 {
     struct store *s = r->old;
-    int64_t end_ms = clock_ms() + STORE_SQLITE_HOLD_MS / 2;
+    int64_t end_ms = clock_ms() + STORE_HOLD_MS / 2;
     do {
         if (s->log_ino && sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) != SQLITE_OK)
-            return store_sqlite_error(s, "writing its log back", e);
-        if (store_sqlite_do(s, SQL_BEGIN, "keeping consumers from it", e) != 0)
+            return sqlite_error(s, "writing its log back", e);
+        if (sqlite_do(s, SQL_BEGIN, "keeping consumers from it", e) != 0)
             return -1;
         if (!s->log_ino || size_beside(r->path, "-wal") <= 0)
             return 0;
-        store_sqlite_do(s, SQL_ROLLBACK, "letting go", NULL); /* a consumer was quicker */
+        sqlite_do(s, SQL_ROLLBACK, "letting go", NULL); /* a consumer was quicker */
     } while (clock_ms() < end_ms);
     return err_set(e, ERR_BUSY, "%s: consumers write all the time; stop them and try again", r->path);
 }
@@ -236,7 +236,7 @@ static int bring_last(struct restore *r, struct err *e)
     struct err why = {0};
     if (!r->old || r->told->unread.code != ERR_NONE)
         return 0;
-    if (store_sqlite_bring_last(&r->bring, &why) != 0)
+    if (sqlite_merge_last(&r->bring, &why) != 0)
         return bear(r, &why, e);
     return r->options->directory && !r->bring.leave
                ? read_seqs(r->copy.db, SQL_BROUGHT_SEQS, 0, &r->told->waiting, &r->told->n_waiting, e)
@@ -261,15 +261,14 @@ static int write_own(struct restore *r, struct err *e)
              "a backup of %lld events; %lld came since, %s; %lld erased again; numbers from %lld",
              (long long)t->backup.events, (long long)t->missing, t->left ? "left" : "brought over",
              (long long)t->erased, (long long)t->floor + 1);
-    struct store_sqlite_note note = {
-        .action = "restore", .detail = detail, .n = t->backup.events, .from = -1, .to = -1};
-    sqlite3_stmt *q = store_sqlite_prepare(r->copy.db, SQL_FLOOR_SET, e);
+    struct sqlite_note note = {.action = "restore", .detail = detail, .n = t->backup.events, .from = -1, .to = -1};
+    sqlite3_stmt *q = sqlite_prepare(r->copy.db, SQL_FLOOR_SET, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, t->floor);
-    if (store_sqlite_run(q) != SQLITE_OK)
-        return store_sqlite_error(r->copy.db, "writing where numbers begin", e);
-    return store_sqlite_history(r->copy.db, &note, &r->how->by, r->how->now_ms, e);
+    if (sqlite_run(q) != SQLITE_OK)
+        return sqlite_error(r->copy.db, "writing where numbers begin", e);
+    return sqlite_history(r->copy.db, &note, &r->how->by, r->how->now_ms, e);
 }
 
 /* What stands beside a database goes with it. */
@@ -339,18 +338,17 @@ static int name_before(struct restore *r, struct err *e)
 
 static int swap_locked(struct restore *r, struct err *e)
 {
-    if (r->old && !store_sqlite_in_place(r->old))
+    if (r->old && !sqlite_in_place(r->old))
         return err_set(e, ERR_BUSY, "%s was replaced by another; look at it, and try again", r->path);
     if (r->old)
-        store_sqlite_wait(r->old, STORE_SQLITE_HOLD_MS / 2);
+        sqlite_wait(r->old, STORE_HOLD_MS / 2);
     if (r->old && r->old->directory)
-        store_sqlite_sweep(r->old);
+        sqlite_sweep(r->old);
     if ((r->old && hold_old(r, e) != 0) || bring_last(r, e) != 0 || write_own(r, e) != 0)
         return -1;
-    if (r->old && store_sqlite_do(r->copy.db, SQL_OLD_DETACH, "closing the replaced database", e) != 0)
+    if (r->old && sqlite_do(r->copy.db, SQL_OLD_DETACH, "closing the replaced database", e) != 0)
         return -1;
-    if (store_sqlite_copy_flush(&r->copy, e) != 0 ||
-        store_sqlite_do(r->copy.db, SQL_EXCLUSIVE, "keeping others from it", e) != 0)
+    if (sqlite_copy_flush(&r->copy, e) != 0 || sqlite_do(r->copy.db, SQL_EXCLUSIVE, "keeping others from it", e) != 0)
         return -1;
     return name_before(r, e) != 0 || change_names(r, e) != 0 ? -1 : 0;
 }
@@ -362,31 +360,31 @@ static int swap(struct restore *r, struct err *e)
     bool own = strcmp(r->base, r->path) != 0;
     if (snprintf(lock, sizeof lock, "%s.lock", r->base) >= (int)sizeof lock)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
-    if (store_lock_open(&r->lock, lock, own ? (gid_t)-1 : r->options->group, e) != 0 ||
-        store_lock_take(&r->lock, r->options->wait_ms, e) < 0)
+    if (lock_open(&r->lock, lock, own ? (gid_t)-1 : r->options->group, e) != 0 ||
+        lock_take(&r->lock, r->options->wait_ms, e) < 0)
         return -1;
     int failed = swap_locked(r, e);
-    store_sqlite_copy_end(&r->copy, false);
+    sqlite_copy_end(&r->copy, false);
     if (r->old)
-        store_sqlite_do(r->old, SQL_ROLLBACK, "letting go", NULL);
-    store_lock_release(&r->lock);
+        sqlite_do(r->old, SQL_ROLLBACK, "letting go", NULL);
+    lock_release(&r->lock);
     return failed;
 }
 
-int store_sqlite_restore(const char *path, const struct store_options *o, const char *file,
-                         const struct store_restore *how, struct store_restored *told, struct err *e)
+int sqlite_restore(const char *path, const struct store_options *o, const char *file, const struct store_restore *how,
+                   struct store_restored *told, struct err *e)
 {
     struct restore r = {.path = path, .file = file, .options = o, .how = how, .told = told};
     r.copy.fd = r.lock.fd = -1;
     int failed = beside_base(path, r.base, e) != 0 || make_copy(&r, e) != 0 ? -1 : 0;
     if (!failed) {
-        r.bring = (struct store_sqlite_bring){
+        r.bring = (struct sqlite_merge){
             .copy = r.copy.db, .teller = &how->teller, .leave = how->only_backup, .upto = INT64_MIN};
-        failed = store_sqlite_do(r.copy.db, SQL_BROUGHT_TABLE, "setting it up", e);
+        failed = sqlite_do(r.copy.db, SQL_BROUGHT_TABLE, "setting it up", e);
     }
-    failed = failed || open_old(&r, e) != 0 || store_sqlite_copy_flush(&r.copy, e) != 0 || swap(&r, e) != 0;
-    store_sqlite_copy_end(&r.copy, false);
+    failed = failed || open_old(&r, e) != 0 || sqlite_copy_flush(&r.copy, e) != 0 || swap(&r, e) != 0;
+    sqlite_copy_end(&r.copy, false);
     store_close(r.old);
-    store_lock_close(&r.lock);
+    lock_close(&r.lock);
     return failed ? -1 : 0;
 }

@@ -169,11 +169,11 @@ static int commit(struct scrub *x, struct err *e)
     char text[64];
     snprintf(text, sizeof text, "PRAGMA user_version=%u", number(x->header + 60, 4));
     sqlite3_db_release_memory(x->s->db);
-    sqlite3_stmt *q = store_sqlite_prepare(x->s, SQL_COMMIT, e);
+    sqlite3_stmt *q = sqlite_prepare(x->s, SQL_COMMIT, e);
     if (x->file->pMethods->xSync(x->file, SQLITE_SYNC_FULL) != SQLITE_OK)
         return io_error(x, "flushing it", e);
-    if (!q || sqlite3_exec(x->s->db, text, NULL, NULL, NULL) != SQLITE_OK || store_sqlite_run(q) != SQLITE_OK)
-        return store_sqlite_error(x->s, "ending a stretch", e);
+    if (!q || sqlite3_exec(x->s->db, text, NULL, NULL, NULL) != SQLITE_OK || sqlite_run(q) != SQLITE_OK)
+        return sqlite_error(x->s, "ending a stretch", e);
     return 0;
 }
 
@@ -188,19 +188,18 @@ static bool log_is_empty(const struct store *s)
 static int scrub_locked(struct scrub *x, int64_t *at, struct err *e)
 {
     struct store *s = x->s;
-    sqlite3_stmt *begin = store_sqlite_prepare(s, SQL_BEGIN_ALONE, e),
-                 *rollback = store_sqlite_prepare(s, SQL_ROLLBACK, e);
+    sqlite3_stmt *begin = sqlite_prepare(s, SQL_BEGIN_ALONE, e), *rollback = sqlite_prepare(s, SQL_ROLLBACK, e);
     if (!begin || !rollback)
         return -1;
     if (sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) != SQLITE_OK ||
-        store_sqlite_run(begin) != SQLITE_OK)
-        return store_sqlite_error(s, "writing its log back", e);
+        sqlite_run(begin) != SQLITE_OK)
+        return sqlite_error(s, "writing its log back", e);
     int64_t next = *at;
     int more = log_is_empty(s) ? stretch(x, &next, e) : err_set(e, ERR_BUSY, "%s: others write", s->path);
     if (more >= 0 && x->changed && commit(x, e) != 0)
         more = -1;
     if (!sqlite3_get_autocommit(s->db))
-        store_sqlite_run(rollback);
+        sqlite_run(rollback);
     if (more >= 0)
         *at = next;
     return more;
@@ -209,17 +208,17 @@ static int scrub_locked(struct scrub *x, int64_t *at, struct err *e)
 static int scrub_once(struct store *s, int64_t *at, struct err *e)
 {
     struct scrub x = {.s = s};
-    if (store_sqlite_is_consumer(s, e) || store_sqlite_lock(s, e) != 0)
+    if (sqlite_is_consumer(s, e) || sqlite_lock(s, e) != 0)
         return -1;
     sqlite3_busy_timeout(s->db, WAIT_MS); /* nobody can write while a reader is waited for */
     int more = scrub_locked(&x, at, e);
     sqlite3_busy_timeout(s->db, s->wait_ms);
-    store_lock_release(&s->lock);
+    lock_release(&s->lock);
     free(x.page);
     return more;
 }
 
-int store_sqlite_scrub(struct store *s, int64_t *at, struct err *e)
+int sqlite_scrub(struct store *s, int64_t *at, struct err *e)
 {
     struct err why = {0};
     const struct timespec pause = {0, 2L * WAIT_MS * 1000000};

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-const char store_sqlite_schema[] = {
+const char sqlite_schema[] = {
 #include "schema.inc"
     , '\0'};
 
@@ -35,13 +35,13 @@ static bool no_inode_left(const char *path)
     return statfs(path, &fs) == 0 && fs.f_files > 0 && fs.f_ffree == 0;
 }
 
-int store_sqlite_error(struct store *s, const char *doing, struct err *e)
+int sqlite_error(struct store *s, const char *doing, struct err *e)
 {
     int rc = s->db ? sqlite3_errcode(s->db) & 0xff : SQLITE_NOMEM;
     int os = s->db ? sqlite3_system_errno(s->db) : ENOMEM;
     enum err_code code = ERR_DATABASE;
     const char *cure = "see complycube-inbox doctor";
-    if ((rc == SQLITE_CANTOPEN || rc == SQLITE_IOERR) && store_sqlite_refused(s->path, e))
+    if ((rc == SQLITE_CANTOPEN || rc == SQLITE_IOERR) && sqlite_refused(s->path, e))
         return -1;
     if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
         code = ERR_BUSY, cure = "a consumer holds a transaction open";
@@ -73,21 +73,21 @@ static int look_again(void *ctx, int n)
     return 1;
 }
 
-void store_sqlite_wait(struct store *s, int ms)
+void sqlite_wait(struct store *s, int ms)
 {
     s->busy_ms = ms;
     sqlite3_busy_handler(s->db, look_again, s);
 }
 
-sqlite3_stmt *store_sqlite_prepare(struct store *s, enum store_sql which, struct err *e)
+sqlite3_stmt *sqlite_prepare(struct store *s, enum store_sql which, struct err *e)
 {
     sqlite3_stmt **q = &s->prepared[which];
     if (!*q && sqlite3_prepare_v3(s->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT, q, NULL) != SQLITE_OK)
-        store_sqlite_error(s, "preparing a statement", e);
+        sqlite_error(s, "preparing a statement", e);
     return *q;
 }
 
-int store_sqlite_run(sqlite3_stmt *q)
+int sqlite_run(sqlite3_stmt *q)
 {
     sqlite3_step(q);
     return sqlite3_reset(q);
@@ -95,7 +95,7 @@ int store_sqlite_run(sqlite3_stmt *q)
 
 static int exec(struct store *s, const char *text, struct err *e)
 {
-    return sqlite3_exec(s->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : store_sqlite_error(s, "setting it up", e);
+    return sqlite3_exec(s->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : sqlite_error(s, "setting it up", e);
 }
 
 static int pragma_number(struct store *s, const char *text, int *value, struct err *e)
@@ -105,10 +105,10 @@ static int pragma_number(struct store *s, const char *text, int *value, struct e
     if (found)
         *value = sqlite3_column_int(q, 0);
     sqlite3_finalize(q);
-    return found ? 0 : store_sqlite_error(s, "reading its header", e);
+    return found ? 0 : sqlite_error(s, "reading its header", e);
 }
 
-int store_sqlite_check_version(const char *path, uint32_t application, uint32_t version, struct err *e)
+int sqlite_check_version(const char *path, uint32_t application, uint32_t version, struct err *e)
 {
     if (application != STORE_APPLICATION || version < STORE_SCHEMA)
         return err_set(e, ERR_SCHEMA, "%s belongs to another program; name another file in database =", path);
@@ -131,7 +131,7 @@ static int check_schema(struct store *s, bool *fresh, struct err *e)
     if (failed)
         return -1;
     *fresh = application == 0 && version == 0 && tables == 0;
-    return *fresh ? 0 : store_sqlite_check_version(s->path, (uint32_t)application, (uint32_t)version, e);
+    return *fresh ? 0 : sqlite_check_version(s->path, (uint32_t)application, (uint32_t)version, e);
 }
 
 static int read_journal(struct store *s, const char *text, bool *wal, struct err *e)
@@ -141,7 +141,7 @@ static int read_journal(struct store *s, const char *text, bool *wal, struct err
     if (found)
         *wal = strcmp((const char *)sqlite3_column_text(q, 0), "wal") == 0;
     sqlite3_finalize(q);
-    return found ? 0 : store_sqlite_error(s, "reading its journal mode", e);
+    return found ? 0 : sqlite_error(s, "reading its journal mode", e);
 }
 
 /*
@@ -155,10 +155,10 @@ static int set_journal(struct store *s, const struct store_options *o, struct er
     if (read_journal(s, "PRAGMA journal_mode", &wal, e) != 0)
         return -1;
     if (wal != want) {
-        if (store_lock_take(&s->lock, s->wait_ms, e) < 0)
+        if (lock_take(&s->lock, s->wait_ms, e) < 0)
             return -1;
         int failed = read_journal(s, want ? "PRAGMA journal_mode=WAL" : "PRAGMA journal_mode=DELETE", &wal, e);
-        store_lock_release(&s->lock);
+        lock_release(&s->lock);
         if (failed && (!e || e->code != ERR_BUSY)) /* while others have it open the mode stays, and is as durable */
             return -1;
     }
@@ -179,8 +179,8 @@ static int make_schema(struct store *s, struct err *e)
     if (exec(s, "BEGIN IMMEDIATE", e) != 0)
         return -1;
     snprintf(text, sizeof text, "PRAGMA application_id=%d; PRAGMA user_version=%d", STORE_APPLICATION, STORE_SCHEMA);
-    if (check_schema(s, &fresh, e) != 0 ||
-        (fresh && (exec(s, store_sqlite_schema, e) != 0 || exec(s, text, e) != 0)) || exec(s, "COMMIT", e) != 0) {
+    if (check_schema(s, &fresh, e) != 0 || (fresh && (exec(s, sqlite_schema, e) != 0 || exec(s, text, e) != 0)) ||
+        exec(s, "COMMIT", e) != 0) {
         sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
         return -1;
     }
@@ -206,7 +206,7 @@ static void unlink_of(const char *path, const char *suffix)
     unlink(name);
 }
 
-bool store_sqlite_in_place(struct store *s)
+bool sqlite_in_place(struct store *s)
 {
     struct stat st;
     return stat(s->path, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino &&
@@ -214,16 +214,16 @@ bool store_sqlite_in_place(struct store *s)
 }
 
 /* source: sqlite.org/howtocorrupt.html, section 1.4: a log beside another database is replayed into it */
-int store_sqlite_leave_locked(struct store *s, struct err *e)
+int sqlite_leave_locked(struct store *s, struct err *e)
 {
     ino_t beside = stat_of(s->path, "-wal").st_ino;
     if (s->log_ino && beside && beside != s->log_ino)
         return 0; /* another process has left this file before and made a new one */
     if (!s->log_ino)
-        return store_sqlite_rescue(s, e);
+        return sqlite_rescue(s, e);
     if (sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) != SQLITE_OK)
-        return store_sqlite_error(s, "writing its log back, since the file was moved away", e);
-    int rescued = store_sqlite_rescue(s, e);
+        return sqlite_error(s, "writing its log back, since the file was moved away", e);
+    int rescued = sqlite_rescue(s, e);
     if (beside && rescued >= 0) {
         unlink_of(s->path, "-wal");
         unlink_of(s->path, "-shm");
@@ -233,14 +233,14 @@ int store_sqlite_leave_locked(struct store *s, struct err *e)
 
 static int leave(struct store *s, struct err *e)
 {
-    if (store_lock_take(&s->lock, s->wait_ms, e) < 0)
+    if (lock_take(&s->lock, s->wait_ms, e) < 0)
         return -1;
-    int rescued = store_sqlite_leave_locked(s, e);
-    store_lock_release(&s->lock);
+    int rescued = sqlite_leave_locked(s, e);
+    lock_release(&s->lock);
     return rescued;
 }
 
-int store_sqlite_check_orphan(const char *path, struct err *e)
+int sqlite_check_orphan(const char *path, struct err *e)
 {
     /* The log is looked at first: a database that another process makes just now has pages before it has one. */
     if (stat_of(path, "-wal").st_size == 0 || stat_of(path, "").st_size > 0)
@@ -253,7 +253,7 @@ int store_sqlite_check_orphan(const char *path, struct err *e)
 
 static int open_file(struct store *s, const struct store_options *o, struct err *e)
 {
-    if (store_sqlite_check_orphan(s->path, e) != 0)
+    if (sqlite_check_orphan(s->path, e) != 0)
         return -1;
     if (o->create && access(s->path, F_OK) != 0 && beside_make(s->path, o->group, NULL, e) != 0)
         return -1;
@@ -266,9 +266,9 @@ static int open_file(struct store *s, const struct store_options *o, struct err 
                    : err_set(e, ERR_READONLY, "%s: %s; see complycube-inbox doctor", s->path, strerror(errno));
     s->dev = st.st_dev;
     s->ino = st.st_ino;
-    if (store_sqlite_connect(s, e) != 0)
+    if (sqlite_connect(s, e) != 0)
         return -1;
-    store_sqlite_wait(s, o->wait_ms);
+    sqlite_wait(s, o->wait_ms);
     if (sqlite3_db_readonly(s->db, "main") == 1)
         return err_set(e, ERR_READONLY, "%s is not writable for this user", s->path);
     return 0;
@@ -278,23 +278,23 @@ static int open_file(struct store *s, const struct store_options *o, struct err 
 static int add_endpoints(struct store *s, const struct store_options *o, struct err *e)
 {
     for (size_t i = 0; o->create && i < o->n_endpoints; i++) {
-        sqlite3_stmt *find = store_sqlite_prepare(s, SQL_ENDPOINT, e);
+        sqlite3_stmt *find = sqlite_prepare(s, SQL_ENDPOINT, e);
         if (!find)
             return -1;
         sqlite3_bind_text(find, 1, o->endpoints[i], -1, SQLITE_STATIC);
         bool found = sqlite3_step(find) == SQLITE_ROW;
         if (sqlite3_reset(find) != SQLITE_OK)
-            return store_sqlite_error(s, "looking for an endpoint", e);
-        sqlite3_stmt *make = found ? NULL : store_sqlite_prepare(s, SQL_ENDPOINT_NEW, e);
+            return sqlite_error(s, "looking for an endpoint", e);
+        sqlite3_stmt *make = found ? NULL : sqlite_prepare(s, SQL_ENDPOINT_NEW, e);
         if (found)
             continue;
-        if (!make || store_sqlite_lock(s, e) != 0)
+        if (!make || sqlite_lock(s, e) != 0)
             return -1;
         sqlite3_bind_text(make, 1, o->endpoints[i], -1, SQLITE_STATIC);
-        int rc = store_sqlite_run(make) & 0xff; /* a constraint: another process was first */
-        store_lock_release(&s->lock);
+        int rc = sqlite_run(make) & 0xff; /* a constraint: another process was first */
+        lock_release(&s->lock);
         if (rc != SQLITE_OK && rc != SQLITE_CONSTRAINT)
-            return store_sqlite_error(s, "recording an endpoint", e);
+            return sqlite_error(s, "recording an endpoint", e);
     }
     return 0;
 }
@@ -312,13 +312,14 @@ static int open_lock(struct store *s, gid_t group, struct err *e)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
     if (own && access(folder, W_OK) != 0 && errno == EACCES)
         return 0;
-    return store_lock_open(&s->lock, lock, own ? (gid_t)-1 : group, e);
+    return lock_open(&s->lock, lock, own ? (gid_t)-1 : group, e);
 }
 
-bool store_sqlite_is_consumer(const struct store *s, struct err *e)
+bool sqlite_is_consumer(const struct store *s, struct err *e)
 {
     if (s->lock.fd < 0)
-        err_set(e, ERR_READONLY, "%s: only the receiver's user may do this; run it as that user, or as root", s->path);
+        err_set(e, ERR_READONLY, "%s: only the receiver's user may do this; run it as that user, or as root",
+                s->path);
     return s->lock.fd < 0;
 }
 
@@ -336,10 +337,10 @@ static int open_database(struct store *s, const char *path, const struct store_o
     }
     if (failed || !fresh)
         return failed ? -1 : set_journal(s, o, e);
-    if (set_journal(s, o, e) != 0 || store_lock_take(&s->lock, s->wait_ms, e) < 0)
+    if (set_journal(s, o, e) != 0 || lock_take(&s->lock, s->wait_ms, e) < 0)
         return -1;
     failed = make_schema(s, e);
-    store_lock_release(&s->lock);
+    lock_release(&s->lock);
     return failed;
 }
 
@@ -348,19 +349,19 @@ static void close_sqlite(struct store *s)
     for (size_t i = 0; i < STORE_SQL_COUNT; i++)
         sqlite3_finalize(s->prepared[i]);
     if (s->db) { /* the last one to close writes the log back: only one at a time may */
-        int locked = s->lock.fd >= 0 && store_lock_take(&s->lock, s->wait_ms / 8, NULL) >= 0;
-        if (locked && !store_sqlite_in_place(s))
-            store_sqlite_leave_locked(s, NULL);
+        int locked = s->lock.fd >= 0 && lock_take(&s->lock, s->wait_ms / 8, NULL) >= 0;
+        if (locked && !sqlite_in_place(s))
+            sqlite_leave_locked(s, NULL);
         if (!locked) /* somebody else will */
             sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         sqlite3_close(s->db);
     }
-    directory_close(s->directory);
-    store_lock_close(&s->lock);
+    maildir_close(s->directory);
+    lock_close(&s->lock);
     free(s);
 }
 
-int store_sqlite_open(struct store **out, const char *path, const struct store_options *o, struct err *e)
+int sqlite_open(struct store **out, const char *path, const struct store_options *o, struct err *e)
 {
     struct store *s = calloc(1, sizeof *s);
     if (!s)
@@ -371,8 +372,8 @@ int store_sqlite_open(struct store **out, const char *path, const struct store_o
     if (open_database(s, path, o, e) != 0)
         goto fail;
     s->log_ino = stat_of(s->path, "-wal").st_ino;
-    if (store_sqlite_floor(s, &s->floor, e) != 0 || add_endpoints(s, o, e) != 0 ||
-        (o->directory && store_sqlite_files_open(s, o, e) != 0))
+    if (sqlite_floor(s, &s->floor, e) != 0 || add_endpoints(s, o, e) != 0 ||
+        (o->directory && sqlite_files_open(s, o, e) != 0))
         goto fail;
     *out = s;
     return 0;
@@ -385,46 +386,46 @@ fail:
 
 static int64_t prune_files(struct store *s, int64_t before_ms, struct err *e)
 {
-    return s->directory ? directory_prune(s->directory, before_ms, e) : 0;
+    return s->directory ? maildir_prune(s->directory, before_ms, e) : 0;
 }
 
 static const struct store_ops ops = {
-    .record = store_sqlite_record,
-    .hold = store_sqlite_hold,
-    .release = store_sqlite_release,
-    .try = store_sqlite_try,
-    .in_place = store_sqlite_in_place,
+    .record = sqlite_record,
+    .hold = sqlite_hold,
+    .release = sqlite_release,
+    .try = sqlite_try,
+    .in_place = sqlite_in_place,
     .leave = leave,
-    .ready = store_sqlite_ready,
-    .list = store_sqlite_list,
-    .select = store_sqlite_select,
-    .show = store_sqlite_show,
-    .facts = store_sqlite_facts,
-    .counts = store_sqlite_counts,
-    .ignored = store_sqlite_ignored,
-    .tally = store_sqlite_tally,
-    .newest = store_sqlite_last,
-    .follow = store_sqlite_follow,
-    .claim = store_sqlite_claim,
-    .settle = store_sqlite_settle,
-    .change = store_sqlite_change,
-    .quarantine = store_sqlite_quarantine,
-    .accept = store_sqlite_accept,
-    .drop = store_sqlite_drop,
-    .history = store_sqlite_read_history,
-    .erase = store_sqlite_erase,
-    .erase_quarantined = store_sqlite_erase_quarantined,
-    .flush = store_sqlite_flush,
-    .scrub = store_sqlite_scrub,
-    .person = store_sqlite_person,
-    .prunable = store_sqlite_prunable,
+    .ready = sqlite_ready,
+    .list = sqlite_list,
+    .select = sqlite_select,
+    .show = sqlite_show,
+    .facts = sqlite_facts,
+    .counts = sqlite_counts,
+    .ignored = sqlite_ignored,
+    .tally = sqlite_tally,
+    .newest = sqlite_last,
+    .follow = sqlite_follow,
+    .claim = sqlite_claim,
+    .settle = sqlite_settle,
+    .change = sqlite_change,
+    .quarantine = sqlite_quarantine,
+    .accept = sqlite_accept,
+    .drop = sqlite_drop,
+    .history = sqlite_read_history,
+    .erase = sqlite_erase,
+    .erase_quarantined = sqlite_erase_quarantined,
+    .flush = sqlite_flush,
+    .scrub = sqlite_scrub,
+    .person = sqlite_person,
+    .prunable = sqlite_prunable,
     .prune_files = prune_files,
-    .note = store_sqlite_note,
-    .walk = store_sqlite_walk,
-    .quarantined = store_sqlite_quarantined,
-    .backup = store_sqlite_backup,
-    .compare = store_sqlite_compare,
-    .missing = store_sqlite_missing,
-    .migrate = store_sqlite_migrate,
+    .note = sqlite_note,
+    .walk = sqlite_walk,
+    .quarantined = sqlite_quarantined,
+    .backup = sqlite_backup,
+    .compare = sqlite_compare,
+    .missing = sqlite_missing,
+    .migrate = sqlite_migrate,
     .close = close_sqlite,
 };

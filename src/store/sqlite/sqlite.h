@@ -11,9 +11,9 @@
 
 #include "store/store_keep.h"
 
-int store_sqlite_open(struct store **s, const char *path, const struct store_options *o, struct err *e);
-int store_sqlite_probe(const char *path, const struct store_options *o, struct err *e);
-int store_sqlite_restore(const char *path, const struct store_options *o, const char *file,
-                         const struct store_restore *how, struct store_restored *r, struct err *e);
+int sqlite_open(struct store **s, const char *path, const struct store_options *o, struct err *e);
+int sqlite_probe(const char *path, const struct store_options *o, struct err *e);
+int sqlite_restore(const char *path, const struct store_options *o, const char *file, const struct store_restore *how,
+                   struct store_restored *r, struct err *e);
 
 #endif

@@ -24,14 +24,14 @@ struct tally {
     size_t n_endpoints;
     struct type *types; /* a hash table of a power of two places, never more than half full */
     size_t places, n_types, latest;
-    struct store_sqlite_names files; /* of the directory form, by number */
+    struct sqlite_names files; /* of the directory form, by number */
 };
 
 /* ---- endpoints ---- */
 
 static int read_endpoints(struct tally *t, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(t->s, SQL_ENDPOINTS, e);
+    sqlite3_stmt *q = sqlite_prepare(t->s, SQL_ENDPOINTS, e);
     size_t cap = 0;
     while (q && sqlite3_step(q) == SQLITE_ROW) {
         const char *name = (const char *)sqlite3_column_text(q, 1);
@@ -50,7 +50,7 @@ static int read_endpoints(struct tally *t, struct err *e)
         *p = (struct endpoint){.id = sqlite3_column_int64(q, 0)};
         snprintf(p->name, sizeof p->name, "%s", name);
     }
-    return !q ? -1 : sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(t->s, "reading the endpoints", e);
+    return !q ? -1 : sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(t->s, "reading the endpoints", e);
 }
 
 static struct endpoint *find_endpoint(struct tally *t, int64_t id)
@@ -140,25 +140,25 @@ static int count_row(struct tally *t, sqlite3_stmt *q, struct endpoint **its, st
 static int count_types(struct tally *t, struct err *e)
 {
     struct endpoint *its;
-    sqlite3_stmt *q = store_sqlite_prepare(t->s, SQL_TALLY_TYPE, e);
+    sqlite3_stmt *q = sqlite_prepare(t->s, SQL_TALLY_TYPE, e);
     int failed = q ? 0 : -1;
     while (!failed && sqlite3_step(q) == SQLITE_ROW)
         failed = count_row(t, q, &its, e);
     if (q && sqlite3_reset(q) != SQLITE_OK && !failed)
-        failed = store_sqlite_error(t->s, "counting types", e);
+        failed = sqlite_error(t->s, "counting types", e);
     return failed;
 }
 
 static int number(struct tally *t, enum store_sql which, int64_t a, int64_t b, int64_t *n, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(t->s, which, e);
+    sqlite3_stmt *q = sqlite_prepare(t->s, which, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, a);
     if (which == SQL_TALLY_STATE)
         sqlite3_bind_int64(q, 2, b);
     *n = sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
-    return sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(t->s, "counting states", e);
+    return sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(t->s, "counting states", e);
 }
 
 /* In the directory form the table has what is ignored, and what waited in it before. */
@@ -182,9 +182,9 @@ static int count_states(struct tally *t, bool whole, struct err *e)
 static int count_files(struct tally *t, struct err *e)
 {
     for (size_t i = 0; i < t->files.n; i++) {
-        const struct store_sqlite_named *f = &t->files.list[i];
+        const struct sqlite_named *f = &t->files.list[i];
         struct endpoint *p = find_endpoint_named(t, f->endpoint);
-        int logged = p ? store_sqlite_files_is_logged(t->s, f->endpoint, &f->name, e) : 0;
+        int logged = p ? sqlite_files_is_logged(t->s, f->endpoint, &f->name, e) : 0;
         if (logged < 0)
             return -1;
         if (!p)
@@ -210,7 +210,7 @@ static int count_all(struct tally *t, bool whole, struct err *e)
 
 static int by_seq(const void *a, const void *b)
 {
-    int64_t d = ((const struct store_sqlite_named *)a)->name.seq - ((const struct store_sqlite_named *)b)->name.seq;
+    int64_t d = ((const struct sqlite_named *)a)->name.seq - ((const struct sqlite_named *)b)->name.seq;
     return (d > 0) - (d < 0);
 }
 
@@ -221,8 +221,8 @@ static int state_of(const struct tally *t, sqlite3_stmt *q)
         return sqlite3_column_int(q, 2);
     if (!t->s->directory)
         return -1;
-    struct store_sqlite_named key = {.name = {.seq = sqlite3_column_int64(q, 3)}};
-    const struct store_sqlite_named *found =
+    struct sqlite_named key = {.name = {.seq = sqlite3_column_int64(q, 3)}};
+    const struct sqlite_named *found =
         t->files.n ? bsearch(&key, t->files.list, t->files.n, sizeof key, by_seq) : NULL;
     return found ? found->state : 1;
 }
@@ -230,7 +230,7 @@ static int state_of(const struct tally *t, sqlite3_stmt *q)
 static int count_time(struct tally *t, struct err *e)
 {
     struct endpoint *its;
-    sqlite3_stmt *q = store_sqlite_prepare(t->s, SQL_TALLY_TIME, e);
+    sqlite3_stmt *q = sqlite_prepare(t->s, SQL_TALLY_TIME, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, t->filter->since_ms);
@@ -246,7 +246,7 @@ static int count_time(struct tally *t, struct err *e)
             its->oldest_ms = received_ms;
     }
     if (sqlite3_reset(q) != SQLITE_OK && !failed)
-        failed = store_sqlite_error(t->s, "counting", e);
+        failed = sqlite_error(t->s, "counting", e);
     return failed;
 }
 
@@ -254,7 +254,7 @@ static int count_time(struct tally *t, struct err *e)
 
 static int count_quarantine(struct tally *t, struct err *e)
 {
-    sqlite3_stmt *q = store_sqlite_prepare(t->s, SQL_TALLY_QUARANTINE, e);
+    sqlite3_stmt *q = sqlite_prepare(t->s, SQL_TALLY_QUARANTINE, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, t->filter->since_ms);
@@ -264,7 +264,7 @@ static int count_quarantine(struct tally *t, struct err *e)
         if (p)
             p->n[STORE_STATE_QUARANTINED] = sqlite3_column_int64(q, 1);
     }
-    return sqlite3_reset(q) == SQLITE_OK ? 0 : store_sqlite_error(t->s, "counting quarantine", e);
+    return sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(t->s, "counting quarantine", e);
 }
 
 static int by_number(const void *a, const void *b)
@@ -296,13 +296,13 @@ static void give(struct tally *t, bool whole, store_each_tally *each, void *ctx)
     }
 }
 
-int store_sqlite_tally(struct store *s, const struct store_filter *f, bool whole, store_each_tally *each, void *ctx,
-                       struct err *e)
+int sqlite_tally(struct store *s, const struct store_filter *f, bool whole, store_each_tally *each, void *ctx,
+                 struct err *e)
 {
     struct tally t = {.s = s, .filter = f};
     bool timed = f->since_ms || f->before_ms;
     int failed = read_endpoints(&t, e) != 0 ||
-                 (s->directory && store_sqlite_files_names(s, NULL, true, &t.files, e) != 0) ||
+                 (s->directory && sqlite_files_names(s, NULL, true, &t.files, e) != 0) ||
                  (timed ? count_time(&t, e) : count_all(&t, whole, e)) != 0 || count_quarantine(&t, e) != 0;
     if (!failed)
         give(&t, whole, each, ctx);

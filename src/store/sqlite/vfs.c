@@ -29,7 +29,7 @@ static struct opened {
     struct opened *next;
     size_t len;
     char name[];
-} *opened;
+} * opened;
 
 static const char *const suffixes[] = {"", "-journal", "-wal", "-shm"};
 
@@ -90,7 +90,7 @@ static const char *kind_of(mode_t mode)
                             : "a device";
 }
 
-bool store_sqlite_refused(const char *path, struct err *e)
+bool sqlite_refused(const char *path, struct err *e)
 {
     char name[PATH_MAX + 16];
     struct stat st;
@@ -99,14 +99,16 @@ bool store_sqlite_refused(const char *path, struct err *e)
         if (lstat(name, &st) != 0 || is_fit(&st, i == 0 ? DATABASE : SIDE_FILE))
             continue;
         if (S_ISREG(st.st_mode))
-            err_set(e, ERR_DATABASE,
-                    "%s has a second name, and is refused: somebody linked it; find the other with find / -inum %llu, "
-                    "and remove the wrong one of both",
-                    name, (unsigned long long)st.st_ino);
+            err_set(
+                e, ERR_DATABASE,
+                "%s has a second name, and is refused: somebody linked it; find the other with find / -inum %llu, "
+                "and remove the wrong one of both",
+                name, (unsigned long long)st.st_ino);
         else
-            err_set(e, ERR_DATABASE,
-                    "%s is %s, and is refused: SQLite keeps a file there; remove it, and ask who may write its folder",
-                    name, kind_of(st.st_mode));
+            err_set(
+                e, ERR_DATABASE,
+                "%s is %s, and is refused: SQLite keeps a file there; remove it, and ask who may write its folder",
+                name, kind_of(st.st_mode));
         return true;
     }
     return false;
@@ -196,12 +198,11 @@ static int confine(struct err *e)
     return 0;
 }
 
-int store_sqlite_connect(struct store *s, struct err *e)
+int sqlite_connect(struct store *s, struct err *e)
 {
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
     if (!base && confine(e) != 0)
         return -1;
-    return sqlite3_open_v2(s->path, &s->db, flags, confined.zName) == SQLITE_OK
-               ? 0
-               : store_sqlite_error(s, "opening it", e);
+    return sqlite3_open_v2(s->path, &s->db, flags, confined.zName) == SQLITE_OK ? 0
+                                                                                : sqlite_error(s, "opening it", e);
 }

@@ -26,12 +26,12 @@ struct store;
 /*
  * Open the database at s->path, an absolute path or ":memory:", as s->db. On failure s->db is to be closed as well.
  * A relative path is resolved by SQLite, which follows links.
- * errors: as store_sqlite_error says them;  ERR_SYSTEM  this SQLite cannot be kept to its own files
+ * errors: as sqlite_error says them;  ERR_SYSTEM  this SQLite cannot be kept to its own files
  * cost: beside SQLite's own one fstat a file
  */
-int store_sqlite_connect(struct store *s, struct err *e);
+int sqlite_connect(struct store *s, struct err *e);
 
 /* Is there anything in place of this database or its side files that is refused? Then *e is ERR_DATABASE and names it. */
-bool store_sqlite_refused(const char *path, struct err *e);
+bool sqlite_refused(const char *path, struct err *e);
 
 #endif

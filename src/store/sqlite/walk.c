@@ -22,42 +22,42 @@ static void bind_filter(sqlite3_stmt *q, const struct store_filter *f, int64_t a
         sqlite3_bind_int64(q, i + 6, numbers[i]);
 }
 
-int store_sqlite_walk(struct store *s, const struct store_filter *f, int64_t *after, int64_t to, store_each *each,
-                      void *ctx, struct err *e)
+int sqlite_walk(struct store *s, const struct store_filter *f, int64_t *after, int64_t to, store_each *each,
+                void *ctx, struct err *e)
 {
-    struct store_sqlite_held *held = NULL;
+    struct sqlite_held *held = NULL;
     int64_t end = to - *after > NUMBERS_MAX ? *after + NUMBERS_MAX : to, rows = 0, bytes = 0;
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_WALK, e);
-    if (!q || (s->directory && store_sqlite_files_held(s, INT64_MAX, &held, e) != 0))
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_WALK, e);
+    if (!q || (s->directory && sqlite_files_held(s, INT64_MAX, &held, e) != 0))
         return -1;
     bind_filter(q, f, *after, end);
     int rc = SQLITE_ROW;
     while (rows < ROWS_MAX && bytes < BYTES_MAX && (rc = sqlite3_step(q)) == SQLITE_ROW) {
         struct store_event v;
-        store_sqlite_event(q, &v);
+        sqlite_event(q, &v);
         v.erased_ms = sqlite3_column_int64(q, 24);
         v.payload_sha256 = blob_at(q, 25);
         if (held)
-            store_sqlite_files_tell(s, held, &v);
+            sqlite_files_tell(s, held, &v);
         *after = v.seq;
         rows++;
         bytes += (int64_t)v.body.len;
         if (f->state < 0 || v.state == f->state)
             each(ctx, &v);
     }
-    int failed = rc != SQLITE_ROW && rc != SQLITE_DONE ? store_sqlite_error(s, "reading events", e) : 0;
+    int failed = rc != SQLITE_ROW && rc != SQLITE_DONE ? sqlite_error(s, "reading events", e) : 0;
     sqlite3_reset(q);
-    store_sqlite_files_held_free(held);
+    sqlite_files_held_free(held);
     if (rc == SQLITE_DONE)
         *after = end;
     return failed;
 }
 
-int store_sqlite_quarantined(struct store *s, int64_t *after, int64_t erased_ms, store_each_quarantined *each,
-                             void *ctx, struct err *e)
+int sqlite_quarantined(struct store *s, int64_t *after, int64_t erased_ms, store_each_quarantined *each, void *ctx,
+                       struct err *e)
 {
     int64_t rows = 0, bytes = 0;
-    sqlite3_stmt *q = store_sqlite_prepare(s, SQL_QUARANTINED, e);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_QUARANTINED, e);
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, *after);
@@ -80,7 +80,7 @@ int store_sqlite_quarantined(struct store *s, int64_t *after, int64_t erased_ms,
         bytes += (int64_t)row.body.len;
         each(ctx, &row);
     }
-    int failed = rc != SQLITE_ROW && rc != SQLITE_DONE ? store_sqlite_error(s, "reading quarantine", e) : 0;
+    int failed = rc != SQLITE_ROW && rc != SQLITE_DONE ? sqlite_error(s, "reading quarantine", e) : 0;
     sqlite3_reset(q);
     if (rc == SQLITE_DONE)
         *after = INT64_MAX;
