@@ -3,6 +3,7 @@
 package Doctor;
 use strict;
 use warnings;
+use File::Spec;
 use JSON::PP;
 use Test::More;
 use Exporter 'import';
@@ -78,6 +79,14 @@ sub _lines { my ($file) = @_; open my $in, '<', $file or die "$file: $!"; return
 # A file as it was but for its text: owner and mode stay, as with an editor that writes in place.
 sub _write { my ($file, @lines) = @_; open my $out, '>', $file or die "$file: $!"; print $out @lines; close $out }
 
+# What a command would change outside of any test's folder: a wrong cure must not mend the machine that it is tried on.
+sub _foreign {
+    my ($cure) = @_;
+    return if $cure !~ /\b(?:chmod|chown|chgrp|rm|mv|install|ln|setfacl)\b/;
+    my $tmp = File::Spec->tmpdir;
+    return grep { -e && !m{^\Q$tmp\E/cw-[^/]+/.} && !m{^(?:(?:/usr)?/s?bin/|/dev/null$)} } $cure =~ m{(?<![\w.:=-])(/[^\s'";&|]+)}g;
+}
+
 # Apply the cures of a finding. hand => a function of the words, for what a person does; skip => commands that are for
 # another case than this; restore => its exit code, 1 where what is replaced cannot be read.
 sub cure {
@@ -99,6 +108,8 @@ sub cure {
         } elsif ($cure =~ /^in (\S+) add: (.*)$/) {
             my ($file, $text, @lines) = ($1, $2, _lines($1));
             _write($file, @lines, "$text\n");
+        } elsif (my @foreign = _foreign($cure)) {
+            fail("a cure leaves the test's own folder, and is not run: $cure (@foreign)");
         } else {
             my $code = $cure =~ / restore / ? $o{restore} // 0 : 0;
             is system('/bin/sh', '-c', "($cure\n) >/dev/null") >> 8, $code, "the shell takes: $cure";
