@@ -76,6 +76,48 @@ subtest 'a file of a third owner holds no secrets' => sub {
     like $f->{cgi_log}, qr/belongs to user 12345/, 'the log names the owner';
     $f->finish;
 };
+
+subtest 'a file that the group of its folder may read holds no secrets there' => sub {
+    plan skip_all => 'the group of this user is root\'s, whom everybody trusts' if $> && (split ' ', $))[0] == 0;
+    my $f = fixture();
+    is post($f), 200, 'there is a database';
+    chmod 0640, $f->path('home/private/secrets');
+    is post($f), 200, 'in a closed folder it does';
+    chmod 0770, $f->path('home/private');
+    is post($f), 500, 'in one that the group may write no event is accepted';
+    like $f->{cgi_log}, qr/the group that may replace \S+ may read it, too; chmod 600 it/, 'the log names the cure';
+    chmod 0600, $f->path('home/private/secrets');
+    is post($f), 200, 'with that it goes on';
+    $f->finish;
+};
+
+subtest 'a file of root\'s that anybody may read holds secrets if its folder lets nobody in' => sub {
+    plan skip_all => 'the files of two users are put there by root' if $>;
+    my $f = fixture();
+    my ($folder, $file) = ($f->folder('home/etc'), $f->write('home/etc/secrets', "main $SECRET{live}\n"));
+    my $set = sub { my ($mode, $of_file) = @_; chown 0, (unprivileged())[1], $folder, $file; chmod $mode, $folder; chmod $of_file // 0644, $file };
+    my $conf = Fixture::slurp($f->config);
+    $f->write('home/public_html/cgi-bin/complycube-webhook.conf', $conf =~ s{private/secrets"}{etc/secrets"}r);
+    $set->(0750);
+    is post($f), 200, 'root and the receiver\'s group may enter: it does';
+    is sprintf('%04o', (stat $file)[2] & 07777), '0644', 'and keeps its mode';
+    $set->(0751);
+    is post($f), 500, 'anybody may enter: no event is accepted';
+    like $f->{cgi_log}, qr/others may read or change \S+, and it is not ours to narrow/, 'the log says why';
+    $set->(0770);
+    is post($f), 500, 'the group may write the folder: neither';
+    $set->(0750, 0664);
+    is post($f), 500, 'the group may write the file: neither';
+    $f->folder('home/open');
+    symlink $file, $f->path('home/open/secrets');
+    $f->write('home/public_html/cgi-bin/complycube-webhook.conf', $conf =~ s{private/secrets"}{open/secrets"}r);
+    $set->(0750);
+    is post($f), 200, 'a link from an open folder leads there: it does';
+    $set->(0755);
+    is post($f), 500, 'the folder of the file itself counts';
+    $f->finish;
+};
+
 subtest 'init widens no mode while secrets could be replaced' => sub {
     my $f = fixture();
     is post($f), 200, 'there is a database';
