@@ -174,13 +174,29 @@ static void check_mode(struct doctor *d, const char *path, const char *what)
     }
 }
 
+static void tell_open(struct doctor *d, const char *folder, const struct stat *st)
+{
+    if (!(st->st_mode & S_IWOTH))
+        return;
+    if (st->st_mode & S_ISVTX)
+        doctor_step(d, "by hand: move the database into a folder of its own, and name it in %s", d->config->path);
+    else
+        doctor_step(d, "chmod o-w %q", folder);
+    doctor_find(d, DOCTOR_WRONG, "permissions",
+                "a file that is there before the receiver's own is used in its place, or stops it",
+                "%s has mode %04o: any user of this host may put files beside the database", folder,
+                (unsigned)(st->st_mode & 07777));
+}
+
 /* Consumers of another user write the database and make its side files, so they need its folder too. */
 static void check_folder(struct doctor *d)
 {
     char folder[PATH_MAX], group[40];
     struct stat st;
-    if (d->group == (gid_t)-1 || files_folder(d->database, folder, sizeof folder) != 0 || stat(folder, &st) != 0 ||
-        fits_group(&st, d->group))
+    if (files_folder(d->database, folder, sizeof folder) != 0 || stat(folder, &st) != 0)
+        return;
+    tell_open(d, folder, &st);
+    if (d->group == (gid_t)-1 || fits_group(&st, d->group))
         return;
     doctor_step(d, "chgrp %s %q && chmod 3770 %q", d->config->group, folder, folder);
     doctor_find(d, DOCTOR_WRONG, "group", "a consumer makes the database's side files there",
