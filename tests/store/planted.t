@@ -124,6 +124,29 @@ for my $victim (map { $f->path("elsewhere/$_") } qw(owned fifo)) {
     opened($f->database)->do('PRAGMA user_version = 1');
 }
 
+# ---- one that a program left in a sticky folder ----
+if ($> == 0) {
+    my $g = fixture('delete');
+    chown -1, $APPLICATION[1], $g->database, $g->path('home/private');
+    chmod 03770, $g->path('home/private');
+    my $application = sub {
+        system('setpriv', "--reuid=$APPLICATION[0]", "--regid=$APPLICATION[0]", "--groups=$APPLICATION[1]", 'perl', '-MDBI', '-e',
+            'exit !eval { DBI->connect("dbi:SQLite:dbname=$ARGV[0]", "", "", { RaiseError => 1, PrintError => 0 })->do("SELECT count(*) FROM inbox") }', $g->database) == 0;
+    };
+    my $left_by = sub { hot_journal($g->database, ''); chown $_[0], -1, $g->database . '-journal' };
+    $left_by->($APPLICATION[0]);
+    ok $application->(), 'an application rolls its own journal back';
+    $left_by->($APPLICATION[0]);
+    good($g, 'list');
+    is version($g->database), 1, 'so does the receiver\'s user';
+    $left_by->((unprivileged())[0]);
+    ok !$application->(), 'the receiver\'s stops an application';
+    my ($answer) = $g->cgi(signed(event(id => 'next')));
+    is $answer->{status}, 200, 'the next event is stored';
+    ok $application->(), 'the application goes on';
+    $g->finish;
+}
+
 # ---- the log of the database itself ----
 {
     my $g = fixture('wal');
