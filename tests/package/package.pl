@@ -71,7 +71,7 @@ sub installs {
     ok_run($c, "apt install -y $deb{$version}", 'apt installs it');
     like $c->{out}, qr{put the webhook's secret into /etc/complycube-inbox/secrets}, 'it says what is left to do';
     is $c->said('stat -c "%a %U %G" /etc/complycube-inbox/secrets /var/lib/complycube-inbox /var/backups/complycube-inbox'),
-        "640 root complycube\n2770 complycube complycube-app\n700 complycube complycube", 'modes and owners';
+        "640 root complycube\n3770 complycube complycube-app\n700 complycube complycube", 'modes and owners';
     is $c->said('stat -c "%a %G" /run/complycube-inbox/webhook.sock'), '660 www-data', 'the socket is the web server\'s alone';
     isnt $c->run('sudo -u complycube complycube-inbox doctor'), 0, 'doctor is not content yet';
     like $c->{out} =~ s/\s+/ /gr, qr{in /etc/complycube-inbox/secrets add: main SECRET}, 'it says where the secret goes';
