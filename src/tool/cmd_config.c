@@ -69,11 +69,14 @@ static char *join_secrets(const struct config_endpoint *p)
     return text;
 }
 
-static void print_endpoint(const struct report *r, const struct config_endpoint *p)
+static void print_endpoint(const struct report *r, const struct config *c, const struct config_endpoint *p)
 {
-    char *events = join_events(p), *secrets = join_secrets(p);
+    char *events = join_events(p), *secrets = join_secrets(p), by[CONFIG_EXPOSED_BY];
+    struct trust_weak weak;
     if (p->secret_file)
         print(r, p->name, "secret_file", p->secret_file, "default", p->secret_file_line);
+    if (config_exposed(c, p, &weak))
+        print(r, p->name, "exposed", config_exposed_by(&weak, by), "secret_file", 0);
     print(r, p->name, "secrets", secrets && *secrets ? secrets : "(not read)",
           p->secret_file ? "secret_file" : "environment", 0);
     print(r, p->name, "events", events ? events : "", "default", p->events_line);
@@ -102,7 +105,7 @@ int cmd_config_show(const struct cmd *cmd, struct err *e)
     print(&r, NULL, "configuration", *c->path ? c->path : "COMPLYCUBE_WEBHOOK_DATABASE and _SECRET", from, 0);
     print_keys(&r, c);
     for (size_t i = 0; i < c->n_endpoints; i++)
-        print_endpoint(&r, &c->endpoint[i]);
+        print_endpoint(&r, c, &c->endpoint[i]);
     config_free(c);
     if (!without)
         return 0;

@@ -41,6 +41,8 @@ subtest 'an older layout works on, with a warning' => sub {
     my ($code, undef, $err) = tool($f, 'watch');
     is $code, 1, 'watch is an alarm';
     like $err, qr/secrets could be replaced/, 'that names the file';
+    like +(tool($f, 'config'))[1], qr{^live +exposed +secret_file +group \d+ may change \S+/private$}m, 'config shows who could';
+    like +(tool($f, 'config', '--json'))[1], qr/"endpoint":"live","key":"exposed","value":"group \d+ may change/, 'as JSON, too';
     mended($f, warning => 'secret folder');
     is post($f), 200, 'and goes on';
     $f->finish;
