@@ -229,6 +229,10 @@ static void step_move(struct doctor *d, const struct config *c, const struct con
     doctor_step(d, "install -d -m 700 -o %s %q", doctor_owner(uid, owner), folder);
     doctor_step(d, "cp -pP %q %q", p->secret_file, file); /* not what a link that is put there by then leads to */
     step_secret_file(d, c, p, file);
+    if (strcmp(c->sandbox, "off") != 0)
+        doctor_step(
+            d,
+            "by hand: restart the receiver if it runs as FastCGI: it reads only folders that it knew at its start");
     doctor_step(d, "rm %q", p->secret_file);
 }
 

@@ -58,10 +58,12 @@ subtest 'where a group is set, doctor moves the secrets, and no event is refused
     my (undef, @told) = doctor($f);
     my @seen = only('secret folder', @told);
     is scalar @seen, 3, 'each file is named';
+    my @by_hand;
     for my $step (map { @{ $_->{cures} } } @seen) {
-        cure({ finding => 'a step', cures => [$step] });
+        cure({ finding => 'a step', cures => [$step] }, hand => sub { push @by_hand, @_ });
         is post($f), 200, 'an event is accepted';
     }
+    is scalar(grep { /^restart the receiver/ } @by_hand), 3, 'a receiver that has confined itself is to be restarted';
     my ($code, @findings) = doctor($f);
     is scalar(only('secret folder', @findings)), 0, 'the warning is gone';
     unlike join(' ', map { $_->{finding} } grep { $_->{what} eq 'secrets' && $_->{verdict} eq 'wrong' } @findings), qr/./, 'and the secrets are in force';
