@@ -4,6 +4,7 @@
 #include "store/beside.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -138,11 +139,33 @@ int config_check_secrets(struct config *c)
     return 0;
 }
 
+enum { LINKS_MAX = 40 /* as the kernel's own limit */ };
+
+/* What a link says that root, this user or the owner of its folder made. Read by a descriptor: its name may be replaced. */
+static bool read_link(const char *path, char *text)
+{
+    char folder[PATH_MAX];
+    struct stat st, above;
+    int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    bool is_link = fd >= 0 && fstat(fd, &st) == 0 && S_ISLNK(st.st_mode);
+    bool ours = is_link && files_folder(path, folder, sizeof folder) == 0 && stat(folder, &above) == 0 &&
+                (st.st_uid == 0 || st.st_uid == geteuid() || st.st_uid == above.st_uid);
+    ssize_t n = ours ? readlinkat(fd, "", text, PATH_MAX - 1) : -1;
+    if (fd >= 0)
+        close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    return n > 0;
+}
+
 char *config_real(const char *path)
 {
-    struct stat st;
-    char *real = lstat(path, &st) == 0 && S_ISLNK(st.st_mode) ? realpath(path, NULL) : NULL;
-    return real ? real : strdup(path);
+    char at[PATH_MAX], text[PATH_MAX], folder[PATH_MAX];
+    bool fits = snprintf(at, sizeof at, "%s", path) < (int)sizeof at;
+    for (int links = 0; fits && links < LINKS_MAX && read_link(at, text); links++) {
+        bool whole = *text == '/' || files_folder(at, folder, sizeof folder) != 0;
+        fits = snprintf(at, sizeof at, "%s%s%s", whole ? "" : folder, whole ? "" : "/", text) < (int)sizeof at;
+    }
+    return strdup(fits && access(at, F_OK) == 0 ? at : path);
 }
 
 /* A link that leads nowhere may do so for an instant only. */

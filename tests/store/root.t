@@ -16,7 +16,7 @@ use Fixture;
 
 plan skip_all => 'only root can be tricked so' if $> != 0;
 my $bin = Cwd::abs_path($ENV{BIN} // 'build/bin');
-my ($games, $news) = map { (getpwnam $_)[2] } qw(games news);
+my ($games, $news, $strangers) = map { (getpwnam $_)[2] } qw(games news lp);
 my $users = getgrnam 'users';
 
 # A server of its own: the configuration is root's, the secrets lie apart.
@@ -113,6 +113,32 @@ for my $form ('table', 'directory') {
 }
 
 sub lchown { my ($path) = @_; system('chown', '-h', "$news:$users", $path) }
+
+# An application's user gives the database's name to a link: before there is a database, or in a folder without the sticky bit.
+for my $mode (03770, 02770) {
+    my $dir = server('');
+    my @tool = ("$dir/complycube-inbox", '-c', "$dir/inbox.conf");
+    rename "$dir/lib/inbox.db", "$dir/inbox.db" or die $!;
+    chmod $mode, "$dir/lib";
+    system('chown', '-R', "0:$games", "$dir/etc");
+    chmod 0750, "$dir/etc";
+    chmod 0640, "$dir/etc/secrets";
+    spew("$dir/victims/empty", '', 0, 0644);
+    mkdir "$dir/stranger", 0700;
+    spew("$dir/stranger/empty", '', $strangers, 0600);
+    chown $strangers, $strangers, "$dir/stranger";
+    for my $to (qw(victims stranger)) {
+        my $before = picture("$dir/$to");
+        is(as($news, 'ln', '-s', "$dir/$to/empty", "$dir/lib/inbox.db"), 0, sprintf 'a link to a file of others stands in its place, mode %04o', $mode);
+        as(0, @tool, @$_) for @commands;
+        is_deeply(picture("$dir/$to"), $before, 'root does not follow it');
+        is(as($games, @tool, 'list'), 7, 'nor does the receiver\'s user') if $to eq 'victims';
+        unlink "$dir/lib/inbox.db";
+    }
+    rename "$dir/inbox.db", "$dir/lib/real.db" or die $!;
+    symlink 'real.db', "$dir/lib/inbox.db";
+    is(as($_, @tool, 'list'), 0, 'a link of root\'s is followed') for 0, $games;
+}
 
 # An application's user replaces an endpoint's folder by a link to one of root's.
 {
