@@ -2,6 +2,8 @@
  * trust: walking a path as the kernel does, one part at a time. */
 #include "trust.h"
 
+#include "files.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +29,14 @@ bool trust_has(const struct trust *with, uid_t user)
     for (size_t i = 0; i < with->n; i++)
         is |= with->user[i] == user;
     return is;
+}
+
+bool trust_link(const char *path, const struct stat *link)
+{
+    char folder[PATH_MAX];
+    struct stat st;
+    return link->st_uid == 0 || link->st_uid == geteuid() ||
+           (files_folder(path, folder, sizeof folder) == 0 && stat(folder, &st) == 0 && link->st_uid == st.st_uid);
 }
 
 static int found_weak(struct walk *w, const struct stat *st, enum trust_why why)

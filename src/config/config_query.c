@@ -141,16 +141,13 @@ int config_check_secrets(struct config *c)
 
 enum { LINKS_MAX = 40 /* as the kernel's own limit */ };
 
-/* What a link says that root, this user or the owner of its folder made. Read by a descriptor: its name may be replaced. */
+/* What a link says that may be followed. Read by a descriptor: its name may be replaced. */
 static bool read_link(const char *path, char *text)
 {
-    char folder[PATH_MAX];
-    struct stat st, above;
+    struct stat st;
     int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    bool is_link = fd >= 0 && fstat(fd, &st) == 0 && S_ISLNK(st.st_mode);
-    bool ours = is_link && files_folder(path, folder, sizeof folder) == 0 && stat(folder, &above) == 0 &&
-                (st.st_uid == 0 || st.st_uid == geteuid() || st.st_uid == above.st_uid);
-    ssize_t n = ours ? readlinkat(fd, "", text, PATH_MAX - 1) : -1;
+    bool follow = fd >= 0 && fstat(fd, &st) == 0 && S_ISLNK(st.st_mode) && trust_link(path, &st);
+    ssize_t n = follow ? readlinkat(fd, "", text, PATH_MAX - 1) : -1;
     if (fd >= 0)
         close(fd);
     text[n > 0 ? n : 0] = '\0';

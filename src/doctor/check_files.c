@@ -21,9 +21,23 @@ static const char leaks[] = "events hold personal data";
 /* ---- which files there are ---- */
 
 struct paths {
+    struct doctor *d;
     struct doctor_path *list; /* room for PATHS_MAX */
     size_t n;
+    char planted[PATH_MAX + 8]; /* the last one that was */
 };
+
+/* No right is judged on what somebody put there: no cure may change what it leads to. */
+static bool is_planted(struct paths *p, const char *path, int mode)
+{
+    size_t n = strlen(p->planted);
+    if (n && strncmp(path, p->planted, n) == 0 && (path[n] == '/' || !path[n]))
+        return true;
+    if (!doctor_planted(p->d, path, mode & X_OK))
+        return false;
+    snprintf(p->planted, sizeof p->planted, "%s", path);
+    return true;
+}
 
 static void add(struct paths *p, int mode, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
@@ -37,7 +51,7 @@ static void add(struct paths *p, int mode, const char *format, ...)
     va_start(ap, format);
     int n = vsnprintf(one->path, sizeof one->path, format, ap);
     va_end(ap);
-    if (n >= 0 && n < (int)sizeof one->path &&
+    if (n >= 0 && n < (int)sizeof one->path && !is_planted(p, one->path, mode) &&
         (stat(one->path, &st) == 0 ? !(mode & X_OK) || S_ISDIR(st.st_mode) : errno == EACCES)) {
         one->mode = mode;
         p->n++;
@@ -214,7 +228,7 @@ static void check_own(struct doctor *d)
     if (beside_base(d->database, base, &e) != 0) {
         char own[PATH_MAX + 8];
         snprintf(own, sizeof own, "%s" BESIDE_OWN, d->database);
-        doctor_step(d, "mv %q %q.planted", own, own);
+        doctor_step(d, "mv -T %q %q.planted", own, own);
         doctor_step_tool(d, "init");
         doctor_find(d, DOCTOR_WRONG, "own folder", no_record, "%s", e.msg);
         return;
@@ -285,7 +299,7 @@ static void check_modes(struct doctor *d, const struct paths *p, size_t of_datab
         check_folder(d);
     for (size_t i = 1; i < of_database; i++) /* the first is the folder */
         check_mode(d, p->list[i].path, "permissions");
-    if (d->config->files) {
+    if (d->config->files && strcmp(d->config->directory, p->planted) != 0) {
         check_directory(d, p, of_database);
         check_missing(d);
     }
@@ -310,7 +324,7 @@ static void check_config_file(struct doctor *d)
 
 void doctor_files(struct doctor *d)
 {
-    struct paths p = {calloc(PATHS_MAX, sizeof *p.list), 0};
+    struct paths p = {.d = d, .list = calloc(PATHS_MAX, sizeof *p.list)};
     if (!p.list)
         return;
     check_config_file(d);
@@ -419,7 +433,7 @@ void doctor_consumer(struct doctor *d)
     char name[64];
     struct err e = {0};
     const struct passwd *found = getpwnam(d->cmd->as);
-    struct paths p = {calloc(PATHS_MAX, sizeof *p.list), 0};
+    struct paths p = {.d = d, .list = calloc(PATHS_MAX, sizeof *p.list)};
     if (!found || !p.list || snprintf(name, sizeof name, "%s", found->pw_name) >= (int)sizeof name) {
         free(p.list);
         return;

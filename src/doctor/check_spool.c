@@ -25,6 +25,8 @@ static int line_of_spool(const struct config *c)
 static bool check_there(struct doctor *d, const char *path, struct stat *st)
 {
     char folder[PATH_MAX], name[40];
+    if (doctor_planted(d, path, true))
+        return false;
     if (stat(path, st) == 0 && S_ISDIR(st->st_mode))
         return true;
     if (errno == EACCES) /* its rights are judged for the receiver's user alone */

@@ -77,6 +77,29 @@ void doctor_step_pass(struct doctor *d, const struct passwd *who, const char *fo
                 folder, may ? "" : "  # as root");
 }
 
+/* SQLite's files, the lock and the counts are never opened by a link, whoever made it, and the store names it. */
+static bool is_refused(const struct doctor *d, const char *path, const struct stat *st)
+{
+    size_t n = strlen(d->database);
+    bool side = strncmp(path, d->database, n) == 0 && path[n] == '-';
+    return S_ISLNK(st->st_mode) || (side && S_ISREG(st->st_mode) && st->st_nlink > 1);
+}
+
+bool doctor_planted(struct doctor *d, const char *path, bool folder)
+{
+    struct stat st;
+    if (lstat(path, &st) != 0)
+        return false;
+    if (!folder)
+        return is_refused(d, path, &st);
+    if (!S_ISLNK(st.st_mode) || trust_link(path, &st))
+        return false;
+    doctor_step(d, "by hand: find out who put it there, and remove it; what it stands for may have another name now");
+    doctor_find(d, DOCTOR_WRONG, "planted", "whoever made it may have meant another file to be changed",
+                "%s is a symbolic link of user %d", path, (int)st.st_uid);
+    return true;
+}
+
 /* Root may do anything, so for root it is the owner of the folder that is judged: the receiver makes its files there. */
 static void for_root(struct doctor *d)
 {

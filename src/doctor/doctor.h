@@ -87,6 +87,12 @@ bool doctor_blocked(const struct passwd *who, const char *path, char *out);
 /* Add the step that lets this user pass through a folder; nobody is let see what is in it. */
 void doctor_step_pass(struct doctor *d, const struct passwd *who, const char *folder);
 
+/*
+ * Is this a link, or a side file's second name, that somebody may have put there? No cure may name it, since that would
+ * change what it leads to. A folder's may be a link that trust_link allows; of another one it tells. The store tells of files.
+ */
+bool doctor_planted(struct doctor *d, const char *path, bool folder);
+
 /* Is the user a member of the group? */
 bool doctor_member(const struct passwd *who, gid_t group);
 

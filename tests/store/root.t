@@ -11,6 +11,7 @@ use File::Temp qw(tempdir);
 use File::Find ();
 use POSIX ();
 use Test::More;
+use Doctor;
 use Event;
 use Fixture;
 
@@ -138,6 +139,30 @@ for my $mode (03770, 02770) {
     rename "$dir/inbox.db", "$dir/lib/real.db" or die $!;
     symlink 'real.db', "$dir/lib/inbox.db";
     is(as($_, @tool, 'list'), 0, 'a link of root\'s is followed') for 0, $games;
+}
+
+# Root pastes what doctor prints while links stand in the place of what it judges.
+for my $form ('table', 'directory') {
+    my $dir = server($form eq 'directory' ? "inbox = \"directory\"\ndirectory = \"lib/inbox.d\"" : '');
+    my $tool = "$dir/complycube-inbox -c $dir/inbox.conf";
+    chmod 02770, "$dir/lib";
+    spew("$dir/victims/file", "file\n", 0, 0644);
+    mkdir "$dir/victims/folder";
+    for my $name (qw(inbox.db inbox.db-journal inbox.db-wal inbox.db-shm inbox.db.own), $form eq 'directory' ? qw(inbox.d inbox.d/setting inbox.d/live inbox.d/live/new inbox.d/live/done/2026-01-01) : ()) {
+        for my $to ('file', 'folder') {
+            my $path = "$dir/lib/$name";
+            my $there = -e $path && rename $path, "$dir/aside";
+            symlink "$dir/victims/$to", $path or die "$path: $!";
+            lchown($path);
+            my $before = picture("$dir/victims");
+            my @shell = grep { !/^(?:by hand: |in \S+ \w+: )/ } map { @{ $_->{cures} } } told(scalar `$tool doctor 2>/dev/null </dev/null`);
+            is_deeply([grep { /\Q$name\E/ && !/^mv -T / } @shell], [], "$form, a link to a $to named $name: no command of doctor's names it");
+            as(0, 'sh', '-c', "cd $dir; $_") for @shell;
+            is_deeply(picture("$dir/victims"), $before, 'and what it prints changes nothing outside the inbox');
+            system('rm', '-rf', $path, "$path.planted");
+            rename "$dir/aside", $path or die $! if $there;
+        }
+    }
 }
 
 # An application's user replaces an endpoint's folder by a link to one of root's.
