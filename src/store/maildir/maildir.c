@@ -4,6 +4,7 @@
 
 #include "base/files.h"
 #include "base/kernel.h"
+#include "base/trust.h"
 #include "maildir_impl.h"
 
 #include <dirent.h>
@@ -43,12 +44,29 @@ static mode_t file_mode(const struct maildir *d) { return d->group == (gid_t)-1 
 
 gid_t maildir_group(const struct maildir *d) { return d->group; }
 
+static int check_link(const char *path, struct err *e)
+{
+    struct stat st;
+    if (lstat(path, &st) != 0 || !S_ISLNK(st.st_mode) || trust_link(path, &st))
+        return 0;
+    return err_set(e, ERR_READONLY, "%s is a symbolic link of user %u: look at it and remove it", path,
+                   (unsigned)st.st_uid);
+}
+
+int directory_check_links(const struct maildir *d, const char *endpoint, const char *folder, struct err *e)
+{
+    char path[PATH_MAX];
+    if (maildir_path(d, path, e, "%s", endpoint) != 0 || check_link(path, e) != 0)
+        return -1;
+    return maildir_path(d, path, e, "%s/%s", endpoint, folder) != 0 ? -1 : check_link(path, e);
+}
+
 /* One of ours that a crash left with less than its mode is put right. */
 int maildir_make_folder(const struct maildir *d, const char *path, struct err *e)
 {
     struct stat st;
     bool made, changed;
-    if (files_make_dir(path, folder_mode(d), d->group, &made, e) != 0)
+    if (check_link(path, e) != 0 || files_make_dir(path, folder_mode(d), d->group, &made, e) != 0)
         return -1;
     if (made || d->group == (gid_t)-1 || lstat(path, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid())
         return 0;
@@ -64,9 +82,9 @@ void maildir_know(struct maildir *d, const char *endpoint)
         snprintf(d->endpoint[d->n_endpoints++], sizeof d->endpoint[0], "%s", endpoint);
 }
 
-int maildir_lock_path(const struct maildir *d, const char *endpoint, char *path, size_t size)
+int maildir_lock_path(const struct maildir *d, const char *endpoint, char *path, struct err *e)
 {
-    return snprintf(path, size, "%s/%s/lock", d->path, endpoint) < (int)size ? 0 : -1;
+    return directory_check_links(d, endpoint, "lock", e) != 0 ? -1 : maildir_path(d, path, e, "%s/lock", endpoint);
 }
 
 int maildir_make(struct maildir *d, const char *endpoint, struct err *e)
@@ -78,8 +96,8 @@ int maildir_make(struct maildir *d, const char *endpoint, struct err *e)
     for (size_t i = 0; i < FOLDERS; i++)
         if (maildir_path(d, path, e, "%s/%s", endpoint, folders[i]) != 0 || maildir_make_folder(d, path, e) != 0)
             return -1;
-    if (maildir_lock_path(d, endpoint, path, sizeof path) != 0)
-        return err_set(e, ERR_CONFIG, "%s: the path is too long", d->path);
+    if (maildir_lock_path(d, endpoint, path, e) != 0)
+        return -1;
     return files_make_file(path, d->group == (gid_t)-1 ? 0600 : 0660, d->group, NULL, e);
 }
 
@@ -253,6 +271,9 @@ int maildir_write(struct maildir *d, const char *endpoint, int64_t created_ms, i
             *e = d->stuck[i];
             return -1;
         }
+    for (size_t i = 0; i < WRITTEN; i++)
+        if (directory_check_links(d, endpoint, folders[i], e) != 0)
+            return -1;
     snprintf(w->endpoint, sizeof w->endpoint, "%s", endpoint);
     snprintf(w->name, sizeof w->name, "%013lld.%012lld.json", (long long)created_ms, (long long)seq);
     if (maildir_path(d, path, e, "%s/tmp/%s", w->endpoint, w->name) != 0)

@@ -93,7 +93,7 @@ int maildir_list(const struct maildir *d, const char *endpoint, const char *fold
                  struct err *e);
 
 /* The path of an endpoint's file of locks, for lock_open; 0, or -1 when it is too long. */
-int maildir_lock_path(const struct maildir *d, const char *endpoint, char *path, size_t size);
+int maildir_lock_path(const struct maildir *d, const char *endpoint, char *path, struct err *e);
 
 /*
  * What can become of a name; each is one rename(2), and 1 when it was done, 0 when another was first, or -1 and *e.

@@ -169,8 +169,8 @@ int sqlite_files_lock(struct store *s, const char *endpoint, struct lock *lock, 
 {
     char path[PATH_MAX];
     *lock = (struct lock){.fd = -1};
-    if (maildir_lock_path(s->directory, endpoint, path, sizeof path) != 0)
-        return err_set(e, ERR_CONFIG, "the path of directory = is too long");
+    if (maildir_lock_path(s->directory, endpoint, path, e) != 0)
+        return -1;
     if (lock_open(lock, path, maildir_group(s->directory), e) == 0 && lock_take(lock, s->wait_ms, e) >= 0)
         return 0;
     lock_close(lock);
