@@ -18,9 +18,17 @@
 
 /* ---- a file that is made ---- */
 
+static const char *name_of(const struct cmd_output *o)
+{
+    const char *slash = strrchr(o->path, '/');
+    return slash ? slash + 1 : o->path;
+}
+
+/* In o->folder. */
 static int part_of(const struct cmd_output *o, char *part, struct err *e)
 {
-    return snprintf(part, PATH_MAX, "%s.tmp", o->path) < PATH_MAX ? 0 : err_set(e, ERR_USAGE, "the path is too long");
+    return snprintf(part, PATH_MAX, "%s.tmp", name_of(o)) < PATH_MAX ? 0
+                                                                     : err_set(e, ERR_USAGE, "the path is too long");
 }
 
 /* Where the folder is the owner's own, it makes the file itself. */
@@ -31,22 +39,61 @@ static bool is_owners(const char *path, const struct owner *owner)
     return files_folder(path, folder, sizeof folder) == 0 && stat(folder, &st) == 0 && st.st_uid == owner->uid;
 }
 
+/* The folder as it was named, from the root. */
+static int folder_of(const char *given, char *folder, struct err *e)
+{
+    char below[PATH_MAX], here[PATH_MAX] = "";
+    struct stat st;
+    bool inside = stat(given, &st) == 0 && S_ISDIR(st.st_mode);
+    if (*given != '/' && !getcwd(here, sizeof here))
+        return err_set(e, ERR_SYSTEM, "looking for the current folder: %s", strerror(errno));
+    if (!inside && files_folder(given, below, sizeof below) == 0)
+        given = below;
+    return snprintf(folder, PATH_MAX, "%s%s%s", here, *here ? "/" : "", given) < PATH_MAX
+               ? 0
+               : err_set(e, ERR_USAGE, "the path is too long");
+}
+
+/* Opened first and judged then: a link of strangers leads nowhere, and what they put there afterwards does not count. */
+static int open_folder(struct cmd_output *o, const char *given, const struct owner *owner, struct err *e)
+{
+    char folder[PATH_MAX];
+    struct trust_weak weak;
+    struct stat st;
+    if (folder_of(given, folder, e) != 0)
+        return -1;
+    o->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (o->folder < 0 || fstat(o->folder, &st) != 0)
+        return err_set(e, ERR_USAGE, "the folder %s: %s; name one that is there", folder, strerror(errno));
+    const struct trust with = trust_in(owner->uid, st.st_uid);
+    int found = trust_walk(folder, &with, false, &weak);
+    if (found < 0)
+        return err_set(e, ERR_USAGE, "looking at the folders of %s: %s", folder, strerror(errno));
+    return found
+               ? err_set(e, ERR_READONLY,
+                         "root makes no file in %s: others may change %s, and could lead it elsewhere; name another "
+                         "folder, or run this as the receiver's user",
+                         folder, weak.path)
+               : 0;
+}
+
 static int make_output(struct cmd_output *o, struct err *e)
 {
     char part[PATH_MAX];
-    if (access(o->path, F_OK) == 0)
+    if (faccessat(o->folder, name_of(o), F_OK, 0) == 0)
         return err_set(e, ERR_USAGE, "%s is there already; name another file", o->path);
     o->complete = mmap(NULL, sizeof *o->complete, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (o->complete == MAP_FAILED)
         return err_set(e, ERR_MEMORY, "starting: out of memory");
     if (part_of(o, part, e) != 0)
         return -1;
-    o->fd = open(part, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    o->fd = openat(o->folder, part, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (o->fd < 0)
-        return err_set(e, errno == EEXIST ? ERR_USAGE : ERR_READONLY, "making %s: %s%s", part, strerror(errno),
+        return err_set(e, errno == EEXIST ? ERR_USAGE : ERR_READONLY, "making %s.tmp: %s%s", o->path, strerror(errno),
                        errno == EEXIST ? "; another one is at work, or was broken off: remove it then" : "");
-    return fchmod(o->fd, 0600) == 0 ? 0
-                                    : err_set(e, ERR_READONLY, "setting the mode of %s: %s", part, strerror(errno));
+    return fchmod(o->fd, 0600) == 0
+               ? 0
+               : err_set(e, ERR_READONLY, "setting the mode of %s.tmp: %s", o->path, strerror(errno));
 }
 
 /* Wait for the process that does the work, hand on signals, give the file its name; never returns. */
@@ -62,8 +109,8 @@ static void attend(const struct cmd_output *o, pid_t pid, const sigset_t *signal
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     part_of(o, part, NULL);
     if (!*o->complete)
-        unlink(part);
-    else if (files_name(part, o->path, &e) != 0) {
+        unlinkat(o->folder, part, 0);
+    else if (fchdir(o->folder) != 0 || files_name(part, name_of(o), &e) != 0) {
         fprintf(stderr, "complycube-inbox: %s\n", e.msg);
         code = err_exit(e.code);
     }
@@ -71,7 +118,7 @@ static void attend(const struct cmd_output *o, pid_t pid, const sigset_t *signal
 }
 
 /* In the process that returns, root is no more; the one that stays root touches nothing but the file. */
-static int fork_off(const struct cmd_output *o, struct err *e)
+static int fork_off(struct cmd_output *o, struct err *e)
 {
     sigset_t signals, before;
     sigemptyset(&signals);
@@ -80,26 +127,28 @@ static int fork_off(const struct cmd_output *o, struct err *e)
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
     sigprocmask(SIG_BLOCK, &signals, &before);
+    o->root = getpid();
     pid_t pid = fork();
     if (pid > 0)
         attend(o, pid, &signals);
+    close(o->folder);
     sigprocmask(SIG_SETMASK, &before, NULL);
     if (pid < 0)
         return err_set(e, ERR_SYSTEM, "starting a process: %s", strerror(errno));
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
     return 0;
 }
 
 static int prepare_output(enum cmd_files files, struct cmd *cmd, const struct owner *owner, struct err *e)
 {
-    static struct cmd_output output = {.fd = -1}; /* the command's, which outlives this call */
+    static struct cmd_output output = {.fd = -1, .folder = -1}; /* the command's, which outlives this call */
     struct cmd_output *o = &output;
     if (files == CMD_BACKUP ? cmd_backup_name(cmd, o->path, e) != 0
                             : snprintf(o->path, sizeof o->path, "%s", cmd->file) >= (int)sizeof o->path)
         return files == CMD_BACKUP ? -1 : err_set(e, ERR_USAGE, "the path is too long");
     if (is_owners(o->path, owner))
         return 0;
-    if (make_output(o, e) != 0 || fork_off(o, e) != 0)
+    if (open_folder(o, files == CMD_BACKUP ? cmd->operand : cmd->file, owner, e) != 0 || make_output(o, e) != 0 ||
+        fork_off(o, e) != 0)
         return -1;
     cmd->output = o;
     return 0;
@@ -138,5 +187,10 @@ int as_root_run(int (*run)(const struct cmd *cmd, struct err *e), enum cmd_files
         return -1;
     if (run == cmd_doctor && root_helper_begin(e) != 0)
         return -1;
-    return owner_become(&owner, e) == 0 ? run(cmd, e) : -1;
+    if (owner_become(&owner, e) != 0)
+        return -1;
+    /* Not sooner: who becomes another user is told of no death any more. */
+    if (cmd->output && (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != cmd->output->root))
+        return err_set(e, ERR_SYSTEM, "the process that stays root has ended");
+    return run(cmd, e);
 }

@@ -19,7 +19,9 @@ enum cmd_files {
 /* A file that root has made for whoever it becomes. It gets its name if it is complete, and else goes. */
 struct cmd_output {
     int fd;
+    int folder; /* where it is, whatever stands in the place of that by now */
     char path[PATH_MAX];
+    pid_t root;              /* the process that stays root */
     volatile bool *complete; /* shared with the process that stays root */
 };
 

@@ -98,12 +98,14 @@ static int name_work(const struct cmd *cmd, const struct config *c, const char *
 static int hand_over(const struct cmd_output *o, const char *work, struct err *e)
 {
     char bytes[65536];
-    int from = open(work, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    struct stat st;
+    int from = open(work, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    bool ours = from >= 0 && fstat(from, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid();
     ssize_t n = -1;
-    while (from >= 0 && (n = read(from, bytes, sizeof bytes)) > 0)
+    while (ours && (n = read(from, bytes, sizeof bytes)) > 0)
         if (write(o->fd, bytes, (size_t)n) != n)
             break;
-    bool whole = from >= 0 && n == 0 && fsync(o->fd) == 0;
+    bool whole = ours && n == 0 && fsync(o->fd) == 0;
     if (!whole)
         err_set(e, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_SYSTEM, "writing %s: %s", o->path,
                 strerror(errno));

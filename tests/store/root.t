@@ -7,6 +7,8 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use DBI;
+use Fcntl qw(LOCK_EX);
 use File::Temp qw(tempdir);
 use File::Find ();
 use POSIX ();
@@ -173,6 +175,83 @@ for my $form ('table', 'directory') {
         or diag `ls -la $dir/lib/inbox.d`;
     as(0, @tool, @$_) for @commands;
     is_deeply([glob "$dir/victims/*"], [], 'root makes nothing behind it');
+    unlink "$dir/lib/inbox.d/live";
+    rename "$dir/lib/inbox.d/.live", "$dir/lib/inbox.d/live" or die $!;
+    system('cp', '-r', 'tests/vectors', $dir);
+    system('chmod', '-R', 'a+rX', "$dir/vectors");
+    for (qw(private private/tmp private/new private/cur)) {
+        mkdir "$dir/$_", 0700;
+        chown $games, $games, "$dir/$_";
+    }
+    spew("$dir/private/0000000000001.000000000001.json", "keep\n", $games, 0600);
+    my $before = picture("$dir/private");
+    for my $name ('live', 'live/tmp', 'live/new', 'live/cur') {
+        rename "$dir/lib/inbox.d/$name", "$dir/aside" or die $!;
+        is(as($news, 'ln', '-s', "$dir/private", "$dir/lib/inbox.d/$name"), 0, "$name is a link to a folder of the receiver's user");
+        for my $user (0, $games) {
+            as($user, @tool, @$_) for @commands, ['import', "$dir/vectors"];
+            is_deeply(picture("$dir/private"), $before, 'nothing changes behind it, whoever runs the tool');
+        }
+        unlink "$dir/lib/inbox.d/$name";
+        rename "$dir/aside", "$dir/lib/inbox.d/$name" or die $!;
+    }
+    is(as($games, @tool, 'import', "$dir/vectors"), 0, 'without it all is well');
+}
+
+# Root's own file in a folder that others may change. The work waits for the writers' lock meanwhile.
+sub held {
+    my ($dir) = @_;
+    open my $lock, '<', (glob "$dir/lib/inbox.db{.own/inbox.db,}.lock")[0] or die $!;
+    flock $lock, LOCK_EX or die $!;
+    return $lock;
+}
+
+sub eventually {
+    my ($what) = @_;
+    for (1 .. 500) {
+        my $is = $what->();
+        return $is if $is;
+        select undef, undef, undef, 0.01;
+    }
+    return;
+}
+
+sub begun {
+    my (@cmd) = @_;
+    my $pid = fork // die;
+    return $pid if $pid;
+    quietly();
+    exec @cmd;
+}
+
+{
+    my $dir = server('');
+    my @tool = ("$dir/complycube-inbox", '-c', "$dir/inbox.conf");
+    is(as($news, 'mkdir', "$dir/lib/out"), 0, 'an application\'s user has a folder');
+    spew("$dir/victims/b.db.tmp", "precious\n", 0, 0600);
+    my $before = picture("$dir/victims");
+    my $lock = held($dir);
+    my $pid = begun(@tool, 'backup', "$dir/lib/out/b.db");
+    ok(eventually(sub { -e "$dir/lib/out/b.db.tmp" }), 'root makes a backup there');
+    is(as($news, 'mv', "$dir/lib/out", "$dir/lib/was") + as($news, 'ln', '-s', "$dir/victims", "$dir/lib/out"), 0, 'and a link takes the folder\'s place');
+    close $lock;
+    waitpid $pid, 0;
+    is_deeply(picture("$dir/victims"), $before, 'the file gets its name where it is');
+    ok(-s "$dir/lib/was/b.db", 'and is whole');
+    isnt(as(0, @tool, @$_), 0, "@$_[0]: through such a link root makes none") for ['backup', "$dir/lib/out"], ['backup', "$dir/lib/out/c.db"], ['export', '--file', "$dir/lib/out/e"];
+    is_deeply(picture("$dir/victims"), $before, 'nothing is made behind it');
+
+    mkdir "$dir/root", 0700;
+    DBI->connect("dbi:SQLite:dbname=$dir/lib/inbox.db", '', '', { RaiseError => 1 })->do('CREATE TABLE large AS SELECT zeroblob(20000000)');
+    $lock = held($dir);
+    $pid = begun(@tool, 'backup', "$dir/root/b.db");
+    my $worker = eventually(sub { my ($child) = Fixture::slurp("/proc/$pid/task/$pid/children") =~ /(\d+)/; $child && (stat "/proc/$child")[4] == $games && $child });
+    ok($worker, 'a process of the owner\'s does the work');
+    kill 'KILL', $pid;
+    waitpid $pid, 0;
+    close $lock;
+    ok(eventually(sub { !-e "/proc/$worker" || Fixture::slurp("/proc/$worker/stat") =~ /\) Z / }), 'it ends');
+    is(-s "$dir/root/b.db.tmp", 0, 'with the one that stays root: it copies nothing any more');
 }
 
 # What root names and only root may use.
