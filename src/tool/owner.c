@@ -55,9 +55,20 @@ static int check_config(const struct config *c, struct err *e)
     return check_path(c->path, false, e);
 }
 
+/* Events lie in these too. */
+static int check_others(const struct config *c, struct err *e)
+{
+    if (c->files && check_path(c->directory, true, e) != 0)
+        return -1;
+    return *c->spool ? check_path(c->spool, true, e) : 0;
+}
+
 static int check_root(const struct config *c, const char *folder, const struct stat *st, struct err *e)
 {
-    return check_shared(folder, st, e) != 0 || check_path(folder, true, e) != 0 || check_config(c, e) != 0 ? -1 : 0;
+    return check_shared(folder, st, e) != 0 || check_path(folder, true, e) != 0 || check_others(c, e) != 0 ||
+                   check_config(c, e) != 0
+               ? -1
+               : 0;
 }
 
 /* Only root gives a user a group that it is no member of, and only if root wrote that down. */

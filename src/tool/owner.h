@@ -24,8 +24,8 @@ struct owner {
  *
  * in:     database  of which; that of the configuration, or another that the command line names
  * out:    0 and *o: the owner of the folder, or where it is still to be made of the folder above it; uid 0 is root itself
- * errors: ERR_READONLY  root would act as root, but others may write the folder, or change the configuration or a folder on
- *                       the way to either
+ * errors: ERR_READONLY  root would act as root, but others may write the folder, that of the events' files or the spool, or
+ *                       change the configuration or a folder on the way to one of these
  */
 int owner_find(const struct config *c, const char *database, struct owner *o, struct err *e);
 

@@ -284,8 +284,20 @@ sub begun {
     chmod 01777, "$dir/lib";
     is(as(0, @tool, 'list'), 5, 'a sticky one too');
     chmod 0755, "$dir/lib";
-    system("chown", "-R", "0:0", "$dir/lib");
+    system("chown", "-R", "0:0", "$dir/lib", "$dir/spool");
     is(as(0, @tool, "list"), 0, 'in one of root\'s alone it acts as root');
+    for (['directory', qq(inbox = "directory"\ndirectory = "shared/inbox.d")], ['spool', 'spool = "shared/spool"']) {
+        my ($key, $lines) = @$_;
+        mkdir "$dir/shared";
+        chown 0, $users, "$dir/shared";
+        chmod 03770, "$dir/shared";
+        spew("$dir/other.conf", qq(database = "lib/inbox.db"\n$lines\nendpoint live { secret_file = "etc/secrets" }\n), 0, 0644);
+        my @other = ("$dir/complycube-inbox", '-c', "$dir/other.conf");
+        my $path = "$dir/shared/" . ($key eq 'spool' ? 'spool' : 'inbox.d');
+        is(as($news, 'ln', '-s', "$dir/victims", $path), 0, "the $key lies where others may write");
+        is(as(0, @other, 'list'), 5, 'root acts on no such one as root');
+        unlink $path;
+    }
     chown $games, -1, "$dir/inbox.conf";
     is(as(0, @tool, 'list'), 5, 'but not by a configuration that another user may change');
 }
