@@ -53,7 +53,7 @@ static int check_link(const char *path, struct err *e)
                    (unsigned)st.st_uid);
 }
 
-int directory_check_links(const struct maildir *d, const char *endpoint, const char *folder, struct err *e)
+int maildir_check_links(const struct maildir *d, const char *endpoint, const char *folder, struct err *e)
 {
     char path[PATH_MAX];
     if (maildir_path(d, path, e, "%s", endpoint) != 0 || check_link(path, e) != 0)
@@ -84,7 +84,7 @@ void maildir_know(struct maildir *d, const char *endpoint)
 
 int maildir_lock_path(const struct maildir *d, const char *endpoint, char *path, struct err *e)
 {
-    return directory_check_links(d, endpoint, "lock", e) != 0 ? -1 : maildir_path(d, path, e, "%s/lock", endpoint);
+    return maildir_check_links(d, endpoint, "lock", e) != 0 ? -1 : maildir_path(d, path, e, "%s/lock", endpoint);
 }
 
 int maildir_make(struct maildir *d, const char *endpoint, struct err *e)
@@ -272,7 +272,7 @@ int maildir_write(struct maildir *d, const char *endpoint, int64_t created_ms, i
             return -1;
         }
     for (size_t i = 0; i < WRITTEN; i++)
-        if (directory_check_links(d, endpoint, folders[i], e) != 0)
+        if (maildir_check_links(d, endpoint, folders[i], e) != 0)
             return -1;
     snprintf(w->endpoint, sizeof w->endpoint, "%s", endpoint);
     snprintf(w->name, sizeof w->name, "%013lld.%012lld.json", (long long)created_ms, (long long)seq);

@@ -34,7 +34,7 @@ int maildir_path(const struct maildir *d, char *out, struct err *e, const char *
 int maildir_error(const char *doing, const char *path, struct err *e);
 
 /* Has somebody linked an endpoint's folder, or the one in it, elsewhere (trust_link)? ERR_READONLY */
-int directory_check_links(const struct maildir *d, const char *endpoint, const char *folder, struct err *e);
+int maildir_check_links(const struct maildir *d, const char *endpoint, const char *folder, struct err *e);
 
 int maildir_make_folder(const struct maildir *d, const char *path, struct err *e);
 

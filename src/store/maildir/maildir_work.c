@@ -81,7 +81,7 @@ int maildir_list(const struct maildir *d, const char *endpoint, const char *fold
     char path[PATH_MAX];
     for (size_t i = 0; i < d->n_endpoints; i++)
         if ((!endpoint || strcmp(endpoint, d->endpoint[i]) == 0) &&
-            (directory_check_links(d, d->endpoint[i], folder, e) != 0 ||
+            (maildir_check_links(d, d->endpoint[i], folder, e) != 0 ||
              maildir_path(d, path, e, "%s/%s", d->endpoint[i], folder) != 0 ||
              list_one(path, d->endpoint[i], each, ctx, e) != 0))
             return -1;
