@@ -4,6 +4,7 @@
 #include "base/version.h"
 #include "config/startup.h"
 #include "sandbox/sandbox.h"
+#include "store/store_file.h"
 #include "web/cgi.h"
 #include "web/exposure.h"
 #include "web/fcgi.h"

@@ -4,7 +4,7 @@
 #include "receiver/receiver.h"
 #include "receiver/refusals.h"
 #include "store/sqlite/vfs.h"
-#include "store/store_keep.h"
+#include "store/store_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,6 +3,7 @@
 #include "receiver.h"
 
 #include "store/beside.h"
+#include "store/store_file.h"
 
 #include <errno.h>
 #include <grp.h>

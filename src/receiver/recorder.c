@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "receiver.h"
 
-#include "store/store_keep.h"
+#include "store/store_file.h"
 
 enum {
     WAIT_MS = 4000,     /* for the locks, where nothing is spooled yet */

@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * store: the interface over the backends. */
-#include "store.h"
-
+#include "backend.h"
 #include "store/sqlite/sqlite.h"
-#include "store_keep.h"
 
 #include <stdlib.h>
-
-struct store {
-    const struct store_ops *ops;
-};
 
 void store_close(struct store *s)
 {
@@ -46,30 +40,27 @@ int store_record(struct store *s, struct record *const batch[], size_t n, int64_
 int store_hold(struct store *s, int wait_ms, struct err *e) { return s->ops->hold(s, wait_ms, e); }
 void store_release(struct store *s) { s->ops->release(s); }
 int store_try(struct store *s, int wait_ms, struct err *e) { return s->ops->try(s, wait_ms, e); }
-
-bool store_in_place(struct store *s) { return s->ops->in_place(s); }
-int store_leave(struct store *s, struct err *e) { return s->ops->leave(s, e); }
 int store_ready(struct store *s, struct err *e) { return s->ops->ready(s, e); }
 
-int store_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e)
+int store_read(struct store *s, struct store_query *q, store_each *each, void *ctx, struct err *e)
 {
-    return s->ops->list(s, f, each, ctx, e);
+    return s->ops->read(s, q, each, ctx, e);
 }
 
-int64_t store_select(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e)
+int64_t store_select(struct store *s, enum store_set set, const struct store_query *q, int64_t **seqs, struct err *e)
 {
     *seqs = NULL;
-    return s->ops->select(s, f, seqs, e);
+    return s->ops->select(s, set, q, seqs, e);
 }
 
-int store_show(struct store *s, struct span key, store_each *each, void *ctx, struct err *e)
+int store_find(struct store *s, struct span key, store_each *each, void *ctx, struct err *e)
 {
-    return s->ops->show(s, key, each, ctx, e);
+    return s->ops->find(s, key, each, ctx, e);
 }
 
 int store_read_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e)
 {
-    return s->ops->facts(s, now_ms, facts, e);
+    return s->ops->read_facts(s, now_ms, facts, e);
 }
 
 int store_counts(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e)
@@ -82,19 +73,13 @@ int store_ignored(struct store *s, int64_t since_ms, store_each_count *each, voi
     return s->ops->ignored(s, since_ms, each, ctx, e);
 }
 
-int store_tally(struct store *s, const struct store_filter *f, bool whole, store_each_tally *each, void *ctx,
+int store_tally(struct store *s, const struct store_query *f, bool whole, store_each_tally *each, void *ctx,
                 struct err *e)
 {
     return s->ops->tally(s, f, whole, each, ctx, e);
 }
 
 int store_newest(struct store *s, int64_t *seq, struct err *e) { return s->ops->newest(s, seq, e); }
-
-int store_follow(struct store *s, const struct store_filter *f, int64_t *after, store_each *each, void *ctx,
-                 struct err *e)
-{
-    return s->ops->follow(s, f, after, each, ctx, e);
-}
 
 int store_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each, void *ctx,
                 struct err *e)
@@ -149,36 +134,10 @@ int64_t store_erase_quarantined(struct store *s, const int64_t *ids, int64_t n, 
     return s->ops->erase_quarantined(s, ids, n, by, now_ms, e);
 }
 
-int store_flush(struct store *s, struct err *e) { return s->ops->flush(s, e); }
-int store_scrub(struct store *s, int64_t *at, struct err *e) { return s->ops->scrub(s, at, e); }
-
-int64_t store_person(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e)
-{
-    *seqs = NULL;
-    return s->ops->person(s, f, seqs, e);
-}
-
-int64_t store_prunable(struct store *s, int64_t before_ms, int64_t **seqs, struct err *e)
-{
-    *seqs = NULL;
-    return s->ops->prunable(s, before_ms, seqs, e);
-}
-
-int64_t store_prune_files(struct store *s, int64_t before_ms, struct err *e)
-{
-    return s->ops->prune_files(s, before_ms, e);
-}
-
 int store_note(struct store *s, const char *action, int64_t n, const char *detail, const struct store_actor *by,
                int64_t now_ms, struct err *e)
 {
     return s->ops->note(s, action, n, detail, by, now_ms, e);
-}
-
-int store_walk(struct store *s, const struct store_filter *f, int64_t *after, int64_t to, store_each *each, void *ctx,
-               struct err *e)
-{
-    return s->ops->walk(s, f, after, to, each, ctx, e);
 }
 
 int store_quarantined(struct store *s, int64_t *after, int64_t erased_ms, store_each_quarantined *each, void *ctx,
@@ -212,10 +171,33 @@ int store_probe(const struct store_options *o, struct err *e)
     return path ? sqlite_probe(path, o, e) : -1;
 }
 
+/* ---- a store in a file ---- */
+
+bool store_is_file(const struct store *s) { return s->file; }
+bool store_in_place(struct store *s) { return !s->file || s->file->in_place(s); }
+int store_leave(struct store *s, struct err *e) { return s->file ? s->file->leave(s, e) : 0; }
+int store_flush(struct store *s, struct err *e) { return s->file ? s->file->flush(s, e) : 0; }
+int store_scrub(struct store *s, int64_t *at, struct err *e) { return s->file ? s->file->scrub(s, at, e) : 0; }
+
+int64_t store_prune_files(struct store *s, int64_t before_ms, struct err *e)
+{
+    return s->file ? s->file->prune_files(s, before_ms, e) : 0;
+}
+
+static int is_no_file(struct err *e)
+{
+    return err_set(e, ERR_USAGE, "the database is on a server: copy it and put it back by the server's own tools");
+}
+
 int store_backup(struct store *s, const char *path, const struct store_teller *t, int64_t now_ms,
                  struct store_backup *made, struct err *e)
 {
-    return s->ops->backup(s, path, t, now_ms, made, e);
+    return s->file ? s->file->backup(s, path, t, now_ms, made, e) : is_no_file(e);
+}
+
+int64_t store_compare(struct store *s, int64_t *seqs, int64_t n, store_each_name *each, void *ctx, struct err *e)
+{
+    return s->file ? s->file->compare(s, seqs, n, each, ctx, e) : is_no_file(e);
 }
 
 int store_restore(const struct store_options *o, const char *file, const struct store_restore *how,
@@ -231,11 +213,6 @@ void store_restored_release(struct store_restored *r)
     free(r->waiting);
     free(r->dead);
     r->waiting = r->dead = NULL;
-}
-
-int64_t store_compare(struct store *s, int64_t *seqs, int64_t n, store_each_name *each, void *ctx, struct err *e)
-{
-    return s->ops->compare(s, seqs, n, each, ctx, e);
 }
 
 int store_missing(struct store *s, store_each_step *each, void *ctx, struct err *e)

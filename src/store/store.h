@@ -14,6 +14,8 @@
 
 #include <sys/types.h>
 
+struct store;
+
 enum { STORE_BATCH_MAX = VERIFY_BATCH_MAX };
 
 struct store_options {
@@ -73,17 +75,22 @@ struct store_event {
     bool superseded;
     struct span endpoint, id, type, resource_type, resource_id, client_id, status, outcome, source, secret, signature,
         created_at, owner, error, payload, body;
-    int64_t erased_ms;          /* of store_walk only, ... */
+    int64_t erased_ms;          /* if only the log is read, ... */
     struct span payload_sha256; /* ... as is the digest of a payload that was erased */
 };
 typedef void store_each(void *ctx, const struct store_event *event);
 
-/* Which events; NULL, -1 and 0: any. */
-struct store_filter {
+/* Which events, and in which order. NULL, -1 and 0: any; each that is given counts. */
+struct store_query {
     const char *endpoint, *type, *resource_id, *client_id;
     int state;
     int64_t since_ms, before_ms; /* received at or after, and before */
-    int64_t limit;               /* at most so many; must be given */
+    const int64_t *seqs;         /* those with these numbers, ... */
+    int64_t n_seqs;              /* ... in this order; 0: any number */
+    bool oldest_first;           /* by number; else the newest first */
+    bool log_only; /* of these two: created_at and superseded are not told, what was erased is; a third of the time */
+    int64_t after, to; /* of oldest_first: numbers above `after`, up to and with `to` */
+    int64_t limit;     /* of the newest: at most so many */
 };
 
 /* Which events a worker asks for: complycube-inbox(5), "What to claim". */
@@ -183,72 +190,6 @@ struct store_count {
 };
 typedef void store_each_count(void *ctx, const struct store_count *count);
 
-struct store_teller; /* this and the next two: store_keep.h */
-struct store_backup;
-struct store_step;
-typedef void store_each_name(void *ctx, const char *endpoint, const char *name);
-typedef void store_each_step(void *ctx, const struct store_step *step);
-
-struct store; /* begins with its ops; the rest is the backend's */
-
-struct store_ops {
-    int (*record)(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e);
-    int (*hold)(struct store *s, int wait_ms, struct err *e);
-    void (*release)(struct store *s);
-    int (*try)(struct store *s, int wait_ms, struct err *e);
-    bool (*in_place)(struct store *s);
-    int (*leave)(struct store *s, struct err *e);
-    int (*ready)(struct store *s, struct err *e);
-    int (*list)(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
-    int64_t (*select)(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e);
-    int (*show)(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
-    int (*facts)(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e);
-    int (*counts)(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
-    int (*ignored)(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
-    int (*tally)(struct store *s, const struct store_filter *f, bool whole, store_each_tally *each, void *ctx,
-                 struct err *e);
-    int (*newest)(struct store *s, int64_t *seq, struct err *e);
-    int (*follow)(struct store *s, const struct store_filter *f, int64_t *after, store_each *each, void *ctx,
-                  struct err *e);
-    int (*claim)(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each, void *ctx,
-                 struct err *e);
-    int (*settle)(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
-                  int64_t now_ms, struct err *e);
-    int64_t (*change)(struct store *s, enum store_change what, const int64_t *seqs, int64_t n,
-                      const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx,
-                      struct err *e);
-    int (*quarantine)(struct store *s, int64_t id, const char *endpoint, store_each_quarantined *each, void *ctx,
-                      struct err *e);
-    int (*accept)(struct store *s, int64_t id, struct record *r, const struct store_actor *by, int64_t now_ms,
-                  int64_t *seq, struct err *e);
-    int (*drop)(struct store *s, int64_t id, const struct store_actor *by, int64_t now_ms, struct err *e);
-    int (*history)(struct store *s, int64_t seq, int64_t since_ms, int64_t before_ms, int64_t limit,
-                   store_each_past *each, void *ctx, struct err *e);
-    int64_t (*erase)(struct store *s, enum store_erase how, const int64_t *seqs, int64_t n,
-                     const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx,
-                     struct err *e);
-    int64_t (*erase_quarantined)(struct store *s, const int64_t *ids, int64_t n, const struct store_actor *by,
-                                 int64_t now_ms, struct err *e);
-    int (*flush)(struct store *s, struct err *e);
-    int (*scrub)(struct store *s, int64_t *at, struct err *e);
-    int64_t (*person)(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e);
-    int64_t (*prunable)(struct store *s, int64_t before_ms, int64_t **seqs, struct err *e);
-    int64_t (*prune_files)(struct store *s, int64_t before_ms, struct err *e);
-    int (*note)(struct store *s, const char *action, int64_t n, const char *detail, const struct store_actor *by,
-                int64_t now_ms, struct err *e);
-    int (*walk)(struct store *s, const struct store_filter *f, int64_t *after, int64_t to, store_each *each,
-                void *ctx, struct err *e);
-    int (*quarantined)(struct store *s, int64_t *after, int64_t erased_ms, store_each_quarantined *each, void *ctx,
-                       struct err *e);
-    int (*backup)(struct store *s, const char *path, const struct store_teller *t, int64_t now_ms,
-                  struct store_backup *made, struct err *e);
-    int64_t (*compare)(struct store *s, int64_t *seqs, int64_t n, store_each_name *each, void *ctx, struct err *e);
-    int (*missing)(struct store *s, store_each_step *each, void *ctx, struct err *e);
-    int (*migrate)(struct store *s, const struct store_actor *by, int64_t now_ms, struct store_step *step,
-                   struct err *e);
-    void (*close)(struct store *s);
-};
-
 /*
  * Open a store.
  * out:    0 and *s, to be closed
@@ -273,27 +214,51 @@ void store_close(struct store *s); /* NULL is legal; writes a log of its own bac
  */
 int store_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e);
 
-/* Is what is open still what stands at the URL, or was it moved, removed or replaced? Two stats. */
-bool store_in_place(struct store *s);
+/*
+ * Hold the writers' lock over several calls of store_record, and of nothing else, until store_release: what waits
+ * elsewhere and is to be recorded first is looked at under it.
+ * in:     wait_ms  how long the locks are waited for now, in place of that of store_options
+ * errors: ERR_BUSY  another process held it for so long
+ */
+int store_hold(struct store *s, int wait_ms, struct err *e);
+void store_release(struct store *s);
 
 /*
- * Leave a store that is not in its place any more, before it is closed: what is recorded goes with it, wherever it is
- * now, and nothing of it stays at the URL. Where it was deleted it is saved under another name.
- * out:    0; 1 and *e, which says where it was saved; or -1 and *e
- * errors: ERR_BUSY  a reader holds it; it must stay open, and this be tried again
+ * Could an event be recorded now? Waits for both locks as whoever records does, and changes nothing.
+ * errors: ERR_BUSY  another process has held one of them for wait_ms;  ERR_READONLY  this user may not write
  */
-int store_leave(struct store *s, struct err *e);
+int store_try(struct store *s, int wait_ms, struct err *e);
 
 /* Could an event be recorded now? Takes no lock that excludes anyone and writes nothing. */
 int store_ready(struct store *s, struct err *e);
-/* The same for a store that is not open, and may not exist yet, by its file alone. */
-int store_probe(const struct store_options *o, struct err *e);
-/* Newest first. */
-int store_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e);
-/* Their numbers only, the oldest first, of the newest f->limit: how many, with *seqs to be freed; or -1 and *e. */
-int64_t store_select(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e);
-/* By seq (all digits) or event id; every event that has it. ERR_NOT_FOUND when none. */
-int store_show(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
+/*
+ * Read events.
+ * out:    0: that was all; 1: there may be more, and `after`, or `seqs` with `n_seqs`, has moved on to them: call again;
+ *         or -1 and *e
+ * cost:   of the newest first: one read to its end. Of the others: one of at most 500 events, 4 MB of bodies or 20000
+ *         numbers from the first that an event has, so that it never holds up a checkpoint for long
+ */
+int store_read(struct store *s, struct store_query *q, store_each *each, void *ctx, struct err *e);
+
+/* Which numbers a selection holds. */
+enum store_set {
+    STORE_MATCHING,  /* the newest q->limit events that q asks for */
+    STORE_OF_CLIENT, /* of q->client_id: those that name it, and all others of resources that one of these is of, as a
+                        document's update, which names no client. q's endpoint, resource_id and times count too */
+    STORE_PRUNABLE /* done (or ignored) before q->before_ms, not empty yet, and no older event of their resource stays:
+                        else that would look like the newest */
+};
+
+/*
+ * Choose events by their numbers: the oldest first, *seqs to be freed.
+ * out:  how many, or -1 and *e
+ * cost: of a client a scan of the log; of the prunable: of those, and of what was done in the week after that time, and in
+ *       the directory form a scan of the log
+ */
+int64_t store_select(struct store *s, enum store_set set, const struct store_query *q, int64_t **seqs, struct err *e);
+
+/* By number (all digits) or event id; every event that has it. ERR_NOT_FOUND when none. */
+int store_find(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
 /* cost: of what waits and is dead, and a scan of an index for `events` */
 int store_read_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e);
 /* The figures of each hour that ends after since_ms, the oldest first. */
@@ -314,18 +279,10 @@ int store_ignored(struct store *s, int64_t since_ms, store_each_count *each, voi
  * cost: of what is not done; when whole, and no time is asked for, also a scan of two indexes, no body is read (a third of
  *       a second for a million); with a time, one of the log
  */
-int store_tally(struct store *s, const struct store_filter *f, bool whole, store_each_tally *each, void *ctx,
+int store_tally(struct store *s, const struct store_query *f, bool whole, store_each_tally *each, void *ctx,
                 struct err *e);
 
 int store_newest(struct store *s, int64_t *seq, struct err *e); /* the highest number; 0: there is no event */
-
-/*
- * The next events above a number, the oldest first, of those a filter asks for; its limit does not count. *after moves
- * on to the last one that was looked at.
- * out: 0: there was none above; 1: there was, and there may be more; -1 and *e
- */
-int store_follow(struct store *s, const struct store_filter *f, int64_t *after, store_each *each, void *ctx,
-                 struct err *e);
 
 /*
  * Claim up to n waiting events: no other worker gets them until their leases end. each() gets them, the oldest first.
@@ -398,53 +355,40 @@ int64_t store_erase(struct store *s, enum store_erase how, const int64_t *seqs, 
 int64_t store_erase_quarantined(struct store *s, const int64_t *ids, int64_t n, const struct store_actor *by,
                                 int64_t now_ms, struct err *e);
 
-/*
- * Write the log of the database back and empty it, so that no file holds what was erased.
- * errors: ERR_BUSY  a program reads; try again
- */
-int store_flush(struct store *s, struct err *e);
-
-/*
- * Overwrite what is left of older content in the unused parts of the database's file, a stretch at a time: the copies
- * that it makes when it moves rows about, and what programs have deleted without overwriting it. With it store_flush.
- * in, out: *at  0 for the first call, then as it was left
- * out:     1 while there is more, 0 at the end; or -1 and *e
- * errors:  ERR_BUSY  a program reads; try again
- * cost:    reads 2000 pages under the writers' lock
- */
-int store_scrub(struct store *s, int64_t *at, struct err *e);
-
-/*
- * The events of the client f->client_id: those that name it, and all others of resources that one of these is of, as a
- * document's update, which names no client. Of f: its endpoint, resource_id and times too. How many, the oldest first.
- * cost: a scan of the log
- */
-int64_t store_person(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e);
-
-/*
- * Which events may be pruned: done (or ignored) before a time, not empty yet, and no older event of their resource stays:
- * else that would look like the newest. How many, with *seqs to be freed; or -1 and *e.
- * cost: of those, and of what was done in the week after that time; in the directory form a scan of the log
- */
-int64_t store_prunable(struct store *s, int64_t before_ms, int64_t **seqs, struct err *e);
-
-/* Remove the files of events done before this from the directory form: how many, or -1 and *e. */
-int64_t store_prune_files(struct store *s, int64_t before_ms, struct err *e);
-
 /* A row of history that stands for n events. */
 int store_note(struct store *s, const char *action, int64_t n, const char *detail, const struct store_actor *by,
                int64_t now_ms, struct err *e);
 
 /*
- * Events in the order of their numbers, from the one after *after, 0 or more, to `to`; f->limit does not count.
- * out:    0, and *after is the number up to which it has come, `to` at the end; or -1 and *e
- * cost:   one read of at most 500 events, 4 MB of bodies or 20000 numbers, so that it never holds up a checkpoint for long
+ * Rows of quarantine, the oldest first.
+ * in, out: *after    INT64_MIN before the first; INT64_MAX at the end
+ *          erased_ms as struct store_quarantined has it
+ * cost:    as of store_read
  */
-int store_walk(struct store *s, const struct store_filter *f, int64_t *after, int64_t to, store_each *each, void *ctx,
-               struct err *e);
-
-/* The same for quarantine; *after: INT64_MIN before the first, INT64_MAX at the end. erased_ms: of struct store_quarantined. */
 int store_quarantined(struct store *s, int64_t *after, int64_t erased_ms, store_each_quarantined *each, void *ctx,
                       struct err *e);
+
+/* ---- its schema ---- */
+
+/* What the database lacks of this program's schema: "table", "column", "index", "trigger" or "view". */
+struct store_step {
+    char kind[16], name[80]; /* of a column: "TABLE.COLUMN" */
+    bool remade;             /* it is there, with another text */
+    int64_t rows;            /* of an index: of how many rows it is to be made; events wait meanwhile */
+};
+typedef void store_each_step(void *ctx, const struct store_step *step);
+
+/*
+ * What does the database lack of this program's schema? How many, or -1 and *e. Each is told, in the order in which they
+ * are made; each may be NULL. What a newer program has made is left as it is. cost: about a millisecond
+ */
+int store_missing(struct store *s, store_each_step *each, void *ctx, struct err *e);
+
+/*
+ * Make the first of them, in a transaction of its own: 1 and *step; 0: there is none; or -1 and *e.
+ * cost: nothing to speak of, but for an index, which reads its table while others wait
+ */
+int store_migrate(struct store *s, const struct store_actor *by, int64_t now_ms, struct store_step *step,
+                  struct err *e);
 
 #endif

@@ -119,16 +119,16 @@ int64_t cmd_parse_time(const char *text, int64_t now_ms)
     return -1;
 }
 
-struct store_filter cmd_filter(const struct cmd *cmd)
+struct store_query cmd_query(const struct cmd *cmd)
 {
-    return (struct store_filter){.endpoint = cmd->endpoint,
-                                 .type = cmd->n_types ? cmd->types[0] : NULL,
-                                 .resource_id = cmd->resource_id,
-                                 .client_id = cmd->client_id,
-                                 .state = cmd->state,
-                                 .since_ms = cmd->since_ms,
-                                 .before_ms = cmd->before_ms,
-                                 .limit = cmd->limit};
+    return (struct store_query){.endpoint = cmd->endpoint,
+                                .type = cmd->n_types ? cmd->types[0] : NULL,
+                                .resource_id = cmd->resource_id,
+                                .client_id = cmd->client_id,
+                                .state = cmd->state,
+                                .since_ms = cmd->since_ms,
+                                .before_ms = cmd->before_ms,
+                                .limit = cmd->limit};
 }
 
 struct store_actor cmd_actor(const struct cmd *cmd, struct cmd_who *who)
@@ -188,14 +188,13 @@ static int64_t sort_seqs(int64_t *seqs, int64_t n)
     return kept;
 }
 
-int64_t cmd_select(const struct cmd *cmd, struct store *s, const struct store_filter *f, int64_t **seqs,
-                   struct err *e)
+int64_t cmd_select(const struct cmd *cmd, struct store *s, const struct store_query *f, int64_t **seqs, struct err *e)
 {
     struct named all = {0};
     if (!cmd->operand)
-        return store_select(s, f, seqs, e);
+        return store_select(s, STORE_MATCHING, f, seqs, e);
     for (char *const *key = cmd->operands; *key; key++)
-        if (store_show(s, span_of(*key), add_seq, &all, e) != 0) {
+        if (store_find(s, span_of(*key), add_seq, &all, e) != 0) {
             free(all.seqs);
             return -1;
         }

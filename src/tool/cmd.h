@@ -103,7 +103,7 @@ int64_t cmd_parse_age(const char *text);
 const char *cmd_age(int64_t ms, char *out);
 
 /* Which events the command line asks for. */
-struct store_filter cmd_filter(const struct cmd *cmd);
+struct store_query cmd_query(const struct cmd *cmd);
 
 /* Who runs this command, for the history; borrowed from `who`, which is filled in. */
 struct cmd_who {
@@ -119,7 +119,7 @@ bool cmd_selects(const struct cmd *cmd);
  * filter asks for, the oldest first.
  * out:    how many, with *seqs to be freed; or -1 and *e, ERR_NOT_FOUND for an argument that is no event
  */
-int64_t cmd_select(const struct cmd *cmd, struct store *s, const struct store_filter *f, int64_t **seqs,
+int64_t cmd_select(const struct cmd *cmd, struct store *s, const struct store_query *f, int64_t **seqs,
                    struct err *e);
 
 /* Between two short transactions of a long change: leave the store to others for as long as the last one took. */

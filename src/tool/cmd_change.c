@@ -114,7 +114,7 @@ static int run(const struct cmd *cmd, const struct verb *verb, struct err *e)
     if (cmd->operand ? cmd_selects(cmd) : !cmd_selects(cmd))
         return err_set(e, ERR_USAGE, "name the events, or say which with options, as --state %s",
                        cmd_state_word(verb->standard));
-    struct store_filter f = cmd_filter(cmd);
+    struct store_query f = cmd_query(cmd);
     f.limit = INT64_MAX;
     f.state = cmd->ignored ? 3 : cmd->state >= 0 ? cmd->state : verb->standard;
     struct config *config = cmd_config_public(cmd, e);

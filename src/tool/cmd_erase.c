@@ -5,6 +5,7 @@
 #include "json_out.h"
 #include "person.h"
 #include "progress.h"
+#include "store/store_file.h"
 
 #include <stdlib.h>
 
@@ -122,13 +123,11 @@ static void print_one(void *ctx, const struct store_event *v)
 
 static int look(struct erase *x, const int64_t *seqs, int64_t n, struct err *e)
 {
-    const struct store_filter any = {.state = -1};
-    for (int64_t i = 0; i < n; i++) {
-        int64_t after = seqs[i] - 1;
-        if (store_walk(x->store, &any, &after, seqs[i], print_one, x, e) != 0)
-            return -1;
-    }
-    if (erase_quarantined(x, e) != 0)
+    struct store_query q = {.state = -1, .seqs = seqs, .n_seqs = n, .log_only = true};
+    int more = n > 0;
+    while (more > 0)
+        more = store_read(x->store, &q, print_one, x, e);
+    if (more < 0 || erase_quarantined(x, e) != 0)
         return -1;
     if (!x->cmd->json)
         printf("%lld events and %lld of quarantine chosen; nothing was changed\n", (long long)x->n[STORE_CHANGED],
@@ -164,12 +163,12 @@ static int scrub(struct store *s, struct err *e)
 /* Of a resource that was the client's, events that came since nothing names the client any more. */
 static int erase_resource(struct erase *x, const char *id, struct err *e)
 {
-    struct store_filter f = cmd_filter(x->cmd);
+    struct store_query f = cmd_query(x->cmd);
     int64_t *seqs = NULL;
     f.client_id = NULL;
     f.resource_id = id;
     f.limit = INT64_MAX;
-    int64_t n = store_select(x->store, &f, &seqs, e);
+    int64_t n = store_select(x->store, STORE_MATCHING, &f, &seqs, e);
     int result = n < 0 ? -1 : erase_events(x, seqs, n, e);
     free(seqs);
     return result;

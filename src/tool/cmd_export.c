@@ -54,44 +54,46 @@ static int write_out(struct export *x, struct err *e)
     return 0;
 }
 
-static int walk(struct export *x, const struct store_filter *f, int64_t after, int64_t to, struct err *e)
+static int read_all(struct export *x, struct store_query *q, struct err *e)
 {
-    while (after < to) {
-        if (store_walk(x->store, f, &after, to, add, x, e) != 0 || write_out(x, e) != 0)
+    int more = 1;
+    while (more > 0) {
+        more = store_read(x->store, q, add, x, e);
+        if (more < 0 || write_out(x, e) != 0)
             return -1;
-        progress_draw(&x->progress, after, NULL);
+        progress_draw(&x->progress, q->after, NULL);
     }
     return 0;
 }
 
 /* What was chosen by its number needs no more than the state and the type. */
-static int walk_chosen(struct export *x, const struct store_filter *f, const int64_t *seqs, int64_t n, struct err *e)
+static int read_chosen(struct export *x, struct store_query *q, const int64_t *seqs, int64_t n, struct err *e)
 {
-    struct store_filter rest = *f;
-    rest.client_id = rest.resource_id = NULL;
-    for (int64_t i = 0; i < n; i++)
-        if (walk(x, &rest, seqs[i] - 1, seqs[i], e) != 0)
-            return -1;
-    return 0;
+    q->client_id = q->resource_id = NULL;
+    q->seqs = seqs;
+    q->n_seqs = n;
+    return n == 0 ? 0 : read_all(x, q, e);
 }
 
 static int export_events(struct export *x, struct err *e)
 {
     const struct cmd *cmd = x->cmd;
-    struct store_filter f = cmd_filter(cmd);
-    int64_t *seqs = NULL, n = 0, last;
+    struct store_query q = cmd_query(cmd);
+    int64_t *seqs = NULL, n = 0;
     bool chosen = cmd->operand || cmd->client_id || cmd->resource_id;
-    if (store_newest(x->store, &last, e) != 0)
-        return -1;
+    q.log_only = true;
     if (!chosen) {
+        q.oldest_first = true;
+        if (store_newest(x->store, &q.to, e) != 0)
+            return -1;
         if (verify_open_keyless(&x->person.verifier, e) != 0)
             return -1;
         x->person.cmd = cmd;
-        x->progress = progress_begin(last);
-        return walk(x, &f, 0, last, e);
+        x->progress = progress_begin(q.to);
+        return q.to == 0 ? 0 : read_all(x, &q, e);
     }
     n = person_open(&x->person, cmd, x->store, false, &seqs, e);
-    int result = n < 0 ? -1 : walk_chosen(x, &f, seqs, n, e);
+    int result = n < 0 ? -1 : read_chosen(x, &q, seqs, n, e);
     free(seqs);
     return result;
 }

@@ -4,6 +4,7 @@
 #include "cmd.h"
 #include "event_row.h"
 #include "signals.h"
+#include "store/store_file.h"
 
 #include <poll.h>
 #include <unistd.h>
@@ -15,10 +16,9 @@ enum {
 
 struct follow {
     const struct config *config;
-    struct store_filter filter;
+    struct store_query query; /* `after` is the last event that was looked at */
     struct event_row row;
     struct store *store; /* NULL: not open */
-    int64_t after;       /* the number of the last event that was looked at */
     int64_t looked_ms;   /* and when */
     bool told;           /* that it cannot be opened */
 };
@@ -33,10 +33,10 @@ static int reopen(struct follow *f, struct err *e)
     int64_t newest;
     if (!f->store || store_newest(f->store, &newest, e) != 0)
         return -1;
-    if (newest < f->after) {
-        f->after = 0;
-        if (f->filter.since_ms < f->looked_ms - LATE_MS)
-            f->filter.since_ms = f->looked_ms - LATE_MS;
+    if (newest < f->query.after) {
+        f->query.after = 0;
+        if (f->query.since_ms < f->looked_ms - LATE_MS)
+            f->query.since_ms = f->looked_ms - LATE_MS;
     }
     f->told = false;
     return 0;
@@ -48,7 +48,7 @@ static int look(struct follow *f, struct err *e)
     f->row.now_ms = clock_time_ms();
     if ((!f->store || !store_in_place(f->store)) && reopen(f, e) != 0)
         return -1;
-    int more = store_follow(f->store, &f->filter, &f->after, event_row_print, &f->row, e);
+    int more = store_read(f->store, &f->query, event_row_print, &f->row, e);
     f->looked_ms = f->row.now_ms;
     return more;
 }
@@ -84,13 +84,14 @@ static int follow(struct follow *f, struct err *e)
 
 static int begin(struct follow *f, const struct cmd *cmd, struct err *e)
 {
-    f->filter = cmd_filter(cmd);
+    f->query = cmd_query(cmd);
+    f->query.oldest_first = true;
     f->row = (struct event_row){cmd->json, cmd->wide, cmd->now_ms, 0};
     f->looked_ms = cmd->now_ms;
     f->store = cmd_store(f->config, false, e);
     if (!f->store)
         return -1;
-    return cmd->since_ms ? 0 : store_newest(f->store, &f->after, e);
+    return cmd->since_ms ? 0 : store_newest(f->store, &f->query.after, e);
 }
 
 int cmd_follow(const struct cmd *cmd, struct err *e)

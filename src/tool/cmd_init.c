@@ -6,6 +6,7 @@
 #include "receiver/receiver.h"
 #include "store/beside.h"
 #include "store/maildir/maildir.h"
+#include "store/store_file.h"
 
 #include <errno.h>
 #include <grp.h>

@@ -10,8 +10,8 @@ int cmd_list(const struct cmd *cmd, struct err *e)
         return err_set(e, ERR_USAGE, "list takes one --type");
     struct config *c = cmd_config_public(cmd, e);
     struct store *s = c ? cmd_store(c, false, e) : NULL;
-    struct store_filter filter = cmd_filter(cmd);
-    int result = s ? store_list(s, &filter, event_row_print, &row, e) : -1;
+    struct store_query query = cmd_query(cmd);
+    int result = s ? store_read(s, &query, event_row_print, &row, e) : -1;
     if (result == 0 && row.rows == 0 && cmd->endpoint && !event_row_knows(c, cmd->endpoint))
         result = err_set(e, ERR_NOT_FOUND, "there is no endpoint %s, and no event of it", cmd->endpoint);
     else if (result == 0 && row.rows == 0 && !cmd->json)

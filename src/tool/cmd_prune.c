@@ -4,6 +4,7 @@
 #include "cmd.h"
 #include "json_out.h"
 #include "progress.h"
+#include "store/store_file.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -68,7 +69,8 @@ static int prune(const struct cmd *cmd, const struct config *c, struct store *s,
 {
     struct cmd_who who;
     struct store_actor by = cmd_actor(cmd, &who);
-    int64_t *seqs, emptied = 0, removed = 0, n = store_prunable(s, before_ms, &seqs, e);
+    struct store_query old = {.state = -1, .before_ms = before_ms};
+    int64_t *seqs, emptied = 0, removed = 0, n = store_select(s, STORE_PRUNABLE, &old, &seqs, e);
     if (n < 0)
         return -1;
     if (cmd->dry_run) {

@@ -91,7 +91,7 @@ int cmd_show(const struct cmd *cmd, struct err *e)
 {
     struct config *c = cmd_config_public(cmd, e);
     struct store *s = c ? cmd_store(c, false, e) : NULL;
-    int result = s ? store_show(s, span_of(cmd->operand), cmd->json ? print_json : print_text, NULL, e) : -1;
+    int result = s ? store_find(s, span_of(cmd->operand), cmd->json ? print_json : print_text, NULL, e) : -1;
     store_close(s);
     config_free(c);
     return result;

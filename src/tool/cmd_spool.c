@@ -6,7 +6,7 @@
 #include "json_out.h"
 #include "progress.h"
 #include "receiver/receiver.h"
-#include "store/store_keep.h"
+#include "store/store_file.h"
 
 #include <limits.h>
 #include <stdlib.h>

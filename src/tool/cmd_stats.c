@@ -237,7 +237,7 @@ static int by_name(const void *a, const void *b)
 
 static int read_all(struct cmd_stats *s, const struct config *c, struct err *e)
 {
-    struct store_filter filter = cmd_filter(s->cmd);
+    struct store_query filter = cmd_query(s->cmd);
     struct store *store = cmd_store(c, false, e);
     make_steps(s);
     int failed = !store || store_tally(store, &filter, true, take_tally, s, e) != 0 ||

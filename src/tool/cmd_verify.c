@@ -122,20 +122,19 @@ static void print_sum(const struct check *k)
 
 static int check_stored(struct check *k, struct store *s, struct err *e)
 {
-    const struct store_filter all = {.state = -1};
-    int64_t end, after = 0; /* what comes meanwhile is not waited for */
-    if (store_newest(s, &end, e) != 0)
+    struct store_query q = {.state = -1, .oldest_first = true, .log_only = true};
+    if (store_newest(s, &q.to, e) != 0) /* what comes meanwhile is not waited for */
         return -1;
-    int failed = 0;
-    struct progress progress = progress_begin(end);
-    while (!failed && after < end) {
-        failed = store_walk(s, &all, &after, end, check_one, k, e);
-        progress_draw(&progress, after, NULL);
+    int more = q.to > 0;
+    struct progress progress = progress_begin(q.to);
+    while (more > 0) {
+        more = store_read(s, &q, check_one, k, e);
+        progress_draw(&progress, q.after, NULL);
     }
     progress_end(&progress);
-    if (failed)
+    if (more < 0)
         return -1;
-    k->missing += end - k->last;
+    k->missing += q.to - k->last;
     print_sum(k);
     if (k->n[ALTERED])
         return err_set(

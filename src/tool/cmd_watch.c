@@ -7,7 +7,7 @@
 #include "receiver/refusals.h"
 #include "spool/spool.h"
 #include "store/beside.h"
-#include "store/store_keep.h"
+#include "store/store_file.h"
 
 #include <errno.h>
 #include <glob.h>
@@ -91,7 +91,7 @@ static void judge_lock(struct watch *w, struct store *s)
 static int read_store(struct watch *w, const struct config *c, struct err *e)
 {
     const struct cmd *cmd = w->cmd;
-    struct store_filter filter = {.endpoint = cmd->endpoint, .state = -1};
+    struct store_query filter = {.endpoint = cmd->endpoint, .state = -1};
     struct store *s = cmd_store(c, false, e);
     int failed = !s || store_ready(s, e) != 0 || store_tally(s, &filter, false, take_state, w, e) != 0 ||
                  store_counts(s, 0, take_count, w, e) != 0;

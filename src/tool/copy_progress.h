@@ -7,7 +7,7 @@
 
 #include "progress.h"
 #include "signals.h"
-#include "store/store_keep.h"
+#include "store/store_file.h"
 
 struct copy_progress {
     struct progress progress;

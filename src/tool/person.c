@@ -38,52 +38,65 @@ int person_add(struct person *p, const struct person *other)
 
 struct collect {
     struct person *person;
-    bool failed, named; /* the latest event names the client */
+    bool failed, links_last;
+    int64_t *order, n; /* n numbers have room in it: */
+    int64_t front;     /* so many at its front */
+    int64_t back;      /* and so many at its back, of events that name the client */
 };
 
-static void add_resource(void *ctx, const struct store_event *v)
+static void add_event(void *ctx, const struct store_event *v)
 {
     struct collect *c = ctx;
-    c->named = span_equal(v->client_id, span_of(c->person->cmd->client_id));
+    bool names = span_equal(v->client_id, span_of(c->person->cmd->client_id));
     if (v->resource_id.len && !knows(c->person, v->resource_id))
         c->failed |= add_id(c->person, v->resource_id) != 0;
+    if (c->links_last && names)
+        c->order[c->n - ++c->back] = v->seq;
+    else
+        c->order[c->front++] = v->seq;
+}
+
+/* Numbers in the order of c: at the back they stand from the end on. What is gone by now is left out. */
+static int64_t put_in_order(const struct collect *c, int64_t *seqs)
+{
+    memcpy(seqs, c->order, (size_t)c->front * sizeof *seqs);
+    for (int64_t i = 0; i < c->back; i++)
+        seqs[c->front + i] = c->order[c->n - 1 - i];
+    return c->front + c->back;
 }
 
 /* The ids by which bodies in quarantine are found: those of the command line, and of the events' resources. */
-static int collect_ids(struct person *p, struct store *s, bool links_last, int64_t *seqs, int64_t n, struct err *e)
+static int collect_ids(struct person *p, struct store *s, bool links_last, int64_t *seqs, int64_t *n, struct err *e)
 {
-    const struct store_filter any = {.state = -1};
     const char *const given[] = {p->cmd->client_id, p->cmd->resource_id};
-    struct collect c = {p, false, false};
-    int64_t *links = malloc((size_t)(n ? n : 1) * sizeof *links), n_links = 0, n_others = 0;
-    c.failed = !links;
+    struct collect c = {.person = p, .links_last = links_last, .n = *n};
+    struct store_query q = {.state = -1, .seqs = seqs, .n_seqs = *n, .log_only = true};
     for (int i = 0; i < 2; i++)
         c.failed |= given[i] && add_id(p, span_of(given[i])) != 0;
-    for (int64_t i = 0; i < n && p->cmd->client_id && !c.failed; i++) {
-        int64_t after = seqs[i] - 1;
-        if (store_walk(s, &any, &after, seqs[i], add_resource, &c, e) != 0) {
-            free(links);
-            return -1;
-        }
-        *(links_last && c.named ? &links[n_links++] : &seqs[n_others++]) = seqs[i];
-    }
-    if (n_links)
-        memcpy(seqs + n_others, links, (size_t)n_links * sizeof *links);
-    free(links);
-    return c.failed ? err_set(e, ERR_MEMORY, "choosing events: out of memory") : 0;
+    int more = *n > 0 && p->cmd->client_id && !c.failed;
+    if (more)
+        c.failed = !(c.order = malloc((size_t)*n * sizeof *c.order));
+    while (more > 0 && !c.failed)
+        more = store_read(s, &q, add_event, &c, e);
+    if (c.order && more == 0 && !c.failed)
+        *n = put_in_order(&c, seqs);
+    free(c.order);
+    if (c.failed)
+        return err_set(e, ERR_MEMORY, "choosing events: out of memory");
+    return more < 0 ? -1 : 0;
 }
 
 int64_t person_open(struct person *p, const struct cmd *cmd, struct store *s, bool links_last, int64_t **seqs,
                     struct err *e)
 {
-    struct store_filter f = cmd_filter(cmd);
+    struct store_query f = cmd_query(cmd);
     *p = (struct person){.cmd = cmd};
     *seqs = NULL;
     f.limit = INT64_MAX;
     if (verify_open_keyless(&p->verifier, e) != 0)
         return -1;
-    int64_t n = f.client_id ? store_person(s, &f, seqs, e) : cmd_select(cmd, s, &f, seqs, e);
-    if (n >= 0 && collect_ids(p, s, links_last, *seqs, n, e) == 0)
+    int64_t n = f.client_id ? store_select(s, STORE_OF_CLIENT, &f, seqs, e) : cmd_select(cmd, s, &f, seqs, e);
+    if (n >= 0 && collect_ids(p, s, links_last, *seqs, &n, e) == 0)
         return n;
     free(*seqs);
     *seqs = NULL;

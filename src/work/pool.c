@@ -2,6 +2,7 @@
  * pool: claims events and has them handed on, until it is told to stop. */
 #include "base/clock.h"
 #include "pool_impl.h"
+#include "store/store_file.h"
 
 #include <ctype.h>
 #include <stdarg.h>

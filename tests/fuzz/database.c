@@ -12,7 +12,7 @@
 #include "fuzz.h"
 #include "base/hex.h"
 #include "receiver/receive.h"
-#include "store/store_keep.h"
+#include "store/store_file.h"
 
 #include <sqlite3.h>
 
@@ -353,15 +353,14 @@ static void read_events(struct store *s, struct err *e)
     struct store_facts facts;
     int64_t newest = 0, after = 0;
     for (int state = -1; state < 4; state++) {
-        const struct store_filter f = {.state = state, .limit = 100},
-                                  one = {.state = state, .limit = 3, .endpoint = "live"};
-        say(store_list(s, &f, meet_event, NULL, e), e);
-        say(store_list(s, &one, meet_event, NULL, e), e);
+        struct store_query f = {.state = state, .limit = 100}, one = {.state = state, .limit = 3, .endpoint = "live"};
+        say(store_read(s, &f, meet_event, NULL, e), e);
+        say(store_read(s, &one, meet_event, NULL, e), e);
     }
-    const struct store_filter all = {.state = -1, .limit = 1000},
-                              timed = {.state = -1, .since_ms = 1, .before_ms = INT64_MAX};
+    const struct store_query all = {.state = -1, .limit = 1000},
+                             timed = {.state = -1, .since_ms = 1, .before_ms = INT64_MAX};
     for (size_t i = 0; i < BEFORE; i++)
-        say(store_show(s, span_of(i % 2 ? "waits" : "1"), meet_event, NULL, e), e);
+        say(store_find(s, span_of(i % 2 ? "waits" : "1"), meet_event, NULL, e), e);
     say(store_read_facts(s, NOW_MS, &facts, e), e);
     say(store_counts(s, 0, meet_count, NULL, e), e);
     say(store_ignored(s, 0, meet_count, NULL, e), e);
@@ -370,16 +369,12 @@ static void read_events(struct store *s, struct err *e)
     say(store_quarantine(s, 0, NULL, meet_row, NULL, e), e);
     say(store_history(s, 0, 0, 0, 1000, meet_past, NULL, e), e);
     say(store_ready(s, e), e);
-    int rounds = 0;
-    while (say(store_follow(s, &all, &after, meet_event, NULL, e), e) > 0)
-        FUZZ_CHECK(++rounds < ROUNDS);
     bool known = say(store_newest(s, &newest, e), e) == 0;
-    for (after = 0, rounds = 0; known && after < newest; rounds++) {
-        FUZZ_CHECK(rounds < ROUNDS);
-        if (newest - after > 100000) /* numbers that nothing has are walked over 20000 at a time */
-            after = newest - 100000;
-        if (say(store_walk(s, &all, &after, newest, meet_event, NULL, e), e) != 0)
-            break;
+    int rounds = 0;
+    for (int log_only = 0; known && log_only < 2; log_only++) {
+        struct store_query q = {.state = -1, .oldest_first = true, .to = newest, .log_only = log_only};
+        for (rounds = 0; say(store_read(s, &q, meet_event, NULL, e), e) > 0; rounds++)
+            FUZZ_CHECK(rounds < ROUNDS);
     }
     for (after = INT64_MIN, rounds = 0; after != INT64_MAX; rounds++) {
         FUZZ_CHECK(rounds < ROUNDS);
@@ -404,19 +399,20 @@ static void work(struct store *s, struct err *e)
 static void choose_and_change(struct store *s, struct err *e)
 {
     static const struct store_actor by = {"fuzz", NULL, "here", NULL};
-    const struct store_filter all = {.state = -1, .limit = 1000}, person = {.state = -1, .client_id = "c1"};
+    const struct store_query all = {.state = -1, .limit = 1000}, person = {.state = -1, .client_id = "c1"},
+                             old = {.state = -1, .before_ms = INT64_MAX / 2};
     int64_t *seqs = NULL, n;
     for (int what = STORE_REQUEUE; what <= STORE_CHANGE_DEAD; what++) {
-        n = say(store_select(s, &all, &seqs, e), e);
+        n = say(store_select(s, STORE_MATCHING, &all, &seqs, e), e);
         if (n > 0)
             say(store_change(s, (enum store_change)what, seqs, n, &by, NOW_MS, meet_changed, NULL, e), e);
         free(n >= 0 ? seqs : NULL);
     }
-    n = say(store_prunable(s, INT64_MAX / 2, &seqs, e), e);
+    n = say(store_select(s, STORE_PRUNABLE, &old, &seqs, e), e);
     if (n > 0)
         say(store_erase(s, STORE_PRUNE, seqs, n, &by, NOW_MS, meet_changed, NULL, e), e);
     free(n >= 0 ? seqs : NULL);
-    n = say(store_person(s, &person, &seqs, e), e);
+    n = say(store_select(s, STORE_OF_CLIENT, &person, &seqs, e), e);
     if (n > 0)
         say(store_erase(s, STORE_ERASE, seqs, n, &by, NOW_MS, meet_changed, NULL, e), e);
     free(n >= 0 ? seqs : NULL);

@@ -2,7 +2,7 @@
  * spool: what is written is what is read, names sort by arrival, and nothing foreign or torn is taken for an event. */
 #include "base/hex.h"
 #include "spool/spool.h"
-#include "store/store_keep.h"
+#include "store/store_file.h"
 #include "unit.h"
 
 #include <sqlite3.h>

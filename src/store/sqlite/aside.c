@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 /* Was this very delivery recorded before, and its file left in the spool by a crash? */
-static int find_spooled(struct store *s, const struct record *r, const struct name *name, bool *found, struct err *e)
+static int find_spooled(struct db *s, const struct record *r, const struct name *name, bool *found, struct err *e)
 {
     *found = false;
     sqlite3_stmt *q = r->spooled_ms ? sqlite_prepare(s, SQL_QUARANTINE_SPOOLED, e) : NULL;
@@ -21,7 +21,7 @@ static int find_spooled(struct store *s, const struct record *r, const struct na
 }
 
 /* The same delivery again only counts. */
-static int count_again(struct store *s, const struct record *r, const struct name *name, int64_t last_ms, bool *found,
+static int count_again(struct db *s, const struct record *r, const struct name *name, int64_t last_ms, bool *found,
                        struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, SQL_QUARANTINE_AGAIN, e);
@@ -39,7 +39,7 @@ static int count_again(struct store *s, const struct record *r, const struct nam
 
 /* What has the signature of a delivery and another body, or a number that nobody is told of, is not what was put aside: the
  * delivery takes its place. */
-static int remove_forged(struct store *s, const struct record *r, const struct name *name, struct err *e)
+static int remove_forged(struct db *s, const struct record *r, const struct name *name, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, SQL_QUARANTINE_FORGED, e);
     if (!q)
@@ -49,7 +49,7 @@ static int remove_forged(struct store *s, const struct record *r, const struct n
     return sqlite_run(q) == SQLITE_OK ? 0 : sqlite_error(s, "writing quarantine", e);
 }
 
-static int insert(struct store *s, struct record *r, const char *reason, const struct name *name, int64_t now_ms,
+static int insert(struct db *s, struct record *r, const char *reason, const struct name *name, int64_t now_ms,
                   int64_t last_ms, struct err *e)
 {
     int64_t id;
@@ -70,7 +70,7 @@ static int insert(struct store *s, struct record *r, const char *reason, const s
     return sqlite_made(s, "a row of quarantine has a number", &id, e);
 }
 
-int sqlite_put_aside(struct store *s, struct record *r, const char *reason, const struct name *name, int64_t now_ms,
+int sqlite_put_aside(struct db *s, struct record *r, const char *reason, const struct name *name, int64_t now_ms,
                      struct err *e)
 {
     bool found;

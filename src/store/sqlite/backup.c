@@ -21,7 +21,7 @@
 enum { TRIES = 5, PAUSE_MS = 1000, LOCK_MS = 500 };
 
 struct backup {
-    struct store *s;
+    struct db *s;
     const struct store_teller *teller;
     int64_t now_ms, last;
     struct sqlite_names names;
@@ -33,7 +33,7 @@ struct backup {
 /* With the endpoint's lock nobody who keeps the rules moves a name within cur/; a worker has it for a moment only. */
 static int list_endpoint(struct backup *b, const char *endpoint, struct err *e)
 {
-    struct store *s = b->s;
+    struct db *s = b->s;
     struct lock lock;
     int wait_ms = s->wait_ms;
     s->wait_ms = LOCK_MS;
@@ -64,7 +64,7 @@ static int list_files(struct backup *b, struct err *e)
 
 static int begin(struct backup *b, struct err *e)
 {
-    struct store *s = b->s;
+    struct db *s = b->s;
     if (sqlite_do(s, SQL_SNAPSHOT, "beginning to read", e) != 0)
         return -1;
     return sqlite_last(s, &b->last, e) != 0 || (s->directory && list_files(b, e) != 0) ? -1 : 0;
@@ -170,9 +170,10 @@ static int make(struct backup *b, const char *path, struct store_backup *made, s
     return failed ? -1 : 0;
 }
 
-int sqlite_backup(struct store *s, const char *path, const struct store_teller *t, int64_t now_ms,
+int sqlite_backup(struct store *store, const char *path, const struct store_teller *t, int64_t now_ms,
                   struct store_backup *made, struct err *e)
 {
+    struct db *s = db_of(store);
     struct backup b = {.s = s, .teller = t, .now_ms = now_ms, .copy = {.fd = -1}};
     int failed = make(&b, path, made, e);
     sqlite_copy_end(&b.copy, !failed);

@@ -19,14 +19,14 @@ static const struct rule {
 
 /* ---- the transaction, and its history ---- */
 
-int sqlite_has_history(struct store *s, struct err *e)
+int sqlite_has_history(struct db *s, struct err *e)
 {
     if (sqlite_prepare(s, SQL_HISTORY, NULL))
         return 0;
     return err_set(e, ERR_SCHEMA, "%s has no table history; run complycube-inbox migrate", s->path);
 }
 
-int sqlite_begin(struct store *s, struct err *e)
+int sqlite_begin(struct db *s, struct err *e)
 {
     sqlite3_stmt *begin = sqlite_prepare(s, SQL_BEGIN, e);
     if (!begin || sqlite_has_history(s, e) != 0 || sqlite_lock(s, e) != 0)
@@ -40,7 +40,7 @@ int sqlite_begin(struct store *s, struct err *e)
     return -1;
 }
 
-int sqlite_commit(struct store *s, bool failed, struct err *e)
+int sqlite_commit(struct db *s, bool failed, struct err *e)
 {
     sqlite3_stmt *commit = failed ? NULL : sqlite_prepare(s, SQL_COMMIT, e);
     if (!failed && (!commit || sqlite_run(commit) != SQLITE_OK)) {
@@ -55,15 +55,15 @@ int sqlite_commit(struct store *s, bool failed, struct err *e)
     return failed ? -1 : 0;
 }
 
-int sqlite_end(struct store *s, bool failed, struct err *e)
+int sqlite_end(struct db *s, bool failed, struct err *e)
 {
     failed = sqlite_commit(s, failed, e) != 0;
     lock_release(&s->lock);
     return failed ? -1 : 0;
 }
 
-int sqlite_history(struct store *s, const struct sqlite_note *note, const struct store_actor *by, int64_t now_ms,
-                   struct err *e)
+int sqlite_add_history(struct db *s, const struct sqlite_note *note, const struct store_actor *by, int64_t now_ms,
+                       struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, SQL_HISTORY, e);
     if (!q)
@@ -86,7 +86,7 @@ int sqlite_history(struct store *s, const struct sqlite_note *note, const struct
 
 /* ---- one event ---- */
 
-int sqlite_change_run(struct store *s, enum store_sql which, int64_t seq, int64_t now_ms, struct err *e)
+int sqlite_change_run(struct db *s, enum store_sql which, int64_t seq, int64_t now_ms, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, which, e);
     if (!q)
@@ -97,7 +97,7 @@ int sqlite_change_run(struct store *s, enum store_sql which, int64_t seq, int64_
     return sqlite_run(q) == SQLITE_OK ? 0 : sqlite_error(s, "changing an event", e);
 }
 
-int sqlite_change_make_row(struct store *s, int64_t endpoint, int64_t seq, int64_t now_ms, struct err *e)
+int sqlite_change_make_row(struct db *s, int64_t endpoint, int64_t seq, int64_t now_ms, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, SQL_INBOX, e);
     if (!q)
@@ -134,7 +134,7 @@ static int change_one(struct sqlite_change *c, sqlite3_stmt *q, int64_t seq, str
              sqlite_change_run(c->s, rule->sql, seq, c->now_ms, e) != 0)
         result = -1;
     struct sqlite_note note = {.action = rule->action, .seq = seq, .from = v.state, .to = v.to};
-    return result == STORE_CHANGED && sqlite_history(c->s, &note, c->by, c->now_ms, e) != 0 ? -1 : result;
+    return result == STORE_CHANGED && sqlite_add_history(c->s, &note, c->by, c->now_ms, e) != 0 ? -1 : result;
 }
 
 static int find_and_change(struct sqlite_change *c, int64_t seq, struct err *e)
@@ -167,10 +167,11 @@ static int64_t change_all(struct sqlite_change *c, const int64_t *seqs, int64_t 
     return done;
 }
 
-int64_t sqlite_change(struct store *s, enum store_change what, const int64_t *seqs, int64_t n,
+int64_t sqlite_change(struct store *store, enum store_change what, const int64_t *seqs, int64_t n,
                       const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx,
                       struct err *e)
 {
+    struct db *s = db_of(store);
     signed char results[ROWS_MAX];
     struct sqlite_change c = {.s = s, .what = what, .by = by, .now_ms = now_ms};
     if (sqlite_begin(s, e) != 0)

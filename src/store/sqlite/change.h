@@ -9,7 +9,7 @@
 
 /* One call of store_change. */
 struct sqlite_change {
-    struct store *s;
+    struct db *s;
     enum store_change what;
     const struct store_actor *by;
     int64_t now_ms;
@@ -29,10 +29,10 @@ struct sqlite_standing {
 };
 
 /* Run one statement of an event's number and, where it wants it, the time. */
-int sqlite_change_run(struct store *s, enum store_sql which, int64_t seq, int64_t now_ms, struct err *e);
+int sqlite_change_run(struct db *s, enum store_sql which, int64_t seq, int64_t now_ms, struct err *e);
 
 /* Make a row of inbox for an event that has none, since it was recorded when the inbox was files. */
-int sqlite_change_make_row(struct store *s, int64_t endpoint, int64_t seq, int64_t now_ms, struct err *e);
+int sqlite_change_make_row(struct db *s, int64_t endpoint, int64_t seq, int64_t now_ms, struct err *e);
 
 /* ---- the directory form: inbox_files_change.c ---- */
 

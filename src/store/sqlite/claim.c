@@ -10,7 +10,7 @@
 
 enum { BACKOFF_MAX_MS = 6 * 3600 * 1000, TOKEN = 16 /* bytes */ };
 
-int sqlite_lock(struct store *s, struct err *e)
+int sqlite_lock(struct db *s, struct err *e)
 {
     int left_ms = lock_take(&s->lock, s->wait_ms, e);
     if (left_ms < 0)
@@ -22,22 +22,25 @@ int sqlite_lock(struct store *s, struct err *e)
     return err_set(e, ERR_BUSY, "%s was moved away a moment ago", s->path);
 }
 
-int sqlite_hold(struct store *s, int wait_ms, struct err *e)
+int sqlite_hold(struct store *store, int wait_ms, struct err *e)
 {
+    struct db *s = db_of(store);
     s->held_ms = lock_take(&s->lock, s->hurried && wait_ms > STORE_HURRY_MS ? STORE_HURRY_MS : wait_ms, e);
     s->held = s->held_ms >= 0;
     s->hurried = !s->held && e->code == ERR_BUSY;
     return s->held ? 0 : -1;
 }
 
-void sqlite_release(struct store *s)
+void sqlite_release(struct store *store)
 {
+    struct db *s = db_of(store);
     s->held = false;
     lock_release(&s->lock);
 }
 
-int sqlite_try(struct store *s, int wait_ms, struct err *e)
+int sqlite_try(struct store *store, int wait_ms, struct err *e)
 {
+    struct db *s = db_of(store);
     int left_ms = lock_take(&s->lock, wait_ms, e);
     if (left_ms < 0)
         return -1;
@@ -59,7 +62,7 @@ static int refuse_endpoint(const char *wanted, const char *names, struct err *e)
                   : err_set(e, ERR_NOT_FOUND, "there are several endpoints: %s; name one with --endpoint", names);
 }
 
-int sqlite_endpoint(struct store *s, const char *wanted, int64_t *id, char *name, struct err *e)
+int sqlite_endpoint(struct db *s, const char *wanted, int64_t *id, char *name, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, SQL_ENDPOINTS, e);
     if (!q)
@@ -124,7 +127,7 @@ struct claim {
     void *ctx;
 };
 
-static int is_waiting(struct store *s, const struct claim *c, struct err *e)
+static int is_waiting(struct db *s, const struct claim *c, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, SQL_WAITING, e);
     if (!q)
@@ -136,7 +139,7 @@ static int is_waiting(struct store *s, const struct claim *c, struct err *e)
 }
 
 /* Stamp up to n rows with the token: how many were changed. */
-static int stamp(struct store *s, struct claim *c, int n, struct err *e)
+static int stamp(struct db *s, struct claim *c, int n, struct err *e)
 {
     uint8_t token[TOKEN];
     sqlite3_stmt *q = sqlite_prepare(s, SQL_CLAIM, e);
@@ -170,7 +173,7 @@ static void give_out(void *ctx, const struct store_event *v)
     c->each(c->ctx, &lease, v);
 }
 
-static int read_claimed(struct store *s, struct claim *c, struct err *e)
+static int read_claimed(struct db *s, struct claim *c, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, SQL_CLAIMED, e);
     if (!q)
@@ -182,7 +185,7 @@ static int read_claimed(struct store *s, struct claim *c, struct err *e)
 }
 
 /* What is changed and not read is dead or superseded: there may be more behind it. */
-static int claim(struct store *s, struct claim *c, int n, struct err *e)
+static int claim(struct db *s, struct claim *c, int n, struct err *e)
 {
     int read = 0, changed = is_waiting(s, c, e);
     while (changed > 0 && read == 0) {
@@ -192,9 +195,10 @@ static int claim(struct store *s, struct claim *c, int n, struct err *e)
     return changed < 0 ? -1 : read;
 }
 
-int sqlite_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each, void *ctx,
-                 struct err *e)
+int sqlite_claim(struct store *store, const struct store_want *w, int n, int64_t now_ms, store_claimed *each,
+                 void *ctx, struct err *e)
 {
+    struct db *s = db_of(store);
     if (s->directory)
         return sqlite_files_claim(s, w, n, now_ms, each, ctx, e);
     struct claim c = {.want = w, .now_ms = now_ms, .each = each, .ctx = ctx};
@@ -209,7 +213,7 @@ int sqlite_claim(struct store *s, const struct store_want *w, int n, int64_t now
 
 /* ---- settling ---- */
 
-static int run_settle(struct store *s, sqlite3_stmt *q, struct store_lease *lease, int64_t until_ms, struct err *e)
+static int run_settle(struct db *s, sqlite3_stmt *q, struct store_lease *lease, int64_t until_ms, struct err *e)
 {
     sqlite3_bind_int64(q, 1, lease->seq);
     sqlite3_bind_text(q, 2, lease->key, -1, SQLITE_STATIC);
@@ -223,9 +227,10 @@ static int run_settle(struct store *s, sqlite3_stmt *q, struct store_lease *leas
     return changed;
 }
 
-int sqlite_settle(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
+int sqlite_settle(struct store *store, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
                   int64_t now_ms, struct err *e)
 {
+    struct db *s = db_of(store);
     static const enum store_sql statements[] = {SQL_ACK, SQL_NACK, SQL_RELEASE, SQL_EXTEND};
     struct maildir_setting setting;
     if (s->directory)

@@ -23,9 +23,9 @@ enum {
 
 /* ---- a database by itself ---- */
 
-int sqlite_lone_open(struct store **out, const char *path, struct err *e)
+int sqlite_lone_open(struct db **out, const char *path, struct err *e)
 {
-    struct store *s = calloc(1, sizeof *s);
+    struct db *s = calloc(1, sizeof *s);
     if (!s)
         return err_set(e, ERR_MEMORY, "opening %s: out of memory", path);
     s->lock.fd = -1;
@@ -41,7 +41,7 @@ int sqlite_lone_open(struct store **out, const char *path, struct err *e)
     return 0;
 }
 
-void sqlite_lone_close(struct store *s)
+void sqlite_lone_close(struct db *s)
 {
     if (!s)
         return;
@@ -51,7 +51,7 @@ void sqlite_lone_close(struct store *s)
     free(s);
 }
 
-int sqlite_number(struct store *s, enum store_sql which, int64_t *value, struct err *e)
+int sqlite_number(struct db *s, enum store_sql which, int64_t *value, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, which, e);
     if (!q)
@@ -61,7 +61,7 @@ int sqlite_number(struct store *s, enum store_sql which, int64_t *value, struct 
     return sqlite3_reset(q) == SQLITE_OK && found ? 0 : sqlite_error(s, "reading it", e);
 }
 
-int sqlite_do(struct store *s, enum store_sql which, const char *doing, struct err *e)
+int sqlite_do(struct db *s, enum store_sql which, const char *doing, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, which, e);
     if (!q)
@@ -126,7 +126,7 @@ int sqlite_copy_flush(struct sqlite_copy *c, struct err *e)
 
 /* ---- filling it ---- */
 
-static sqlite3_file *file_of(struct store *s)
+static sqlite3_file *file_of(struct db *s)
 {
     sqlite3_file *file = NULL;
     return sqlite3_file_control(s->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK && file->pMethods
@@ -134,7 +134,7 @@ static sqlite3_file *file_of(struct store *s)
                : NULL;
 }
 
-void sqlite_copy_ready(struct sqlite_copy *c, struct store *from)
+void sqlite_copy_ready(struct sqlite_copy *c, struct db *from)
 {
     sqlite3_file *file = file_of(from);
     sqlite3_int64 size = 0;
@@ -159,7 +159,7 @@ static int stopped(const struct sqlite_copy *c, struct err *e)
 }
 
 /* Does a writer of another process wait for the readers of this file, or will it soon? */
-static bool is_waited_for(struct store *s)
+static bool is_waited_for(struct db *s)
 {
     int reserved = 0;
     sqlite3_file *file = file_of(s);
@@ -167,7 +167,7 @@ static bool is_waited_for(struct store *s)
 }
 
 /* For how long has one waited? Without a write-ahead log nobody commits while we read. */
-static int64_t waited_ms(struct store *from, int64_t *since_ms)
+static int64_t waited_ms(struct db *from, int64_t *since_ms)
 {
     int64_t now_ms = clock_ms();
     if (!is_waited_for(from))
@@ -178,7 +178,7 @@ static int64_t waited_ms(struct store *from, int64_t *since_ms)
 }
 
 /* source: sqlite.org/c3ref/backup_finish.html: steps do not begin anew while the source's own read transaction is open */
-static int copy_pages(struct sqlite_copy *c, struct store *from, struct store *to, const struct store_teller *t,
+static int copy_pages(struct sqlite_copy *c, struct db *from, struct db *to, const struct store_teller *t,
                       struct err *e)
 {
     int64_t page = 0;
@@ -205,7 +205,7 @@ static int copy_pages(struct sqlite_copy *c, struct store *from, struct store *t
  * Without a write-ahead log the file itself is the snapshot while it is read, and others wait: so its bytes are copied,
  * several times as fast as page by page.
  */
-static int copy_bytes(struct sqlite_copy *c, struct store *from, const struct store_teller *t, char *bytes,
+static int copy_bytes(struct sqlite_copy *c, struct db *from, const struct store_teller *t, char *bytes,
                       struct err *e)
 {
     sqlite3_file *file = file_of(from);
@@ -250,7 +250,7 @@ static int open_copy(struct sqlite_copy *c, struct err *e)
     return 0;
 }
 
-int sqlite_copy_fill(struct sqlite_copy *c, struct store *from, const struct store_teller *t, struct err *e)
+int sqlite_copy_fill(struct sqlite_copy *c, struct db *from, const struct store_teller *t, struct err *e)
 {
     bool holds_up = from->lock.fd >= 0 && !from->log_ino;
     char *bytes = holds_up ? malloc(PIECE) : NULL;

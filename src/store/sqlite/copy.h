@@ -7,26 +7,26 @@
 #define COPY_H
 
 #include "db.h"
-#include "store/store_keep.h"
+#include "store/backend.h"
 
 /* A file of a copy: the zero value with fd -1 is empty. */
 struct sqlite_copy {
     char path[PATH_MAX];
     int fd;
     const char *about; /* what messages call it: of which it is a copy */
-    struct store *db;  /* open on it, without flushes and without a writers' lock; or NULL */
+    struct db *db;     /* open on it, without flushes and without a writers' lock; or NULL */
 };
 
 /* How long a copy may keep another process from committing, in ms: that gives up after 4000. */
 enum { STORE_HOLD_MS = 2500 };
 
 /* Open a database by itself, with no lock beside it: to be closed by sqlite_lone_close; NULL is legal there. */
-int sqlite_lone_open(struct store **s, const char *path, struct err *e);
-void sqlite_lone_close(struct store *s);
+int sqlite_lone_open(struct db **s, const char *path, struct err *e);
+void sqlite_lone_close(struct db *s);
 
 /* One number of a statement without values; run one that gives none. */
-int sqlite_number(struct store *s, enum store_sql which, int64_t *value, struct err *e);
-int sqlite_do(struct store *s, enum store_sql which, const char *doing, struct err *e);
+int sqlite_number(struct db *s, enum store_sql which, int64_t *value, struct err *e);
+int sqlite_do(struct db *s, enum store_sql which, const char *doing, struct err *e);
 
 /*
  * Make the file, empty, with this mode and group. What is there already is another's: ERR_USAGE.
@@ -36,13 +36,13 @@ int sqlite_copy_make(struct sqlite_copy *c, const char *about, const char *path,
                      int64_t need, struct err *e);
 
 /* Before a copy that keeps others waiting: its space is taken, and the database in memory. */
-void sqlite_copy_ready(struct sqlite_copy *c, struct store *from);
+void sqlite_copy_ready(struct sqlite_copy *c, struct db *from);
 
 /*
  * Copy a database into it, whose snapshot is the read transaction that is open, and open the copy.
  * out: 0; 1: another process waits to commit for too long: end the transaction and try again; or -1 and *e
  */
-int sqlite_copy_fill(struct sqlite_copy *c, struct store *from, const struct store_teller *t, struct err *e);
+int sqlite_copy_fill(struct sqlite_copy *c, struct db *from, const struct store_teller *t, struct err *e);
 
 /* Is it sound, and what does it hold? */
 int sqlite_copy_check(struct sqlite_copy *c, const struct store_teller *t, struct store_backup *holds, struct err *e);

@@ -13,7 +13,7 @@ enum { ROWS_MAX = 500, BYTES_MAX = 4 << 20, FLUSH_TRIES = 40, FLUSH_WAIT_MS = 10
 enum { WAITING = 0, DONE = 1, DEAD = 2, IGNORED = 3 };
 
 struct erase {
-    struct store *s;
+    struct db *s;
     enum store_erase how;
     const struct store_actor *by;
     int64_t now_ms, bytes;
@@ -77,7 +77,7 @@ static int erase_one(struct erase *x, sqlite3_stmt *q, int64_t seq, struct err *
     struct sqlite_note note = {.action = "erase", .seq = seq, .from = state, .to = to};
     if (to == state)
         note.from = note.to = -1;
-    if (x->how == STORE_ERASE && sqlite_history(x->s, &note, x->by, x->now_ms, e) != 0)
+    if (x->how == STORE_ERASE && sqlite_add_history(x->s, &note, x->by, x->now_ms, e) != 0)
         return -1;
     return STORE_CHANGED;
 }
@@ -115,9 +115,10 @@ static int64_t erase_all(struct erase *x, const int64_t *seqs, int64_t n, signed
     return done;
 }
 
-int64_t sqlite_erase(struct store *s, enum store_erase how, const int64_t *seqs, int64_t n,
+int64_t sqlite_erase(struct store *store, enum store_erase how, const int64_t *seqs, int64_t n,
                      const struct store_actor *by, int64_t now_ms, store_each_changed *each, void *ctx, struct err *e)
 {
+    struct db *s = db_of(store);
     signed char results[ROWS_MAX];
     struct erase x = {.s = s, .how = how, .by = by, .now_ms = now_ms};
     if (sqlite_begin(s, e) != 0)
@@ -134,7 +135,7 @@ int64_t sqlite_erase(struct store *s, enum store_erase how, const int64_t *seqs,
 
 /* ---- quarantine ---- */
 
-static int empty_row(struct store *s, int64_t id, const struct store_actor *by, int64_t now_ms, struct err *e)
+static int empty_row(struct db *s, int64_t id, const struct store_actor *by, int64_t now_ms, struct err *e)
 {
     char detail[64];
     if (sqlite_change_run(s, SQL_QUARANTINE_EMPTY, id, now_ms, e) != 0)
@@ -143,12 +144,13 @@ static int empty_row(struct store *s, int64_t id, const struct store_actor *by, 
         return 0;
     snprintf(detail, sizeof detail, "quarantine: number %lld", (long long)id);
     struct sqlite_note note = {.action = "erase", .from = -1, .to = -1, .detail = detail};
-    return sqlite_history(s, &note, by, now_ms, e);
+    return sqlite_add_history(s, &note, by, now_ms, e);
 }
 
-int64_t sqlite_erase_quarantined(struct store *s, const int64_t *ids, int64_t n, const struct store_actor *by,
+int64_t sqlite_erase_quarantined(struct store *store, const int64_t *ids, int64_t n, const struct store_actor *by,
                                  int64_t now_ms, struct err *e)
 {
+    struct db *s = db_of(store);
     int64_t done = 0;
     int failed = 0;
     if (sqlite_begin(s, e) != 0)
@@ -160,7 +162,7 @@ int64_t sqlite_erase_quarantined(struct store *s, const int64_t *ids, int64_t n,
 
 /* ---- the log of the database ---- */
 
-static int flush_once(struct store *s, struct err *e)
+static int flush_once(struct db *s, struct err *e)
 {
     if (sqlite_is_consumer(s, e) || sqlite_lock(s, e) != 0)
         return -1;
@@ -173,8 +175,9 @@ static int flush_once(struct store *s, struct err *e)
     return rc == SQLITE_OK ? 0 : -1;
 }
 
-int sqlite_flush(struct store *s, struct err *e)
+int sqlite_flush(struct store *store, struct err *e)
 {
+    struct db *s = db_of(store);
     struct err why = {0};
     const struct timespec pause = {0, 2L * FLUSH_WAIT_MS * 1000000};
     for (int i = 0; i < FLUSH_TRIES; i++) {
@@ -209,7 +212,7 @@ static int add(struct numbers *all, int64_t seq, struct err *e)
 }
 
 /* Does an older event of its resource stay? Of the directory form, where the files tell. */
-static int is_behind(struct store *s, const struct sqlite_held *held, int64_t seq, struct err *e)
+static int is_behind(struct db *s, const struct sqlite_held *held, int64_t seq, struct err *e)
 {
     bool found = false;
     sqlite3_stmt *q = sqlite_prepare(s, SQL_OLDER, e);
@@ -221,7 +224,7 @@ static int is_behind(struct store *s, const struct sqlite_held *held, int64_t se
     return found ? (sqlite3_reset(q), 1) : (sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, "reading events", e));
 }
 
-static int choose(struct store *s, enum store_sql which, int64_t before_ms, const struct sqlite_held *held,
+static int choose(struct db *s, enum store_sql which, int64_t before_ms, const struct sqlite_held *held,
                   struct numbers *all, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, which, e);
@@ -248,7 +251,7 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-int64_t sqlite_prunable(struct store *s, int64_t before_ms, int64_t **seqs, struct err *e)
+int64_t sqlite_prunable(struct db *s, int64_t before_ms, int64_t **seqs, struct err *e)
 {
     struct numbers all = {0};
     struct sqlite_held *held = NULL;
@@ -267,7 +270,7 @@ int64_t sqlite_prunable(struct store *s, int64_t before_ms, int64_t **seqs, stru
     return all.n;
 }
 
-int64_t sqlite_person(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e)
+int64_t sqlite_of_client(struct db *s, const struct store_query *f, int64_t **seqs, struct err *e)
 {
     struct numbers all = {0};
     int failed = 0;
@@ -291,11 +294,12 @@ int64_t sqlite_person(struct store *s, const struct store_filter *f, int64_t **s
     return failed ? -1 : all.n;
 }
 
-int sqlite_note(struct store *s, const char *action, int64_t n, const char *detail, const struct store_actor *by,
+int sqlite_note(struct store *store, const char *action, int64_t n, const char *detail, const struct store_actor *by,
                 int64_t now_ms, struct err *e)
 {
+    struct db *s = db_of(store);
     struct sqlite_note note = {.action = action, .n = n, .from = -1, .to = -1, .detail = detail};
     if (sqlite_begin(s, e) != 0)
         return -1;
-    return sqlite_end(s, sqlite_history(s, &note, by, now_ms, e) != 0, e);
+    return sqlite_end(s, sqlite_add_history(s, &note, by, now_ms, e) != 0, e);
 }

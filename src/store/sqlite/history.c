@@ -2,9 +2,10 @@
  * history: reading what was changed by hand. */
 #include "number.h"
 
-int sqlite_read_history(struct store *s, int64_t seq, int64_t since_ms, int64_t before_ms, int64_t limit,
-                        store_each_past *each, void *ctx, struct err *e)
+int sqlite_history(struct store *store, int64_t seq, int64_t since_ms, int64_t before_ms, int64_t limit,
+                   store_each_past *each, void *ctx, struct err *e)
 {
+    struct db *s = db_of(store);
     sqlite3_stmt *q = sqlite_has_history(s, e) == 0 ? sqlite_prepare(s, SQL_READ_HISTORY, e) : NULL;
     if (!q)
         return -1;

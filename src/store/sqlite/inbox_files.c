@@ -8,7 +8,7 @@
 
 int sqlite_files_is_logged(void *ctx, const char *endpoint, const struct maildir_name *name, struct err *e)
 {
-    struct store *s = ctx;
+    struct db *s = ctx;
     sqlite3_stmt *q = sqlite_prepare(s, SQL_LOGGED, e);
     if (!q)
         return -1;
@@ -19,7 +19,7 @@ int sqlite_files_is_logged(void *ctx, const char *endpoint, const struct maildir
     return sqlite3_reset(q) == SQLITE_OK ? found : sqlite_error(s, "looking for an event", e);
 }
 
-void sqlite_sweep(struct store *s) { maildir_sweep(s->directory, sqlite_files_is_logged, s); }
+void sqlite_sweep(struct db *s) { maildir_sweep(s->directory, sqlite_files_is_logged, s); }
 
 /* ---- lists of names ---- */
 
@@ -55,7 +55,7 @@ static int by_seq(const void *a, const void *b)
     return (d > 0) - (d < 0);
 }
 
-int sqlite_files_names(struct store *s, const char *endpoint, bool dead, struct sqlite_names *all, struct err *e)
+int sqlite_files_names(struct db *s, const char *endpoint, bool dead, struct sqlite_names *all, struct err *e)
 {
     static const char *const folders[] = {"new", "cur", "dead", "tmp"}; /* tmp: on its way */
     for (int i = 0; i < (dead ? 4 : 2); i++) {
@@ -86,7 +86,7 @@ const struct sqlite_named *sqlite_files_find(const struct sqlite_names *names, s
     return NULL;
 }
 
-int sqlite_files_floor(struct store *s, struct err *e)
+int sqlite_files_floor(struct db *s, struct err *e)
 {
     struct sqlite_names all = {0};
     int64_t last = 0;
@@ -112,7 +112,7 @@ static void fill_in(const struct sqlite_names *all, struct store_event *v)
     v->due_ms = found && found->name.until_ms ? found->name.until_ms : v->received_ms;
 }
 
-int sqlite_files_state(struct store *s, struct store_event *v, struct err *e)
+int sqlite_files_state(struct db *s, struct store_event *v, struct err *e)
 {
     static char why[400]; /* until the next one is shown */
     struct sqlite_names all = {0};
@@ -133,7 +133,7 @@ int sqlite_files_state(struct store *s, struct store_event *v, struct err *e)
 }
 
 struct listing {
-    const struct store_filter *filter;
+    const struct store_query *filter;
     const struct sqlite_names *all;
     store_each *each;
     void *ctx;
@@ -142,7 +142,7 @@ struct listing {
 
 static bool is_any_or(const char *asked, struct span text) { return !asked || span_equal(text, span_of(asked)); }
 
-static bool is_asked_for(const struct store_filter *f, const struct store_event *v)
+static bool is_asked_for(const struct store_query *f, const struct store_event *v)
 {
     return (f->state < 0 || v->state == f->state) && is_any_or(f->endpoint, v->endpoint) &&
            is_any_or(f->type, v->type) && is_any_or(f->resource_id, v->resource_id) &&
@@ -162,7 +162,7 @@ static void list_one(void *ctx, const struct store_event *found)
 }
 
 /* What waits or is dead is found by its file; all else by the log, newest first. */
-static int list_all(struct store *s, struct listing *l, struct err *e)
+static int list_all(struct db *s, struct listing *l, struct err *e)
 {
     bool by_file = l->filter->state == 0 || l->filter->state == 2;
     for (size_t i = l->all->n; by_file && i-- > 0 && l->left;) {
@@ -189,7 +189,7 @@ static int list_all(struct store *s, struct listing *l, struct err *e)
     return failed;
 }
 
-int sqlite_files_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e)
+int sqlite_files_list(struct db *s, const struct store_query *f, store_each *each, void *ctx, struct err *e)
 {
     struct sqlite_names all = {0};
     struct listing l = {f, &all, each, ctx, f->limit};
@@ -198,7 +198,7 @@ int sqlite_files_list(struct store *s, const struct store_filter *f, store_each 
     return failed ? -1 : 0;
 }
 
-int64_t sqlite_files_each(struct store *s, const struct store_filter *f, sqlite3_stmt *q, store_each *each, void *ctx,
+int64_t sqlite_files_each(struct db *s, const struct store_query *f, sqlite3_stmt *q, store_each *each, void *ctx,
                           struct err *e)
 {
     struct sqlite_names all = {0};
@@ -208,7 +208,7 @@ int64_t sqlite_files_each(struct store *s, const struct store_filter *f, sqlite3
     return rows;
 }
 
-static int received_ms(struct store *s, int64_t seq, int64_t *ms, struct err *e)
+static int received_ms(struct db *s, int64_t seq, int64_t *ms, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, SQL_RECEIVED, e);
     if (!q)
@@ -218,7 +218,7 @@ static int received_ms(struct store *s, int64_t seq, int64_t *ms, struct err *e)
     return sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, "looking for an event", e);
 }
 
-int sqlite_files_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e)
+int sqlite_files_facts(struct db *s, int64_t now_ms, struct store_facts *facts, struct err *e)
 {
     struct sqlite_names all = {0};
     int failed = sqlite_files_names(s, NULL, true, &all, e);
@@ -249,7 +249,7 @@ static int stop_at_one(void *ctx, const char *endpoint, const struct maildir_nam
 }
 
 /* Every endpoint there ever was may have files. */
-static int know_endpoints(struct store *s, struct err *e)
+static int know_endpoints(struct db *s, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, SQL_ENDPOINTS, e);
     while (q && sqlite3_step(q) == SQLITE_ROW)
@@ -257,7 +257,7 @@ static int know_endpoints(struct store *s, struct err *e)
     return !q ? -1 : sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, "reading the endpoints", e);
 }
 
-int sqlite_files_open(struct store *s, const struct store_options *o, struct err *e)
+int sqlite_files_open(struct db *s, const struct store_options *o, struct err *e)
 {
     struct maildir_setting first;
     if (snprintf(s->maildir_path, sizeof s->maildir_path, "%s", o->directory) >= (int)sizeof s->maildir_path)

@@ -23,7 +23,7 @@ struct sqlite_names {
  * Add the names of an endpoint (NULL: of all) from new/ and cur/, by age; with `dead` those of dead/ and tmp/ too, by number.
  * note: a name that another worker moves within cur/ meanwhile may be missed, unless the endpoint's lock is held
  */
-int sqlite_files_names(struct store *s, const char *endpoint, bool dead, struct sqlite_names *all, struct err *e);
+int sqlite_files_names(struct db *s, const char *endpoint, bool dead, struct sqlite_names *all, struct err *e);
 
 /*
  * The file of an event among names by number; NULL: it has none there. A number alone is not enough: beside a database that
@@ -33,12 +33,12 @@ const struct sqlite_named *sqlite_files_find(const struct sqlite_names *names, s
                                              int64_t created_ms, int64_t seq);
 
 /* Take the endpoint's lock, which whoever moves a name within cur/ holds; to be closed. */
-int sqlite_files_lock(struct store *s, const char *endpoint, struct lock *lock, struct err *e);
+int sqlite_files_lock(struct db *s, const char *endpoint, struct lock *lock, struct err *e);
 
 /* Is this file of an event in the log? A directory_logged, with the store as its context. */
 int sqlite_files_is_logged(void *store, const char *endpoint, const struct maildir_name *name, struct err *e);
 
 /* Open the folder beside the open database, made where the options say so; what a crash left unshown is shown. */
-int sqlite_files_open(struct store *s, const struct store_options *o, struct err *e);
+int sqlite_files_open(struct db *s, const struct store_options *o, struct err *e);
 
 #endif

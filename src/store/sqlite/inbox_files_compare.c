@@ -32,7 +32,7 @@ static int add(struct seqs *all, int64_t seq, struct err *e)
 }
 
 struct compare {
-    struct store *s;
+    struct db *s;
     struct seqs files; /* numbers of events that have one */
     store_each_name *each;
     void *ctx;
@@ -66,7 +66,7 @@ static int look(struct compare *c, struct err *e)
 }
 
 /* Nothing is left of it to be in a file. */
-static bool is_erased(struct store *s, int64_t seq)
+static bool is_erased(struct db *s, int64_t seq)
 {
     sqlite3_stmt *q = sqlite_prepare(s, SQL_IS_ERASED, NULL);
     if (!q)
@@ -77,8 +77,9 @@ static bool is_erased(struct store *s, int64_t seq)
     return erased;
 }
 
-int64_t sqlite_compare(struct store *s, int64_t *seqs, int64_t n, store_each_name *each, void *ctx, struct err *e)
+int64_t sqlite_compare(struct store *store, int64_t *seqs, int64_t n, store_each_name *each, void *ctx, struct err *e)
 {
+    struct db *s = db_of(store);
     struct compare c = {.s = s, .each = each, .ctx = ctx};
     int64_t lacking = 0;
     if (!s->directory)

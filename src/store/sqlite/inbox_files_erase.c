@@ -44,7 +44,7 @@ void sqlite_files_held_free(struct sqlite_held *held)
     free(held);
 }
 
-int sqlite_files_held(struct store *s, int64_t done_since_ms, struct sqlite_held **out, struct err *e)
+int sqlite_files_held(struct db *s, int64_t done_since_ms, struct sqlite_held **out, struct err *e)
 {
     struct sqlite_held *held = calloc(1, sizeof *held);
     *out = NULL;
@@ -87,7 +87,7 @@ int sqlite_files_held_state(const struct sqlite_held *held, const char *endpoint
     return found ? found->state : 1;
 }
 
-void sqlite_files_tell(struct store *s, const struct sqlite_held *held, struct store_event *v)
+void sqlite_files_tell(struct db *s, const struct sqlite_held *held, struct store_event *v)
 {
     static char why[400]; /* until the next one is told */
     const struct sqlite_named *found = sqlite_files_find(&held->names, v->endpoint, v->created_ms, v->seq);
@@ -105,7 +105,7 @@ void sqlite_files_tell(struct store *s, const struct sqlite_held *held, struct s
 /* ---- removing ---- */
 
 /* A worker may give it another name within cur/ at this very moment: then look again while nobody may. */
-static int remove_claimed(struct store *s, const char *endpoint, int64_t created_ms, int64_t seq, struct err *e)
+static int remove_claimed(struct db *s, const char *endpoint, int64_t created_ms, int64_t seq, struct err *e)
 {
     struct lock lock;
     int removed = 0;
@@ -125,7 +125,7 @@ static int remove_claimed(struct store *s, const char *endpoint, int64_t created
     return removed < 0 ? -1 : 0;
 }
 
-int sqlite_files_erase(struct store *s, const struct sqlite_held *held, const char *endpoint, int64_t created_ms,
+int sqlite_files_erase(struct db *s, const struct sqlite_held *held, const char *endpoint, int64_t created_ms,
                        int64_t seq, struct err *e)
 {
     struct maildir_name name;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 struct claim {
-    struct store *s;
+    struct db *s;
     const struct store_want *want;
     struct maildir_setting setting;
     int64_t until_ms, now_ms;
@@ -165,7 +165,7 @@ static int claim_locked(struct claim *c, int n, struct err *e)
 }
 
 /* Among workers that keep an order: a name that moves within cur/ while they read it might be missed. */
-int sqlite_files_lock(struct store *s, const char *endpoint, struct lock *lock, struct err *e)
+int sqlite_files_lock(struct db *s, const char *endpoint, struct lock *lock, struct err *e)
 {
     char path[PATH_MAX];
     *lock = (struct lock){.fd = -1};
@@ -177,7 +177,7 @@ int sqlite_files_lock(struct store *s, const char *endpoint, struct lock *lock, 
     return -1;
 }
 
-int sqlite_files_claim(struct store *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each,
+int sqlite_files_claim(struct db *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each,
                        void *ctx, struct err *e)
 {
     static unsigned count;
@@ -197,7 +197,7 @@ int sqlite_files_claim(struct store *s, const struct store_want *w, int n, int64
     return given;
 }
 
-static int nack(struct store *s, const struct store_lease *lease, struct maildir_name *name, const char *why,
+static int nack(struct db *s, const struct store_lease *lease, struct maildir_name *name, const char *why,
                 int64_t delay_ms, int64_t now_ms, struct err *e)
 {
     struct maildir_setting setting;
@@ -211,7 +211,7 @@ static int nack(struct store *s, const struct store_lease *lease, struct maildir
     return moved;
 }
 
-static int extend(struct store *s, const struct store_lease *lease, struct maildir_name *name, int64_t ms,
+static int extend(struct db *s, const struct store_lease *lease, struct maildir_name *name, int64_t ms,
                   int64_t now_ms, struct err *e)
 {
     struct maildir_setting setting;
@@ -220,7 +220,7 @@ static int extend(struct store *s, const struct store_lease *lease, struct maild
     return maildir_extend(s->directory, lease->endpoint, name, now_ms + (ms > 0 ? ms : setting.lease_ms), e);
 }
 
-int sqlite_files_settle(struct store *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
+int sqlite_files_settle(struct db *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
                         int64_t now_ms, struct err *e)
 {
     struct maildir_name name;

@@ -2,8 +2,9 @@
  * look: what a person is told of the database beside its events. */
 #include "db.h"
 
-int sqlite_ignored(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e)
+int sqlite_ignored(struct store *store, int64_t since_ms, store_each_count *each, void *ctx, struct err *e)
 {
+    struct db *s = db_of(store);
     sqlite3_stmt *q = sqlite_prepare(s, SQL_IGNORED, e);
     if (!q)
         return -1;

@@ -23,7 +23,7 @@ static int bring(struct sqlite_merge *b, int64_t from, int64_t endpoint, int64_t
     return sqlite_made(b->copy, "an event has a number", seq, e);
 }
 
-static int run_with(struct store *s, enum store_sql which, const int64_t *values, int n, struct err *e)
+static int run_with(struct db *s, enum store_sql which, const int64_t *values, int n, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, which, e);
     if (!q)

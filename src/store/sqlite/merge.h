@@ -9,7 +9,7 @@
 #include "copy.h"
 
 struct sqlite_merge {
-    struct store *copy; /* with the replaced one attached as `old` */
+    struct db *copy; /* with the replaced one attached as `old` */
     const struct store_teller *teller;
     bool leave;   /* only count what is missing, and take over what was erased */
     int64_t upto; /* events of the replaced one up to here were dealt with */

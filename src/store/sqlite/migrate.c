@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 struct compare {
-    struct store *s, *model;
+    struct db *s, *model;
     bool newer; /* a newer program has changed it: what is there is better than ours */
     store_each_step *each;
     void *ctx;
@@ -76,7 +76,7 @@ static int found(struct compare *c, const struct store_step *step, char *drop, c
     return 0;
 }
 
-static sqlite3_stmt *columns_of(struct store *s, const char *table, struct err *e)
+static sqlite3_stmt *columns_of(struct db *s, const char *table, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, SQL_COLUMNS, e);
     if (q)
@@ -85,7 +85,7 @@ static sqlite3_stmt *columns_of(struct store *s, const char *table, struct err *
 }
 
 /* 1 or 0; -1 and *e. */
-static int has_column(struct store *s, const char *table, const char *name, struct err *e)
+static int has_column(struct db *s, const char *table, const char *name, struct err *e)
 {
     sqlite3_stmt *q = columns_of(s, table, e);
     bool has = false;
@@ -201,15 +201,16 @@ static int compare_all(struct compare *c, struct err *e)
     return result < 0 ? -1 : 0;
 }
 
-int sqlite_missing(struct store *s, store_each_step *each, void *ctx, struct err *e)
+int sqlite_missing(struct store *store, store_each_step *each, void *ctx, struct err *e)
 {
+    struct db *s = db_of(store);
     struct compare c = {.s = s, .each = each, .ctx = ctx};
     return compare_all(&c, e) == 0 ? (int)c.n : -1;
 }
 
 /* ---- making it ---- */
 
-static int run(struct store *s, const char *text, struct err *e)
+static int run(struct db *s, const char *text, struct err *e)
 {
     return !text || sqlite3_exec(s->db, text, NULL, NULL, NULL) == SQLITE_OK
                ? 0
@@ -219,7 +220,7 @@ static int run(struct store *s, const char *text, struct err *e)
 /* One transaction: whoever sees the database sees the old object or the new one. */
 static int make(struct compare *c, const struct store_actor *by, int64_t now_ms, struct err *e)
 {
-    struct store *s = c->s;
+    struct db *s = c->s;
     char detail[160];
     struct sqlite_note note = {.action = "migrate", .detail = detail, .from = -1, .to = -1};
     snprintf(detail, sizeof detail, "%s %s%s", c->step.kind, c->step.name, c->step.remade ? " made anew" : " made");
@@ -227,7 +228,7 @@ static int make(struct compare *c, const struct store_actor *by, int64_t now_ms,
         return -1;
     int failed = run(s, c->drop, e) != 0 || run(s, c->make, e) != 0;
     if (!failed && by && sqlite_prepare(s, SQL_HISTORY, NULL))
-        failed = sqlite_history(s, &note, by, now_ms, e) != 0;
+        failed = sqlite_add_history(s, &note, by, now_ms, e) != 0;
     if (!failed)
         failed = sqlite_do(s, SQL_COMMIT, "committing", e) != 0;
     if (failed)
@@ -235,9 +236,10 @@ static int make(struct compare *c, const struct store_actor *by, int64_t now_ms,
     return failed ? -1 : 0;
 }
 
-int sqlite_migrate(struct store *s, const struct store_actor *by, int64_t now_ms, struct store_step *step,
+int sqlite_migrate(struct store *store, const struct store_actor *by, int64_t now_ms, struct store_step *step,
                    struct err *e)
 {
+    struct db *s = db_of(store);
     struct compare c = {.s = s, .first_only = true};
     bool shared = s->lock.fd >= 0; /* nobody else knows a copy */
     if (shared && sqlite_lock(s, e) != 0)

@@ -14,7 +14,7 @@ int sqlite_state_at(sqlite3_stmt *q, int column)
     return sqlite_number_at(q, column, 0, 3, &state) ? (int)state : -1;
 }
 
-static int refuse(struct store *s, const char *what, struct err *e)
+static int refuse(struct db *s, const char *what, struct err *e)
 {
     return err_set(
         e, ERR_DATABASE,
@@ -23,18 +23,18 @@ static int refuse(struct store *s, const char *what, struct err *e)
         s->path, what);
 }
 
-int sqlite_id(struct store *s, sqlite3_stmt *q, int column, const char *what, int64_t *id, struct err *e)
+int sqlite_id(struct db *s, sqlite3_stmt *q, int column, const char *what, int64_t *id, struct err *e)
 {
     return sqlite_number_at(q, column, 1, STORE_NUMBER_MAX, id) ? 0 : refuse(s, what, e);
 }
 
-int sqlite_made(struct store *s, const char *what, int64_t *id, struct err *e)
+int sqlite_made(struct db *s, const char *what, int64_t *id, struct err *e)
 {
     *id = sqlite3_last_insert_rowid(s->db);
     return sqlite3_changes(s->db) == 1 && *id >= 1 && *id <= STORE_NUMBER_MAX ? 0 : refuse(s, what, e);
 }
 
-int sqlite_last(struct store *s, int64_t *last, struct err *e)
+int sqlite_last(struct db *s, int64_t *last, struct err *e)
 {
     int64_t first = 0;
     sqlite3_stmt *q = sqlite_prepare(s, SQL_LAST, e);
@@ -49,7 +49,7 @@ int sqlite_last(struct store *s, int64_t *last, struct err *e)
 }
 
 /* The column is younger than the first databases. */
-int sqlite_floor(struct store *s, int64_t *floor, struct err *e)
+int sqlite_floor(struct db *s, int64_t *floor, struct err *e)
 {
     int64_t last = 0;
     *floor = 0;
@@ -68,7 +68,7 @@ int sqlite_floor(struct store *s, int64_t *floor, struct err *e)
     return 0;
 }
 
-int sqlite_setting(struct store *s, struct maildir_setting *setting, struct err *e)
+int sqlite_setting(struct db *s, struct maildir_setting *setting, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, SQL_SETTING, e);
     if (!q)

@@ -17,9 +17,9 @@ bool sqlite_number_at(sqlite3_stmt *q, int column, int64_t least, int64_t most, 
 int sqlite_state_at(sqlite3_stmt *q, int column);
 
 /* The number of a row; ERR_DATABASE with `what` ("an endpoint has a number") where it cannot be one. */
-int sqlite_id(struct store *s, sqlite3_stmt *q, int column, const char *what, int64_t *id, struct err *e);
+int sqlite_id(struct db *s, sqlite3_stmt *q, int column, const char *what, int64_t *id, struct err *e);
 
 /* The number of the row that the INSERT before has made. ERR_DATABASE: it has made none, or one that cannot be. */
-int sqlite_made(struct store *s, const char *what, int64_t *id, struct err *e);
+int sqlite_made(struct db *s, const char *what, int64_t *id, struct err *e);
 
 #endif

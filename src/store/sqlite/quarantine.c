@@ -6,9 +6,10 @@
 
 #include <stdio.h>
 
-int sqlite_quarantine(struct store *s, int64_t id, const char *endpoint, store_each_quarantined *each, void *ctx,
+int sqlite_quarantine(struct store *store, int64_t id, const char *endpoint, store_each_quarantined *each, void *ctx,
                       struct err *e)
 {
+    struct db *s = db_of(store);
     int64_t rows = 0;
     sqlite3_stmt *q = sqlite_prepare(s, SQL_READ_QUARANTINE, e);
     if (!q)
@@ -32,7 +33,7 @@ int sqlite_quarantine(struct store *s, int64_t id, const char *endpoint, store_e
                            : 0;
 }
 
-static int drop_one(struct store *s, int64_t id, struct err *e)
+static int drop_one(struct db *s, int64_t id, struct err *e)
 {
     if (sqlite_change_run(s, SQL_DROP, id, 0, e) != 0)
         return -1;
@@ -41,21 +42,22 @@ static int drop_one(struct store *s, int64_t id, struct err *e)
                : err_set(e, ERR_NOT_FOUND, "nothing in quarantine has the number %lld any more", (long long)id);
 }
 
-int sqlite_drop(struct store *s, int64_t id, const struct store_actor *by, int64_t now_ms, struct err *e)
+int sqlite_drop(struct store *store, int64_t id, const struct store_actor *by, int64_t now_ms, struct err *e)
 {
+    struct db *s = db_of(store);
     char detail[64];
     struct sqlite_note note = {.action = "drop", .detail = detail, .from = -1, .to = -1};
     snprintf(detail, sizeof detail, "number %lld of quarantine", (long long)id);
     if (sqlite_begin(s, e) != 0)
         return -1;
-    bool failed = drop_one(s, id, e) != 0 || sqlite_history(s, &note, by, now_ms, e) != 0;
+    bool failed = drop_one(s, id, e) != 0 || sqlite_add_history(s, &note, by, now_ms, e) != 0;
     return sqlite_end(s, failed, e);
 }
 
 /* ---- accept ---- */
 
 /* The number of the event that is known by the same id and type, 0 for none. */
-static int find_twin(struct store *s, const struct record *r, const struct name *name, int64_t *seq, struct err *e)
+static int find_twin(struct db *s, const struct record *r, const struct name *name, int64_t *seq, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, SQL_TWIN, e);
     if (!q)
@@ -79,7 +81,7 @@ static int find_twin(struct store *s, const struct record *r, const struct name 
     return failed;
 }
 
-static int write_event(struct store *s, enum store_sql which, const struct record *r, const struct name *name,
+static int write_event(struct db *s, enum store_sql which, const struct record *r, const struct name *name,
                        int64_t seq, int64_t now_ms, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, which, e);
@@ -90,7 +92,7 @@ static int write_event(struct store *s, enum store_sql which, const struct recor
 }
 
 /* The known event goes into quarantine, under the number that became free. */
-static int swap(struct store *s, int64_t id, int64_t seq, int64_t now_ms, struct err *e)
+static int swap(struct db *s, int64_t id, int64_t seq, int64_t now_ms, struct err *e)
 {
     static const char reason[] = "it was event and gave its place to another payload, by hand";
     sqlite3_stmt *q = sqlite_prepare(s, SQL_SWAP, e);
@@ -176,12 +178,13 @@ static int accept_inside(struct sqlite_change *c, int64_t id, struct record *r, 
         return -1;
     snprintf(detail, sizeof detail, "number %lld of quarantine%s", (long long)id, twin ? ", in exchange" : "");
     struct sqlite_note note = {.action = "accept", .detail = detail, .seq = *seq, .from = from, .to = 0};
-    return sqlite_history(c->s, &note, c->by, c->now_ms, e);
+    return sqlite_add_history(c->s, &note, c->by, c->now_ms, e);
 }
 
-int sqlite_accept(struct store *s, int64_t id, struct record *r, const struct store_actor *by, int64_t now_ms,
+int sqlite_accept(struct store *store, int64_t id, struct record *r, const struct store_actor *by, int64_t now_ms,
                   int64_t *seq, struct err *e)
 {
+    struct db *s = db_of(store);
     struct sqlite_change c = {.s = s, .what = STORE_REQUEUE, .by = by, .now_ms = now_ms};
     if (sqlite_begin(s, e) != 0)
         return -1;

@@ -42,7 +42,7 @@ void sqlite_event(sqlite3_stmt *q, struct store_event *v)
         *texts[i] = sqlite_text(q, column++);
 }
 
-int64_t sqlite_each(struct store *s, sqlite3_stmt *q, store_each *each, void *ctx, struct err *e)
+int64_t sqlite_each(struct db *s, sqlite3_stmt *q, store_each *each, void *ctx, struct err *e)
 {
     int64_t rows = 0;
     int rc;
@@ -58,7 +58,7 @@ int64_t sqlite_each(struct store *s, sqlite3_stmt *q, store_each *each, void *ct
     return rows;
 }
 
-sqlite3_stmt *sqlite_by_seq(struct store *s, int64_t seq, struct err *e)
+sqlite3_stmt *sqlite_by_seq(struct db *s, int64_t seq, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, SQL_SHOW_SEQ, e);
     if (q)
@@ -66,8 +66,7 @@ sqlite3_stmt *sqlite_by_seq(struct store *s, int64_t seq, struct err *e)
     return q;
 }
 
-/* Any of the statements that end in STORE_SQL_MATCH, with a limit. */
-static sqlite3_stmt *matching(struct store *s, enum store_sql which, const struct store_filter *f, int state,
+sqlite3_stmt *sqlite_matching(struct db *s, enum store_sql which, const struct store_query *f, int state,
                               int64_t limit, struct err *e)
 {
     const char *const texts[] = {f->endpoint, f->type, f->resource_id, f->client_id};
@@ -84,14 +83,14 @@ static sqlite3_stmt *matching(struct store *s, enum store_sql which, const struc
 }
 
 /* By the index that serves best: `plain` or one of the two behind it. Most events are done: they are read in order. */
-static sqlite3_stmt *filtered(struct store *s, enum store_sql plain, const struct store_filter *f, int state,
+static sqlite3_stmt *filtered(struct db *s, enum store_sql plain, const struct store_query *f, int state,
                               int64_t limit, struct err *e)
 {
     _Static_assert(SQL_LIST_RESOURCE == SQL_LIST + 2 && SQL_SELECT_RESOURCE == SQL_SELECT + 2, "their order");
-    return matching(s, plain + (f->resource_id ? 2 : state >= 0 && state != 1 ? 1 : 0), f, state, limit, e);
+    return sqlite_matching(s, plain + (f->resource_id ? 2 : state >= 0 && state != 1 ? 1 : 0), f, state, limit, e);
 }
 
-sqlite3_stmt *sqlite_filtered(struct store *s, const struct store_filter *f, int state, int64_t limit, struct err *e)
+sqlite3_stmt *sqlite_filtered(struct db *s, const struct store_query *f, int state, int64_t limit, struct err *e)
 {
     return filtered(s, SQL_LIST, f, state, limit, e);
 }
@@ -102,7 +101,7 @@ struct ring {
     size_t n, rows;
 };
 
-static int fill_ring(struct store *s, sqlite3_stmt *q, struct ring *r, struct err *e)
+static int fill_ring(struct db *s, sqlite3_stmt *q, struct ring *r, struct err *e)
 {
     while (sqlite3_step(q) == SQLITE_ROW)
         r->seq[r->rows++ % r->n] = sqlite3_column_int64(q, 0);
@@ -110,12 +109,12 @@ static int fill_ring(struct store *s, sqlite3_stmt *q, struct ring *r, struct er
 }
 
 /* Those up to a number: read forwards, since no disk reads ahead backwards, and given from the end. */
-static int64_t older(struct store *s, const struct store_filter *f, int state, int64_t limit, int64_t up_to,
+static int64_t older(struct db *s, const struct store_query *f, int state, int64_t limit, int64_t up_to,
                      store_each *each, void *ctx, struct err *e)
 {
     struct ring r = {.n = (size_t)limit};
     int64_t rows = 0;
-    sqlite3_stmt *q = matching(s, SQL_SELECT_OLDER, f, state, -1, e);
+    sqlite3_stmt *q = sqlite_matching(s, SQL_SELECT_OLDER, f, state, -1, e);
     if (!q)
         return -1;
     r.seq = malloc(r.n * sizeof *r.seq);
@@ -133,7 +132,7 @@ static int64_t older(struct store *s, const struct store_filter *f, int state, i
     return rows;
 }
 
-int64_t sqlite_newest(struct store *s, const struct store_filter *f, int state, int64_t limit, store_each *each,
+int64_t sqlite_newest(struct db *s, const struct store_query *f, int state, int64_t limit, store_each *each,
                       void *ctx, struct err *e)
 {
     bool rare = f->endpoint || f->type || f->client_id || f->since_ms || f->before_ms;
@@ -143,7 +142,7 @@ int64_t sqlite_newest(struct store *s, const struct store_filter *f, int state, 
         return -1;
     int64_t up_to = last - RECENT;
     sqlite3_stmt *q =
-        up_to > 0 ? matching(s, SQL_LIST_RECENT, f, state, limit, e) : sqlite_filtered(s, f, state, limit, e);
+        up_to > 0 ? sqlite_matching(s, SQL_LIST_RECENT, f, state, limit, e) : sqlite_filtered(s, f, state, limit, e);
     if (!q)
         return -1;
     if (up_to > 0)
@@ -155,32 +154,16 @@ int64_t sqlite_newest(struct store *s, const struct store_filter *f, int state, 
     return more < 0 ? -1 : rows + more;
 }
 
-int sqlite_list(struct store *s, const struct store_filter *f, store_each *each, void *ctx, struct err *e)
+int sqlite_read(struct store *store, struct store_query *q, store_each *each, void *ctx, struct err *e)
 {
+    struct db *s = db_of(store);
+    if (q->n_seqs)
+        return sqlite_read_numbers(s, q, each, ctx, e);
+    if (q->oldest_first)
+        return sqlite_walk(s, q, each, ctx, e);
     if (s->directory)
-        return sqlite_files_list(s, f, each, ctx, e);
-    return sqlite_newest(s, f, f->state, f->limit, each, ctx, e) < 0 ? -1 : 0;
-}
-
-int sqlite_follow(struct store *s, const struct store_filter *f, int64_t *after, store_each *each, void *ctx,
-                  struct err *e)
-{
-    sqlite3_stmt *find = sqlite_prepare(s, SQL_FOLLOW_END, e);
-    if (!find)
-        return -1;
-    sqlite3_bind_int64(find, 1, *after);
-    int64_t end = sqlite3_step(find) == SQLITE_ROW ? sqlite3_column_int64(find, 0) : 0;
-    if (sqlite3_reset(find) != SQLITE_OK)
-        return sqlite_error(s, "reading the log", e);
-    sqlite3_stmt *q = end > *after ? matching(s, SQL_FOLLOW, f, s->directory ? -1 : f->state, -1, e) : NULL;
-    if (!q)
-        return end > *after ? -1 : 0;
-    sqlite3_bind_int64(q, 9, *after);
-    sqlite3_bind_int64(q, 10, end);
-    if ((s->directory ? sqlite_files_each(s, f, q, each, ctx, e) : sqlite_each(s, q, each, ctx, e)) < 0)
-        return -1;
-    *after = end;
-    return 1;
+        return sqlite_files_list(s, q, each, ctx, e);
+    return sqlite_newest(s, q, q->state, q->limit, each, ctx, e) < 0 ? -1 : 0;
 }
 
 struct numbers {
@@ -205,7 +188,7 @@ static void add_number(struct numbers *all, int64_t seq)
 
 static void add_event(void *ctx, const struct store_event *v) { add_number(ctx, v->seq); }
 
-static int read_numbers(struct store *s, sqlite3_stmt *q, struct numbers *all, struct err *e)
+static int read_numbers(struct db *s, sqlite3_stmt *q, struct numbers *all, struct err *e)
 {
     int64_t seq;
     int failed = 0;
@@ -219,7 +202,7 @@ static int read_numbers(struct store *s, sqlite3_stmt *q, struct numbers *all, s
     return failed;
 }
 
-int64_t sqlite_select(struct store *s, const struct store_filter *f, int64_t **seqs, struct err *e)
+static int64_t newest_numbers(struct db *s, const struct store_query *f, int64_t **seqs, struct err *e)
 {
     struct numbers all = {0};
     bool by_file = s->directory && f->state >= 0;
@@ -240,9 +223,21 @@ int64_t sqlite_select(struct store *s, const struct store_filter *f, int64_t **s
     return (int64_t)all.n;
 }
 
+int64_t sqlite_select(struct store *store, enum store_set set, const struct store_query *q, int64_t **seqs,
+                      struct err *e)
+{
+    struct db *s = db_of(store);
+    switch (set) {
+    case STORE_OF_CLIENT: return sqlite_of_client(s, q, seqs, e);
+    case STORE_PRUNABLE: return sqlite_prunable(s, q->before_ms, seqs, e);
+    case STORE_MATCHING: break;
+    }
+    return newest_numbers(s, q, seqs, e);
+}
+
 /* In the directory form the state stands in the file's name. */
 struct shown {
-    struct store *s;
+    struct db *s;
     store_each *each;
     void *ctx;
     struct err *e;
@@ -257,8 +252,9 @@ static void show_one(void *ctx, const struct store_event *found)
     shown->each(shown->ctx, &v);
 }
 
-int sqlite_show(struct store *s, struct span key, store_each *each, void *ctx, struct err *e)
+int sqlite_find(struct store *store, struct span key, store_each *each, void *ctx, struct err *e)
 {
+    struct db *s = db_of(store);
     bool digits = key.len > 0 && key.len < 19;
     for (size_t i = 0; i < key.len && digits; i++)
         digits = key.at[i] >= '0' && key.at[i] <= '9';
@@ -275,7 +271,7 @@ int sqlite_show(struct store *s, struct span key, store_each *each, void *ctx, s
     return err_set(e, ERR_NOT_FOUND, "no event has the number or id %.*s", (int)key.len, key.at);
 }
 
-static int read_pragma(struct store *s, const char *sql, char *text, size_t size, struct err *e)
+static int read_pragma(struct db *s, const char *sql, char *text, size_t size, struct err *e)
 {
     sqlite3_stmt *q = NULL;
     int found = sqlite3_prepare_v2(s->db, sql, -1, &q, NULL) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW;
@@ -285,8 +281,9 @@ static int read_pragma(struct store *s, const char *sql, char *text, size_t size
     return found ? 0 : sqlite_error(s, sql, e);
 }
 
-int sqlite_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e)
+int sqlite_read_facts(struct store *store, int64_t now_ms, struct store_facts *facts, struct err *e)
 {
+    struct db *s = db_of(store);
     char schema[16];
     *facts = (struct store_facts){.schema = 0};
     if (read_pragma(s, "PRAGMA journal_mode", facts->journal, sizeof facts->journal, e) != 0 ||
@@ -307,8 +304,9 @@ int sqlite_facts(struct store *s, int64_t now_ms, struct store_facts *facts, str
     return s->directory ? sqlite_files_facts(s, now_ms, facts, e) : 0;
 }
 
-int sqlite_counts(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e)
+int sqlite_counts(struct store *store, int64_t since_ms, store_each_count *each, void *ctx, struct err *e)
 {
+    struct db *s = db_of(store);
     sqlite3_stmt *q = sqlite_prepare(s, SQL_COUNTS, e);
     if (!q)
         return -1;
@@ -348,8 +346,9 @@ static int check_files(const char *path, struct err *e)
     return 0;
 }
 
-int sqlite_ready(struct store *s, struct err *e)
+int sqlite_ready(struct store *store, struct err *e)
 {
+    struct db *s = db_of(store);
     if (check_files(s->path, e) != 0 || (s->directory && maildir_check(s->maildir_path, e) != 0))
         return -1;
     sqlite3_stmt *q = sqlite_prepare(s, SQL_READABLE, e);

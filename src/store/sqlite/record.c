@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-static int run_simple(struct store *s, enum store_sql which, const char *doing, struct err *e)
+static int run_simple(struct db *s, enum store_sql which, const char *doing, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, which, e);
     if (!q)
@@ -37,7 +37,7 @@ void sqlite_bind_body(sqlite3_stmt *q, int at, const struct record *r)
 }
 
 /* The number of a name's row, made when it is new. endpoint 0: the name is an endpoint's. */
-static int name_id(struct store *s, int64_t endpoint, const char *name, int64_t *id, struct err *e)
+static int name_id(struct db *s, int64_t endpoint, const char *name, int64_t *id, struct err *e)
 {
     static const char what[] = "an endpoint or a secret has a number";
     const enum store_sql order[] = {endpoint ? SQL_SECRET : SQL_ENDPOINT,
@@ -60,7 +60,7 @@ static int name_id(struct store *s, int64_t endpoint, const char *name, int64_t 
 }
 
 /* *n counts the known names; those beyond s->names are not committed yet. */
-const struct name *sqlite_names(struct store *s, const struct verified *v, size_t *n, struct err *e)
+const struct name *sqlite_names(struct db *s, const struct verified *v, size_t *n, struct err *e)
 {
     const char *endpoint = verified_endpoint(v), *secret = verified_secret(v);
     for (size_t i = 0; i < *n; i++)
@@ -111,7 +111,7 @@ static bool same_payload(sqlite3_stmt *q, struct span payload)
 }
 
 /* Id and type are known: the same event again, or another one under a known name? */
-static int known(struct store *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e)
+static int known(struct db *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, SQL_KNOWN, e);
     if (!q)
@@ -161,7 +161,7 @@ void sqlite_bind_event(sqlite3_stmt *q, const struct record *r, const struct nam
 }
 
 /* The store refuses this one alone, for the reason in r->err: nothing of it stays. */
-static int refuse_one(struct store *s, struct record *r, int64_t seq, struct err *e)
+static int refuse_one(struct db *s, struct record *r, int64_t seq, struct err *e)
 {
     r->outcome = STORE_REFUSED;
     sqlite3_stmt *q = seq ? sqlite_prepare(s, SQL_EVENT_UNDO, e) : NULL;
@@ -174,7 +174,7 @@ static int refuse_one(struct store *s, struct record *r, int64_t seq, struct err
 static bool refuses_one(int rc) { return (rc & 0xff) == SQLITE_CONSTRAINT || (rc & 0xff) == SQLITE_TOOBIG; }
 
 /* What an imported event has behind it in the table. */
-static int put_past(struct store *s, const struct record_past *past, int64_t seq, struct err *e)
+static int put_past(struct db *s, const struct record_past *past, int64_t seq, struct err *e)
 {
     sqlite3_stmt *q = past->attempts || past->done_ms || past->error.at ? sqlite_prepare(s, SQL_INBOX_PAST, e) : NULL;
     if (!q)
@@ -187,7 +187,7 @@ static int put_past(struct store *s, const struct record_past *past, int64_t seq
 }
 
 /* And in the directory, once its file is shown. */
-static void place_past(struct store *s, const struct record *r, int64_t now_ms)
+static void place_past(struct db *s, const struct record *r, int64_t now_ms)
 {
     struct maildir_name name;
     char why[400];
@@ -207,7 +207,7 @@ static int state_of(const struct record *r)
     return r->past && r->past->state >= 0 ? r->past->state : r->ignored ? 3 : 0;
 }
 
-int sqlite_put_inbox(struct store *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e)
+int sqlite_put_inbox(struct db *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e)
 {
     int64_t seq, created_ms = r->event->created_ms;
     int state = state_of(r);
@@ -246,7 +246,7 @@ int sqlite_put_inbox(struct store *s, struct record *r, const struct name *name,
     return refuse_one(s, r, seq, e);
 }
 
-int sqlite_next(struct store *s, int64_t *seq, struct err *e)
+int sqlite_next(struct db *s, int64_t *seq, struct err *e)
 {
     int64_t last = 0;
     if (s->floor && sqlite_last(s, &last, e) != 0)
@@ -256,7 +256,7 @@ int sqlite_next(struct store *s, int64_t *seq, struct err *e)
     return 0;
 }
 
-static int put_event(struct store *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e)
+static int put_event(struct db *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, SQL_EVENT, e);
     if (!q)
@@ -274,7 +274,7 @@ static int put_event(struct store *s, struct record *r, const struct name *name,
     return refuses_one(rc) ? refuse_one(s, r, 0, e) : sqlite_error(s, "writing an event", e);
 }
 
-static int count(struct store *s, int64_t endpoint, int64_t secret, const char *outcome, int64_t n, int64_t last_ms,
+static int count(struct db *s, int64_t endpoint, int64_t secret, const char *outcome, int64_t n, int64_t last_ms,
                  struct err *e)
 {
     for (enum store_sql which = SQL_COUNT; n && which <= SQL_COUNT_NEW; which++) {
@@ -307,7 +307,7 @@ static int64_t hour_of(const struct record *r, int64_t now_ms)
 }
 
 /* Add up equal outcomes of the batch, so that each is one row written. */
-static int count_batch(struct store *s, struct record *const batch[], const struct name *const names[], size_t n,
+static int count_batch(struct db *s, struct record *const batch[], const struct name *const names[], size_t n,
                        int64_t now_ms, struct err *e)
 {
     bool done[STORE_BATCH_MAX] = {false};
@@ -328,13 +328,13 @@ static int count_batch(struct store *s, struct record *const batch[], const stru
 }
 
 /* Of the file, as the open transaction sees it or the one before left it; 0: nothing can be said. */
-static unsigned version_of(struct store *s)
+static unsigned version_of(struct db *s)
 {
     unsigned version = 0;
     return sqlite3_file_control(s->db, "main", SQLITE_FCNTL_DATA_VERSION, &version) == SQLITE_OK ? version : 0;
 }
 
-static int record_inside(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
+static int record_inside(struct db *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
 {
     if (s->names > STORE_NAMES_MAX - n || s->version != version_of(s))
         s->names = 0; /* more than fit came and went, or another process wrote: look them up again */
@@ -372,7 +372,7 @@ static int record_inside(struct store *s, struct record *const batch[], size_t n
     return 0;
 }
 
-static int record_locked(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
+static int record_locked(struct db *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
 {
     _Static_assert((int)MAILDIR_BATCH_MAX >= (int)STORE_BATCH_MAX, "a file for each event of a batch");
     if (!sqlite_in_place(s)) { /* moved since it was looked at: nothing may go into it any more */
@@ -392,8 +392,9 @@ static int record_locked(struct store *s, struct record *const batch[], size_t n
     return failed ? -1 : 0;
 }
 
-int sqlite_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
+int sqlite_record(struct store *store, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
 {
+    struct db *s = db_of(store);
     int failed = -1,
         left_ms = s->held ? s->held_ms : lock_take(&s->lock, s->hurried ? STORE_HURRY_MS : s->wait_ms, e);
     if (left_ms >= 0) {

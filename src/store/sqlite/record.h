@@ -7,19 +7,19 @@
 #include "db.h"
 
 /* The rows of a record's names, made when they are new; *n counts the known names. NULL and *e. */
-const struct name *sqlite_names(struct store *s, const struct verified *v, size_t *n, struct err *e);
+const struct name *sqlite_names(struct db *s, const struct verified *v, size_t *n, struct err *e);
 
 /* The number of the event that is written next; 0: the one after the last. */
-int sqlite_next(struct store *s, int64_t *seq, struct err *e);
+int sqlite_next(struct db *s, int64_t *seq, struct err *e);
 
 /* Bind SQL_EVENT or SQL_EVENT_REPLACE. seq 0: the next one. */
 void sqlite_bind_event(sqlite3_stmt *q, const struct record *r, const struct name *name, int64_t seq, int64_t now_ms);
 
 /* Bring an event that was just inserted into the log into the inbox, in either form: r->outcome. */
-int sqlite_put_inbox(struct store *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e);
+int sqlite_put_inbox(struct db *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e);
 
 /* Put a delivery aside, with its reason, or count it again: r->outcome. at_ms: when it came. aside.c */
-int sqlite_put_aside(struct store *s, struct record *r, const char *reason, const struct name *name, int64_t at_ms,
+int sqlite_put_aside(struct db *s, struct record *r, const char *reason, const struct name *name, int64_t at_ms,
                      struct err *e);
 
 /* The signature of a body; absent where it was imported without one. */

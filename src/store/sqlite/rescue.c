@@ -14,7 +14,7 @@
  * The descriptor that SQLite has of it; -1: none. Never to be closed: that would drop SQLite's locks. /proc is out of reach
  * of a receiver that has confined itself, and 1024 is the most it can have open.
  */
-static int find_descriptor(const struct store *s, struct stat *st)
+static int find_descriptor(const struct db *s, struct stat *st)
 {
     enum { DESCRIPTORS = 1024 };
     for (int fd = 0; fd < DESCRIPTORS; fd++)
@@ -24,7 +24,7 @@ static int find_descriptor(const struct store *s, struct stat *st)
 }
 
 /* Its name says when it was last written to. */
-static int name_of(const struct store *s, const struct stat *st, char *name, size_t size)
+static int name_of(const struct db *s, const struct stat *st, char *name, size_t size)
 {
     struct tm tm;
     char time[32];
@@ -45,7 +45,7 @@ static int copy(int from, int to, off_t size)
     return fsync(to);
 }
 
-int sqlite_rescue(struct store *s, struct err *e)
+int sqlite_rescue(struct db *s, struct err *e)
 {
     struct stat st;
     char name[PATH_MAX];

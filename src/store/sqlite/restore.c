@@ -37,8 +37,8 @@ struct restore {
     const struct store_restore *how;
     struct store_restored *told;
     struct sqlite_copy copy;
-    struct store *old; /* open, or NULL */
-    bool there;        /* there is a database to replace, good or bad */
+    struct db *old; /* open, or NULL */
+    bool there;     /* there is a database to replace, good or bad */
     struct lock lock;
     struct sqlite_merge bring;
     int64_t highest; /* number ever given, as far as is known */
@@ -71,7 +71,7 @@ static int check_file(const struct restore *r, struct err *e)
     return 0;
 }
 
-static int read_seqs(struct store *s, enum store_sql which, int dead, int64_t **seqs, int64_t *n, struct err *e)
+static int read_seqs(struct db *s, enum store_sql which, int dead, int64_t **seqs, int64_t *n, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, which, e);
     int64_t cap = *n;
@@ -97,7 +97,7 @@ static int read_seqs(struct store *s, enum store_sql which, int dead, int64_t **
 /* What the backup says of files: for the folder where there is one, else for the table. */
 static int use_list(struct restore *r, struct err *e)
 {
-    struct store *s = r->copy.db;
+    struct db *s = r->copy.db;
     bool listed = r->told->backup.files >= 0;
     int failed = 0;
     if (listed && r->options->directory)
@@ -117,12 +117,12 @@ static int use_schema(struct restore *r, struct err *e)
     struct store_step step;
     int more;
     do
-        more = sqlite_migrate(r->copy.db, NULL, 0, &step, e);
+        more = sqlite_migrate(&r->copy.db->store, NULL, 0, &step, e);
     while (more > 0);
     return more;
 }
 
-static int check_kind(struct restore *r, struct store *from, struct err *e)
+static int check_kind(struct restore *r, struct db *from, struct err *e)
 {
     int64_t application = 0, version = 0;
     if (sqlite_do(from, SQL_SNAPSHOT, "beginning to read", e) != 0 ||
@@ -137,7 +137,7 @@ static int check_kind(struct restore *r, struct store *from, struct err *e)
 static int make_copy(struct restore *r, struct err *e)
 {
     char part[PATH_MAX], file[PATH_MAX];
-    struct store *from = NULL;
+    struct db *from = NULL;
     mode_t mode = r->options->group == (gid_t)-1 ? 0600 : 0660;
     if (snprintf(part, sizeof part, "%s.restoring", r->base) >= (int)sizeof part)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
@@ -209,7 +209,7 @@ static int open_old(struct restore *r, struct err *e)
     r->there = size_of(r->path) > 0 || size_beside(r->path, "-wal") > 0;
     if (!r->there)
         return 0;
-    return sqlite_open(&r->old, r->path, &o, &why) == 0 ? bring_early(r, e) : bear(r, &why, e);
+    return sqlite_open_db(&r->old, r->path, &o, &why) == 0 ? bring_early(r, e) : bear(r, &why, e);
 }
 
 /* ---- under the writers' lock ---- */
@@ -217,7 +217,7 @@ static int open_old(struct restore *r, struct err *e)
 /* Nothing of the old one may be in its log alone, and no consumer may write into it any more: until it is closed. */
 static int hold_old(struct restore *r, struct err *e)
 {
-    struct store *s = r->old;
+    struct db *s = r->old;
     int64_t end_ms = clock_ms() + STORE_HOLD_MS / 2;
     do {
         if (s->log_ino && sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) != SQLITE_OK)
@@ -268,7 +268,7 @@ static int write_own(struct restore *r, struct err *e)
     sqlite3_bind_int64(q, 1, t->floor);
     if (sqlite_run(q) != SQLITE_OK)
         return sqlite_error(r->copy.db, "writing where numbers begin", e);
-    return sqlite_history(r->copy.db, &note, &r->how->by, r->how->now_ms, e);
+    return sqlite_add_history(r->copy.db, &note, &r->how->by, r->how->now_ms, e);
 }
 
 /* What stands beside a database goes with it. */
@@ -384,7 +384,7 @@ int sqlite_restore(const char *path, const struct store_options *o, const char *
     }
     failed = failed || open_old(&r, e) != 0 || sqlite_copy_flush(&r.copy, e) != 0 || swap(&r, e) != 0;
     sqlite_copy_end(&r.copy, false);
-    store_close(r.old);
+    sqlite_close_db(r.old);
     lock_close(&r.lock);
     return failed ? -1 : 0;
 }

@@ -20,7 +20,7 @@ enum { PAGES = 2000 /* of a stretch */, TRIES = 40, WAIT_MS = 100, HEADER = 100 
 enum { PAGES_MAX = 1 << 25 /* from here on the first byte of an overflow page may be that of another kind */ };
 
 struct scrub {
-    struct store *s;
+    struct db *s;
     sqlite3_file *file;
     unsigned char header[HEADER], *page, *zeros;
     uint32_t size, usable; /* of a page, in bytes */
@@ -177,7 +177,7 @@ static int commit(struct scrub *x, struct err *e)
     return 0;
 }
 
-static bool log_is_empty(const struct store *s)
+static bool log_is_empty(const struct db *s)
 {
     char name[PATH_MAX + 8];
     struct stat st;
@@ -187,7 +187,7 @@ static bool log_is_empty(const struct store *s)
 
 static int scrub_locked(struct scrub *x, int64_t *at, struct err *e)
 {
-    struct store *s = x->s;
+    struct db *s = x->s;
     sqlite3_stmt *begin = sqlite_prepare(s, SQL_BEGIN_ALONE, e), *rollback = sqlite_prepare(s, SQL_ROLLBACK, e);
     if (!begin || !rollback)
         return -1;
@@ -205,7 +205,7 @@ static int scrub_locked(struct scrub *x, int64_t *at, struct err *e)
     return more;
 }
 
-static int scrub_once(struct store *s, int64_t *at, struct err *e)
+static int scrub_once(struct db *s, int64_t *at, struct err *e)
 {
     struct scrub x = {.s = s};
     if (sqlite_is_consumer(s, e) || sqlite_lock(s, e) != 0)
@@ -218,8 +218,9 @@ static int scrub_once(struct store *s, int64_t *at, struct err *e)
     return more;
 }
 
-int sqlite_scrub(struct store *s, int64_t *at, struct err *e)
+int sqlite_scrub(struct store *store, int64_t *at, struct err *e)
 {
+    struct db *s = db_of(store);
     struct err why = {0};
     const struct timespec pause = {0, 2L * WAIT_MS * 1000000};
     for (int i = 0; i < TRIES; i++) {

@@ -27,6 +27,7 @@ static const char *const sql[STORE_SQL_COUNT] = {
 };
 
 static const struct store_ops ops;
+static const struct store_file_ops file_ops;
 
 /* A journal that cannot be made for want of an inode: SQLite tells of the file that is not there. */
 static bool no_inode_left(const char *path)
@@ -35,7 +36,7 @@ static bool no_inode_left(const char *path)
     return statfs(path, &fs) == 0 && fs.f_files > 0 && fs.f_ffree == 0;
 }
 
-int sqlite_error(struct store *s, const char *doing, struct err *e)
+int sqlite_error(struct db *s, const char *doing, struct err *e)
 {
     int rc = s->db ? sqlite3_errcode(s->db) & 0xff : SQLITE_NOMEM;
     int os = s->db ? sqlite3_system_errno(s->db) : ENOMEM;
@@ -63,7 +64,7 @@ int sqlite_error(struct store *s, const char *doing, struct err *e)
 static int look_again(void *ctx, int n)
 {
     enum { LOOK_MS = 2 };
-    struct store *s = ctx;
+    struct db *s = ctx;
     struct timespec t = {0, LOOK_MS * 1000000L};
     if (n == 0)
         s->busy_begun_ms = clock_ms();
@@ -73,13 +74,13 @@ static int look_again(void *ctx, int n)
     return 1;
 }
 
-void sqlite_wait(struct store *s, int ms)
+void sqlite_wait(struct db *s, int ms)
 {
     s->busy_ms = ms;
     sqlite3_busy_handler(s->db, look_again, s);
 }
 
-sqlite3_stmt *sqlite_prepare(struct store *s, enum store_sql which, struct err *e)
+sqlite3_stmt *sqlite_prepare(struct db *s, enum store_sql which, struct err *e)
 {
     sqlite3_stmt **q = &s->prepared[which];
     if (!*q && sqlite3_prepare_v3(s->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT, q, NULL) != SQLITE_OK)
@@ -93,12 +94,12 @@ int sqlite_run(sqlite3_stmt *q)
     return sqlite3_reset(q);
 }
 
-static int exec(struct store *s, const char *text, struct err *e)
+static int exec(struct db *s, const char *text, struct err *e)
 {
     return sqlite3_exec(s->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : sqlite_error(s, "setting it up", e);
 }
 
-static int pragma_number(struct store *s, const char *text, int *value, struct err *e)
+static int pragma_number(struct db *s, const char *text, int *value, struct err *e)
 {
     sqlite3_stmt *q = NULL;
     int found = sqlite3_prepare_v2(s->db, text, -1, &q, NULL) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW;
@@ -119,7 +120,7 @@ int sqlite_check_version(const char *path, uint32_t application, uint32_t versio
 }
 
 /* *fresh: there is nothing in it yet. One snapshot: another process may be making the schema right now. */
-static int check_schema(struct store *s, bool *fresh, struct err *e)
+static int check_schema(struct db *s, bool *fresh, struct err *e)
 {
     int application = 0, version = 0, tables = 0;
     if (exec(s, "SAVEPOINT look", e) != 0)
@@ -134,7 +135,7 @@ static int check_schema(struct store *s, bool *fresh, struct err *e)
     return *fresh ? 0 : sqlite_check_version(s->path, (uint32_t)application, (uint32_t)version, e);
 }
 
-static int read_journal(struct store *s, const char *text, bool *wal, struct err *e)
+static int read_journal(struct db *s, const char *text, bool *wal, struct err *e)
 {
     sqlite3_stmt *q = NULL;
     int found = sqlite3_prepare_v2(s->db, text, -1, &q, NULL) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW;
@@ -148,7 +149,7 @@ static int read_journal(struct store *s, const char *text, bool *wal, struct err
  * WAL with FULL, else a rollback journal with EXTRA: FULL alone does not sync the folder after the journal is
  * removed, so a power cut could bring the journal, and with it the state before the commit, back.
  */
-static int set_journal(struct store *s, const struct store_options *o, struct err *e)
+static int set_journal(struct db *s, const struct store_options *o, struct err *e)
 {
     bool wal, want = strcmp(o->journal, "auto") == 0 ? files_system(s->path) != FILES_NETWORK
                                                      : strcmp(o->journal, "wal") == 0;
@@ -172,7 +173,7 @@ static int set_journal(struct store *s, const struct store_options *o, struct er
 }
 
 /* Make the schema, under the writers' lock: whoever comes second finds it made. */
-static int make_schema(struct store *s, struct err *e)
+static int make_schema(struct db *s, struct err *e)
 {
     bool fresh = true;
     char text[96];
@@ -206,7 +207,7 @@ static void unlink_of(const char *path, const char *suffix)
     unlink(name);
 }
 
-bool sqlite_in_place(struct store *s)
+bool sqlite_in_place(struct db *s)
 {
     struct stat st;
     return stat(s->path, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino &&
@@ -214,7 +215,7 @@ bool sqlite_in_place(struct store *s)
 }
 
 /* source: sqlite.org/howtocorrupt.html, section 1.4: a log beside another database is replayed into it */
-int sqlite_leave_locked(struct store *s, struct err *e)
+int sqlite_leave_locked(struct db *s, struct err *e)
 {
     ino_t beside = stat_of(s->path, "-wal").st_ino;
     if (s->log_ino && beside && beside != s->log_ino)
@@ -231,8 +232,9 @@ int sqlite_leave_locked(struct store *s, struct err *e)
     return rescued;
 }
 
-static int leave(struct store *s, struct err *e)
+static int leave(struct store *store, struct err *e)
 {
+    struct db *s = db_of(store);
     if (lock_take(&s->lock, s->wait_ms, e) < 0)
         return -1;
     int rescued = sqlite_leave_locked(s, e);
@@ -251,7 +253,7 @@ int sqlite_check_orphan(const char *path, struct err *e)
 
 /* ---- opening and closing ---- */
 
-static int open_file(struct store *s, const struct store_options *o, struct err *e)
+static int open_file(struct db *s, const struct store_options *o, struct err *e)
 {
     if (sqlite_check_orphan(s->path, e) != 0)
         return -1;
@@ -275,7 +277,7 @@ static int open_file(struct store *s, const struct store_options *o, struct err 
 }
 
 /* A consumer that names an endpoint before its first event must find it, and one that names none must see them all. */
-static int add_endpoints(struct store *s, const struct store_options *o, struct err *e)
+static int add_endpoints(struct db *s, const struct store_options *o, struct err *e)
 {
     for (size_t i = 0; o->create && i < o->n_endpoints; i++) {
         sqlite3_stmt *find = sqlite_prepare(s, SQL_ENDPOINT, e);
@@ -303,7 +305,7 @@ static int add_endpoints(struct store *s, const struct store_options *o, struct 
 enum { LOG_TRIES = 20, LOG_NS = 5000000 };
 
 /* An application's user may not write the receiver's own folder: it goes without the lock, and writes no log back. */
-static int open_lock(struct store *s, gid_t group, struct err *e)
+static int open_lock(struct db *s, gid_t group, struct err *e)
 {
     char lock[PATH_MAX], folder[PATH_MAX];
     bool own = strcmp(s->base, s->path) != 0;
@@ -315,7 +317,7 @@ static int open_lock(struct store *s, gid_t group, struct err *e)
     return lock_open(&s->lock, lock, own ? (gid_t)-1 : group, e);
 }
 
-bool sqlite_is_consumer(const struct store *s, struct err *e)
+bool sqlite_is_consumer(const struct db *s, struct err *e)
 {
     if (s->lock.fd < 0)
         err_set(e, ERR_READONLY, "%s: only the receiver's user may do this; run it as that user, or as root",
@@ -323,7 +325,7 @@ bool sqlite_is_consumer(const struct store *s, struct err *e)
     return s->lock.fd < 0;
 }
 
-static int open_database(struct store *s, const char *path, const struct store_options *o, struct err *e)
+static int open_database(struct db *s, const char *path, const struct store_options *o, struct err *e)
 {
     bool fresh;
     if (snprintf(s->path, sizeof s->path, "%s", path) >= (int)sizeof s->path)
@@ -344,8 +346,10 @@ static int open_database(struct store *s, const char *path, const struct store_o
     return failed;
 }
 
-static void close_sqlite(struct store *s)
+void sqlite_close_db(struct db *s)
 {
+    if (!s)
+        return;
     for (size_t i = 0; i < STORE_SQL_COUNT; i++)
         sqlite3_finalize(s->prepared[i]);
     if (s->db) { /* the last one to close writes the log back: only one at a time may */
@@ -361,12 +365,12 @@ static void close_sqlite(struct store *s)
     free(s);
 }
 
-int sqlite_open(struct store **out, const char *path, const struct store_options *o, struct err *e)
+int sqlite_open_db(struct db **out, const char *path, const struct store_options *o, struct err *e)
 {
-    struct store *s = calloc(1, sizeof *s);
+    struct db *s = calloc(1, sizeof *s);
     if (!s)
         return err_set(e, ERR_MEMORY, "opening %s: out of memory", path);
-    s->ops = &ops;
+    s->store = (struct store){&ops, &file_ops};
     s->lock.fd = -1;
     s->wait_ms = o->wait_ms;
     if (open_database(s, path, o, e) != 0)
@@ -380,52 +384,65 @@ int sqlite_open(struct store **out, const char *path, const struct store_options
 fail:
     if (s->db && e && e->code == ERR_DATABASE) /* its log is not written back into what is damaged */
         sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    close_sqlite(s);
+    sqlite_close_db(s);
     return -1;
 }
 
-static int64_t prune_files(struct store *s, int64_t before_ms, struct err *e)
+static int64_t prune_files(struct store *store, int64_t before_ms, struct err *e)
 {
+    struct db *s = db_of(store);
     return s->directory ? maildir_prune(s->directory, before_ms, e) : 0;
 }
 
+int sqlite_open(struct store **out, const char *path, const struct store_options *o, struct err *e)
+{
+    struct db *s;
+    if (sqlite_open_db(&s, path, o, e) != 0)
+        return -1;
+    *out = &s->store;
+    return 0;
+}
+
+static void close_store(struct store *store) { sqlite_close_db(db_of(store)); }
+static int newest(struct store *store, int64_t *seq, struct err *e) { return sqlite_last(db_of(store), seq, e); }
+static bool in_place(struct store *store) { return sqlite_in_place(db_of(store)); }
+
 static const struct store_ops ops = {
+    .close = close_store,
     .record = sqlite_record,
     .hold = sqlite_hold,
     .release = sqlite_release,
     .try = sqlite_try,
-    .in_place = sqlite_in_place,
-    .leave = leave,
     .ready = sqlite_ready,
-    .list = sqlite_list,
-    .select = sqlite_select,
-    .show = sqlite_show,
-    .facts = sqlite_facts,
-    .counts = sqlite_counts,
-    .ignored = sqlite_ignored,
-    .tally = sqlite_tally,
-    .newest = sqlite_last,
-    .follow = sqlite_follow,
     .claim = sqlite_claim,
     .settle = sqlite_settle,
+    .read = sqlite_read,
+    .select = sqlite_select,
+    .find = sqlite_find,
+    .newest = newest,
+    .read_facts = sqlite_read_facts,
+    .tally = sqlite_tally,
+    .counts = sqlite_counts,
+    .ignored = sqlite_ignored,
     .change = sqlite_change,
+    .erase = sqlite_erase,
     .quarantine = sqlite_quarantine,
+    .quarantined = sqlite_quarantined,
     .accept = sqlite_accept,
     .drop = sqlite_drop,
-    .history = sqlite_read_history,
-    .erase = sqlite_erase,
     .erase_quarantined = sqlite_erase_quarantined,
-    .flush = sqlite_flush,
-    .scrub = sqlite_scrub,
-    .person = sqlite_person,
-    .prunable = sqlite_prunable,
-    .prune_files = prune_files,
     .note = sqlite_note,
-    .walk = sqlite_walk,
-    .quarantined = sqlite_quarantined,
-    .backup = sqlite_backup,
-    .compare = sqlite_compare,
+    .history = sqlite_history,
     .missing = sqlite_missing,
     .migrate = sqlite_migrate,
-    .close = close_sqlite,
+};
+
+static const struct store_file_ops file_ops = {
+    .in_place = in_place,
+    .leave = leave,
+    .flush = sqlite_flush,
+    .scrub = sqlite_scrub,
+    .prune_files = prune_files,
+    .backup = sqlite_backup,
+    .compare = sqlite_compare,
 };

@@ -9,7 +9,7 @@
 #ifndef SQLITE_H
 #define SQLITE_H
 
-#include "store/store_keep.h"
+#include "store/backend.h"
 
 int sqlite_open(struct store **s, const char *path, const struct store_options *o, struct err *e);
 int sqlite_probe(const char *path, const struct store_options *o, struct err *e);

@@ -18,8 +18,8 @@ struct type {
 };
 
 struct tally {
-    struct store *s;
-    const struct store_filter *filter;
+    struct db *s;
+    const struct store_query *filter;
     struct endpoint *endpoints; /* of the filter, by name */
     size_t n_endpoints;
     struct type *types; /* a hash table of a power of two places, never more than half full */
@@ -296,9 +296,10 @@ static void give(struct tally *t, bool whole, store_each_tally *each, void *ctx)
     }
 }
 
-int sqlite_tally(struct store *s, const struct store_filter *f, bool whole, store_each_tally *each, void *ctx,
+int sqlite_tally(struct store *store, const struct store_query *f, bool whole, store_each_tally *each, void *ctx,
                  struct err *e)
 {
+    struct db *s = db_of(store);
     struct tally t = {.s = s, .filter = f};
     bool timed = f->since_ms || f->before_ms;
     int failed = read_endpoints(&t, e) != 0 ||

@@ -198,7 +198,7 @@ static int confine(struct err *e)
     return 0;
 }
 
-int sqlite_connect(struct store *s, struct err *e)
+int sqlite_connect(struct db *s, struct err *e)
 {
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
     if (!base && confine(e) != 0)

@@ -21,7 +21,7 @@
 
 #include <stdbool.h>
 
-struct store;
+struct db;
 
 /*
  * Open the database at s->path, an absolute path or ":memory:", as s->db. On failure s->db is to be closed as well.
@@ -29,7 +29,7 @@ struct store;
  * errors: as sqlite_error says them;  ERR_SYSTEM  this SQLite cannot be kept to its own files
  * cost: beside SQLite's own one fstat a file
  */
-int sqlite_connect(struct store *s, struct err *e);
+int sqlite_connect(struct db *s, struct err *e);
 
 /* Is there anything in place of this database or its side files that is refused? Then *e is ERR_DATABASE and names it. */
 bool sqlite_refused(const char *path, struct err *e);

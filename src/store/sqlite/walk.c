@@ -11,51 +11,106 @@ static struct span blob_at(sqlite3_stmt *q, int column)
     return is_null ? (struct span){0} : (struct span){at ? at : "", (size_t)sqlite3_column_bytes(q, column)};
 }
 
-static void bind_filter(sqlite3_stmt *q, const struct store_filter *f, int64_t after, int64_t to)
-{
-    const char *const texts[] = {f->endpoint, f->type, f->resource_id, f->client_id};
-    const int64_t numbers[] = {f->since_ms, f->before_ms, after, to};
-    sqlite3_bind_int(q, 1, f->state);
-    for (int i = 0; i < 4; i++)
-        sqlite3_bind_text(q, i + 2, texts[i], -1, SQLITE_STATIC);
-    for (int i = 0; i < 4; i++)
-        sqlite3_bind_int64(q, i + 6, numbers[i]);
-}
+/* A read of events that ends early: so much of it was done. */
+struct walk {
+    struct db *s;
+    const struct store_query *q;
+    struct sqlite_held *held; /* of the directory form: where the files are */
+    store_each *each;
+    void *ctx;
+    int64_t rows, bytes, last;
+};
 
-int sqlite_walk(struct store *s, const struct store_filter *f, int64_t *after, int64_t to, store_each *each,
-                void *ctx, struct err *e)
+static bool is_long(const struct walk *w) { return w->rows >= ROWS_MAX || w->bytes >= BYTES_MAX; }
+
+static void tell(struct walk *w, sqlite3_stmt *row)
 {
-    struct sqlite_held *held = NULL;
-    int64_t end = to - *after > NUMBERS_MAX ? *after + NUMBERS_MAX : to, rows = 0, bytes = 0;
-    sqlite3_stmt *q = sqlite_prepare(s, SQL_WALK, e);
-    if (!q || (s->directory && sqlite_files_held(s, INT64_MAX, &held, e) != 0))
-        return -1;
-    bind_filter(q, f, *after, end);
-    int rc = SQLITE_ROW;
-    while (rows < ROWS_MAX && bytes < BYTES_MAX && (rc = sqlite3_step(q)) == SQLITE_ROW) {
-        struct store_event v;
-        sqlite_event(q, &v);
-        v.erased_ms = sqlite3_column_int64(q, 24);
-        v.payload_sha256 = blob_at(q, 25);
-        if (held)
-            sqlite_files_tell(s, held, &v);
-        *after = v.seq;
-        rows++;
-        bytes += (int64_t)v.body.len;
-        if (f->state < 0 || v.state == f->state)
-            each(ctx, &v);
+    struct store_event v;
+    sqlite_event(row, &v);
+    if (w->q->log_only) {
+        v.erased_ms = sqlite3_column_int64(row, 24);
+        v.payload_sha256 = blob_at(row, 25);
     }
-    int failed = rc != SQLITE_ROW && rc != SQLITE_DONE ? sqlite_error(s, "reading events", e) : 0;
-    sqlite3_reset(q);
-    sqlite_files_held_free(held);
-    if (rc == SQLITE_DONE)
-        *after = end;
-    return failed;
+    if (w->held)
+        sqlite_files_tell(w->s, w->held, &v);
+    w->last = v.seq;
+    w->rows++;
+    w->bytes += (int64_t)v.body.len;
+    if (w->q->state < 0 || v.state == w->q->state)
+        w->each(w->ctx, &v);
 }
 
-int sqlite_quarantined(struct store *s, int64_t *after, int64_t erased_ms, store_each_quarantined *each, void *ctx,
-                       struct err *e)
+/* Numbers above `after`, up to `to`. 0: all were told; 1: it ended early; or -1 and *e. */
+static int stretch(struct walk *w, int64_t after, int64_t to, struct err *e)
 {
+    int state = w->s->directory ? -1 : w->q->state; /* there the files tell it */
+    sqlite3_stmt *row = sqlite_matching(w->s, w->q->log_only ? SQL_LOG : SQL_RISING, w->q, state, -1, e);
+    if (!row)
+        return -1;
+    sqlite3_bind_int64(row, 9, after);
+    sqlite3_bind_int64(row, 10, to);
+    int rc = SQLITE_ROW;
+    while (!is_long(w) && (rc = sqlite3_step(row)) == SQLITE_ROW)
+        tell(w, row);
+    int result = rc == SQLITE_DONE ? 0 : rc == SQLITE_ROW ? 1 : sqlite_error(w->s, "reading events", e);
+    sqlite3_reset(row);
+    return result;
+}
+
+static int begin_walk(struct walk *w, struct err *e)
+{
+    return w->s->directory ? sqlite_files_held(w->s, INT64_MAX, &w->held, e) : 0;
+}
+
+/* The first number above this one; 0: there is none. */
+static int next_number(struct db *s, int64_t after, int64_t *next, struct err *e)
+{
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_NEXT, e);
+    if (!q)
+        return -1;
+    sqlite3_bind_int64(q, 1, after);
+    *next = sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
+    return sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, "reading events", e);
+}
+
+int sqlite_walk(struct db *s, struct store_query *q, store_each *each, void *ctx, struct err *e)
+{
+    struct walk w = {.s = s, .q = q, .each = each, .ctx = ctx};
+    int64_t to = q->to;
+    if (to == 0 && sqlite_last(s, &to, e) != 0)
+        return -1;
+    int64_t first = q->after;
+    if (to > q->after && next_number(s, q->after, &first, e) != 0) /* numbers that nothing has are passed over */
+        return -1;
+    if (first <= q->after || first > to) {
+        q->after = to > q->after ? to : q->after;
+        return 0;
+    }
+    int64_t end = to - first >= NUMBERS_MAX ? first + NUMBERS_MAX - 1 : to;
+    int more = begin_walk(&w, e) != 0 ? -1 : stretch(&w, first - 1, end, e);
+    sqlite_files_held_free(w.held);
+    if (more >= 0)
+        q->after = more ? w.last : end;
+    return more < 0 ? -1 : q->after < to;
+}
+
+int sqlite_read_numbers(struct db *s, struct store_query *q, store_each *each, void *ctx, struct err *e)
+{
+    struct walk w = {.s = s, .q = q, .each = each, .ctx = ctx};
+    int failed = begin_walk(&w, e);
+    for (int64_t looked = 0; !failed && q->n_seqs && !is_long(&w) && looked < NUMBERS_MAX; looked++) {
+        failed = stretch(&w, *q->seqs - 1, *q->seqs, e) < 0;
+        q->seqs += !failed;
+        q->n_seqs -= !failed;
+    }
+    sqlite_files_held_free(w.held);
+    return failed ? -1 : q->n_seqs > 0;
+}
+
+int sqlite_quarantined(struct store *store, int64_t *after, int64_t erased_ms, store_each_quarantined *each,
+                       void *ctx, struct err *e)
+{
+    struct db *s = db_of(store);
     int64_t rows = 0, bytes = 0;
     sqlite3_stmt *q = sqlite_prepare(s, SQL_QUARANTINED, e);
     if (!q)

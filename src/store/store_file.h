@@ -1,28 +1,59 @@
 /* SPDX-License-Identifier: MIT
  *
- * store_keep: how a store is held, copied, put back, and brought up to date. More of store.h, for those few who do that.
+ * store_file: what only a store in a file of this machine has: a place, copies, a log to fold back, room to wipe. A server
+ * keeps its data by its own means; there these functions do what their comments say, or are not to be called.
  */
-#ifndef STORE_KEEP_H
-#define STORE_KEEP_H
+#ifndef STORE_FILE_H
+#define STORE_FILE_H
 
 #include "store.h"
 
 #include <limits.h>
 
-/*
- * Hold the writers' lock over several calls of store_record, and of nothing else, until store_release: what waits
- * elsewhere and is to be recorded first is looked at under it.
- * in:     wait_ms  how long the locks are waited for now, in place of that of store_options
- * errors: ERR_BUSY  another process held it for so long
- */
-int store_hold(struct store *s, int wait_ms, struct err *e);
-void store_release(struct store *s);
+/* Is this store in a file? Else store_backup, store_compare and store_restore fail with ERR_USAGE. */
+bool store_is_file(const struct store *s);
+
+/* What SQLite keeps beside a database, and so belongs to it: "-wal", "-shm", "-journal", and NULL. */
+extern const char *const store_side_files[];
+
+/* ---- its place; a server's is always in its place ---- */
+
+/* Is what is open still what stands at the URL, or was it moved, removed or replaced? Two stats. */
+bool store_in_place(struct store *s);
 
 /*
- * Could an event be recorded now? Waits for both locks as whoever records does, and changes nothing.
- * errors: ERR_BUSY  another process has held one of them for wait_ms;  ERR_READONLY  this user may not write
+ * Leave a store that is not in its place any more, before it is closed: what is recorded goes with it, wherever it is
+ * now, and nothing of it stays at the URL. Where it was deleted it is saved under another name.
+ * out:    0; 1 and *e, which says where it was saved; or -1 and *e
+ * errors: ERR_BUSY  a reader holds it; it must stay open, and this be tried again
  */
-int store_try(struct store *s, int wait_ms, struct err *e);
+int store_leave(struct store *s, struct err *e);
+
+/* As store_ready, for a store that is not open, and may not exist yet, by its file alone. */
+int store_probe(const struct store_options *o, struct err *e);
+
+/* ---- what is left of older content; a server's files are not ours, 0 ---- */
+
+/*
+ * Write the log of the database back and empty it, so that no file holds what was erased.
+ * errors: ERR_BUSY  a program reads; try again
+ */
+int store_flush(struct store *s, struct err *e);
+
+/*
+ * Overwrite what is left of older content in the unused parts of the database's file, a stretch at a time: the copies
+ * that it makes when it moves rows about, and what programs have deleted without overwriting it. With it store_flush.
+ * in, out: *at  0 for the first call, then as it was left
+ * out:     1 while there is more, 0 at the end; or -1 and *e
+ * errors:  ERR_BUSY  a program reads; try again
+ * cost:    reads 2000 pages under the writers' lock
+ */
+int store_scrub(struct store *s, int64_t *at, struct err *e);
+
+/* Remove the files of events done before this from the directory form: how many, or -1 and *e. */
+int64_t store_prune_files(struct store *s, int64_t before_ms, struct err *e);
+
+/* ---- copies ---- */
 
 /*
  * How far something long has come, told now and then: "copying" or "checking", so many bytes of all (0: not known).
@@ -62,12 +93,7 @@ struct store_restored {
     int64_t *waiting, n_waiting, *dead, n_dead; /* of the directory form: events that ought to have a file */
 };
 
-/* What the database lacks of this program's schema: "table", "column", "index", "trigger" or "view". */
-struct store_step {
-    char kind[16], name[80]; /* of a column: "TABLE.COLUMN" */
-    bool remade;             /* it is there, with another text */
-    int64_t rows;            /* of an index: of how many rows it is to be made; events wait meanwhile */
-};
+typedef void store_each_name(void *ctx, const char *endpoint, const char *name);
 
 /*
  * Copy everything into one new file, while others go on recording: an SQLite database of its own, in the directory form
@@ -102,18 +128,5 @@ void store_restored_release(struct store_restored *r);
  * out:    how many, or -1 and *e
  */
 int64_t store_compare(struct store *s, int64_t *seqs, int64_t n, store_each_name *each, void *ctx, struct err *e);
-
-/*
- * What does the database lack of this program's schema? How many, or -1 and *e. Each is told, in the order in which they
- * are made; each may be NULL. What a newer program has made is left as it is. cost: about a millisecond
- */
-int store_missing(struct store *s, store_each_step *each, void *ctx, struct err *e);
-
-/*
- * Make the first of them, in a transaction of its own: 1 and *step; 0: there is none; or -1 and *e.
- * cost: nothing to speak of, but for an index, which reads its table while others wait
- */
-int store_migrate(struct store *s, const struct store_actor *by, int64_t now_ms, struct store_step *step,
-                  struct err *e);
 
 #endif
