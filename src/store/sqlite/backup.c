@@ -67,15 +67,14 @@ static int begin(struct backup *b, struct err *e)
     struct db *s = b->s;
     if (sqlite_do(s, SQL_SNAPSHOT, "beginning to read", e) != 0)
         return -1;
-    return sqlite_last(s, &b->last, e) != 0 || (s->directory && list_files(b, e) != 0) ? -1 : 0;
+    return sqlite_last(s, &b->last, e) != 0 || (sqlite_inbox_is_files(s) && list_files(b, e) != 0) ? -1 : 0;
 }
 
 static int begin_alone(struct backup *b, struct err *e)
 {
     if (sqlite_lock(b->s, e) != 0)
         return -1;
-    if (b->s->directory)
-        sqlite_sweep(b->s); /* what a crash has left unshown is shown now */
+    sqlite_inbox_sweep(b->s); /* what a crash has left unshown is shown now */
     int failed = begin(b, e);
     lock_release(&b->s->lock);
     return failed;
@@ -138,11 +137,12 @@ static int add_own(struct backup *b, struct err *e)
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, b->now_ms);
-    sqlite3_bind_text(q, 2, b->s->directory ? "directory" : "table", -1, SQLITE_STATIC);
+    sqlite3_bind_text(q, 2, sqlite_inbox_is_files(b->s) ? "directory" : "table", -1, SQLITE_STATIC);
     sqlite3_bind_int64(q, 3, b->last);
     if (sqlite_run(q) != SQLITE_OK)
         return sqlite_error(b->copy.db, "writing when it was made", e);
-    return (b->s->directory && add_files(b, e) != 0) ? -1 : sqlite_do(b->copy.db, SQL_COMMIT, "writing it", e);
+    return (sqlite_inbox_is_files(b->s) && add_files(b, e) != 0) ? -1
+                                                                 : sqlite_do(b->copy.db, SQL_COMMIT, "writing it", e);
 }
 
 static int check(struct backup *b, struct store_backup *made, struct err *e)

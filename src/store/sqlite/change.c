@@ -120,15 +120,15 @@ static int change_one(struct sqlite_change *c, sqlite3_stmt *q, int64_t seq, str
         .created_ms = sqlite3_column_int64(q, 3),
         .body = {sqlite3_column_blob(q, 5), (size_t)sqlite3_column_bytes(q, 5)},
     };
-    if (!v.has_row) /* of the directory form, or of the time when it was that */
-        v.state = c->s->directory ? sqlite_files_stands(c, &v) : 1;
+    if (!v.has_row) /* its file tells, now or when the inbox was files */
+        v.state = sqlite_files_stands(c, &v);
     v.to = v.state >= 0 && v.state < STATES ? rule->to[v.state] : -1;
     if (v.to < 0)
         return STORE_UNCHANGED;
     if (c->what == STORE_REQUEUE && sqlite3_column_int(q, 4))
         return STORE_ERASED;
     int result = STORE_CHANGED;
-    if (c->s->directory && (!v.has_row || (v.state == IGNORED && v.to == 0)))
+    if (sqlite_inbox_is_files(c->s) && (!v.has_row || (v.state == IGNORED && v.to == 0)))
         result = sqlite_files_change(c, &v, e);
     else if ((!v.has_row && sqlite_change_make_row(c->s, sqlite3_column_int64(q, 1), seq, c->now_ms, e) != 0) ||
              sqlite_change_run(c->s, rule->sql, seq, c->now_ms, e) != 0)
@@ -158,7 +158,7 @@ static int64_t change_all(struct sqlite_change *c, const int64_t *seqs, int64_t 
                           struct err *e)
 {
     int64_t done = 0;
-    for (; done < n && done < ROWS_MAX && !(c->s->directory && sqlite_files_full(c)); done++) {
+    for (; done < n && done < ROWS_MAX && !sqlite_files_full(c); done++) {
         int result = find_and_change(c, seqs[done], e);
         if (result < 0)
             return -1;
@@ -176,11 +176,10 @@ int64_t sqlite_change(struct store *store, enum store_change what, const int64_t
     struct sqlite_change c = {.s = s, .what = what, .by = by, .now_ms = now_ms};
     if (sqlite_begin(s, e) != 0)
         return -1;
-    int64_t done = s->directory && sqlite_files_begin(&c, e) != 0 ? -1 : change_all(&c, seqs, n, results, e);
-    bool failed = done < 0 || (s->directory && maildir_sync(s->directory, e) != 0);
+    int64_t done = sqlite_files_begin(&c, e) != 0 ? -1 : change_all(&c, seqs, n, results, e);
+    bool failed = done < 0 || sqlite_inbox_sync(s, e) != 0;
     failed = sqlite_commit(s, failed, e) != 0;
-    if (s->directory)
-        sqlite_files_end(&c, failed);
+    sqlite_files_end(&c, failed);
     lock_release(&s->lock);
     for (int64_t i = 0; i < done && !failed; i++)
         each(ctx, seqs[i], (enum store_changed)results[i]);

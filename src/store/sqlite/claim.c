@@ -3,6 +3,7 @@
 #include "base/hex.h"
 #include "base/kernel.h"
 #include "db.h"
+#include "inbox.h"
 #include "number.h"
 
 #include <stdio.h>
@@ -199,7 +200,7 @@ int sqlite_claim(struct store *store, const struct store_want *w, int n, int64_t
                  void *ctx, struct err *e)
 {
     struct db *s = db_of(store);
-    if (s->directory)
+    if (sqlite_inbox_is_files(s))
         return sqlite_files_claim(s, w, n, now_ms, each, ctx, e);
     struct claim c = {.want = w, .now_ms = now_ms, .each = each, .ctx = ctx};
     if (sqlite_endpoint(s, w->endpoint, &c.endpoint, c.name, e) != 0 || sqlite_setting(s, &c.setting, e) != 0 ||
@@ -233,7 +234,7 @@ int sqlite_settle(struct store *store, struct store_lease *lease, enum store_ver
     struct db *s = db_of(store);
     static const enum store_sql statements[] = {SQL_ACK, SQL_NACK, SQL_RELEASE, SQL_EXTEND};
     struct maildir_setting setting;
-    if (s->directory)
+    if (sqlite_inbox_is_files(s))
         return sqlite_files_settle(s, lease, verb, why, ms, now_ms, e);
     sqlite3_stmt *q = sqlite_prepare(s, statements[verb], e);
     if (!q || sqlite_setting(s, &setting, e) != 0)

@@ -23,7 +23,7 @@ struct db {
     sqlite3 *db;
     sqlite3_stmt *prepared[STORE_SQL_COUNT]; /* made when first used */
     struct lock lock;
-    struct maildir *directory; /* NULL: the inbox is the table */
+    struct maildir *files; /* NULL: the inbox is a table. For inbox*.c only */
     int64_t floor;  /* numbers begin above it: those of files of an older database, or given before a restore */
     bool floor_met; /* ... which they do from the open transaction on */
     char maildir_path[PATH_MAX];
@@ -127,24 +127,6 @@ int sqlite_setting(struct db *s, struct maildir_setting *setting, struct err *e)
 /* When an event that failed for the n-th time is due again. */
 int64_t sqlite_backoff(const struct maildir_setting *setting, int64_t attempts);
 
-/* ---- the directory form: inbox_files.c ---- */
-
-/* Under the writers' lock, before anything is written: show what a crash has left unshown. */
-void sqlite_sweep(struct db *s);
-/* A new database beside files of an older one: its numbers begin above theirs, so that no name comes twice. */
-int sqlite_files_floor(struct db *s, struct err *e);
-int sqlite_files_list(struct db *s, const struct store_query *f, store_each *each, void *ctx, struct err *e);
-/* As sqlite_each, with what the files tell, and only those that the filter asks for. */
-int64_t sqlite_files_each(struct db *s, const struct store_query *f, sqlite3_stmt *q, store_each *each, void *ctx,
-                          struct err *e);
-int sqlite_files_facts(struct db *s, int64_t now_ms, struct store_facts *facts, struct err *e);
-/* Fill in what the table does not know of an event: state, attempts, when it is due. */
-int sqlite_files_state(struct db *s, struct store_event *v, struct err *e);
-int sqlite_files_claim(struct db *s, const struct store_want *w, int n, int64_t now_ms, store_claimed *each,
-                       void *ctx, struct err *e);
-int sqlite_files_settle(struct db *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
-                        int64_t now_ms, struct err *e);
-
 /* ---- changes by hand: change.c ---- */
 
 /* Is there a table history? ERR_SCHEMA */
@@ -166,21 +148,6 @@ int sqlite_add_history(struct db *s, const struct sqlite_note *note, const struc
 int sqlite_begin(struct db *s, struct err *e);
 int sqlite_commit(struct db *s, bool failed, struct err *e); /* and keep the lock, which is to be released */
 int sqlite_end(struct db *s, bool failed, struct err *e);
-
-/* ---- erasing in the directory form: inbox_files_erase.c ---- */
-
-/* What stands in the folders, by number: of what waits or is dead, and of what was done since a time. */
-struct sqlite_held;
-int sqlite_files_held(struct db *s, int64_t done_since_ms, struct sqlite_held **held, struct err *e);
-void sqlite_files_held_free(struct sqlite_held *held);
-bool sqlite_files_is_held(const struct sqlite_held *held, int64_t seq);
-/* The state of an event that has no row, as its file tells: 0, 1 or 2. */
-int sqlite_files_held_state(const struct sqlite_held *held, const char *endpoint, int64_t created_ms, int64_t seq);
-/* Remove every file of an event, wherever a worker may have brought it by now; durable after the sync. */
-int sqlite_files_erase(struct db *s, const struct sqlite_held *held, const char *endpoint, int64_t created_ms,
-                       int64_t seq, struct err *e);
-/* Fill in what the table does not know of a row that was read. */
-void sqlite_files_tell(struct db *s, const struct sqlite_held *held, struct store_event *v);
 
 /* ---- copies, restores, migrations ---- */
 

@@ -17,7 +17,7 @@ struct erase {
     enum store_erase how;
     const struct store_actor *by;
     int64_t now_ms, bytes;
-    struct sqlite_held *held; /* of the directory form */
+    struct sqlite_look *held; /* of the directory form */
 };
 
 /* ---- one event ---- */
@@ -48,7 +48,7 @@ static int empty(struct erase *x, int64_t seq, const uint8_t digest[VERIFY_DIGES
 /* Files of a pruned event go with the folder of the day. */
 static int erase_files(struct erase *x, sqlite3_stmt *q, int64_t seq, struct err *e)
 {
-    if (!x->s->directory || x->how == STORE_PRUNE)
+    if (x->how == STORE_PRUNE)
         return 0;
     return sqlite_files_erase(x->s, x->held, (const char *)sqlite3_column_text(q, 1), sqlite3_column_int64(q, 2), seq,
                               e);
@@ -58,10 +58,9 @@ static int erase_one(struct erase *x, sqlite3_stmt *q, int64_t seq, struct err *
 {
     bool has_row = sqlite3_column_type(q, 0) != SQLITE_NULL;
     uint8_t digest[VERIFY_DIGEST];
-    int state = has_row           ? sqlite3_column_int(q, 0)
-                : x->s->directory ? sqlite_files_held_state(x->held, (const char *)sqlite3_column_text(q, 1),
-                                                            sqlite3_column_int64(q, 2), seq)
-                                  : DONE;
+    int state = has_row ? sqlite3_column_int(q, 0)
+                        : sqlite_inbox_state(x->held, (const char *)sqlite3_column_text(q, 1),
+                                             sqlite3_column_int64(q, 2), seq);
     if (x->how == STORE_PRUNE && (state == WAITING || state == DEAD))
         return STORE_UNCHANGED; /* it was made to wait again meanwhile */
     if (erase_files(x, q, seq, e) != 0)
@@ -102,7 +101,7 @@ static int find_and_erase(struct erase *x, int64_t seq, struct err *e)
 static int64_t erase_all(struct erase *x, const int64_t *seqs, int64_t n, signed char *results, struct err *e)
 {
     int64_t done = 0;
-    if (x->s->directory && sqlite_files_held(x->s, INT64_MAX, &x->held, e) != 0)
+    if (sqlite_inbox_look(x->s, INT64_MAX, &x->held, e) != 0)
         return -1;
     for (; done < n && done < ROWS_MAX && x->bytes < BYTES_MAX; done++) {
         int result = find_and_erase(x, seqs[done], e);
@@ -110,7 +109,7 @@ static int64_t erase_all(struct erase *x, const int64_t *seqs, int64_t n, signed
             return -1;
         results[done] = (signed char)result;
     }
-    if (x->s->directory && x->how == STORE_ERASE && maildir_flush(x->s->directory, e) != 0)
+    if (x->how == STORE_ERASE && sqlite_inbox_flush(x->s, e) != 0)
         return -1;
     return done;
 }
@@ -123,11 +122,10 @@ int64_t sqlite_erase(struct store *store, enum store_erase how, const int64_t *s
     struct erase x = {.s = s, .how = how, .by = by, .now_ms = now_ms};
     if (sqlite_begin(s, e) != 0)
         return -1;
-    if (s->directory)
-        sqlite_sweep(s);
+    sqlite_inbox_sweep(s);
     int64_t done = erase_all(&x, seqs, n, results, e);
     bool failed = sqlite_end(s, done < 0, e) != 0;
-    sqlite_files_held_free(x.held);
+    sqlite_inbox_look_end(x.held);
     for (int64_t i = 0; i < done && !failed; i++)
         each(ctx, seqs[i], (enum store_changed)results[i]);
     return failed ? -1 : done;
@@ -212,7 +210,7 @@ static int add(struct numbers *all, int64_t seq, struct err *e)
 }
 
 /* Does an older event of its resource stay? Of the directory form, where the files tell. */
-static int is_behind(struct db *s, const struct sqlite_held *held, int64_t seq, struct err *e)
+static int is_behind(struct db *s, const struct sqlite_look *held, int64_t seq, struct err *e)
 {
     bool found = false;
     sqlite3_stmt *q = sqlite_prepare(s, SQL_OLDER, e);
@@ -220,11 +218,11 @@ static int is_behind(struct db *s, const struct sqlite_held *held, int64_t seq, 
         return -1;
     sqlite3_bind_int64(q, 1, seq);
     while (!found && sqlite3_step(q) == SQLITE_ROW)
-        found = sqlite_files_is_held(held, sqlite3_column_int64(q, 0));
+        found = sqlite_inbox_has_file(held, sqlite3_column_int64(q, 0));
     return found ? (sqlite3_reset(q), 1) : (sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, "reading events", e));
 }
 
-static int choose(struct db *s, enum store_sql which, int64_t before_ms, const struct sqlite_held *held,
+static int choose(struct db *s, enum store_sql which, int64_t before_ms, const struct sqlite_look *held,
                   struct numbers *all, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, which, e);
@@ -237,7 +235,7 @@ static int choose(struct db *s, enum store_sql which, int64_t before_ms, const s
         failed = sqlite_id(s, q, 0, "an event has a number", &seq, e);
         if (failed)
             break;
-        int stays = !held ? 0 : sqlite_files_is_held(held, seq) ? 1 : is_behind(s, held, seq, e);
+        int stays = !held ? 0 : sqlite_inbox_has_file(held, seq) ? 1 : is_behind(s, held, seq, e);
         failed = stays < 0 ? -1 : stays ? 0 : add(all, seq, e);
     }
     if (sqlite3_reset(q) != SQLITE_OK && !failed)
@@ -254,12 +252,12 @@ static int by_number(const void *a, const void *b)
 int64_t sqlite_prunable(struct db *s, int64_t before_ms, int64_t **seqs, struct err *e)
 {
     struct numbers all = {0};
-    struct sqlite_held *held = NULL;
+    struct sqlite_look *held = NULL;
     int failed = choose(s, SQL_PRUNABLE, before_ms, NULL, &all, e);
-    if (!failed && s->directory)
-        failed = sqlite_files_held(s, before_ms, &held, e) != 0 ||
+    if (!failed && sqlite_inbox_is_files(s))
+        failed = sqlite_inbox_look(s, before_ms, &held, e) != 0 ||
                  choose(s, SQL_PRUNABLE_FILES, before_ms, held, &all, e) != 0;
-    sqlite_files_held_free(held);
+    sqlite_inbox_look_end(held);
     if (failed) {
         free(all.list);
         return -1;

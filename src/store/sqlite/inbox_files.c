@@ -19,7 +19,11 @@ int sqlite_files_is_logged(void *ctx, const char *endpoint, const struct maildir
     return sqlite3_reset(q) == SQLITE_OK ? found : sqlite_error(s, "looking for an event", e);
 }
 
-void sqlite_sweep(struct db *s) { maildir_sweep(s->directory, sqlite_files_is_logged, s); }
+void sqlite_inbox_sweep(struct db *s)
+{
+    if (s->files)
+        maildir_sweep(s->files, sqlite_files_is_logged, s);
+}
 
 /* ---- lists of names ---- */
 
@@ -58,9 +62,9 @@ static int by_seq(const void *a, const void *b)
 int sqlite_files_names(struct db *s, const char *endpoint, bool dead, struct sqlite_names *all, struct err *e)
 {
     static const char *const folders[] = {"new", "cur", "dead", "tmp"}; /* tmp: on its way */
-    for (int i = 0; i < (dead ? 4 : 2); i++) {
+    for (int i = 0; s->files && i < (dead ? 4 : 2); i++) {
         all->state = i == 2 ? 2 : 0;
-        if (maildir_list(s->directory, endpoint, folders[i], add_name, all, e) != 0)
+        if (maildir_list(s->files, endpoint, folders[i], add_name, all, e) != 0)
             return -1;
     }
     if (all->n)
@@ -91,7 +95,7 @@ int sqlite_files_floor(struct db *s, struct err *e)
     struct sqlite_names all = {0};
     int64_t last = 0;
     int failed =
-        sqlite_last(s, &last, e) != 0 || (last == 0 && (maildir_list_done(s->directory, 0, add_name, &all, e) != 0 ||
+        sqlite_last(s, &last, e) != 0 || (last == 0 && (maildir_list_done(s->files, 0, add_name, &all, e) != 0 ||
                                                         sqlite_files_names(s, NULL, true, &all, e) != 0));
     if (all.n && all.list[all.n - 1].name.seq > s->floor)
         s->floor = all.list[all.n - 1].name.seq;
@@ -118,6 +122,8 @@ int sqlite_files_state(struct db *s, struct store_event *v, struct err *e)
     struct sqlite_names all = {0};
     struct maildir_name name;
     char endpoint[64];
+    if (!s->files)
+        return 0;
     int failed = sqlite_files_names(s, NULL, true, &all, e);
     if (!failed)
         fill_in(&all, v);
@@ -126,7 +132,7 @@ int sqlite_files_state(struct db *s, struct store_event *v, struct err *e)
         return failed;
     maildir_name(v->created_ms, v->seq, &name);
     snprintf(endpoint, sizeof endpoint, "%.*s", (int)v->endpoint.len, v->endpoint.at);
-    maildir_why(s->directory, endpoint, &name, why, sizeof why);
+    maildir_why(s->files, endpoint, &name, why, sizeof why);
     if (*why)
         v->error = span_of(why);
     return 0;
@@ -198,16 +204,6 @@ int sqlite_files_list(struct db *s, const struct store_query *f, store_each *eac
     return failed ? -1 : 0;
 }
 
-int64_t sqlite_files_each(struct db *s, const struct store_query *f, sqlite3_stmt *q, store_each *each, void *ctx,
-                          struct err *e)
-{
-    struct sqlite_names all = {0};
-    struct listing l = {f, &all, each, ctx, INT64_MAX};
-    int64_t rows = sqlite_files_names(s, NULL, true, &all, e) == 0 ? sqlite_each(s, q, list_one, &l, e) : -1;
-    free(all.list);
-    return rows;
-}
-
 static int received_ms(struct db *s, int64_t seq, int64_t *ms, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, SQL_RECEIVED, e);
@@ -221,6 +217,8 @@ static int received_ms(struct db *s, int64_t seq, int64_t *ms, struct err *e)
 int sqlite_files_facts(struct db *s, int64_t now_ms, struct store_facts *facts, struct err *e)
 {
     struct sqlite_names all = {0};
+    if (!s->files)
+        return 0;
     int failed = sqlite_files_names(s, NULL, true, &all, e);
     facts->stranded = facts->waiting;
     facts->waiting = facts->leased = facts->delayed = facts->oldest_ms = 0;
@@ -253,29 +251,30 @@ static int know_endpoints(struct db *s, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, SQL_ENDPOINTS, e);
     while (q && sqlite3_step(q) == SQLITE_ROW)
-        maildir_know(s->directory, (const char *)sqlite3_column_text(q, 1));
+        maildir_know(s->files, (const char *)sqlite3_column_text(q, 1));
     return !q ? -1 : sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, "reading the endpoints", e);
 }
 
-int sqlite_files_open(struct db *s, const struct store_options *o, struct err *e)
+int sqlite_inbox_open(struct db *s, const struct store_options *o, struct err *e)
 {
     struct maildir_setting first;
+    if (!o->directory)
+        return 0;
     if (snprintf(s->maildir_path, sizeof s->maildir_path, "%s", o->directory) >= (int)sizeof s->maildir_path)
         return err_set(e, ERR_CONFIG, "the path of directory = is too long");
     if (sqlite_setting(s, &first, e) != 0 ||
-        maildir_open(&s->directory, s->maildir_path, o->group, o->create, &first, e) != 0 ||
-        know_endpoints(s, e) != 0)
+        maildir_open(&s->files, s->maildir_path, o->group, o->create, &first, e) != 0 || know_endpoints(s, e) != 0)
         return -1;
     for (size_t i = 0; o->create && i < o->n_endpoints; i++)
-        if (maildir_make(s->directory, o->endpoints[i], e) != 0)
+        if (maildir_make(s->files, o->endpoints[i], e) != 0)
             return -1;
     if (sqlite_files_floor(s, e) != 0)
         return -1;
-    if (maildir_list(s->directory, NULL, "tmp", stop_at_one, NULL, NULL) == 0)
+    if (maildir_list(s->files, NULL, "tmp", stop_at_one, NULL, NULL) == 0)
         return 0;
     if (lock_take(&s->lock, 1, NULL) < 0) /* another process is at work, which has looked already */
         return 0;
-    sqlite_sweep(s); /* left by a crash; what cannot be shown now may be later */
+    sqlite_inbox_sweep(s); /* left by a crash; what cannot be shown now may be later */
     lock_release(&s->lock);
     return 0;
 }

@@ -6,7 +6,7 @@
 #ifndef INBOX_FILES_H
 #define INBOX_FILES_H
 
-#include "db.h"
+#include "inbox.h"
 
 /* The files of events that are not done; the zero value is empty, `list` is to be freed. */
 struct sqlite_names {
@@ -37,8 +37,5 @@ int sqlite_files_lock(struct db *s, const char *endpoint, struct lock *lock, str
 
 /* Is this file of an event in the log? A directory_logged, with the store as its context. */
 int sqlite_files_is_logged(void *store, const char *endpoint, const struct maildir_name *name, struct err *e);
-
-/* Open the folder beside the open database, made where the options say so; what a crash left unshown is shown. */
-int sqlite_files_open(struct db *s, const struct store_options *o, struct err *e);
 
 #endif

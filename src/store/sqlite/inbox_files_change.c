@@ -12,7 +12,7 @@ enum { BYTES_MAX = 4 << 20, TRIES = 3 };
 
 int sqlite_files_begin(struct sqlite_change *c, struct err *e)
 {
-    sqlite_sweep(c->s);
+    sqlite_inbox_sweep(c->s);
     return sqlite_files_names(c->s, NULL, true, &c->names, e);
 }
 
@@ -33,7 +33,7 @@ static int write_again(struct sqlite_change *c, const struct sqlite_standing *v,
     struct sqlite_named *again = &c->again[c->n_again];
     maildir_name(v->created_ms, v->seq, &again->name);
     snprintf(again->endpoint, sizeof again->endpoint, "%s", v->endpoint);
-    if (maildir_write(c->s->directory, v->endpoint, v->created_ms, v->seq, v->body, c->now_ms, e) != 0)
+    if (maildir_write(c->s->files, v->endpoint, v->created_ms, v->seq, v->body, c->now_ms, e) != 0)
         return -1;
     c->n_again++;
     c->bytes += (int64_t)v->body.len;
@@ -43,7 +43,7 @@ static int write_again(struct sqlite_change *c, const struct sqlite_standing *v,
 static int move(const struct sqlite_change *c, const struct sqlite_standing *v, const struct maildir_name *name,
                 struct err *e)
 {
-    const struct maildir *d = c->s->directory;
+    const struct maildir *d = c->s->files;
     return v->to == 2 ? maildir_dead(d, v->endpoint, name, c->by->reason, e)
                       : maildir_done(d, v->endpoint, name, c->now_ms, e);
 }
@@ -87,10 +87,10 @@ int sqlite_files_replace(struct sqlite_change *c, const struct sqlite_standing *
 void sqlite_files_end(struct sqlite_change *c, bool failed)
 {
     for (size_t i = 0; i < c->n_again && !failed; i++)
-        maildir_forget(c->s->directory, c->again[i].endpoint, &c->again[i].name);
+        maildir_forget(c->s->files, c->again[i].endpoint, &c->again[i].name);
     if (failed)
-        maildir_drop(c->s->directory, false);
+        sqlite_inbox_drop(c->s, false);
     else
-        maildir_publish(c->s->directory);
+        sqlite_inbox_publish(c->s);
     free(c->names.list);
 }

@@ -58,11 +58,11 @@ static int look(struct compare *c, struct err *e)
     static const char *const folders[] = {"tmp", "new", "cur", "dead"};
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         c->folder = i ? folders[i] : ""; /* what is in tmp/ may be written just now */
-        if (maildir_list(c->s->directory, NULL, folders[i], look_at, c, e) != 0)
+        if (maildir_list(c->s->files, NULL, folders[i], look_at, c, e) != 0)
             return -1;
     }
     c->folder = "";
-    return maildir_list_done(c->s->directory, 0, look_at, c, e);
+    return maildir_list_done(c->s->files, 0, look_at, c, e);
 }
 
 /* Nothing is left of it to be in a file. */
@@ -82,7 +82,7 @@ int64_t sqlite_compare(struct store *store, int64_t *seqs, int64_t n, store_each
     struct db *s = db_of(store);
     struct compare c = {.s = s, .each = each, .ctx = ctx};
     int64_t lacking = 0;
-    if (!s->directory)
+    if (!s->files)
         return 0;
     int failed = look(&c, e);
     if (!failed && c.files.n)

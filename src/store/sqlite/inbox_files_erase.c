@@ -7,7 +7,7 @@
 
 enum { TRIES = 3 };
 
-struct sqlite_held {
+struct sqlite_look {
     struct sqlite_names names; /* not done, by number */
     int64_t *done;             /* n of them, sorted */
     size_t n, cap;
@@ -15,7 +15,7 @@ struct sqlite_held {
 
 static int add_done(void *ctx, const char *endpoint, const struct maildir_name *name, struct err *e)
 {
-    struct sqlite_held *held = ctx;
+    struct sqlite_look *held = ctx;
     (void)endpoint;
     if (held->n == held->cap) {
         size_t cap = held->cap ? 2 * held->cap : 1024;
@@ -35,7 +35,7 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-void sqlite_files_held_free(struct sqlite_held *held)
+void sqlite_inbox_look_end(struct sqlite_look *held)
 {
     if (held) {
         free(held->names.list);
@@ -44,15 +44,17 @@ void sqlite_files_held_free(struct sqlite_held *held)
     free(held);
 }
 
-int sqlite_files_held(struct db *s, int64_t done_since_ms, struct sqlite_held **out, struct err *e)
+int sqlite_inbox_look(struct db *s, int64_t done_since_ms, struct sqlite_look **out, struct err *e)
 {
-    struct sqlite_held *held = calloc(1, sizeof *held);
     *out = NULL;
+    if (!s->files)
+        return 0;
+    struct sqlite_look *held = calloc(1, sizeof *held);
     if (!held)
         return err_set(e, ERR_MEMORY, "reading the inbox: out of memory");
     if (sqlite_files_names(s, NULL, true, &held->names, e) != 0 || /* first: what is done meanwhile is seen then */
-        (done_since_ms != INT64_MAX && maildir_list_done(s->directory, done_since_ms, add_done, held, e) != 0)) {
-        sqlite_files_held_free(held);
+        (done_since_ms != INT64_MAX && maildir_list_done(s->files, done_since_ms, add_done, held, e) != 0)) {
+        sqlite_inbox_look_end(held);
         return -1;
     }
     if (held->n)
@@ -76,28 +78,32 @@ static bool has_number(const struct sqlite_names *names, int64_t seq)
     return false;
 }
 
-bool sqlite_files_is_held(const struct sqlite_held *held, int64_t seq)
+bool sqlite_inbox_has_file(const struct sqlite_look *held, int64_t seq)
 {
     return has_number(&held->names, seq) || (held->n && bsearch(&seq, held->done, held->n, sizeof seq, by_number));
 }
 
-int sqlite_files_held_state(const struct sqlite_held *held, const char *endpoint, int64_t created_ms, int64_t seq)
+int sqlite_inbox_state(const struct sqlite_look *held, const char *endpoint, int64_t created_ms, int64_t seq)
 {
-    const struct sqlite_named *found = sqlite_files_find(&held->names, span_of(endpoint), created_ms, seq);
+    const struct sqlite_named *found =
+        held ? sqlite_files_find(&held->names, span_of(endpoint), created_ms, seq) : NULL;
     return found ? found->state : 1;
 }
 
-void sqlite_files_tell(struct db *s, const struct sqlite_held *held, struct store_event *v)
+void sqlite_inbox_tell(struct db *s, const struct sqlite_look *held, struct store_event *v)
 {
     static char why[400]; /* until the next one is told */
+    if (!held)
+        return;
     const struct sqlite_named *found = sqlite_files_find(&held->names, v->endpoint, v->created_ms, v->seq);
     if (v->state >= 0)
         return;
     v->state = found ? found->state : 1;
     v->attempts = found ? found->name.attempts : 0;
+    v->due_ms = found && found->name.until_ms ? found->name.until_ms : v->received_ms;
     if (v->state != 2)
         return;
-    maildir_why(s->directory, found->endpoint, &found->name, why, sizeof why);
+    maildir_why(s->files, found->endpoint, &found->name, why, sizeof why);
     if (*why)
         v->error = span_of(why);
 }
@@ -116,7 +122,7 @@ static int remove_claimed(struct db *s, const char *endpoint, int64_t created_ms
         removed = sqlite_files_names(s, endpoint, true, &now, e);
         const struct sqlite_named *found =
             removed == 0 ? sqlite_files_find(&now, span_of(endpoint), created_ms, seq) : NULL;
-        removed = found ? maildir_remove(s->directory, endpoint, &found->name, e) : removed < 0 ? -1 : 1;
+        removed = found ? maildir_remove(s->files, endpoint, &found->name, e) : removed < 0 ? -1 : 1;
         free(now.list);
     }
     lock_close(&lock);
@@ -125,14 +131,16 @@ static int remove_claimed(struct db *s, const char *endpoint, int64_t created_ms
     return removed < 0 ? -1 : 0;
 }
 
-int sqlite_files_erase(struct db *s, const struct sqlite_held *held, const char *endpoint, int64_t created_ms,
+int sqlite_files_erase(struct db *s, const struct sqlite_look *held, const char *endpoint, int64_t created_ms,
                        int64_t seq, struct err *e)
 {
     struct maildir_name name;
+    if (!s->files)
+        return 0;
     const struct sqlite_named *found = sqlite_files_find(&held->names, span_of(endpoint), created_ms, seq);
-    int removed = found ? maildir_remove(s->directory, endpoint, &found->name, e) : 1;
+    int removed = found ? maildir_remove(s->files, endpoint, &found->name, e) : 1;
     if (removed < 0 || (removed == 0 && remove_claimed(s, endpoint, created_ms, seq, e) != 0))
         return -1;
     maildir_name(created_ms, seq, &name);
-    return maildir_erase(s->directory, endpoint, &name, e);
+    return maildir_erase(s->files, endpoint, &name, e);
 }

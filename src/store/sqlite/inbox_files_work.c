@@ -80,7 +80,7 @@ enum { ENDED = 2 };
 /* Claim the file of the event at hand: 1; or bury it or be done with it: ENDED; 0 when another was first. */
 static int take(struct claim *c, const struct store_event *v, struct err *e)
 {
-    const struct maildir *d = c->s->directory;
+    const struct maildir *d = c->s->files;
     struct maildir_name *name = &c->at->name;
     if (name->attempts >= c->setting.max_attempts)
         return maildir_dead(d, c->endpoint, name, "its last claim was never settled", e) < 0 ? -1 : ENDED;
@@ -156,7 +156,7 @@ static int claim_locked(struct claim *c, int n, struct err *e)
     struct sqlite_names all = {0};
     int given = sqlite_files_names(c->s, c->endpoint, false, &all, e);
     if (given == 0 && all.n) /* no work whose end cannot be told */
-        given = maildir_ready_done(c->s->directory, c->endpoint, c->now_ms, e) == 0 ? claim(c, &all, n, e) : -1;
+        given = maildir_ready_done(c->s->files, c->endpoint, c->now_ms, e) == 0 ? claim(c, &all, n, e) : -1;
     for (size_t i = 0; i < c->n_held; i++)
         free(c->held[i].key);
     free(c->held);
@@ -169,9 +169,9 @@ int sqlite_files_lock(struct db *s, const char *endpoint, struct lock *lock, str
 {
     char path[PATH_MAX];
     *lock = (struct lock){.fd = -1};
-    if (maildir_lock_path(s->directory, endpoint, path, e) != 0)
+    if (maildir_lock_path(s->files, endpoint, path, e) != 0)
         return -1;
-    if (lock_open(lock, path, maildir_group(s->directory), e) == 0 && lock_take(lock, s->wait_ms, e) >= 0)
+    if (lock_open(lock, path, maildir_group(s->files), e) == 0 && lock_take(lock, s->wait_ms, e) >= 0)
         return 0;
     lock_close(lock);
     return -1;
@@ -185,7 +185,7 @@ int sqlite_files_claim(struct db *s, const struct store_want *w, int n, int64_t 
     struct lock lock = {.fd = -1};
     int64_t id;
     if (sqlite_endpoint(s, w->endpoint, &id, c.endpoint, e) != 0 ||
-        maildir_read_setting(s->directory, &c.setting, e) != 0)
+        maildir_read_setting(s->files, &c.setting, e) != 0)
         return -1;
     c.until_ms = now_ms + (w->lease_ms ? w->lease_ms : c.setting.lease_ms);
     snprintf(c.owner, sizeof c.owner, "%s-%u", w->owner, ++count);
@@ -201,12 +201,12 @@ static int nack(struct db *s, const struct store_lease *lease, struct maildir_na
                 int64_t delay_ms, int64_t now_ms, struct err *e)
 {
     struct maildir_setting setting;
-    if (maildir_read_setting(s->directory, &setting, e) != 0)
+    if (maildir_read_setting(s->files, &setting, e) != 0)
         return -1;
     if (name->attempts < setting.max_attempts)
-        return maildir_later(s->directory, lease->endpoint, name, name->attempts,
+        return maildir_later(s->files, lease->endpoint, name, name->attempts,
                              now_ms + (delay_ms >= 0 ? delay_ms : sqlite_backoff(&setting, name->attempts)), e);
-    int moved = maildir_dead(s->directory, lease->endpoint, name, why, e);
+    int moved = maildir_dead(s->files, lease->endpoint, name, why, e);
     name->until_ms = INT64_MAX;
     return moved;
 }
@@ -215,9 +215,9 @@ static int extend(struct db *s, const struct store_lease *lease, struct maildir_
                   int64_t now_ms, struct err *e)
 {
     struct maildir_setting setting;
-    if (maildir_read_setting(s->directory, &setting, e) != 0)
+    if (maildir_read_setting(s->files, &setting, e) != 0)
         return -1;
-    return maildir_extend(s->directory, lease->endpoint, name, now_ms + (ms > 0 ? ms : setting.lease_ms), e);
+    return maildir_extend(s->files, lease->endpoint, name, now_ms + (ms > 0 ? ms : setting.lease_ms), e);
 }
 
 int sqlite_files_settle(struct db *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
@@ -231,11 +231,11 @@ int sqlite_files_settle(struct db *s, struct store_lease *lease, enum store_verb
     if (sqlite_files_lock(s, lease->endpoint, &lock, e) != 0)
         return -1;
     switch (verb) {
-    case STORE_ACK: moved = maildir_done(s->directory, lease->endpoint, &name, now_ms, e); break;
+    case STORE_ACK: moved = maildir_done(s->files, lease->endpoint, &name, now_ms, e); break;
     case STORE_NACK: moved = nack(s, lease, &name, why, ms, now_ms, e); break;
     case STORE_EXTEND: moved = extend(s, lease, &name, ms, now_ms, e); break;
     case STORE_RELEASE:
-        moved = maildir_later(s->directory, lease->endpoint, &name, name.attempts - 1, now_ms + (ms > 0 ? ms : 0), e);
+        moved = maildir_later(s->files, lease->endpoint, &name, name.attempts - 1, now_ms + (ms > 0 ? ms : 0), e);
         break;
     }
     lock_close(&lock);

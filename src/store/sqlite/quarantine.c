@@ -130,11 +130,11 @@ static int wait_again(struct sqlite_change *c, int64_t seq, const char *endpoint
                                 .endpoint = endpoint,
                                 .body = sqlite_text(q, 5)};
     if (!v.has_row)
-        v.state = c->s->directory ? sqlite_files_stands(c, &v) : 1;
+        v.state = sqlite_files_stands(c, &v);
     *from = v.state;
-    int failed = c->s->directory ? sqlite_files_replace(c, &v, e) < 0
-                 : v.has_row     ? sqlite_change_run(c->s, SQL_REQUEUE, seq, c->now_ms, e)
-                                 : sqlite_change_make_row(c->s, sqlite3_column_int64(q, 1), seq, c->now_ms, e);
+    int failed = sqlite_inbox_is_files(c->s) ? sqlite_files_replace(c, &v, e) < 0
+                 : v.has_row                 ? sqlite_change_run(c->s, SQL_REQUEUE, seq, c->now_ms, e)
+                             : sqlite_change_make_row(c->s, sqlite3_column_int64(q, 1), seq, c->now_ms, e);
     sqlite3_reset(q);
     return failed ? -1 : 0;
 }
@@ -188,11 +188,10 @@ int sqlite_accept(struct store *store, int64_t id, struct record *r, const struc
     struct sqlite_change c = {.s = s, .what = STORE_REQUEUE, .by = by, .now_ms = now_ms};
     if (sqlite_begin(s, e) != 0)
         return -1;
-    bool failed = (s->directory && sqlite_files_begin(&c, e) != 0) || accept_inside(&c, id, r, seq, e) != 0 ||
-                  (s->directory && maildir_sync(s->directory, e) != 0);
+    bool failed =
+        sqlite_files_begin(&c, e) != 0 || accept_inside(&c, id, r, seq, e) != 0 || sqlite_inbox_sync(s, e) != 0;
     failed = sqlite_commit(s, failed, e) != 0;
-    if (s->directory)
-        sqlite_files_end(&c, failed);
+    sqlite_files_end(&c, failed);
     lock_release(&s->lock);
     return failed ? -1 : 0;
 }

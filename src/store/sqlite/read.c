@@ -2,6 +2,7 @@
  * read: the reading half of the SQLite backend. */
 #include "base/files.h"
 #include "db.h"
+#include "inbox.h"
 #include "sqlite.h"
 #include "store/beside.h"
 
@@ -161,7 +162,7 @@ int sqlite_read(struct store *store, struct store_query *q, store_each *each, vo
         return sqlite_read_numbers(s, q, each, ctx, e);
     if (q->oldest_first)
         return sqlite_walk(s, q, each, ctx, e);
-    if (s->directory)
+    if (sqlite_inbox_is_files(s))
         return sqlite_files_list(s, q, each, ctx, e);
     return sqlite_newest(s, q, q->state, q->limit, each, ctx, e) < 0 ? -1 : 0;
 }
@@ -205,7 +206,7 @@ static int read_numbers(struct db *s, sqlite3_stmt *q, struct numbers *all, stru
 static int64_t newest_numbers(struct db *s, const struct store_query *f, int64_t **seqs, struct err *e)
 {
     struct numbers all = {0};
-    bool by_file = s->directory && f->state >= 0;
+    bool by_file = sqlite_inbox_is_files(s) && f->state >= 0;
     sqlite3_stmt *q = by_file ? NULL : filtered(s, SQL_SELECT, f, f->state, f->limit, e);
     int failed = by_file ? sqlite_files_list(s, f, add_event, &all, e) : !q || read_numbers(s, q, &all, e);
     if (!failed && all.out_of_memory)
@@ -248,7 +249,7 @@ static void show_one(void *ctx, const struct store_event *found)
 {
     struct shown *shown = ctx;
     struct store_event v = *found;
-    shown->failed |= shown->s->directory && sqlite_files_state(shown->s, &v, shown->e) != 0;
+    shown->failed |= sqlite_files_state(shown->s, &v, shown->e) != 0;
     shown->each(shown->ctx, &v);
 }
 
@@ -301,7 +302,7 @@ int sqlite_read_facts(struct store *store, int64_t now_ms, struct store_facts *f
             *numbers[i] = sqlite3_column_int64(q, (int)i);
     if (sqlite3_reset(q) != SQLITE_OK)
         return sqlite_error(s, "counting", e);
-    return s->directory ? sqlite_files_facts(s, now_ms, facts, e) : 0;
+    return sqlite_files_facts(s, now_ms, facts, e);
 }
 
 int sqlite_counts(struct store *store, int64_t since_ms, store_each_count *each, void *ctx, struct err *e)
@@ -349,7 +350,7 @@ static int check_files(const char *path, struct err *e)
 int sqlite_ready(struct store *store, struct err *e)
 {
     struct db *s = db_of(store);
-    if (check_files(s->path, e) != 0 || (s->directory && maildir_check(s->maildir_path, e) != 0))
+    if (check_files(s->path, e) != 0 || sqlite_inbox_check(*s->maildir_path ? s->maildir_path : NULL, e) != 0)
         return -1;
     sqlite3_stmt *q = sqlite_prepare(s, SQL_READABLE, e);
     if (!q)
@@ -377,8 +378,7 @@ int sqlite_probe(const char *path, const struct store_options *o, struct err *e)
 {
     unsigned char header[108];
     struct stat st;
-    if (check_files(path, e) != 0 || (o->directory && maildir_check(o->directory, e) != 0) ||
-        sqlite_check_orphan(path, e) != 0)
+    if (check_files(path, e) != 0 || sqlite_inbox_check(o->directory, e) != 0 || sqlite_check_orphan(path, e) != 0)
         return -1;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)

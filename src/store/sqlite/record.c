@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * record: the writing half of the SQLite backend. */
 #include "record.h"
+#include "inbox.h"
 #include "number.h"
 
 #include <stdio.h>
@@ -186,41 +187,20 @@ static int put_past(struct db *s, const struct record_past *past, int64_t seq, s
     return sqlite_run(q) == SQLITE_OK ? 0 : sqlite_error(s, "writing the inbox", e);
 }
 
-/* And in the directory, once its file is shown. */
-static void place_past(struct db *s, const struct record *r, int64_t now_ms)
-{
-    struct maildir_name name;
-    char why[400];
-    if (r->outcome != STORE_NEW || !r->past || (r->past->state != 2 && !(r->past->state == 0 && r->past->attempts)))
-        return;
-    const struct record_past *past = r->past;
-    maildir_name(r->event->created_ms >= 0 ? r->event->created_ms : past->received_ms, r->seq, &name);
-    snprintf(why, sizeof why, "%.*s", (int)past->error.len, past->error.at ? past->error.at : "");
-    if (past->state == 2)
-        maildir_dead(s->directory, verified_endpoint(r->verified), &name, why, NULL);
-    else
-        maildir_later(s->directory, verified_endpoint(r->verified), &name, past->attempts, now_ms, NULL);
-}
-
-static int state_of(const struct record *r)
+int sqlite_state_of(const struct record *r)
 {
     return r->past && r->past->state >= 0 ? r->past->state : r->ignored ? 3 : 0;
 }
 
 int sqlite_put_inbox(struct db *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e)
 {
-    int64_t seq, created_ms = r->event->created_ms;
-    int state = state_of(r);
+    int64_t seq;
+    int state = sqlite_state_of(r);
     if (sqlite_made(s, "an event has a number", &seq, e) != 0)
         return -1;
     r->seq = seq;
-    if (s->directory && state == 1) { /* there is no file of it, which says so */
-        r->outcome = STORE_NEW;
-        return 0;
-    }
-    if (s->directory && state != 3) {
-        if (maildir_write(s->directory, name->endpoint, created_ms >= 0 ? created_ms : now_ms, seq,
-                          verified_body(r->verified), now_ms, &r->err) != 0)
+    if (state != 3 && sqlite_inbox_is_files(s)) {
+        if (sqlite_inbox_put(s, r, name->endpoint, now_ms, &r->err) != 0)
             return refuse_one(s, r, seq, e); /* other endpoints have folders of their own */
         r->outcome = STORE_NEW;
         return 0;
@@ -354,17 +334,15 @@ static int record_inside(struct db *s, struct record *const batch[], size_t n, i
         if (failed)
             return -1;
     }
-    if (count_batch(s, batch, names, n, now_ms, e) != 0 || (s->directory && maildir_sync(s->directory, e) != 0))
+    if (count_batch(s, batch, names, n, now_ms, e) != 0 || sqlite_inbox_sync(s, e) != 0)
         return -1;
     if (run_simple(s, SQL_COMMIT, "committing", e) != 0) {
-        if (s->directory) /* who knows what a crash brings to light */
-            maildir_drop(s->directory, true);
+        sqlite_inbox_drop(s, true); /* the commit may have reached the disk */
         return -1;
     }
-    if (s->directory)
-        maildir_publish(s->directory);
-    for (size_t i = 0; i < n && s->directory; i++)
-        place_past(s, batch[i], now_ms);
+    sqlite_inbox_publish(s);
+    for (size_t i = 0; i < n; i++)
+        sqlite_inbox_place(s, batch[i], now_ms);
     if (s->floor_met)
         s->floor = 0;
     s->names = known_names;
@@ -382,11 +360,10 @@ static int record_locked(struct db *s, struct record *const batch[], size_t n, i
     int failed = run_simple(s, SQL_BEGIN, "beginning a transaction", e);
     if (failed)
         return -1;
-    if (s->directory)
-        sqlite_sweep(s);
+    sqlite_inbox_sweep(s);
     failed = record_inside(s, batch, n, now_ms, e);
-    if (failed && s->directory)
-        maildir_drop(s->directory, false);
+    if (failed)
+        sqlite_inbox_drop(s, false);
     if (failed)
         run_simple(s, SQL_ROLLBACK, "rolling back", NULL);
     return failed ? -1 : 0;

@@ -15,6 +15,9 @@ int sqlite_next(struct db *s, int64_t *seq, struct err *e);
 /* Bind SQL_EVENT or SQL_EVENT_REPLACE. seq 0: the next one. */
 void sqlite_bind_event(sqlite3_stmt *q, const struct record *r, const struct name *name, int64_t seq, int64_t now_ms);
 
+/* The state that it begins with: new, ignored, or what its past says. */
+int sqlite_state_of(const struct record *r);
+
 /* Bring an event that was just inserted into the log into the inbox, in either form: r->outcome. */
 int sqlite_put_inbox(struct db *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e);
 

@@ -14,6 +14,7 @@
  * source: sqlite.org/howtocorrupt.html, section 1.4 */
 #include "base/clock.h"
 #include "merge.h"
+#include "inbox.h"
 #include "store/beside.h"
 
 #include "base/files.h"
@@ -342,8 +343,8 @@ static int swap_locked(struct restore *r, struct err *e)
         return err_set(e, ERR_BUSY, "%s was replaced by another; look at it, and try again", r->path);
     if (r->old)
         sqlite_wait(r->old, STORE_HOLD_MS / 2);
-    if (r->old && r->old->directory)
-        sqlite_sweep(r->old);
+    if (r->old && sqlite_inbox_is_files(r->old))
+        sqlite_inbox_sweep(r->old);
     if ((r->old && hold_old(r, e) != 0) || bring_last(r, e) != 0 || write_own(r, e) != 0)
         return -1;
     if (r->old && sqlite_do(r->copy.db, SQL_OLD_DETACH, "closing the replaced database", e) != 0)

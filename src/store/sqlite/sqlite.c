@@ -360,7 +360,7 @@ void sqlite_close_db(struct db *s)
             sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         sqlite3_close(s->db);
     }
-    maildir_close(s->directory);
+    sqlite_inbox_close(s);
     lock_close(&s->lock);
     free(s);
 }
@@ -376,8 +376,7 @@ int sqlite_open_db(struct db **out, const char *path, const struct store_options
     if (open_database(s, path, o, e) != 0)
         goto fail;
     s->log_ino = stat_of(s->path, "-wal").st_ino;
-    if (sqlite_floor(s, &s->floor, e) != 0 || add_endpoints(s, o, e) != 0 ||
-        (o->directory && sqlite_files_open(s, o, e) != 0))
+    if (sqlite_floor(s, &s->floor, e) != 0 || add_endpoints(s, o, e) != 0 || sqlite_inbox_open(s, o, e) != 0)
         goto fail;
     *out = s;
     return 0;
@@ -390,8 +389,7 @@ fail:
 
 static int64_t prune_files(struct store *store, int64_t before_ms, struct err *e)
 {
-    struct db *s = db_of(store);
-    return s->directory ? maildir_prune(s->directory, before_ms, e) : 0;
+    return sqlite_inbox_prune(db_of(store), before_ms, e);
 }
 
 int sqlite_open(struct store **out, const char *path, const struct store_options *o, struct err *e)

@@ -167,12 +167,12 @@ static int count_states(struct tally *t, bool whole, struct err *e)
     for (size_t i = 0; i < t->n_endpoints; i++) {
         struct endpoint *p = &t->endpoints[i];
         for (int state = 0; state < 4; state++)
-            if ((whole && !t->s->directory) || state != 1)
+            if ((whole && !sqlite_inbox_is_files(t->s)) || state != 1)
                 if (number(t, SQL_TALLY_STATE, state, p->id, &p->n[state], e) != 0)
                     return -1;
         if (number(t, SQL_TALLY_OLDEST, p->id, 0, &p->oldest_ms, e) != 0)
             return -1;
-        if (t->s->directory)
+        if (sqlite_inbox_is_files(t->s))
             p->n[1] = p->events - p->n[0] - p->n[2] - p->n[3]; /* less those that have a file */
     }
     return 0;
@@ -219,7 +219,7 @@ static int state_of(const struct tally *t, sqlite3_stmt *q)
 {
     if (sqlite3_column_type(q, 2) != SQLITE_NULL)
         return sqlite3_column_int(q, 2);
-    if (!t->s->directory)
+    if (!sqlite_inbox_is_files(t->s))
         return -1;
     struct sqlite_named key = {.name = {.seq = sqlite3_column_int64(q, 3)}};
     const struct sqlite_named *found =
@@ -302,8 +302,7 @@ int sqlite_tally(struct store *store, const struct store_query *f, bool whole, s
     struct db *s = db_of(store);
     struct tally t = {.s = s, .filter = f};
     bool timed = f->since_ms || f->before_ms;
-    int failed = read_endpoints(&t, e) != 0 ||
-                 (s->directory && sqlite_files_names(s, NULL, true, &t.files, e) != 0) ||
+    int failed = read_endpoints(&t, e) != 0 || sqlite_files_names(s, NULL, true, &t.files, e) != 0 ||
                  (timed ? count_time(&t, e) : count_all(&t, whole, e)) != 0 || count_quarantine(&t, e) != 0;
     if (!failed)
         give(&t, whole, each, ctx);

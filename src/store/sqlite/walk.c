@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * walk: reading all there is, by short reads: events by their numbers, and quarantine. */
 #include "db.h"
+#include "inbox.h"
 
 enum { ROWS_MAX = 500, BYTES_MAX = 4 << 20, NUMBERS_MAX = 20000 };
 
@@ -15,7 +16,7 @@ static struct span blob_at(sqlite3_stmt *q, int column)
 struct walk {
     struct db *s;
     const struct store_query *q;
-    struct sqlite_held *held; /* of the directory form: where the files are */
+    struct sqlite_look *held; /* of the directory form: where the files are */
     store_each *each;
     void *ctx;
     int64_t rows, bytes, last;
@@ -31,8 +32,7 @@ static void tell(struct walk *w, sqlite3_stmt *row)
         v.erased_ms = sqlite3_column_int64(row, 24);
         v.payload_sha256 = blob_at(row, 25);
     }
-    if (w->held)
-        sqlite_files_tell(w->s, w->held, &v);
+    sqlite_inbox_tell(w->s, w->held, &v);
     w->last = v.seq;
     w->rows++;
     w->bytes += (int64_t)v.body.len;
@@ -43,7 +43,7 @@ static void tell(struct walk *w, sqlite3_stmt *row)
 /* Numbers above `after`, up to `to`. 0: all were told; 1: it ended early; or -1 and *e. */
 static int stretch(struct walk *w, int64_t after, int64_t to, struct err *e)
 {
-    int state = w->s->directory ? -1 : w->q->state; /* there the files tell it */
+    int state = sqlite_inbox_is_files(w->s) ? -1 : w->q->state; /* else the files tell it */
     sqlite3_stmt *row = sqlite_matching(w->s, w->q->log_only ? SQL_LOG : SQL_RISING, w->q, state, -1, e);
     if (!row)
         return -1;
@@ -55,11 +55,6 @@ static int stretch(struct walk *w, int64_t after, int64_t to, struct err *e)
     int result = rc == SQLITE_DONE ? 0 : rc == SQLITE_ROW ? 1 : sqlite_error(w->s, "reading events", e);
     sqlite3_reset(row);
     return result;
-}
-
-static int begin_walk(struct walk *w, struct err *e)
-{
-    return w->s->directory ? sqlite_files_held(w->s, INT64_MAX, &w->held, e) : 0;
 }
 
 /* The first number above this one; 0: there is none. */
@@ -87,8 +82,8 @@ int sqlite_walk(struct db *s, struct store_query *q, store_each *each, void *ctx
         return 0;
     }
     int64_t end = to - first >= NUMBERS_MAX ? first + NUMBERS_MAX - 1 : to;
-    int more = begin_walk(&w, e) != 0 ? -1 : stretch(&w, first - 1, end, e);
-    sqlite_files_held_free(w.held);
+    int more = sqlite_inbox_look(s, INT64_MAX, &w.held, e) != 0 ? -1 : stretch(&w, first - 1, end, e);
+    sqlite_inbox_look_end(w.held);
     if (more >= 0)
         q->after = more ? w.last : end;
     return more < 0 ? -1 : q->after < to;
@@ -97,13 +92,13 @@ int sqlite_walk(struct db *s, struct store_query *q, store_each *each, void *ctx
 int sqlite_read_numbers(struct db *s, struct store_query *q, store_each *each, void *ctx, struct err *e)
 {
     struct walk w = {.s = s, .q = q, .each = each, .ctx = ctx};
-    int failed = begin_walk(&w, e);
+    int failed = sqlite_inbox_look(s, INT64_MAX, &w.held, e);
     for (int64_t looked = 0; !failed && q->n_seqs && !is_long(&w) && looked < NUMBERS_MAX; looked++) {
         failed = stretch(&w, *q->seqs - 1, *q->seqs, e) < 0;
         q->seqs += !failed;
         q->n_seqs -= !failed;
     }
-    sqlite_files_held_free(w.held);
+    sqlite_inbox_look_end(w.held);
     return failed ? -1 : q->n_seqs > 0;
 }
 
