@@ -24,7 +24,7 @@ HARD := -O2 -g -fstack-protector-strong $(or $(PIE),-fno-pie) -ffunction-section
 LINK += -L$(OUT)/lib -Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections
 
 $(OBJ)/malloc.o: packaging/static/malloc.c $(OBJ)/flags
-	@$(if $(filter 0,$(V)),echo "  CC   $<")
+	$(call say,CC   $<)
 	$(Q)$(CC) $(CFLAGS_ALL) -fno-builtin-malloc -c -o $@ $<
 
 # Before the first object: it needs their headers.

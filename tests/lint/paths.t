@@ -27,7 +27,7 @@ is_deeply \@globs, [], 'a pattern in the checkout goes through listed';
 is_deeply \@shells, [], 'a path of the checkout in a command goes through quoted';
 
 my @bare;
-for my $makefile ('Makefile', 'packaging/static/flavour.mk', 'packaging/static/libraries.mk', 'packaging/debian/rules') {
+for my $makefile (qw(Makefile tests/rules.mk packaging/rules.mk packaging/static/flavour.mk packaging/static/libraries.mk packaging/debian/rules)) {
     my $n = 0;
     for my $line (split /\n/, slurp("$ROOT/$makefile")) {
         $n++;

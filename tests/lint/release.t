@@ -19,7 +19,7 @@ like $news, qr/\Acomplycube-inbox \Q$version\E  \d{4}-\d\d-\d\d\n/, 'NEWS begins
 my @first = $news =~ /^([A-Z][a-z ]+):$/mg;
 is $first[0], 'Cautions', 'NEWS has what one must be careful with first';
 my @elsewhere = grep { -f && !m{/(?:NEWS|version\.h)$} && slurp($_) =~ /(?<![\d.])\Q$version\E(?![\d.])/ }
-    listed($ROOT, qw(src/* src/*/* src/*/*/* packaging/* packaging/*/* Makefile README.md));
+    listed($ROOT, qw(src/* src/*/* src/*/*/* packaging/* packaging/*/* Makefile tests/rules.mk README.md));
 is_deeply \@elsewhere, [], 'the version stands in no other place';
 
 my $bin = $ENV{BIN} // 'build/bin';

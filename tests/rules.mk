@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+# Included by the Makefile: everything that runs the programs to try them. tests/lib/run-prove.sh runs the tests.
+
+JOBS  ?= $(shell nproc)
+UNITS   := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/*.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/target/%,$(filter-out %/replay.c $(if $(STATIC)$(PORT),%/signature.c),$(wildcard tests/fuzz/*.c)))
+# Those that wait the longest come first, so that the others run beside them.
+LONG := $(addprefix tests/,e2e/raw-fastcgi.t e2e/killed.t consumers/kill.t consumers/once.t consumers/library.t e2e/commands-under-load.t e2e/cgi.t \
+  upgrade/under-load.t upgrade/one-user.t upgrade/own-server.t store/erase.t e2e/doctor-url.t store/backup.t crash/steps.t crash/power.t crash/faults.t bench/smoke.t)
+# What says nothing of a flavour: text, the README's own build and the libraries in PHP and Perl are the same under
+# sanitizers, and benchmarks mean nothing; coverage by itself needs nobody who is killed, nor a second opinion.
+LEFT_OUT := $(if $(SAN)$(COV),$(addprefix tests/,lint/% bench/% readme.t) $(addprefix tests/consumers/,contract.t handlers.t library.t once.t \
+  poll.t syntax.t)) $(if $(SAN),,$(if $(COV),$(addprefix tests/crash/,steps.t power.t load.t sandbox.t full.t) tests/oracle/%))
+TESTS  = $(filter-out $(LEFT_OUT),$(LONG) $(filter-out $(LONG),$(sort $(wildcard tests/*/*.t tests/*.t))) $(UNITS) $(FUZZERS))
+ATTACKER := $(OUT)/attacker
+ENTER := build/enter build/dumpable.so
+BENCH := build/bench/noop build/bench/spawn
+
+.PHONY: deps demo run unit check san check-static check-kit check-ports check-deb check-debian analyze valgrind cover fuzz fuzzers \
+  soak soak-receiver soak-crash bench
+
+# Linked anew with libraries that were made anew.
+$(UNITS) $(FUZZERS): $(if $(STATIC)$(PORT),$(OUT)/lib/.made)
+$(OUT)/unit/%: tests/unit/%.c $(TOOL_LIB) $(LIB) tests/unit/unit.h
+	@mkdir -p $(@D)
+	$(call say,TEST $<)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -Itests/unit -o $@ $< $(TOOL_LIB) $(LIB) $(LIBS_INBOX) -lcmocka $(LINK_END)
+
+# It asks OpenSSL's own HMAC, for which all of a static libcrypto would be linked, and what that needs in turn.
+$(OUT)/target/signature: LIBS_INBOX := $(LIBS_INBOX:$(CRYPTO)=-lcrypto)
+# With FUZZ=1 it is libFuzzer that calls a target, else replay.c.
+$(OUT)/target/%: tests/fuzz/%.c tests/fuzz/replay.c $(TOOL_LIB) $(LIB) tests/fuzz/fuzz.h tests/fuzz/folder.h
+	@mkdir -p $(@D)
+	$(call say,FUZZ $<)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) $(if $(filter 1,$(FUZZ)),-fsanitize=fuzzer,tests/fuzz/replay.c) -o $@ $< $(TOOL_LIB) $(LIB) $(LIBS_INBOX) $(LINK_END)
+
+$(ATTACKER): tests/crash/attacker.c $(LIB)
+	@mkdir -p $(@D)
+	$(call say,TEST $<)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -o $@ $< $(LIB) $(LIBS_INBOX)
+
+# What Proc.pm of the tests begins programs with.
+build/enter: tests/lib/enter.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) -static -o $@ $<
+
+build/dumpable.so: tests/lib/dumpable.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) -shared -fPIC -o $@ $<
+
+$(BENCH): build/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) -o $@ $< -lfcgi
+
+# What a target that runs for long builds first, by all processors unless make was told how many.
+BUILD = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
+
+## See it work
+demo: ## a real lighttpd, signed example events, PHP and Perl reading them
+	$(Q)tests/lib/deps.sh demo
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/demo.sh demo
+
+run: ## the demo's server in the foreground, with a curl line to paste
+	$(Q)tests/lib/deps.sh demo
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/demo.sh run
+
+## Test
+deps: ## install what building, the demo and the tests need (Debian packages)
+	$(Q)tests/lib/deps.sh check
+
+unit: $(UNITS) $(FUZZERS) $(ATTACKER) $(BENCH) $(ENTER) ## build the unit tests, and the fuzz targets as programs that replay their seeds
+
+check: deps ## run every test
+	$(Q)$(BUILD) all unit
+	$(Q)BIN=$(BIN) OBJ=$(OBJ) tests/lib/run-prove.sh $(TESTS)
+
+san: ## run every test of a program with sanitizers
+	$(Q)$(MAKE) --no-print-directory check SAN=1
+
+# What starts the receiver, and the static build's own test.
+RECEIVES = $(sort $(filter-out %/static.t,$(wildcard tests/e2e/*.t)) $(shell grep -lE 'complycube-webhook|Deploy|->cgi' tests/store/*.t tests/crash/*.t))
+check-static: deps ## the end-to-end tests, and all others that start the receiver, with the static build
+	$(Q)tests/lib/deps.sh check-kit
+	$(Q)$(BUILD) hosting-kit
+	$(Q)$(BUILD) all $(BENCH) $(ENTER)
+	$(Q)BIN=build/static/bin OBJ=build/static/obj tests/lib/run-prove.sh $(filter $(RECEIVES),$(LONG)) tests/e2e/static.t tests/kit $(filter-out $(LONG),$(RECEIVES))
+
+check-kit: deps ## the hosting kit on a shared host: by its guide, wrongly uploaded, upgraded under load (a minute; root)
+	$(Q)tests/lib/deps.sh check-kit
+	$(Q)$(BUILD) hosting-kit $(ENTER)
+	$(Q)BIN=build/static/bin OBJ=build/static/obj tests/lib/run-prove.sh tests/kit
+
+PORTS := s390x-linux-gnu arm-linux-gnueabihf
+check-ports: ## unit tests and some events with clang, with musl, on 32 bits and big-endian (by qemu; 5 minutes)
+	$(Q)tests/lib/deps.sh ports
+	$(Q)$(BUILD) all unit
+	$(Q)$(BUILD) CC=clang OUT=build/port/clang unit $(addprefix build/port/clang/bin/,complycube-webhook complycube-inbox)
+	$(Q)$(BUILD) STATIC=1 all unit
+	$(Q)for port in $(PORTS); do $(BUILD) PORT=$$port all unit || exit 1; done
+	$(Q)tests/lib/run-prove.sh tests/lib/ports.pl
+
+check-deb: ## install, upgrade under load and purge the package, under systemd and without, in chroots (5 minutes, and once 4 more)
+	$(Q)tests/lib/deps.sh check-deb
+	$(Q)packaging/deb.sh && packaging/deb.sh next
+	$(Q)$(BUILD) $(ENTER)
+	$(Q)tests/lib/run-prove.sh tests/package/package.pl
+
+RELEASES ?= bookworm trixie
+check-debian: ## the demo, all tests, the package and the hosting kit in a minimal Debian 12, and 13 (45 minutes; root)
+	$(Q)tests/lib/deps.sh check-debian
+	$(Q)tests/package/debian.sh $(RELEASES)
+
+## Look for faults
+analyze: all ## gcc -fanalyzer, clang-tidy and cppcheck over src/
+	$(Q)tests/lib/deps.sh analyze
+	$(Q)tests/lint/analyze.pl
+
+valgrind: ## the unit tests, a CGI and the tool under valgrind
+	$(Q)tests/lib/deps.sh analyze
+	$(Q)$(MAKE) --no-print-directory all unit
+	$(Q)tests/lib/run-prove.sh tests/lint/valgrind.pl
+
+# Where the counters of lines are.
+COUNTED := build/$(if $(SAN),san,cov)/obj
+cover: ## how much of src/ the tests reach: 90 % of the rooms above sandbox in src/layers, and fuzzing 95 % of what reads requests (SAN=1: with sanitizers)
+	$(Q)tests/lib/deps.sh cover
+	$(Q)$(BUILD) fuzzers FUZZ=cover SAN=
+	$(Q)tests/lib/cover.pl fuzz
+	$(Q)$(BUILD) all unit COV=1
+	$(Q)OBJ=$(COUNTED) tests/lib/cover.pl prepare
+	$(Q)$(MAKE) --no-print-directory check COV=1
+	$(Q)OBJ=$(COUNTED) tests/lib/cover.pl check
+
+FUZZ_SECONDS ?= 60
+fuzz: ## look for what breaks the parsers and the pipeline (FUZZ_SECONDS=60 for each target)
+	$(Q)tests/lib/deps.sh fuzz
+	$(Q)$(MAKE) --no-print-directory fuzzers FUZZ=1
+	$(Q)nice tests/fuzz/fuzz.pl $(FUZZ_SECONDS) $(patsubst $(OUT)/%,build/fuzz/%,$(FUZZERS))
+
+fuzzers: $(FUZZERS)
+
+soak: deps ## 20 000 events for six workers, of which one is killed each second (5 minutes, and once 4 more)
+	$(Q)$(MAKE) --no-print-directory all $(ENTER)
+	$(Q)KILL_EVENTS=20000 BIN=$(BIN) V=1 tests/lib/run-prove.sh tests/consumers/kill.t
+
+soak-receiver: deps ## 100 000 events while the receiver is killed every 200 ms (1 minute)
+	$(Q)$(MAKE) --no-print-directory all $(ENTER)
+	$(Q)LOAD_EVENTS=100000 BIN=$(BIN) V=1 tests/lib/run-prove.sh tests/crash/load.t
+
+soak-crash: deps ## a crash at each single step and a power cut at each flush, in each form (10 minutes)
+	$(Q)$(MAKE) --no-print-directory all $(ENTER)
+	$(Q)CRASH=all BIN=$(BIN) tests/lib/run-prove.sh tests/crash/steps.t tests/crash/power.t tests/crash/spool.t
+
+## Measure
+# A peer of the benchmark; where npm has no registry it is left out.
+build/bench/node_modules/better-sqlite3:
+	-$(Q)mkdir -p build/bench && cd build/bench && timeout 600 npm install --prefix . --no-audit --no-fund --fetch-retries=1 \
+	  --build-from-source --nodedir=/usr better-sqlite3@12.11.1 >npm.log 2>&1 || rm -rf node_modules
+
+bench: ## measure it beside its peers, and write BENCHMARKS.md (20 minutes; BENCH_OPTIONS='--rounds 1' for less)
+	$(Q)tests/lib/deps.sh bench
+	$(Q)$(MAKE) --no-print-directory all $(BENCH) $(ENTER) build/bench/node_modules/better-sqlite3
+	$(Q)tests/bench/bench.pl --out BENCHMARKS.md $(BENCH_OPTIONS)
