@@ -16,7 +16,7 @@ ATTACKER := $(OUT)/attacker
 ENTER := build/enter build/dumpable.so
 BENCH := build/bench/noop build/bench/spawn
 
-.PHONY: deps demo run unit check san check-static check-kit check-ports check-deb check-debian analyze valgrind cover fuzz fuzzers \
+.PHONY: deps demo run unit check-unit check san check-static check-kit check-ports check-deb check-debian analyze valgrind cover fuzz fuzzers \
   soak soak-receiver soak-crash bench
 
 # Linked anew with libraries that were made anew.
@@ -66,11 +66,17 @@ run: ## the demo's server in the foreground, with a curl line to paste
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/demo.sh run
 
+## While editing
+unit: $(UNITS) $(FUZZERS) $(ATTACKER) $(BENCH) $(ENTER) ## build the unit tests, and the fuzz targets as programs that replay their seeds
+
+check-unit: ## the unit tests, the seeds of the fuzz targets, and lint: what needs no server and is done in seconds
+	$(Q)tests/lib/deps.sh unit
+	$(Q)$(BUILD) all $(UNITS) $(FUZZERS)
+	$(Q)SKIPS= BIN=$(BIN) OBJ=$(OBJ) tests/lib/run-prove.sh $(filter-out $(LEFT_OUT),$(UNITS) $(FUZZERS) $(wildcard tests/lint/*.t))
+
 ## Test
 deps: ## install what building, the demo and the tests need (Debian packages)
 	$(Q)tests/lib/deps.sh check
-
-unit: $(UNITS) $(FUZZERS) $(ATTACKER) $(BENCH) $(ENTER) ## build the unit tests, and the fuzz targets as programs that replay their seeds
 
 check: deps ## run every test
 	$(Q)$(BUILD) all unit

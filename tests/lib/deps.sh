@@ -1,12 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Installs the Debian packages that are missing: tests/lib/deps.sh build|static|kit|demo|check|check-kit|bench|fuzz|cover|analyze|ports|deb|check-deb|check-debian
+# Installs the Debian packages that are missing: tests/lib/deps.sh build|static|kit|demo|unit|check|check-kit|bench|fuzz|cover|analyze|ports|deb|check-deb|check-debian
 # As root or through sudo; else it prints the command and stops. Silent when nothing is missing.
 set -eu
 
 build='gcc make pkg-config libfcgi-dev libcjson-dev libsqlite3-dev libssl-dev libconfuse-dev libcurl4-openssl-dev'
 static='gcc make musl-tools dpkg-dev xz-utils patch flex tcl perl'
 demo="$build lighttpd curl openssl php-cli php-sqlite3 perl libdbi-perl libdbd-sqlite3-perl"
+unit="$build libcmocka-dev perl"
 check="$demo libcmocka-dev apache2 libapache2-mod-fcgid lighttpd-mod-openssl nginx-light spawn-fcgi multiwatch
        php-cgi php-fpm php-mysql mariadb-server libdbd-mariadb-perl libproc-fastspawn-perl sqlite3 mandoc clang systemd strace wrk fio bindfs"
 kit="$static zip"
@@ -24,6 +25,7 @@ build) wanted=$build ;;
 static) wanted=$static ;;
 kit) wanted=$kit ;;
 demo) wanted=$demo ;;
+unit) wanted=$unit ;;
 check) wanted=$check ;;
 check-kit) wanted=$check_kit ;;
 bench) wanted=$bench ;;
@@ -34,7 +36,7 @@ ports) wanted=$ports ;;
 deb) wanted=$deb ;;
 check-deb) wanted=$check_deb ;;
 check-debian) wanted='debootstrap git' ;;
-*) echo "usage: $0 build|static|kit|demo|check|check-kit|bench|fuzz|cover|analyze|ports|deb|check-deb|check-debian" >&2; exit 2 ;;
+*) echo "usage: $0 build|static|kit|demo|unit|check|check-kit|bench|fuzz|cover|analyze|ports|deb|check-deb|check-debian" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then

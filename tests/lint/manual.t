@@ -15,11 +15,6 @@ my %page = map { basename($_) => slurp($_) } listed("$ROOT/src/man", "*.[158]");
 is_deeply [sort keys %page],
     [qw(complycube-inbox.1 complycube-inbox.5 complycube-webhook.8 complycube-webhook.conf.5)], 'the pages';
 
-for my $name (sort keys %page) {
-    my $said = `mandoc -Tlint -Wwarning @{[quoted("$ROOT/src/man/$name")]} 2>&1`;
-    is $said, '', "$name: mandoc has nothing to say";
-}
-
 # A page's ".It Fl c , -config Ar file" as "c config file"; a bare "-n" is "n".
 sub page_options {
     my ($text) = @_;

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: MIT
-# For prove: -PSkips=FILE fails the run when a test skips and FILE has no line "TEST reason" for it.
+# For prove: -PSkips=FILE fails the run when a test skips and FILE has no line "TEST reason" for it. With "-PSkips=", of no
+# file, any test may skip.
 package App::Prove::Plugin::Skips;
 use strict;
 use warnings;
 
-our %allowed;
+our ($any, %allowed) = (1);
 
 sub load {
     my ($class, $prove) = @_;
     for my $file (@{ $prove->{args} }) {
+        $any = 0;
         open my $f, '<', $file or die "$file: $!\n";
         /^([^#\s]\S*)\s+\S/ and $allowed{$1} = 1 while <$f>;
     }
@@ -40,7 +42,7 @@ sub new {
         my ($job, $parser) = @_;
         my ($why) = _skips($parser) or return;
         my ($test) = ref $job eq 'ARRAY' ? $job->[0] : $job;
-        push @unlisted, "$test skipped: $why" if !$allowed{$test};
+        push @unlisted, "$test skipped: $why" if !$any && !$allowed{$test};
     });
     $self->{unlisted} = \@unlisted;
     return $self;
