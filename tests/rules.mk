@@ -16,7 +16,7 @@ ATTACKER := $(OUT)/attacker
 ENTER := build/enter build/dumpable.so
 BENCH := build/bench/noop build/bench/spawn
 
-.PHONY: deps demo run unit check-unit check san check-static check-kit check-ports check-deb check-debian analyze valgrind cover fuzz fuzzers \
+.PHONY: deps demo run unit check-unit format check-format check san check-static check-kit check-ports check-deb check-debian analyze valgrind cover fuzz fuzzers \
   soak soak-receiver soak-crash bench
 
 # Linked anew with libraries that were made anew.
@@ -73,6 +73,14 @@ check-unit: ## the unit tests, the seeds of the fuzz targets, and lint: what nee
 	$(Q)tests/lib/deps.sh unit
 	$(Q)$(BUILD) all $(UNITS) $(FUZZERS)
 	$(Q)SKIPS= BIN=$(BIN) OBJ=$(OBJ) tests/lib/run-prove.sh $(filter-out $(LEFT_OUT),$(UNITS) $(FUZZERS) $(wildcard tests/lint/*.t))
+
+format: ## format the C files, by .clang-format
+	$(Q)tests/lib/deps.sh format
+	$(Q)tests/lib/format.sh
+
+check-format: ## see that they are formatted
+	$(Q)tests/lib/deps.sh format
+	$(Q)tests/lib/format.sh check
 
 ## Test
 deps: ## install what building, the demo and the tests need (Debian packages)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Installs the Debian packages that are missing: tests/lib/deps.sh build|static|kit|demo|unit|check|check-kit|bench|fuzz|cover|analyze|ports|deb|check-deb|check-debian
+# Installs the Debian packages that are missing: tests/lib/deps.sh build|static|kit|demo|unit|check|check-kit|bench|fuzz|cover|format|analyze|ports|deb|check-deb|check-debian
 # As root or through sudo; else it prints the command and stops. Silent when nothing is missing.
 set -eu
 
@@ -16,7 +16,8 @@ bench="$check webhook valgrind"
 fuzz="$build clang libclang-rt-14-dev llvm-14"
 cover="$check libclang-rt-14-dev llvm-14 gcovr"
 ports="$check $static gcc-s390x-linux-gnu libc6-dev-s390x-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user-static"
-analyze="$check clang-tidy cppcheck valgrind"
+format='clang-format'
+analyze="$check $format clang-tidy cppcheck valgrind"
 deb="$build build-essential dpkg-dev debhelper fakeroot lintian libcmocka-dev"
 check_deb="$deb debootstrap systemd-container libproc-fastspawn-perl"
 
@@ -31,12 +32,13 @@ check-kit) wanted=$check_kit ;;
 bench) wanted=$bench ;;
 fuzz) wanted=$fuzz ;;
 cover) wanted=$cover ;;
+format) wanted=$format ;;
 analyze) wanted=$analyze ;;
 ports) wanted=$ports ;;
 deb) wanted=$deb ;;
 check-deb) wanted=$check_deb ;;
 check-debian) wanted='debootstrap git' ;;
-*) echo "usage: $0 build|static|kit|demo|unit|check|check-kit|bench|fuzz|cover|analyze|ports|deb|check-deb|check-debian" >&2; exit 2 ;;
+*) echo "usage: $0 build|static|kit|demo|unit|check|check-kit|bench|fuzz|cover|format|analyze|ports|deb|check-deb|check-debian" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then
