@@ -138,7 +138,7 @@ build-deps: ## install what building alone needs (Debian packages)
 	$(Q)tests/lib/deps.sh build
 
 clean: ## remove what was built
-	rm -rf build cgi-bin/complycube-webhook.fcgi cgi-bin/complycube-webhook.cgi
+	rm -rf build cgi-bin/complycube-webhook.fcgi cgi-bin/complycube-webhook.cgi compile_commands.json tags
 
 help: ## this list
 	@awk -F ':.*## ' '/^## / { print "\n" substr($$0, 4) } /^[a-z][a-z_.-]*:.*## / { printf "  make %-22s%s\n", $$1, $$2 }' \

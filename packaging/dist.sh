@@ -11,7 +11,7 @@ name=complycube-inbox-$version
 
 list() {
     if [ -e .git ]; then git ls-files; else find . -path ./build -prune -o \( -type f -o -type l \) -print; fi |
-        sed 's|^\./||' | grep -v '^cgi-bin/complycube-webhook\.f*cgi$' | LC_ALL=C sort
+        sed 's|^\./||' | grep -vxE 'cgi-bin/complycube-webhook\.f?cgi|compile_commands\.json|tags' | LC_ALL=C sort
 }
 if [ -e .git ] && [ -n "$(git status --porcelain)" ]; then
     echo "dist: not all is committed; files are as they are here, without those that git does not know" >&2

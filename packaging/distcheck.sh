@@ -17,7 +17,7 @@ cd "$folder/complycube-inbox-$version"
 places() { make -s PREFIX=/opt/complycube DESTDIR="$folder/root" "$@"; }
 
 say "build"
-make -s -j"$(nproc)" all unit >/dev/null
+make -s -j"$(nproc)" all unit compile_commands.json >/dev/null
 say "check${DISTCHECK:+ ($DISTCHECK)}"
 if [ "${DISTCHECK-}" = all ]; then make -s check; else tests/lib/run-prove.sh build/unit/* build/target/* tests/lint; fi
 say "dist again"

@@ -82,6 +82,13 @@ check-format: ## see that they are formatted
 	$(Q)tests/lib/deps.sh format
 	$(Q)tests/lib/format.sh check
 
+compile_commands.json: force ## for clangd and its like: how each C file is compiled
+	$(Q)tests/lib/compile_commands.pl >$@
+
+tags: force ## for editors: what is defined where, by universal-ctags
+	$(Q)ctags --version 2>/dev/null | grep -q Universal || { echo 'make tags needs universal-ctags: apt-get install universal-ctags' >&2; exit 1; }
+	$(Q)ctags -R -f $@ --languages=C,Perl --langmap=C:.c.h src tests
+
 ## Test
 deps: ## install what building, the demo and the tests need (Debian packages)
 	$(Q)tests/lib/deps.sh check

@@ -8,7 +8,7 @@ use File::Basename qw(dirname);
 use File::Find;
 use File::Glob qw(bsd_glob);
 use Exporter 'import';
-our @EXPORT = qw($ROOT slurp listed quoted sources objects code compile_lines error_table);
+our @EXPORT = qw($ROOT slurp listed quoted sources objects code make_lines compile_lines error_table);
 
 our $ROOT = abs_path(dirname(__FILE__) . '/../..');
 
@@ -47,16 +47,20 @@ sub code {
     return $text;
 }
 
-# How make compiles each file of src/: "base/err.c" => command without "-o X" and "-c".
-sub compile_lines {
+# The commands by which make would make these targets anew.
+sub make_lines {
+    my ($targets) = @_;
     local %ENV = %ENV;
     delete @ENV{ grep { /^(MAKE|MFLAGS)/ } keys %ENV };
-    my @lines = `make -C @{[quoted($ROOT)]} --no-print-directory -B -n V=1 all 2>/dev/null`;
+    return map { s/^@//r =~ s/\s*\n//r } `make -C @{[quoted($ROOT)]} --no-print-directory -B -n V=1 $targets 2>/dev/null`;
+}
+
+# How make compiles each file of src/: "base/err.c" => command without "-o X" and "-c".
+sub compile_lines {
     my %line;
-    for (@lines) {
-        s/^@//;
+    for (make_lines('all')) {
         next if !/\s-c\s/ || !m{\bsrc/([\w/-]+\.c)(?:\s|$)};
-        $line{$1} //= s/\s-o\s+\S+//r =~ s/\s--coverage\b//r =~ s/\s-c\b//r =~ s/\s-M\w+\b//gr =~ s/\n//r;
+        $line{$1} //= s/\s-o\s+\S+//r =~ s/\s--coverage\b//r =~ s/\s-c\b//r =~ s/\s-M\w+\b//gr;
     }
     return %line;
 }
