@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Installs the Debian packages that are missing: tests/lib/deps.sh build|static|kit|demo|unit|check|check-kit|bench|fuzz|cover|format|analyze|ports|deb|check-deb|check-debian
-# As root or through sudo; else it prints the command and stops. Silent when nothing is missing.
+# It says which before it installs them, as root or through sudo; else it prints the command and stops. With DEPS=no it
+# installs nothing, and what needs a missing package fails by itself. Silent when nothing is missing.
 set -eu
 
 build='gcc make pkg-config libfcgi-dev libcjson-dev libsqlite3-dev libssl-dev libconfuse-dev libcurl4-openssl-dev'
@@ -52,13 +53,27 @@ for package in $wanted; do
 done
 [ -n "$missing" ] || exit 0
 
+if [ "${DEPS-}" = no ]; then
+    echo "Missing, and not installed because of DEPS=no:$missing" >&2
+    exit 0
+fi
+
+announce() {
+    echo "About to install these Debian packages:$missing"
+    echo "To install none, give make DEPS=no, or install them yourself first."
+}
 if [ "$(id -u)" != 0 ]; then
-    if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then exec sudo -n "$0" "$1"; fi
-    echo "Packages are missing. Run this as root, then try again:" >&2
+    if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+        announce
+        exec sudo -n "$0" "$1" announced
+    fi
+    echo "Packages are missing. Run this as root, then try again; or give make DEPS=no, to do without them:" >&2
     echo "  apt-get update && apt-get install --no-install-recommends$missing" >&2
     [ ! -d /run/systemd/system ] || echo "or, so that no server among them is started: $(realpath "$0") $1" >&2
     exit 1
 fi
+
+[ "${2-}" = announced ] || announce
 
 # The tests start the web servers they need; none is to be started by its installation.
 policy=/usr/sbin/policy-rc.d
@@ -72,7 +87,6 @@ export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
 install() { apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends $missing; }
 update() { apt-get -q -o DPkg::Lock::Timeout=300 update; }
 
-echo "Installing:$missing"
 ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1 || update
 install || { update && install; } || exit 1
 for server in apache2 nginx lighttpd; do
