@@ -25,8 +25,16 @@ int err_set(struct err *e, enum err_code code, const char *fmt, ...)
     va_list ap;
     va_start(ap, fmt);
     e->code = code;
+    e->detail = ERR_PLAIN;
     vsnprintf(e->msg, sizeof e->msg, fmt, ap);
     va_end(ap);
+    return -1;
+}
+
+int err_detail(struct err *e, enum err_detail detail)
+{
+    if (e)
+        e->detail = detail;
     return -1;
 }
 

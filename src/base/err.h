@@ -42,13 +42,26 @@ enum err_code {
         ERR_CODES
 };
 
+/* What tells failures of one code apart if their cures differ. It changes no answer and no exit status. */
+enum err_detail {
+    ERR_PLAIN,
+    ERR_FOREIGN,   /* ERR_SCHEMA: the file belongs to another program */
+    ERR_NO_FOLDER, /* ERR_DATABASE: the database's folder does not exist */
+    ERR_ORPHAN_LOG /* ERR_DATABASE: a log holds events, and its database does not exist */
+};
+
+/* Code and detail are for programs, the message is for people: nothing reads it. */
 struct err {
     enum err_code code;
+    enum err_detail detail;
     char msg[400]; /* what was being done, to what, why it failed, and what to do about it */
 };
 
-/* Set *e (may be NULL); printf-like. Returns -1, so that a caller can write `return err_set(...)`. */
+/* Set *e (may be NULL), without a detail; printf-like. Returns -1, so that a caller can write `return err_set(...)`. */
 int err_set(struct err *e, enum err_code code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Give a detail to what err_set has just set; e may be NULL. Returns -1. */
+int err_detail(struct err *e, enum err_detail detail);
 
 /* Put "PREFIX: " before the message; for what only the caller knows. Returns -1. */
 int err_prefix(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

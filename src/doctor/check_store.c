@@ -63,15 +63,13 @@ static void tell_unopened(struct doctor *d, const struct err *e)
 {
     const char *why =
         "every event is answered 503 while it is so, and after ten tries ComplyCube disables the webhook";
-    struct stat st;
-    if (e->code == ERR_SCHEMA && strstr(e->msg, "another program"))
+    if (e->detail == ERR_FOREIGN)
         step_other_name(d);
     else if (e->code == ERR_SCHEMA)
         doctor_step(d, "by hand: install the newer version of complycube-inbox and complycube-webhook");
-    else if (e->code == ERR_NOT_FOUND ||
-             (e->code == ERR_DATABASE && stat(d->database, &st) != 0 && strstr(e->msg, "the folder")))
+    else if (e->code == ERR_NOT_FOUND || e->detail == ERR_NO_FOLDER)
         step_restore(d, "");
-    else if (e->code == ERR_DATABASE && strstr(e->msg, "-wal holds events"))
+    else if (e->detail == ERR_ORPHAN_LOG)
         step_orphan(d);
     else if (e->code == ERR_DATABASE && sqlite_refused(d->database, NULL))
         doctor_step(d, "by hand: find out who put it there, and remove it; the database itself is whole");

@@ -42,10 +42,25 @@ static void a_failure_that_names_no_code_ends_a_program_built_for_tests(void **s
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
 
+static void a_detail_goes_with_its_failure_only(void **state)
+{
+    struct err e;
+    (void)state;
+    err_set(&e, ERR_SCHEMA, "another program's");
+    assert_int_equal(err_detail(&e, ERR_FOREIGN), -1);
+    err_prefix(&e, "opening it");
+    assert_int_equal(e.code, ERR_SCHEMA);
+    assert_int_equal(e.detail, ERR_FOREIGN);
+    err_set(&e, ERR_SCHEMA, "newer");
+    assert_int_equal(e.detail, ERR_PLAIN);
+    assert_int_equal(err_detail(NULL, ERR_FOREIGN), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failure_has_its_code),
+        cmocka_unit_test(a_detail_goes_with_its_failure_only),
         cmocka_unit_test(a_failure_that_names_no_code_is_one_of_the_system),
         cmocka_unit_test(a_failure_that_names_no_code_ends_a_program_built_for_tests),
     };

@@ -326,9 +326,12 @@ static int check_files(const char *path, struct err *e)
     static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
     char name[PATH_MAX], base[PATH_MAX];
     struct statvfs fs;
-    if (files_folder(path, name, sizeof name) != 0 || access(name, W_OK | X_OK) != 0)
-        return err_set(e, errno == ENOENT || errno == ENOTDIR ? ERR_DATABASE : ERR_READONLY,
-                       "the folder %s: %s; it must exist and be writable for this user", name, strerror(errno));
+    if (files_folder(path, name, sizeof name) != 0 || access(name, W_OK | X_OK) != 0) {
+        bool gone = errno == ENOENT || errno == ENOTDIR;
+        err_set(e, gone ? ERR_DATABASE : ERR_READONLY,
+                "the folder %s: %s; it must exist and be writable for this user", name, strerror(errno));
+        return err_detail(e, gone ? ERR_NO_FOLDER : ERR_PLAIN);
+    }
     if (statvfs(name, &fs) == 0 &&
         ((uint64_t)fs.f_bavail * fs.f_frsize < SPACE_MIN || (fs.f_files && fs.f_favail < 16)))
         return err_set(e, ERR_FULL, "the file system of %s has less than 16 MB or 16 inodes left; make room", name);

@@ -111,8 +111,10 @@ static int pragma_number(struct db *s, const char *text, int *value, struct err 
 
 int sqlite_check_version(const char *path, uint32_t application, uint32_t version, struct err *e)
 {
-    if (application != STORE_APPLICATION || version < STORE_SCHEMA)
-        return err_set(e, ERR_SCHEMA, "%s belongs to another program; name another file in database =", path);
+    if (application != STORE_APPLICATION || version < STORE_SCHEMA) {
+        err_set(e, ERR_SCHEMA, "%s belongs to another program; name another file in database =", path);
+        return err_detail(e, ERR_FOREIGN);
+    }
     if (version > STORE_SCHEMA + 1)
         return err_set(e, ERR_SCHEMA, "%s has schema version %u, this program knows version %d; install a newer one",
                        path, version, STORE_SCHEMA);
@@ -247,8 +249,9 @@ int sqlite_check_orphan(const char *path, struct err *e)
     /* The log is looked at first: a database that another process makes just now has pages before it has one. */
     if (stat_of(path, "-wal").st_size == 0 || stat_of(path, "").st_size > 0)
         return 0;
-    return err_set(e, ERR_DATABASE,
-                   "%s is missing or empty, but %s-wal holds events of it; put the file back beside it", path, path);
+    err_set(e, ERR_DATABASE, "%s is missing or empty, but %s-wal holds events of it; put the file back beside it",
+            path, path);
+    return err_detail(e, ERR_ORPHAN_LOG);
 }
 
 /* ---- opening and closing ---- */
