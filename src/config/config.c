@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * config: read whole, checked whole. The only user of libconfuse. */
-#include "config.h"
+ * config: found and read whole. The only user of libconfuse. */
+#include "config_impl.h"
+
 #include "base/near.h"
 
 #include <confuse.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-enum { MAX_BODY_MIN = 1024, MAX_BODY_MAX = 64 << 20 /* bytes */ };
 
 const struct config_key config_keys[] = {
     {"database", "", NULL, "the SQLite file that events are recorded in"},
@@ -26,11 +25,6 @@ const size_t config_n_keys = sizeof config_keys / sizeof *config_keys;
 
 enum { KEYS = sizeof config_keys / sizeof *config_keys };
 _Static_assert((int)KEYS <= (int)CONFIG_KEYS_MAX, "a row of struct config for each key");
-
-static int broken(struct config *c, enum err_code code, const char *what, const char *cure)
-{
-    return err_set(&c->error, code, "%s%s%s%s%s", c->path, *c->path ? ": " : "", what, *cure ? "; " : "", cure);
-}
 
 /* ---- finding ---- */
 
@@ -72,7 +66,7 @@ static const char *own(struct config *c, char *text)
 {
     if (!text || c->n_made == sizeof c->made / sizeof *c->made) {
         free(text);
-        broken(c, ERR_MEMORY, "out of memory", "");
+        config_broken(c, ERR_MEMORY, "out of memory", "");
         return "";
     }
     return c->made[c->n_made++] = text;
@@ -98,89 +92,29 @@ static char *absolute(const struct config *c, const char *path)
     return asprintf(&out, "%s/%s", folder, path) < 0 ? NULL : trimmed(out);
 }
 
-/* ---- checking ---- */
-
-static bool is_choice(const char *choices, const char *value)
-{
-    size_t len = strchr(value, '|') ? 0 : strlen(value);
-    for (const char *at = choices; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL)
-        if (strncmp(at, value, len) == 0 && (at[len] == '|' || at[len] == '\0') && len)
-            return true;
-    return false;
-}
-
-/* In the directory form endpoints are folders, beside the file "setting". */
-static int check_directory(struct config *c)
-{
-    c->files = strcmp(c->inbox, "directory") == 0;
-    if (c->files && !*c->directory)
-        return broken(c, ERR_CONFIG, "inbox = \"directory\" without directory",
-                      "name its folder: directory = \"../private/inbox.d\"");
-    for (size_t i = 0; i < c->n_endpoints; i++) {
-        const char *name = c->names[i] = c->endpoint[i].name;
-        if (c->files && (*name == '.' || strcmp(name, "setting") == 0))
-            return broken(c, ERR_CONFIG,
-                          "in the directory form an endpoint cannot begin with a dot or be called setting",
-                          "give it another name");
-    }
-    return 0;
-}
-
-static int check_values(struct config *c, const char *max_body, const char *retain)
-{
-    char text[160];
-    const char *const values[] = {c->database, c->inbox, c->directory, max_body, c->journal,
-                                  c->log,      c->group, retain,       c->spool, c->sandbox};
-    memcpy(c->value, values, sizeof values);
-    for (size_t i = 0; i < KEYS; i++)
-        if (config_keys[i].choices && !is_choice(config_keys[i].choices, values[i])) {
-            snprintf(text, sizeof text, "%s = \"%.40s\"", config_keys[i].name, values[i]);
-            return broken(c, ERR_CONFIG, text, config_keys[i].choices);
-        }
-    if (!*c->database)
-        return broken(c, ERR_CONFIG, "database is missing",
-                      "name the SQLite file: database = \"../private/inbox.db\"");
-    c->retain_ms = *retain ? config_time_ms(retain) : 0;
-    if (c->retain_ms < 0)
-        return broken(c, ERR_CONFIG, "retain is no time", "write retain = \"90d\", or \"12h\", or leave it empty");
-    c->max_body = config_size(max_body);
-    if (c->max_body < MAX_BODY_MIN || c->max_body > MAX_BODY_MAX)
-        return broken(c, ERR_CONFIG, "max_body is no size from 1K to 64M", "write max_body = \"1M\"");
-    if (strcmp(c->log, "auto") != 0 && strcmp(c->log, "stderr") != 0 && strcmp(c->log, "syslog") != 0 &&
-        *c->log != '/')
-        return broken(c, ERR_CONFIG, "log is none of auto, stderr, syslog, a path", "write log = \"auto\"");
-    return 0;
-}
-
 /* ---- reading ---- */
 
-static _Thread_local struct config *parsing; /* libconfuse's error function is given no context */
+/* The first complaint of libconfuse, whose error function is given no context. */
+static _Thread_local struct complaint {
+    const char *format; /* libconfuse's own; NULL: it did not complain */
+    int line;
+    char word[CONFIG_WORD]; /* what the complaint is about; "": it names no word */
+    char text[240];
+} complaint;
 
-const char *config_meant(const char *message, const char **typed)
+static void take_complaint(cfg_t *cfg, const char *format, va_list ap)
 {
-    static const char *const of_section[] = {"endpoint", "secret_file", "events"};
-    static const char mark[] = "no such option '";
-    const char *at = strstr(message, mark), *end = at ? strchr(at += sizeof mark - 1, '\'') : NULL;
-    *typed = at;
-    for (size_t i = 0; end && i < KEYS + sizeof of_section / sizeof *of_section; i++) {
-        const char *name = i < KEYS ? config_keys[i].name : of_section[i - KEYS];
-        if (near_typo(at, (size_t)(end - at), name))
-            return name;
+    const char *argument = strchr(format, '%');
+    va_list first;
+    if (complaint.format)
+        return;
+    complaint = (struct complaint){.format = format, .line = cfg ? cfg->line : 0};
+    if (argument && argument[1] == 's') {
+        va_copy(first, ap);
+        snprintf(complaint.word, sizeof complaint.word, "%s", va_arg(first, const char *));
+        va_end(first);
     }
-    return NULL;
-}
-
-static void parse_error(cfg_t *cfg, const char *format, va_list ap)
-{
-    char what[240], cure[80] = "";
-    const char *typed, *meant;
-    vsnprintf(what, sizeof what, format, ap);
-    if (strstr(what, "unexpected token"))
-        snprintf(cure, sizeof cure, "; a text stands in quotes, a list of them in braces: {\"*\"}");
-    else if ((meant = config_meant(what, &typed)) != NULL)
-        snprintf(cure, sizeof cure, "; did you mean %s?", meant);
-    if (parsing->error.code == ERR_NONE)
-        err_set(&parsing->error, ERR_CONFIG, "%s, line %d: %s%s", parsing->path, cfg ? cfg->line : 0, what, cure);
+    vsnprintf(complaint.text, sizeof complaint.text, format, ap);
 }
 
 static int note_line(cfg_t *cfg, cfg_opt_t *opt)
@@ -214,8 +148,9 @@ static int read_endpoint(struct config *c, cfg_t *section, struct config_endpoin
 {
     p->name = cfg_title(section);
     if (!secrets_is_name(span_of(p->name)))
-        return broken(c, ERR_CONFIG, "an endpoint's name may hold letters, digits, dot, dash and underscore only",
-                      "endpoint live { ... }");
+        return config_broken(c, ERR_CONFIG,
+                             "an endpoint's name may hold letters, digits, dot, dash and underscore only",
+                             "endpoint live { ... }");
     const char *file = cfg_getstr(section, "secret_file");
     if (!file || !*file)
         return err_set(&c->error, ERR_CONFIG, "%s: endpoint %s has no secret_file", c->path, p->name);
@@ -238,7 +173,7 @@ static int read_endpoint(struct config *c, cfg_t *section, struct config_endpoin
     p->events = events;
     p->secret_file = absolute(c, file);
     if (!events || !p->secret_file)
-        return broken(c, ERR_MEMORY, "out of memory", "");
+        return config_broken(c, ERR_MEMORY, "out of memory", "");
     if (c->error.code != ERR_NONE || c->without_secrets)
         return c->error.code != ERR_NONE ? -1 : 0;
     if (secrets_read(&p->secrets, p->secret_file, &c->trusted, &c->error) != 0)
@@ -253,11 +188,11 @@ static int read_sections(struct config *c, cfg_t *cfg)
 {
     size_t n = cfg_size(cfg, "endpoint");
     if (n == 0 || n > CONFIG_ENDPOINTS_MAX)
-        return broken(c, ERR_CONFIG, "there is no endpoint, or more than 32",
-                      "write: endpoint live { secret_file = \"../private/secrets\" }");
+        return config_broken(c, ERR_CONFIG, "there is no endpoint, or more than 32",
+                             "write: endpoint live { secret_file = \"../private/secrets\" }");
     c->endpoint = calloc(n, sizeof *c->endpoint);
     if (!c->endpoint)
-        return broken(c, ERR_MEMORY, "out of memory", "");
+        return config_broken(c, ERR_MEMORY, "out of memory", "");
     int result = 0;
     while (result == 0 && c->n_endpoints < n) {
         size_t i = c->n_endpoints++; /* counted before it is read: it is to be freed, and watched, all the same */
@@ -307,6 +242,49 @@ static void reset_lexer(void)
     cfg_free(cfg_init(none, CFGF_NONE));
 }
 
+/* Does libconfuse complain of this text in the same form? It gives no codes, and another version may use other words. */
+static bool is_complaint_of(const struct complaint *seen, const char *text)
+{
+    cfg_opt_t none[] = {CFG_END()};
+    reset_lexer();
+    complaint.format = NULL;
+    cfg_t *cfg = cfg_init(none, CFGF_NONE);
+    if (cfg) {
+        cfg_set_error_function(cfg, take_complaint);
+        cfg_parse_buf(cfg, text);
+        cfg_free(cfg);
+    }
+    return complaint.format && strcmp(seen->format, complaint.format) == 0;
+}
+
+static const char *meant_by(const char *word)
+{
+    static const char *const of_section[] = {"endpoint", "secret_file", "events"};
+    for (size_t i = 0; i < KEYS + sizeof of_section / sizeof *of_section; i++) {
+        const char *name = i < KEYS ? config_keys[i].name : of_section[i - KEYS];
+        if (near_typo(word, strlen(word), name))
+            return name;
+    }
+    return NULL;
+}
+
+static void broken_text(struct config *c)
+{
+    const struct complaint seen = complaint;
+    char cure[80] = "";
+    c->fault = (struct config_fault){.what = CONFIG_UNPARSED, .line = seen.line};
+    if (is_complaint_of(&seen, "unknown = 1")) {
+        c->fault.what = CONFIG_UNKNOWN;
+        memcpy(c->fault.word, seen.word, sizeof seen.word);
+        c->fault.meant = meant_by(seen.word);
+    }
+    if (is_complaint_of(&seen, "="))
+        snprintf(cure, sizeof cure, "; a text stands in quotes, a list of them in braces: {\"*\"}");
+    else if (c->fault.meant)
+        snprintf(cure, sizeof cure, "; did you mean %s?", c->fault.meant);
+    err_set(&c->error, ERR_CONFIG, "%s, line %d: %s%s", c->path, seen.line, seen.text, cure);
+}
+
 /* libconfuse's own tables, from ours. */
 static cfg_t *parse(struct config *c, char *text)
 {
@@ -322,19 +300,20 @@ static cfg_t *parse(struct config *c, char *text)
     if (!cfg)
         return NULL;
     reset_lexer();
-    parsing = c;
+    complaint = (struct complaint){.format = NULL};
     blank_comments(text);
-    cfg_set_error_function(cfg, parse_error);
+    cfg_set_error_function(cfg, take_complaint);
     for (size_t i = 0; i < KEYS; i++)
         cfg_set_validate_func(cfg, config_keys[i].name, note_option);
     cfg_set_validate_func(cfg, "endpoint|secret_file", note_option);
     cfg_set_validate_func(cfg, "endpoint|events", note_list);
     bool good = cfg_parse_buf(cfg, text) == CFG_SUCCESS;
-    if ((good && !*cfg_getstr(cfg, END_MARK)) || strstr(c->error.msg, END_MARK))
-        broken(c, ERR_CONFIG, "a closing brace, bracket or quote is missing", "finish writing it");
-    else if (!good && c->error.code == ERR_NONE)
-        broken(c, ERR_CONFIG, "it cannot be parsed", "compare it with the sample");
-    parsing = NULL;
+    if ((good && !*cfg_getstr(cfg, END_MARK)) || strstr(complaint.word, END_MARK))
+        config_broken(c, ERR_CONFIG, "a closing brace, bracket or quote is missing", "finish writing it");
+    else if (complaint.format)
+        broken_text(c);
+    else if (!good)
+        config_broken(c, ERR_CONFIG, "it cannot be parsed", "compare it with the sample");
     return cfg;
 }
 
@@ -351,11 +330,11 @@ static int read_file(struct config *c)
             memcpy(text.at + text.len, END_LINE, sizeof END_LINE);
         c->parsed = room ? parse(c, text.at) : NULL;
         if (!c->parsed)
-            broken(c, ERR_MEMORY, "out of memory", "");
+            config_broken(c, ERR_MEMORY, "out of memory", "");
         result = c->parsed && c->error.code == ERR_NONE ? 0 : -1;
     }
     if (result == 0 && st.st_mode & S_IWOTH)
-        result = broken(c, ERR_CONFIG, "anyone may write it", "chmod o-w it");
+        result = config_broken(c, ERR_CONFIG, "anyone may write it", "chmod o-w it");
     buf_release(&text);
     if (result != 0)
         return -1;
@@ -374,7 +353,8 @@ static int read_file(struct config *c)
     c->log = cfg_getstr(cfg, "log");
     if (strchr(c->log, '/'))
         c->log = own(c, absolute(c, c->log));
-    if (c->error.code != ERR_NONE || check_values(c, cfg_getstr(cfg, "max_body"), cfg_getstr(cfg, "retain")) != 0)
+    if (c->error.code != ERR_NONE ||
+        config_check_values(c, cfg_getstr(cfg, "max_body"), cfg_getstr(cfg, "retain")) != 0)
         return -1;
     return read_sections(c, cfg);
 }
@@ -384,17 +364,17 @@ static int read_environment(struct config *c, const struct config_env *env)
     static const char *const all[] = {"*"};
     c->endpoint = calloc(1, sizeof *c->endpoint);
     if (!c->endpoint)
-        return broken(c, ERR_MEMORY, "out of memory", "");
+        return config_broken(c, ERR_MEMORY, "out of memory", "");
     c->n_endpoints = 1;
     *c->endpoint = (struct config_endpoint){.name = "default", .events = all, .n_events = 1};
     if (!env->database || !*env->database)
-        return broken(c, ERR_CONFIG, "COMPLYCUBE_WEBHOOK_SECRET is set without COMPLYCUBE_WEBHOOK_DATABASE",
-                      "set both");
+        return config_broken(c, ERR_CONFIG, "COMPLYCUBE_WEBHOOK_SECRET is set without COMPLYCUBE_WEBHOOK_DATABASE",
+                             "set both");
     if (!env->secret)
-        return broken(c, ERR_SECRETS, "COMPLYCUBE_WEBHOOK_DATABASE is set without its _SECRET", "set both");
+        return config_broken(c, ERR_SECRETS, "COMPLYCUBE_WEBHOOK_DATABASE is set without its _SECRET", "set both");
     c->named = own(c, strdup(env->database));
     c->database = own(c, config_real(c->named));
-    if (check_values(c, "1M", "") != 0)
+    if (config_check_values(c, "1M", "") != 0)
         return -1;
     if (!env->taken)
         return secrets_from_text(&c->endpoint->secrets, env->secret, &c->error);
@@ -421,7 +401,7 @@ struct config *config_load(const struct config_env *env, int64_t now_ms)
     c->without_secrets = env->without_secrets;
     bool environment = find(c, env);
     if (c->error.code == ERR_NONE && (environment ? read_environment(c, env) : read_file(c)) == 0 &&
-        check_directory(c) == 0 && !c->without_secrets)
+        config_check_directory(c) == 0 && !c->without_secrets)
         config_check_secrets(c);
     distrust_young(&c->print, now_ms);
     for (size_t i = 0; i < c->n_endpoints; i++)

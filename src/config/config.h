@@ -20,6 +20,7 @@ enum {
     CONFIG_EVENTS_MAX = 64,
     CONFIG_SECRETS_MAX = 256 /* in force */,
     CONFIG_KEYS_MAX = 16,
+    CONFIG_WORD = 224 /* bytes of an unknown option that are kept */,
     CONFIG_REST_MS = 500 /* after its last change a file is at rest */
 };
 
@@ -43,6 +44,22 @@ struct config_endpoint {
     struct secrets secrets;
 };
 
+/* What is wrong with a configuration, for a program; `error` says it to people. What does not apply is 0. */
+enum config_what {
+    CONFIG_OTHER,
+    CONFIG_UNPARSED,    /* line: it cannot be parsed */
+    CONFIG_UNKNOWN,     /* line, word, meant: there is no such option */
+    CONFIG_VALUE,       /* key: it cannot have this value */
+    CONFIG_NO_DIRECTORY /* inbox = "directory" without its folder */
+};
+struct config_fault {
+    enum config_what what;
+    int line;
+    size_t key;             /* of config_keys */
+    char word[CONFIG_WORD]; /* as it was written */
+    const char *meant;      /* the option that was probably meant; NULL: none is similar */
+};
+
 struct config {
     char path[PATH_MAX];                                                        /* the file, "" for the environment */
     const char *database, *inbox, *directory, *journal, *log, *group, *sandbox; /* paths are absolute */
@@ -57,8 +74,9 @@ struct config {
     const char *value[CONFIG_KEYS_MAX];      /* of each of config_keys, as text, paths absolute */
     int line[CONFIG_KEYS_MAX];               /* where it stands in the file; 0: nowhere */
     bool without_secrets;
-    struct trust trusted; /* whose secret files are accepted */
-    struct err error;     /* ERR_NONE, or why it must not be used */
+    struct trust trusted;      /* whose secret files are accepted */
+    struct err error;          /* ERR_NONE, or why it must not be used, ... */
+    struct config_fault fault; /* ... and what the error is about */
     struct files_print print;
     void *parsed;  /* libconfuse's, and ... */
     char *made[8]; /* ... strings of our own */
@@ -73,12 +91,6 @@ struct config_key {
     const char *help;
 };
 extern const struct config_key config_keys[];
-
-/*
- * Of a message of config_load about an option that nobody knows: where its name stands in it (*typed; NULL: it is no such
- * message), and the option that was probably meant, or NULL.
- */
-const char *config_meant(const char *message, const char **typed);
 
 extern const size_t config_n_keys;
 

@@ -115,30 +115,6 @@ uid_t config_receiver(const struct config *c)
     return other ? st.st_uid : geteuid();
 }
 
-int config_check_secrets(struct config *c)
-{
-    size_t usable = 0;
-    for (size_t i = 0; i < c->n_endpoints; i++)
-        for (size_t k = 0; k < c->endpoint[i].secrets.n; k++) {
-            const struct secret *secret = &c->endpoint[i].secrets.list[k];
-            usable += !secret->retired;
-            for (size_t j = 0; j < i; j++)
-                for (size_t m = 0; m < c->endpoint[j].secrets.n; m++)
-                    if (secrets_equal(&c->endpoint[j].secrets.list[m], secret))
-                        return err_set(&c->error, ERR_SECRETS,
-                                       "endpoints %s and %s share a secret (%s); each webhook has one of its own",
-                                       c->endpoint[j].name, c->endpoint[i].name, secret->name);
-        }
-    if (usable > CONFIG_SECRETS_MAX)
-        return err_set(&c->error, ERR_SECRETS,
-                       "%s: more than 256 secrets are in force; mark what is not used any more as retired", c->path);
-    if (usable == 0)
-        return err_set(&c->error, ERR_SECRETS,
-                       "%s%sno secret is in force, all are retired; put the webhook's secret into the secret file",
-                       c->path, *c->path ? ": " : "");
-    return 0;
-}
-
 enum { LINKS_MAX = 40 /* as the kernel's own limit */ };
 
 /* What a link says that may be followed. Read by a descriptor: its name may be replaced. */

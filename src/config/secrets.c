@@ -70,7 +70,8 @@ static const char *add(struct secrets *s, struct span name, struct span value, b
         return "the name may hold letters, digits, dot, dash and underscore, at most 63 of them";
     if (looks_secret(name)) /* what is taken for a name is printed and stored */
         return "the name looks like a secret; a line is \"name value\", in this order";
-    if (span_equal(value, span_of("PASTE_THE_SECRET_HERE")))
+    s->example = span_equal(value, span_of("PASTE_THE_SECRET_HERE"));
+    if (s->example)
         return "this is the manual's example; put the webhook's own secret there";
     if (value.len && strchr("\"'`", value.at[0]) && value.at[value.len - 1] == value.at[0])
         return "the secret stands in quotes; write it without them";
@@ -115,8 +116,10 @@ static int parse(struct secrets *s, struct span rest, const char *path, struct e
         const char *end = memchr(rest.at, '\n', rest.len);
         size_t len = end ? (size_t)(end - rest.at) : rest.len;
         const char *why = parse_line(s, (struct span){rest.at, len});
-        if (why)
+        if (why) {
+            s->line = number;
             return err_set(e, ERR_SECRETS, "%s, line %d: %s", path, number, why);
+        }
         rest.at += len + (end != NULL);
         rest.len -= len + (end != NULL);
     }

@@ -34,6 +34,8 @@ struct secrets {
     size_t n;
     bool unterminated;        /* the last line has no newline: perhaps only half of it has arrived */
     bool narrowed;            /* the file's mode was narrowed to 0600 */
+    int line;                 /* that was refused; 0: none was, or the whole file */
+    bool example;             /* it has the secret of the manual's example */
     struct files_print print; /* of the file, also if it was refused */
 };
 

@@ -25,7 +25,7 @@ static struct config *load(const struct doctor *d, bool without_secrets)
 static bool step_directory(struct doctor *d, const struct config *c)
 {
     char folder[PATH_MAX];
-    if (!strstr(c->error.msg, "without directory") || files_folder(c->database, folder, sizeof folder) != 0)
+    if (files_folder(c->database, folder, sizeof folder) != 0)
         return false;
     doctor_step(d, "in %s add: directory = \"%s/inbox.d\"", c->path, folder);
     return true;
@@ -34,58 +34,63 @@ static bool step_directory(struct doctor *d, const struct config *c)
 /* A key whose value is the trouble gets one that is good: as the manual has it, or its default. */
 static bool step_default(struct doctor *d, const struct config *c)
 {
-    char is[64], value[160];
-    for (size_t i = 0; i < config_n_keys; i++) {
-        snprintf(is, sizeof is, ": %s ", config_keys[i].name);
-        const char *at = strstr(c->error.msg, is);
-        if (!at || c->line[i] == 0 || strcmp(config_keys[i].name, "database") == 0)
-            continue;
-        at += strlen(is);
-        if (*at != '=' && strncmp(at, "is no", 5) != 0)
-            continue;
-        bool retain = strcmp(config_keys[i].name, "retain") == 0; /* empty would be for ever */
-        snprintf(value, sizeof value, "\"%s\"", retain ? "90d" : config_keys[i].standard);
-        d->config = c;
-        doctor_step_key(d, config_keys[i].name, value, c->line[i]);
-        d->config = NULL;
-        return true;
-    }
-    return false;
+    char value[160];
+    const struct config_key *key = &config_keys[c->fault.key];
+    int line = c->line[c->fault.key];
+    if (line == 0)
+        return false;
+    bool retain = strcmp(key->name, "retain") == 0; /* empty would be for ever */
+    snprintf(value, sizeof value, "\"%s\"", retain ? "90d" : key->standard);
+    d->config = c;
+    doctor_step_key(d, key->name, value, line);
+    d->config = NULL;
+    return true;
 }
 
 /*
  * An option that the parser does not know gets the name that was meant, or is made a comment. Not where the line does not
  * begin with it: behind a quote that is not closed any word is one.
  */
-static bool step_unknown(struct doctor *d, const struct config *c, long line, const char *text)
+static bool step_unknown(struct doctor *d, const struct config *c, const char *text)
 {
-    const char *typed, *meant = config_meant(c->error.msg, &typed), *at = text + strspn(text, " \t");
-    size_t len = typed ? strcspn(typed, "'") : 0;
-    if (!len || strncmp(at, typed, len) != 0 || !at[len] || !strchr(" \t={", at[len]))
+    const struct config_fault *f = &c->fault;
+    const char *at = text + strspn(text, " \t");
+    size_t len = strlen(f->word);
+    if (f->what != CONFIG_UNKNOWN || !len || strncmp(at, f->word, len) != 0 || !at[len] || !strchr(" \t={", at[len]))
         return false;
     char mended[1100];
-    if (meant)
-        snprintf(mended, sizeof mended, "%.*s%s%s", (int)(at - text), text, meant, at + len);
+    if (f->meant)
+        snprintf(mended, sizeof mended, "%.*s%s%s", (int)(at - text), text, f->meant, at + len);
     else
         snprintf(mended, sizeof mended, "# %s", text);
-    doctor_step(d, "in %s:%d write: %s", c->path, (int)line, mended);
+    doctor_step(d, "in %s:%d write: %s", c->path, f->line, mended);
     return true;
 }
 
-/* The parser names a line: ", line N: ". */
 static bool step_line(struct doctor *d, const struct config *c)
 {
     char text[1024];
-    const char *at = strstr(c->error.msg, ", line ");
-    long line = at ? strtol(at + 7, NULL, 10) : 0;
-    if (line < 1 || line > 100000 || doctor_line(c->path, (int)line, text, sizeof text) != 0)
+    int line = c->fault.line;
+    if (line > 100000 || doctor_line(c->path, line, text, sizeof text) != 0)
         return false;
-    if (!step_unknown(d, c, line, text))
+    if (!step_unknown(d, c, text))
         doctor_step(d,
                     "by hand: mend line %d of %s, or a quote or a brace above it that is not closed; "
                     "complycube-webhook.conf(5) has every key",
-                    (int)line, c->path);
+                    line, c->path);
     return true;
+}
+
+static bool step_fault(struct doctor *d, const struct config *c)
+{
+    switch (c->fault.what) {
+    case CONFIG_UNPARSED:
+    case CONFIG_UNKNOWN: return step_line(d, c);
+    case CONFIG_VALUE: return step_default(d, c);
+    case CONFIG_NO_DIRECTORY: return step_directory(d, c) || step_default(d, c);
+    case CONFIG_OTHER: break;
+    }
+    return false;
 }
 
 static void tell_broken(struct doctor *d, const struct config *c)
@@ -104,7 +109,7 @@ static void tell_broken(struct doctor *d, const struct config *c)
         doctor_step(d, "chmod a+r %q", c->path);
     else if (there && (st.st_mode & S_IWOTH))
         doctor_step(d, "chmod o-w %q", c->path);
-    else if (!step_directory(d, c) && !step_default(d, c) && !step_line(d, c))
+    else if (!step_fault(d, c))
         doctor_step(d, "by hand: change it in %s as it says; complycube-webhook.conf(5) has every key", c->path);
     doctor_find(d, DOCTOR_WRONG, err_word(c->error.code), refuses_all, "%s", c->error.msg);
 }
@@ -167,12 +172,12 @@ static bool tell_unopened(struct doctor *d, const struct config_endpoint *p)
     return true;
 }
 
-static void tell_unread(struct doctor *d, const struct config_endpoint *p, const struct err *e)
+static void tell_unread(struct doctor *d, const struct config_endpoint *p, const struct secrets *s,
+                        const struct err *e)
 {
     struct stat st;
     const char *why = refuses_all;
     char text[1024];
-    const char *at = strstr(e->msg, ", line ");
     if (stat(p->secret_file, &st) == 0 && (st.st_mode & S_IWOTH)) {
         doctor_step(d, "chmod 600 %q", p->secret_file);
         why =
@@ -183,11 +188,11 @@ static void tell_unread(struct doctor *d, const struct config_endpoint *p, const
         why = "whoever owns the file can put secrets of his own there, and sign events";
     } else if (stat(p->secret_file, &st) == 0 && (st.st_mode & (S_IROTH | S_IWGRP))) {
         step_readable(d, p->secret_file, &st);
-    } else if (strstr(e->msg, "the manual's example") && at) {
+    } else if (s->example) {
         doctor_step(d, "by hand: in line %d of %s, put the webhook's secret in place of PASTE_THE_SECRET_HERE",
-                    (int)strtol(at + 7, NULL, 10), p->secret_file);
-    } else if (at) {
-        doctor_step(d, "by hand: mend line %d of %s", (int)strtol(at + 7, NULL, 10), p->secret_file);
+                    s->line, p->secret_file);
+    } else if (s->line) {
+        doctor_step(d, "by hand: mend line %d of %s", s->line, p->secret_file);
     } else {
         step_secret(d, p->secret_file);
     }
@@ -275,7 +280,7 @@ static bool check_files(struct doctor *d, const struct config *c)
                         "%s could be read by others; it is 0600 now", p->secret_file);
         }
         if (e.code != ERR_NONE) {
-            tell_unread(d, p, &e);
+            tell_unread(d, p, &s, &e);
             good = false;
         } else {
             tell_exposed(d, c, p);

@@ -145,6 +145,42 @@ static void what_is_wrong_is_said_with_its_place(void **state)
     }
 }
 
+static void a_fault_says_what_its_message_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *conf;
+        enum config_what what;
+        int line;
+        const char *key, *word, *meant;
+    } faults[] = {
+        {"database = \"d\"\nbogus = 1\n" LIVE, CONFIG_UNKNOWN, 2, NULL, "bogus", NULL},
+        {"databse = \"d\"\n" LIVE, CONFIG_UNKNOWN, 1, NULL, "databse", "database"},
+        {"database = \"d\"\nendpoint live {\n secret_flie = \"secrets\"\n}\n", CONFIG_UNKNOWN, 3, NULL, "secret_flie",
+         "secret_file"},
+        {"database \"d\"\n" LIVE, CONFIG_UNPARSED, 1, NULL, "", NULL},
+        {"\n= 1\n" LIVE, CONFIG_UNPARSED, 2, NULL, "", NULL},
+        {"database = \"other\"\n" SMALL, CONFIG_UNPARSED, 2, NULL, "", NULL},
+        {"database = \"d\"\nendpoint live {\n secret_file = \"secrets\"\n", CONFIG_OTHER, 0, NULL, "", NULL},
+        {"max_body = \"7\"\n" SMALL, CONFIG_VALUE, 0, "max_body", "", NULL},
+        {"journal = \"wall\"\n" SMALL, CONFIG_VALUE, 0, "journal", "", NULL},
+        {"retain = \"90\"\n" SMALL, CONFIG_VALUE, 0, "retain", "", NULL},
+        {"log = \"somewhere\"\n" SMALL, CONFIG_VALUE, 0, "log", "", NULL},
+        {"inbox = \"directory\"\n" SMALL, CONFIG_NO_DIRECTORY, 0, "inbox", "", NULL},
+        {LIVE, CONFIG_OTHER, 0, NULL, "", NULL},
+    };
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        struct config *c = load(faults[i].conf, LONE);
+        const struct config_fault *f = &c->fault;
+        if (f->what != faults[i].what || f->line != faults[i].line || strcmp(f->word, faults[i].word) != 0 ||
+            strcmp(f->meant ? f->meant : "", faults[i].meant ? faults[i].meant : "") != 0 ||
+            (faults[i].key && strcmp(config_keys[f->key].name, faults[i].key) != 0))
+            fail_msg("case %zu: %d, line %d, %s, %s: %s", i, (int)f->what, f->line, f->word,
+                     f->meant ? f->meant : "nothing", c->error.msg);
+        config_free(c);
+    }
+}
+
 static void a_readable_secret_file_is_narrowed_and_a_writable_one_refused(void **state)
 {
     (void)state;
@@ -423,6 +459,7 @@ int main(void)
         cmocka_unit_test(a_byte_order_mark_and_carriage_returns_are_forgiven),
         cmocka_unit_test(a_list_of_events_leaves_the_others_out),
         cmocka_unit_test(what_is_wrong_is_said_with_its_place),
+        cmocka_unit_test(a_fault_says_what_its_message_says),
         cmocka_unit_test(a_readable_secret_file_is_narrowed_and_a_writable_one_refused),
         cmocka_unit_test(the_environment_alone_is_enough),
         cmocka_unit_test(sizes_are_read_with_their_unit),
