@@ -13,6 +13,7 @@ LEFT_OUT := $(if $(SAN)$(COV),$(addprefix tests/,lint/% bench/% readme.t) $(addp
   poll.t syntax.t)) $(if $(SAN),,$(if $(COV),$(addprefix tests/crash/,steps.t power.t load.t sandbox.t full.t) tests/oracle/%))
 TESTS  = $(filter-out $(LEFT_OUT),$(LONG) $(filter-out $(LONG),$(sort $(wildcard tests/*/*.t tests/*.t))) $(UNITS) $(FUZZERS))
 ATTACKER := $(OUT)/attacker
+GARBLED := $(OUT)/garbled/complycube-inbox
 ENTER := build/enter build/dumpable.so
 BENCH := build/bench/noop build/bench/spawn
 
@@ -67,7 +68,18 @@ run: ## the demo's server in the foreground, with a curl line to paste
 	$(Q)tests/demo.sh run
 
 ## While editing
-unit: $(UNITS) $(FUZZERS) $(ATTACKER) $(BENCH) $(ENTER) ## build the unit tests, and the fuzz targets as programs that replay their seeds
+# The tool with noise for each error message: Doctor.pm of the tests compares its cures.
+$(OUT)/garbled/err.o: src/base/err.c src/base/err.h $(OBJ)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) -DERR_GARBLE -c -o $@ $<
+$(GARBLED): LIBS := $(LIBS_INBOX)
+$(GARBLED): $(OUT)/garbled/err.o $(OBJ)/complycube-inbox.o $(TOOL_LIB) $(LIB)
+	@$(if $(filter 0,$(V)),echo "  TEST $@")
+	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS) $(LINK_END)
+
+garbled: $(GARBLED)
+
+unit: $(UNITS) $(FUZZERS) $(ATTACKER) $(GARBLED) $(BENCH) $(ENTER) ## build the unit tests, and the fuzz targets as programs that replay their seeds
 
 check-unit: ## the unit tests, the seeds of the fuzz targets, and lint: what needs no server and is done in seconds
 	$(Q)tests/lib/deps.sh unit
@@ -106,6 +118,7 @@ check-static: deps ## the end-to-end tests, and all others that start the receiv
 	$(Q)tests/lib/deps.sh check-kit
 	$(Q)$(BUILD) hosting-kit
 	$(Q)$(BUILD) all $(BENCH) $(ENTER)
+	$(Q)$(BUILD) garbled STATIC=1
 	$(Q)BIN=build/static/bin OBJ=build/static/obj tests/lib/run-prove.sh $(filter $(RECEIVES),$(LONG)) tests/e2e/static.t tests/kit $(filter-out $(LONG),$(RECEIVES))
 
 check-kit: deps ## the hosting kit on a shared host: by its guide, wrongly uploaded, upgraded under load (a minute; root)

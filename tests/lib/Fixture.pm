@@ -59,6 +59,9 @@ sub static { return $BIN =~ m{/static/} }
 # The tool whose libcurl knows TLS: the static one's does not.
 sub tool_with_tls { return static() ? "$ROOT/build/bin/complycube-inbox" : 'complycube-inbox' }
 
+# The tool that has noise for each error message.
+sub garbled_tool { return dirname($BIN) . '/garbled/complycube-inbox' }
+
 sub slurp { my ($path) = @_; open my $f, '<:raw', $path or die "$path: $!"; local $/; return <$f> // '' }
 
 sub path { my ($self, $name) = @_; return defined $name ? "$self->{dir}/$name" : $self->{dir} }

@@ -107,6 +107,12 @@ fault 'an unknown key', wrong => 'config', sub { config($_[0], sub { s/\A/backup
 fault 'a key with a letter missing', wrong => 'config', sub { config($_[0], sub { s/^database/databse/m }) }, finding => qr/did you mean database\?$/;
 fault 'two letters swapped, in a section', wrong => 'config', sub { config($_[0], sub { s/secret_file/secret_flie/ }) };
 fault 'the name of a section', wrong => 'config', sub { config($_[0], sub { s/^endpoint/endpiont/m }) };
+fault 'a log that is nowhere', wrong => 'config', sub { config($_[0], sub { s/^#?\s*log .*\n//mg; s/\A/log = "somewhere"\n/ }) };
+fault 'a key without its equals sign', wrong => 'config', sub { config($_[0], sub { s/^#?\s*journal.*\n//mg; s/\A/journal "wal"\n/ }) },
+    hand => sub {
+        my ($line, $file) = $_[0] =~ /^mend line (\d+) of (\S+), or a quote/ or return fail("it names the line: $_[0]");
+        Doctor::cure({ cures => ["in $file:$line write: journal = \"wal\""] });
+    };
 fault 'a configuration that anyone may write', wrong => 'config', sub { chmod 0666, $_[0]->config; () };
 fault 'a group that does not exist', wrong => 'config', sub { config($_[0], sub { s/^#?\s*group.*\n//mg; s/\A/group = "no-such-group"\n/ }) };
 
@@ -119,6 +125,12 @@ fault 'a secret file that anyone may write', wrong => 'secrets', sub { chmod 066
 fault 'the secret of the manual', wrong => 'secrets', sub { $_[0]->secrets('secrets', "# mine\nmain PASTE_THE_SECRET_HERE\n"); () },
     hand => sub {
         my ($line, $file) = $_[0] =~ /^in line (\d+) of (\S+), put .* in place of PASTE_THE_SECRET_HERE$/ or return fail("it names the line: $_[0]");
+        Doctor::cure({ cures => ["in $file:$line write: main $SECRET{live}"] });
+    };
+
+fault 'a secret in quotes', wrong => 'secrets', sub { $_[0]->secrets('secrets', "# mine\nmain \"$SECRET{live}\"\n"); () },
+    hand => sub {
+        my ($line, $file) = $_[0] =~ /^mend line (\d+) of (\S+)$/ or return fail("it names the line: $_[0]");
         Doctor::cure({ cures => ["in $file:$line write: main $SECRET{live}"] });
     };
 
@@ -238,6 +250,7 @@ subtest 'a database of a newer version' => sub {
     is $code, 1, 'is wrong';
     my ($seen) = only('schema', @findings);
     like $seen->{cures}[0], qr/^by hand: install the newer version/, 'and it says what helps';
+    needs_no_message($f, $code, \@findings);
     change($f, 'PRAGMA user_version = 1');
     $f->finish;
 };
@@ -250,6 +263,7 @@ subtest 'a database of an older version' => sub {
     my ($seen) = only('schema', @findings);
     like $seen->{finding}, qr/without .*\bhistory\b/, 'it names what is not there';
     like $seen->{cures}[0], qr/complycube-inbox' -c '\S+' migrate$/, 'and the command';
+    needs_no_message($f, $code, \@findings);
     cure($seen);
     my (undef, @after) = doctor($f);
     is_deeply [only('schema', @after)], [], 'which mends it';
