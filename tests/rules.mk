@@ -17,7 +17,7 @@ GARBLED := $(OUT)/garbled/complycube-inbox
 ENTER := build/enter build/dumpable.so
 BENCH := build/bench/noop build/bench/spawn
 
-.PHONY: deps demo run unit check-unit format check-format check san check-static check-kit check-ports check-deb check-debian analyze valgrind cover fuzz fuzzers \
+.PHONY: deps demo run unit check-unit format check-format check san check-static check-kit check-ports check-deb check-debian analyze valgrind cover fuzz fuzzers garbled \
   soak soak-receiver soak-crash bench
 
 # Linked anew with libraries that were made anew.

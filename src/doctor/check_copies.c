@@ -50,10 +50,10 @@ static void tell_saved(struct doctor *d, const char *path, const char *name, con
     if (strncmp(name, database, n) != 0 || strncmp(name + n, ".deleted-", 9) != 0 || lstat(path, &st) != 0 ||
         !S_ISREG(st.st_mode))
         return;
-    doctor_step_run(d, "", "restore", path);
-    doctor_step(d, "rm %q", path);
-    doctor_find(d, DOCTOR_WARNING, "copies", "events that were acknowledged may be in it alone",
-                "the database was deleted or replaced while in use; what it held is %s", path);
+    struct finding f = finding_of(FINDING_WARNING, "copies", "events that were acknowledged may be in it alone");
+    doctor_step_run(d, &f, "", "restore", path);
+    finding_step(&f, "rm %q", path);
+    doctor_tell(d, &f, "the database was deleted or replaced while in use; what it held is %s", path);
 }
 
 static void tell_missed(struct doctor *d, const char *path, const char *name, const char *database)
@@ -63,19 +63,21 @@ static void tell_missed(struct doctor *d, const char *path, const char *name, co
     struct stat st;
     if (strncmp(name, database, n) != 0 || strcmp(name + n, RECEIVER_MISSED) != 0 || lstat(path, &st) != 0)
         return;
-    doctor_step(d,
-                "by hand: bring back what it held, where there is a backup: complycube-inbox restore BACKUP; then:");
-    doctor_step(d, "rm %q", path);
-    doctor_find(d, DOCTOR_WARNING, "copies", "what was recorded in it is not there any more",
-                "the database was gone at %s, and was begun anew", cmd_time((int64_t)st.st_mtime * 1000, time));
+    struct finding f = finding_of(FINDING_WARNING, "copies", "what was recorded in it is not there any more");
+    finding_step(&f,
+                 "by hand: bring back what it held, where there is a backup: complycube-inbox restore BACKUP; then:");
+    finding_step(&f, "rm %q", path);
+    doctor_tell(d, &f, "the database was gone at %s, and was begun anew",
+                cmd_time((int64_t)st.st_mtime * 1000, time));
 }
 
-static void step_remove(struct doctor *d, const char *path, bool first)
+/* An older copy is to be removed; the first time, a look at it comes before. */
+static void step_remove(struct finding *f, const char *path)
 {
-    if (first)
-        doctor_step(d, "by hand: look that nothing is missed of them (complycube-inbox export --database FILE "
-                       "| complycube-inbox import - brings it over); then:");
-    doctor_step(d, "rm %q", path);
+    if (!f->steps)
+        finding_step(f, "by hand: look that nothing is missed of them (complycube-inbox export --database FILE "
+                        "| complycube-inbox import - brings it over); then:");
+    finding_step(f, "rm %q", path);
 }
 
 void doctor_copies(struct doctor *d)
@@ -86,21 +88,20 @@ void doctor_copies(struct doctor *d)
     beside_base(d->database, base, NULL);
     if (!database || files_folder(base, folder, sizeof folder) != 0)
         return;
+    struct finding older =
+        finding_of(FINDING_WARNING, "copies", "an older copy of the database still holds what was erased since");
     int n = scandir(folder, &names, NULL, alphasort), found = 0;
-    for (int pass = 0; pass < 2; pass++) /* a step belongs to the next finding */
-        for (int i = 0; i < n; i++) {
-            const char *name = names[i]->d_name;
-            if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
-                continue;
-            if (pass == 0)
-                tell_saved(d, path, name, database + 1), tell_missed(d, path, name, database + 1);
-            else if (has_mark(name, database + 1) && is_left(d, path, name) && found++ < TOLD_MAX)
-                step_remove(d, path, found == 1);
+    for (int i = 0; i < n; i++) {
+        const char *name = names[i]->d_name;
+        if (snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path) {
+            tell_saved(d, path, name, database + 1);
+            tell_missed(d, path, name, database + 1);
+            if (has_mark(name, database + 1) && is_left(d, path, name) && found++ < TOLD_MAX)
+                step_remove(&older, path);
         }
-    for (int i = 0; i < n; i++)
         free(names[i]);
+    }
     free(names);
     if (found)
-        doctor_find(d, DOCTOR_WARNING, "copies", "an older copy of the database still holds what was erased since",
-                    "%d files beside the database are of older copies of it", found);
+        doctor_tell(d, &older, "%d files beside the database are of older copies of it", found);
 }

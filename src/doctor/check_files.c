@@ -126,15 +126,15 @@ static void tell_refused(struct doctor *d, const struct doctor_path *p, bool dat
     bool seen = stat(p->path, &st) == 0, folder = seen && S_ISDIR(st.st_mode);
     const char *root = !d->cmd->root ? "  # as root" : "";
     char blocked[PATH_MAX];
+    struct finding f = finding_of(FINDING_WRONG, database ? "database" : "directory", no_record);
     if (doctor_blocked(d->user, p->path, blocked))
-        doctor_step_pass(d, d->user, blocked);
+        doctor_step_pass(d, &f, d->user, blocked);
     else if (st.st_uid != uid)
-        doctor_step(d, "chown %s %q%s", doctor_owner(uid, name), p->path, root);
+        finding_step(&f, "chown %s %q%s", doctor_owner(uid, name), p->path, root);
     else
-        doctor_step(d, folder ? "chmod u+rwx %q" : "chmod u+rw %q", p->path);
-    doctor_find(d, DOCTOR_WRONG, database ? "database" : "directory", no_record, "%s cannot be used by %s: %s%s",
-                p->path, d->user ? d->user->pw_name : "this user", strerror(p->error),
-                describe(p->path, is, sizeof is));
+        finding_step(&f, folder ? "chmod u+rwx %q" : "chmod u+rw %q", p->path);
+    doctor_tell(d, &f, "%s cannot be used by %s: %s%s", p->path, d->user ? d->user->pw_name : "this user",
+                strerror(p->error), describe(p->path, is, sizeof is));
 }
 
 static bool check_receiver(struct doctor *d, struct paths *p, size_t of_database)
@@ -143,7 +143,8 @@ static bool check_receiver(struct doctor *d, struct paths *p, size_t of_database
     char blocked[PATH_MAX];
     bool good = true;
     if (doctor_try(d->user, p->list, p->n, &e) != 0) {
-        doctor_find(d, DOCTOR_WARNING, "user", "rights could not be tried", "%s", e.msg);
+        struct finding f = finding_of(FINDING_WARNING, "user", "rights could not be tried");
+        doctor_tell(d, &f, "%s", e.msg);
         return true;
     }
     for (size_t i = 0; i < p->n; i++)
@@ -173,18 +174,20 @@ static void check_mode(struct doctor *d, const char *path, const char *what)
         return;
     unsigned mode = st.st_mode & 07777;
     if (st.st_mode & S_IRWXO) {
-        doctor_step(d, "chmod o= %q", path);
-        doctor_find(d, DOCTOR_WRONG, "permissions", leaks,
+        struct finding f = finding_of(FINDING_WRONG, "permissions", leaks);
+        finding_step(&f, "chmod o= %q", path);
+        doctor_tell(d, &f,
                     "%s has mode %04o: any user of this host reaches the events "
                     "in it",
                     path, mode);
     } else if (d->group != (gid_t)-1 && !fits_group(&st, d->group)) {
-        doctor_step_tool(d, "init");
-        doctor_find(d, DOCTOR_WRONG, "group", "a consumer needs to write what it reads, and makes side files",
-                    "%s has mode %04o and the group %s: consumers of the group %s cannot write it", path, mode,
+        struct finding f =
+            finding_of(FINDING_WRONG, "group", "a consumer needs to write what it reads, and makes side files");
+        doctor_step_tool(d, &f, "init");
+        doctor_tell(d, &f, "%s has mode %04o and the group %s: consumers of the group %s cannot write it", path, mode,
                     doctor_group(st.st_gid, group), of);
     } else {
-        doctor_find(d, DOCTOR_OK, what, "", "%s has mode %04o", path, mode);
+        doctor_ok(d, what, "%s has mode %04o", path, mode);
     }
 }
 
@@ -192,13 +195,13 @@ static void tell_open(struct doctor *d, const char *folder, const struct stat *s
 {
     if (!(st->st_mode & S_IWOTH))
         return;
+    struct finding f = finding_of(FINDING_WRONG, "permissions",
+                                  "a file that is there before the receiver's own is used in its place, or stops it");
     if (st->st_mode & S_ISVTX)
-        doctor_step(d, "by hand: move the database into a folder of its own, and name it in %s", d->config->path);
+        finding_step(&f, "by hand: move the database into a folder of its own, and name it in %s", d->config->path);
     else
-        doctor_step(d, "chmod o-w %q", folder);
-    doctor_find(d, DOCTOR_WRONG, "permissions",
-                "a file that is there before the receiver's own is used in its place, or stops it",
-                "%s has mode %04o: any user of this host may put files beside the database", folder,
+        finding_step(&f, "chmod o-w %q", folder);
+    doctor_tell(d, &f, "%s has mode %04o: any user of this host may put files beside the database", folder,
                 (unsigned)(st->st_mode & 07777));
 }
 
@@ -212,10 +215,10 @@ static void check_folder(struct doctor *d)
     tell_open(d, folder, &st);
     if (d->group == (gid_t)-1 || fits_group(&st, d->group))
         return;
-    doctor_step(d, "chgrp %s %q && chmod 3770 %q", d->config->group, folder, folder);
-    doctor_find(d, DOCTOR_WRONG, "group", "a consumer makes the database's side files there",
-                "%s has mode %04o and the group %s: consumers of the group %s cannot use the database in it", folder,
-                (unsigned)(st.st_mode & 07777), doctor_group(st.st_gid, group), d->config->group);
+    struct finding f = finding_of(FINDING_WRONG, "group", "a consumer makes the database's side files there");
+    finding_step(&f, "chgrp %s %q && chmod 3770 %q", d->config->group, folder, folder);
+    doctor_tell(d, &f, "%s has mode %04o and the group %s: consumers of the group %s cannot use the database in it",
+                folder, (unsigned)(st.st_mode & 07777), doctor_group(st.st_gid, group), d->config->group);
 }
 
 /* What the receiver alone writes lies apart from what consumers may replace. */
@@ -228,18 +231,20 @@ static void check_own(struct doctor *d)
     if (beside_base(d->database, base, &e) != 0) {
         char own[PATH_MAX + 8];
         snprintf(own, sizeof own, "%s" BESIDE_OWN, d->database);
-        doctor_step(d, "mv -T %q %q.planted", own, own);
-        doctor_step_tool(d, "init");
-        doctor_find(d, DOCTOR_WRONG, "own folder", no_record, "%s", e.msg);
+        struct finding f = finding_of(FINDING_WRONG, "own folder", no_record);
+        finding_step(&f, "mv -T %q %q.planted", own, own);
+        doctor_step_tool(d, &f, "init");
+        doctor_tell(d, &f, "%s", e.msg);
         return;
     }
     if (d->group == (gid_t)-1 || strcmp(base, d->database) != 0 || access(d->database, F_OK) != 0 ||
         files_folder(base, folder, sizeof folder) != 0 || stat(folder, &st) != 0 || st.st_uid != uid)
         return;
-    doctor_step_tool(d, "init");
-    doctor_find(d, DOCTOR_WARNING, "own folder",
-                "a consumer of the group could put another file in the place of the lock or of the counts there",
-                "the receiver's own files lie beside %s, where consumers may write", d->database);
+    struct finding f =
+        finding_of(FINDING_WARNING, "own folder",
+                   "a consumer of the group could put another file in the place of the lock or of the counts there");
+    doctor_step_tool(d, &f, "init");
+    doctor_tell(d, &f, "the receiver's own files lie beside %s, where consumers may write", d->database);
 }
 
 /* The directory form: consumers of another user rename files in it, and must get there. */
@@ -252,17 +257,17 @@ static void check_directory(struct doctor *d, const struct paths *p, size_t from
         return;
     bool reached = (st.st_mode & 0001) || (st.st_gid == d->group && (st.st_mode & 0010));
     if (d->group != (gid_t)-1 && !reached) {
-        doctor_step(d, "chgrp %s %q && chmod g+x %q", c->group, folder, folder);
-        doctor_find(d, DOCTOR_WRONG, "group", "a consumer goes through it to its events",
-                    "%s has mode %04o: consumers of the group %s cannot reach the inbox in it", folder,
+        struct finding f = finding_of(FINDING_WRONG, "group", "a consumer goes through it to its events");
+        finding_step(&f, "chgrp %s %q && chmod g+x %q", c->group, folder, folder);
+        doctor_tell(d, &f, "%s has mode %04o: consumers of the group %s cannot reach the inbox in it", folder,
                     (unsigned)(st.st_mode & 07777), c->group);
     }
     check_mode(d, c->directory, "directory");
     for (size_t i = from; d->group != (gid_t)-1 && i < p->n; i++)
         if (stat(p->list[i].path, &st) == 0 && S_ISDIR(st.st_mode) && !fits_group(&st, d->group)) {
-            doctor_step_tool(d, "init");
-            doctor_find(d, DOCTOR_WRONG, "group", "a consumer renames files in it",
-                        "%s has mode %04o: consumers of the group %s cannot use it", p->list[i].path,
+            struct finding f = finding_of(FINDING_WRONG, "group", "a consumer renames files in it");
+            doctor_step_tool(d, &f, "init");
+            doctor_tell(d, &f, "%s has mode %04o: consumers of the group %s cannot use it", p->list[i].path,
                         (unsigned)(st.st_mode & 07777), c->group);
         }
 }
@@ -280,15 +285,17 @@ static void check_missing(struct doctor *d)
         for (size_t k = 0; k < sizeof folders / sizeof *folders; k++)
             if (snprintf(path, sizeof path, "%s/%s/%s", c->directory, c->names[i], folders[k]) < (int)sizeof path &&
                 stat(path, &st) != 0 && errno == ENOENT) {
-                doctor_step_tool(d, "init");
-                doctor_find(d, DOCTOR_WRONG, "directory", no_record, "%s: %s", path, strerror(ENOENT));
+                struct finding f = finding_of(FINDING_WRONG, "directory", no_record);
+                doctor_step_tool(d, &f, "init");
+                doctor_tell(d, &f, "%s: %s", path, strerror(ENOENT));
             }
     if (maildir_open(&dir, c->directory, d->group, false, &setting, &e) != 0 ||
         maildir_read_setting(dir, &setting, &e) != 0) {
-        doctor_step(d, "rm -f %q/setting", c->directory);
-        doctor_step_tool(d, "init");
-        doctor_find(d, DOCTOR_WRONG, "setting", "workers read there how often to try and how long a lease is", "%s",
-                    e.msg);
+        struct finding f =
+            finding_of(FINDING_WRONG, "setting", "workers read there how often to try and how long a lease is");
+        finding_step(&f, "rm -f %q/setting", c->directory);
+        doctor_step_tool(d, &f, "init");
+        doctor_tell(d, &f, "%s", e.msg);
     }
     maildir_close(dir);
 }
@@ -314,12 +321,14 @@ static void check_config_file(struct doctor *d)
     if (!*p.path || doctor_try(d->user, &p, 1, &e) != 0 || p.error == 0)
         return;
     char blocked[PATH_MAX];
+    struct finding f =
+        finding_of(FINDING_WRONG, "configuration", "the receiver answers 500 to every event while it cannot read it");
     if (doctor_blocked(d->user, p.path, blocked))
-        doctor_step_pass(d, d->user, blocked);
+        doctor_step_pass(d, &f, d->user, blocked);
     else
-        doctor_step(d, "chmod a+r %q", p.path);
-    doctor_find(d, DOCTOR_WRONG, "configuration", "the receiver answers 500 to every event while it cannot read it",
-                "%s cannot be read by %s: %s", p.path, d->user ? d->user->pw_name : "this user", strerror(p.error));
+        finding_step(&f, "chmod a+r %q", p.path);
+    doctor_tell(d, &f, "%s cannot be read by %s: %s", p.path, d->user ? d->user->pw_name : "this user",
+                strerror(p.error));
 }
 
 void doctor_files(struct doctor *d)
@@ -349,17 +358,17 @@ static void add_above(struct paths *p, const char *path)
         add(p, X_OK, "%.*s", (int)(slash - path), path);
 }
 
-static void step_consumer(struct doctor *d, const struct passwd *who, const struct doctor_path *p)
+static void step_consumer(struct doctor *d, struct finding *f, const struct passwd *who, const struct doctor_path *p)
 {
     struct stat st;
     if (p->mode == X_OK)
-        doctor_step_pass(d, who, p->path);
+        doctor_step_pass(d, f, who, p->path);
     else if (!doctor_member(who, d->group))
-        doctor_step(d, "usermod -aG %s %s", d->config->group, who->pw_name);
+        finding_step(f, "usermod -aG %s %s", d->config->group, who->pw_name);
     else if (stat(p->path, &st) == 0 && S_ISDIR(st.st_mode) && strncmp(d->database, p->path, strlen(p->path)) == 0)
-        doctor_step(d, "chgrp %s %q && chmod 3770 %q", d->config->group, p->path, p->path);
+        finding_step(f, "chgrp %s %q && chmod 3770 %q", d->config->group, p->path, p->path);
     else
-        doctor_step_tool(d, "init");
+        doctor_step_tool(d, f, "init");
 }
 
 /* Without a group there is nothing that both users could share. */
@@ -372,16 +381,16 @@ static void tell_no_group(struct doctor *d, const struct passwd *who, const stru
     for (size_t i = 0; i < config_n_keys; i++)
         if (strcmp(config_keys[i].name, "group") == 0)
             at = d->config->line[i];
-    doctor_step(d, "groupadd -f complycube-app");
-    doctor_step(d, "usermod -aG complycube-app %s", who->pw_name);
-    doctor_step(d, "usermod -aG complycube-app %s", doctor_owner(d->user ? d->user->pw_uid : geteuid(), name));
-    doctor_step(d, "chgrp complycube-app %q && chmod 3770 %q", folder, folder);
-    doctor_step_key(d, "group", "\"complycube-app\"", at);
-    doctor_step_tool(d, "init");
-    doctor_find(d, DOCTOR_WRONG, "consumer",
-                "a consumer of another user than the receiver shares its files by a group; "
-                "membership counts from the next login or restart on",
-                "%s cannot use %s: %s; no group is configured", who->pw_name, p->path, strerror(p->error));
+    struct finding f = finding_of(FINDING_WRONG, "consumer",
+                                  "a consumer of another user than the receiver shares its files by a group; "
+                                  "membership counts from the next login or restart on");
+    finding_step(&f, "groupadd -f complycube-app");
+    finding_step(&f, "usermod -aG complycube-app %s", who->pw_name);
+    finding_step(&f, "usermod -aG complycube-app %s", doctor_owner(d->user ? d->user->pw_uid : geteuid(), name));
+    finding_step(&f, "chgrp complycube-app %q && chmod 3770 %q", folder, folder);
+    doctor_step_key(d, &f, "group", "\"complycube-app\"", at);
+    doctor_step_tool(d, &f, "init");
+    doctor_tell(d, &f, "%s cannot use %s: %s; no group is configured", who->pw_name, p->path, strerror(p->error));
 }
 
 static size_t tell_consumer(struct doctor *d, const struct passwd *who, const struct paths *p)
@@ -397,9 +406,9 @@ static size_t tell_consumer(struct doctor *d, const struct passwd *who, const st
             tell_no_group(d, who, one);
             return wrong;
         }
-        step_consumer(d, who, one);
-        doctor_find(d, DOCTOR_WRONG, "consumer", "it can neither claim an event nor tell it done",
-                    "%s cannot use %s: %s%s", who->pw_name, one->path, strerror(one->error),
+        struct finding f = finding_of(FINDING_WRONG, "consumer", "it can neither claim an event nor tell it done");
+        step_consumer(d, &f, who, one);
+        doctor_tell(d, &f, "%s cannot use %s: %s%s", who->pw_name, one->path, strerror(one->error),
                     describe(one->path, is, sizeof is));
         if (one->mode == X_OK) /* what is below is not to be told */
             return wrong;
@@ -416,14 +425,15 @@ static void check_hidden(struct doctor *d, const struct passwd *who)
         struct stat st;
         char name[40];
         const char *file = d->config->endpoint[i].secret_file;
+        struct finding f =
+            finding_of(FINDING_WARNING, "consumer", "who reads a secret can forge events; a consumer needs none");
         if (!file || snprintf(p.path, sizeof p.path, "%s", file) >= (int)sizeof p.path || stat(file, &st) != 0 ||
             doctor_try(who, &p, 1, &e) != 0 || p.error)
             continue;
         if (st.st_uid == who->pw_uid && d->user)
-            doctor_step(d, "chown %s %q", doctor_owner(d->user->pw_uid, name), file);
-        doctor_step(d, "chmod 600 %q", file);
-        doctor_find(d, DOCTOR_WARNING, "consumer", "who reads a secret can forge events; a consumer needs none",
-                    "%s can read the secrets in %s", who->pw_name, file);
+            finding_step(&f, "chown %s %q", doctor_owner(d->user->pw_uid, name), file);
+        finding_step(&f, "chmod 600 %q", file);
+        doctor_tell(d, &f, "%s can read the secrets in %s", who->pw_name, file);
     }
 }
 
@@ -450,10 +460,12 @@ void doctor_consumer(struct doctor *d)
     else
         add_database(&p, d);
     add_directory(&p, d->config);
-    if (doctor_try(&who, p.list, p.n, &e) != 0)
-        doctor_find(d, DOCTOR_WRONG, "consumer", "", "%s", e.msg);
-    else if (tell_consumer(d, &who, &p) == 0)
-        doctor_find(d, DOCTOR_OK, "consumer", "", "%s can use the inbox", name);
+    if (doctor_try(&who, p.list, p.n, &e) != 0) {
+        struct finding f = finding_of(FINDING_WRONG, "consumer", "");
+        doctor_tell(d, &f, "%s", e.msg);
+    } else if (tell_consumer(d, &who, &p) == 0) {
+        doctor_ok(d, "consumer", "%s can use the inbox", name);
+    }
     bool distinct = who.pw_uid != (d->user ? d->user->pw_uid : geteuid());
     if (distinct && who.pw_uid != 0)
         check_hidden(d, &who);

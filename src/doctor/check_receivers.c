@@ -120,16 +120,16 @@ static void tell_confined(struct doctor *d, const char *pid)
     bool calls = status_of(pid, "\nSeccomp:") == 2, privileges = status_of(pid, "\nNoNewPrivs:") == 1;
     bool wanted = report.layer[SANDBOX_LAYERS - 1].on;
     if (calls || !wanted) {
-        doctor_find(d, DOCTOR_OK, "sandbox", "", "process %s: no new privileges %s, calls confined %s", pid,
-                    privileges ? "yes" : "no", calls ? "yes" : "no");
+        doctor_ok(d, "sandbox", "process %s: no new privileges %s, calls confined %s", pid, privileges ? "yes" : "no",
+                  calls ? "yes" : "no");
         return;
     }
-    doctor_step(d, "kill %s", pid);
-    doctor_find(
-        d, DOCTOR_WARNING, "sandbox",
+    struct finding f = finding_of(
+        FINDING_WARNING, "sandbox",
         "whoever takes it over can do whatever its user can; the web server starts a new one, which confines itself "
-        "(spawn-fcgi alone does not: start it again)",
-        "process %s has not confined itself", pid);
+        "(spawn-fcgi alone does not: start it again)");
+    finding_step(&f, "kill %s", pid);
+    doctor_tell(d, &f, "process %s has not confined itself", pid);
 }
 
 /* A program that was replaced by a rename is "PATH (deleted)" to the process that still runs it. */
@@ -152,14 +152,14 @@ static void look_at(struct doctor *d, const char *pid, int *seen)
     ++*seen;
     tell_confined(d, pid);
     if (!old) {
-        doctor_find(d, DOCTOR_OK, "receiver", "", "process %s runs %s", pid, exe);
+        doctor_ok(d, "receiver", "process %s runs %s", pid, exe);
         return;
     }
-    doctor_step(d, "kill %s", pid);
-    doctor_find(d, DOCTOR_WARNING, "receiver",
-                "it goes on with the old program, and its faults; the web server starts "
-                "the new one (spawn-fcgi alone does not: start it again)",
-                "process %s still runs a former %s", pid, exe);
+    struct finding f = finding_of(FINDING_WARNING, "receiver",
+                                  "it goes on with the old program, and its faults; the web server starts "
+                                  "the new one (spawn-fcgi alone does not: start it again)");
+    finding_step(&f, "kill %s", pid);
+    doctor_tell(d, &f, "process %s still runs a former %s", pid, exe);
 }
 
 static void tell_layers(struct doctor *d)
@@ -169,15 +169,16 @@ static void tell_layers(struct doctor *d)
         int line = 0;
         for (size_t i = 0; i < config_n_keys; i++)
             line = strcmp(config_keys[i].name, "sandbox") == 0 ? d->config->line[i] : line;
-        doctor_step_key(d, "sandbox", "\"auto\"", line);
-        doctor_find(d, DOCTOR_WARNING, "sandbox", "whoever takes the receiver over can do whatever its user can",
-                    "it is switched off in the configuration");
+        struct finding f =
+            finding_of(FINDING_WARNING, "sandbox", "whoever takes the receiver over can do whatever its user can");
+        doctor_step_key(d, &f, "sandbox", "\"auto\"", line);
+        doctor_tell(d, &f, "it is switched off in the configuration");
         return;
     }
     sandbox_look(d->config, &report);
     for (size_t i = 0; i < SANDBOX_LAYERS; i++)
-        doctor_find(d, DOCTOR_OK, "sandbox", "", "%s: %s%s", report.layer[i].name,
-                    report.layer[i].on ? "" : "absent: ", report.layer[i].text);
+        doctor_ok(d, "sandbox", "%s: %s%s", report.layer[i].name,
+                  report.layer[i].on ? "" : "absent: ", report.layer[i].text);
 }
 
 void doctor_receivers(struct doctor *d)
@@ -205,5 +206,5 @@ void doctor_receivers(struct doctor *d)
     if (dir)
         closedir(dir);
     if (!seen)
-        doctor_find(d, DOCTOR_OK, "receiver", "", "no running one is seen that has the database open");
+        doctor_ok(d, "receiver", "no running one is seen that has the database open");
 }

@@ -30,30 +30,30 @@ struct look {
 /* What the web server must let through: more than max_body, so that the receiver itself says what is too large. */
 static long long enough(const struct look *k) { return 2 * k->max_body; }
 
-static void restart(const struct look *k)
+static void restart(const struct look *k, struct finding *f)
 {
-    doctor_step(k->d, "by hand: restart %s, as this host does it: %s", servers[k->s->kind].name,
-                servers[k->s->kind].restart);
+    finding_step(f, "by hand: restart %s, as this host does it: %s", servers[k->s->kind].name,
+                 servers[k->s->kind].restart);
 }
 
 /* A line gets this text; where there is none, it is added to the file that leads to the receiver. */
-static void step(const struct look *k, int at, const char *name, const char *text)
+static void step(const struct look *k, struct finding *f, int at, const char *name, const char *text)
 {
     char raw[4096];
     const struct serverconf_line *hit = &k->s->line[k->hit], *l = at >= 0 ? &k->s->line[at] : NULL;
     if (l && doctor_line(l->file, l->line, raw, sizeof raw) == 0 && strncasecmp(raw, name, strlen(name)) == 0 &&
         (k->s->kind == SERVERCONF_APACHE || !strchr(raw, '{')) &&
         !(k->s->kind == SERVERCONF_NGINX && !strchr(raw, ';')))
-        doctor_step(k->d, "in %s:%d write: %s", l->file, l->line, text);
+        finding_step(f, "in %s:%d write: %s", l->file, l->line, text);
     else if (l)
-        doctor_step(k->d, "by hand: in %s, line %d, change it to %s", l->file, l->line, text);
+        finding_step(f, "by hand: in %s, line %d, change it to %s", l->file, l->line, text);
     else if (k->s->kind != SERVERCONF_NGINX) /* .htaccess may not have it */
-        doctor_step(k->d, "in %s add: %s", strstr(hit->file, ".htaccess") ? k->s->files[0] : hit->file, text);
+        finding_step(f, "in %s add: %s", strstr(hit->file, ".htaccess") ? k->s->files[0] : hit->file, text);
     else if (doctor_line(hit->file, hit->line, raw, sizeof raw) == 0 && strpbrk(raw, "{;"))
-        doctor_step(k->d, "in %s:%d add: %s", hit->file, hit->line, text);
+        finding_step(f, "in %s:%d add: %s", hit->file, hit->line, text);
     else
-        doctor_step(k->d, "by hand: in %s, in the section of line %d, write %s", hit->file, hit->line, text);
-    restart(k);
+        finding_step(f, "by hand: in %s, in the section of line %d, write %s", hit->file, hit->line, text);
+    restart(k, f);
 }
 
 static void place(const struct look *k, int at, char *out, size_t size)
@@ -110,14 +110,14 @@ static void check_fcgid_length(const struct look *k)
     long long n = at >= 0 ? size_of(k->s->line[at].value) : FCGID_DEFAULT;
     char text[80], where[4200];
     if (n >= k->max_body) {
-        doctor_find(k->d, DOCTOR_OK, "web server", "", "FcgidMaxRequestLen is %lld", n);
+        doctor_ok(k->d, "web server", "FcgidMaxRequestLen is %lld", n);
         return;
     }
     place(k, at, where, sizeof where);
     snprintf(text, sizeof text, "FcgidMaxRequestLen %lld", enough(k));
-    step(k, at, "FcgidMaxRequestLen", text);
-    doctor_find(k->d, DOCTOR_WRONG, "web server", long_events,
-                "Apache: FcgidMaxRequestLen is %lld %s, and max_body %lld", n, where, k->max_body);
+    struct finding f = finding_of(FINDING_WRONG, "web server", long_events);
+    step(k, &f, at, "FcgidMaxRequestLen", text);
+    doctor_tell(k->d, &f, "Apache: FcgidMaxRequestLen is %lld %s, and max_body %lld", n, where, k->max_body);
 }
 
 /* Of what mod_proxy hands on, Apache 2.4.71 applies no LimitRequestBody; others are said to. */
@@ -130,25 +130,25 @@ static void check_limit(const struct look *k, bool fcgid)
     if (at < 0 || n == 0 || (!fcgid && n >= k->max_body))
         return;
     snprintf(text, sizeof text, "LimitRequestBody %lld", fcgid ? 0 : enough(k));
-    step(k, at, "LimitRequestBody", text);
-    doctor_find(
-        k->d, proxied ? DOCTOR_WARNING : DOCTOR_WRONG, "web server",
+    struct finding f = finding_of(
+        proxied ? FINDING_WARNING : FINDING_WRONG, "web server",
         fcgid ? "mod_fcgid then hands on a body that is cut as if it were whole, and it is refused: never use both"
-              : long_events,
-        "Apache: LimitRequestBody is %lld in %s:%d", n, k->s->line[at].file, k->s->line[at].line);
+              : long_events);
+    step(k, &f, at, "LimitRequestBody", text);
+    doctor_tell(k->d, &f, "Apache: LimitRequestBody is %lld in %s:%d", n, k->s->line[at].file, k->s->line[at].line);
 }
 
 static void check_mutex(const struct look *k)
 {
     for (size_t i = 0; i < k->s->n; i++) {
         const struct serverconf_line *l = &k->s->line[i];
+        struct finding f = finding_of(FINDING_WARNING, "web server",
+                                      "with mod_fcgid a burst of requests then ends an Apache child: "
+                                      "\"can't lock process table\", and they get no answer");
         if (strcasecmp(l->name, "Mutex") != 0 || strncasecmp(l->value + strspn(l->value, "\""), "file:", 5) != 0)
             continue;
-        step(k, (int)i, "Mutex", "Mutex default");
-        doctor_find(k->d, DOCTOR_WARNING, "web server",
-                    "with mod_fcgid a burst of requests then ends an Apache child: "
-                    "\"can't lock process table\", and they get no answer",
-                    "Apache: Mutex file: in %s:%d", l->file, l->line);
+        step(k, &f, (int)i, "Mutex", "Mutex default");
+        doctor_tell(k->d, &f, "Apache: Mutex file: in %s:%d", l->file, l->line);
     }
 }
 
@@ -168,11 +168,11 @@ static void check_reuse(const struct look *k)
         while (before && raw[before - 1] == ' ')
             before--;
         snprintf(text, sizeof text, "%.*s%s", (int)before, raw, at ? at + 14 : "");
-        step(k, (int)i, at ? "ProxyPass" : "?", at ? text : "the same without enablereuse=on");
-        doctor_find(k->d, DOCTOR_WARNING, "web server",
-                    "an idle connection that is kept gains nothing here, and may hold "
-                    "up others",
-                    "Apache: enablereuse=on in %s:%d", l->file, l->line);
+        struct finding f = finding_of(FINDING_WARNING, "web server",
+                                      "an idle connection that is kept gains nothing here, and may hold "
+                                      "up others");
+        step(k, &f, (int)i, at ? "ProxyPass" : "?", at ? text : "the same without enablereuse=on");
+        doctor_tell(k->d, &f, "Apache: enablereuse=on in %s:%d", l->file, l->line);
     }
 }
 
@@ -186,9 +186,10 @@ static void check_header(const struct look *k)
             doctor_line(l->file, l->line, raw, sizeof raw) != 0)
             continue;
         snprintf(text, sizeof text, "# %s", raw);
-        step(k, (int)i, "RequestHeader", text);
-        doctor_find(k->d, DOCTOR_WRONG, "web server", "without its own signature every event is refused",
-                    "Apache: RequestHeader changes ComplyCube-Signature in %s:%d", l->file, l->line);
+        struct finding f =
+            finding_of(FINDING_WRONG, "web server", "without its own signature every event is refused");
+        step(k, &f, (int)i, "RequestHeader", text);
+        doctor_tell(k->d, &f, "Apache: RequestHeader changes ComplyCube-Signature in %s:%d", l->file, l->line);
     }
 }
 
@@ -214,18 +215,18 @@ static void check_lighttpd(const struct look *k)
     long long n = at >= 0 ? size_of(k->s->line[at].value) : 0;
     if (n && n << 10 < k->max_body) { /* KiB; 0: without limit */
         snprintf(text, sizeof text, "server.max-request-size = %lld", enough(k) >> 10);
-        step(k, at, "server.max-request-size", text);
-        doctor_find(k->d, DOCTOR_WRONG, "web server", long_events,
-                    "lighttpd: server.max-request-size is %lld KiB in %s:%d, and max_body %lld bytes", n,
+        struct finding f = finding_of(FINDING_WRONG, "web server", long_events);
+        step(k, &f, at, "server.max-request-size", text);
+        doctor_tell(k->d, &f, "lighttpd: server.max-request-size is %lld KiB in %s:%d, and max_body %lld bytes", n,
                     k->s->line[at].file, k->s->line[at].line, k->max_body);
     }
     at = serverconf_effective(k->s, "server.stream-request-body", k->hit);
     if (at >= 0 && size_of(k->s->line[at].value)) {
-        step(k, at, "server.stream-request-body", "server.stream-request-body = 0");
-        doctor_find(k->d, DOCTOR_WRONG, "web server",
-                    "bodies that break off reach the receiver, and one without a length "
-                    "is refused with 411",
-                    "lighttpd: server.stream-request-body is not 0 in %s:%d", k->s->line[at].file,
+        struct finding f = finding_of(FINDING_WRONG, "web server",
+                                      "bodies that break off reach the receiver, and one without a length "
+                                      "is refused with 411");
+        step(k, &f, at, "server.stream-request-body", "server.stream-request-body = 0");
+        doctor_tell(k->d, &f, "lighttpd: server.stream-request-body is not 0 in %s:%d", k->s->line[at].file,
                     k->s->line[at].line);
     }
 }
@@ -240,23 +241,25 @@ static void check_nginx(const struct look *k)
     if (n && n < k->max_body) {
         place(k, at, where, sizeof where);
         snprintf(text, sizeof text, "client_max_body_size %lld;", enough(k));
-        step(k, at, "client_max_body_size", text);
-        doctor_find(k->d, DOCTOR_WRONG, "web server", long_events,
-                    "nginx: client_max_body_size is %lld %s, and max_body %lld", n, where, k->max_body);
+        struct finding f = finding_of(FINDING_WRONG, "web server", long_events);
+        step(k, &f, at, "client_max_body_size", text);
+        doctor_tell(k->d, &f, "nginx: client_max_body_size is %lld %s, and max_body %lld", n, where, k->max_body);
     }
     at = serverconf_effective(k->s, "fastcgi_keep_conn", k->hit);
     if (at >= 0 && strcmp(k->s->line[at].value, "on") == 0) {
-        step(k, at, "fastcgi_keep_conn", "fastcgi_keep_conn off;");
-        doctor_find(k->d, DOCTOR_WARNING, "web server",
-                    "an idle connection that is kept gains nothing here, and may hold "
-                    "up others",
-                    "nginx: fastcgi_keep_conn is on in %s:%d", k->s->line[at].file, k->s->line[at].line);
+        struct finding f = finding_of(FINDING_WARNING, "web server",
+                                      "an idle connection that is kept gains nothing here, and may hold "
+                                      "up others");
+        step(k, &f, at, "fastcgi_keep_conn", "fastcgi_keep_conn off;");
+        doctor_tell(k->d, &f, "nginx: fastcgi_keep_conn is on in %s:%d", k->s->line[at].file, k->s->line[at].line);
     }
     at = serverconf_effective(k->s, "fastcgi_request_buffering", k->hit);
     if (at >= 0 && strcmp(k->s->line[at].value, "off") == 0) {
-        step(k, at, "fastcgi_request_buffering", "fastcgi_request_buffering on;");
-        doctor_find(k->d, DOCTOR_WARNING, "web server", "a slow sender then holds a connection to the receiver",
-                    "nginx: fastcgi_request_buffering is off in %s:%d", k->s->line[at].file, k->s->line[at].line);
+        struct finding f =
+            finding_of(FINDING_WARNING, "web server", "a slow sender then holds a connection to the receiver");
+        step(k, &f, at, "fastcgi_request_buffering", "fastcgi_request_buffering on;");
+        doctor_tell(k->d, &f, "nginx: fastcgi_request_buffering is off in %s:%d", k->s->line[at].file,
+                    k->s->line[at].line);
     }
 }
 
@@ -309,8 +312,8 @@ static bool judge(struct doctor *d, const struct serverconf *s)
     if (hit == (int)s->n)
         return false;
     struct look k = {d, s, hit, (long long)d->config->max_body};
-    doctor_find(d, DOCTOR_OK, "web server", "", "%s leads to the receiver in %s:%d", servers[s->kind].name,
-                s->line[hit].file, s->line[hit].line);
+    doctor_ok(d, "web server", "%s leads to the receiver in %s:%d", servers[s->kind].name, s->line[hit].file,
+              s->line[hit].line);
     check[s->kind](&k);
     doctor_socket(d, s);
     return true;
@@ -331,14 +334,16 @@ static void look_in(struct doctor *d, const char *path)
 {
     struct serverconf s = {.kind = serverconf_guess(path)};
     if (serverconf_read(&s, path) != 0) {
-        doctor_find(d, DOCTOR_WRONG, "web server", "--server names a file that this user may read",
-                    "%s cannot be read", path);
+        struct finding f = finding_of(FINDING_WRONG, "web server", "--server names a file that this user may read");
+        doctor_tell(d, &f, "%s cannot be read", path);
     } else {
         if (s.kind == SERVERCONF_APACHE)
             add_htaccess(d, &s);
-        if (!judge(d, &s))
-            doctor_find(d, DOCTOR_WARNING, "web server", "--server names the file that leads to the receiver",
-                        "nothing in %s or what it includes mentions complycube", path);
+        if (!judge(d, &s)) {
+            struct finding f =
+                finding_of(FINDING_WARNING, "web server", "--server names the file that leads to the receiver");
+            doctor_tell(d, &f, "nothing in %s or what it includes mentions complycube", path);
+        }
     }
     serverconf_release(&s);
 }
@@ -371,7 +376,7 @@ void doctor_server(struct doctor *d)
     found |= own.n && judge(d, &own);
     serverconf_release(&own);
     if (!found)
-        doctor_find(d, DOCTOR_OK, "web server", "",
-                    "no configuration in the usual places leads to the receiver; --server "
-                    "FILE names another, --url URL tries it");
+        doctor_ok(d, "web server",
+                  "no configuration in the usual places leads to the receiver; --server "
+                  "FILE names another, --url URL tries it");
 }

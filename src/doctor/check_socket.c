@@ -76,18 +76,19 @@ static void check_file(struct doctor *d, const struct serverconf *s, const char 
     struct stat st;
     const struct passwd *user = web_user(s);
     if (exposure_file(path) == EXPOSURE_NARROW) {
-        doctor_find(d, DOCTOR_OK, "socket", "", "%s is closed to others", path);
+        doctor_ok(d, "socket", "%s is closed to others", path);
         return;
     }
+    struct finding f = finding_of(
+        FINDING_WARNING, "socket",
+        "who can connect may forge every variable of a request, and hold its places; a signature nobody can");
     if (d->cmd->root && user && stat(path, &st) == 0 && st.st_uid != user->pw_uid)
-        doctor_step(d, "chown %s %q", user->pw_name, path);
-    doctor_step(d, "chmod 0660 %q", path);
-    doctor_step(d,
-                "by hand: let it be made so: with spawn-fcgi -M 0660 -U and -G the web server's user; under systemd "
-                "SocketMode=0660, SocketUser=");
-    doctor_find(d, DOCTOR_WARNING, "socket",
-                "who can connect may forge every variable of a request, and hold its places; a signature nobody can",
-                "%s: %s can connect to it", path, exposure_who(EXPOSURE_MACHINE));
+        finding_step(&f, "chown %s %q", user->pw_name, path);
+    finding_step(&f, "chmod 0660 %q", path);
+    finding_step(&f,
+                 "by hand: let it be made so: with spawn-fcgi -M 0660 -U and -G the web server's user; under systemd "
+                 "SocketMode=0660, SocketUser=");
+    doctor_tell(d, &f, "%s: %s can connect to it", path, exposure_who(EXPOSURE_MACHINE));
 }
 
 static void check_address(struct doctor *d, const struct serverconf_line *l, char *address)
@@ -96,13 +97,15 @@ static void check_address(struct doctor *d, const struct serverconf_line *l, cha
     address[strcspn(address, "/")] = '\0';
     const char *bare = *address == '[' ? address + 1 : address, *end = strpbrk(bare, *address == '[' ? "]" : ":");
     snprintf(host, sizeof host, "%.*s", end ? (int)(end - bare) : (int)strlen(bare), bare);
-    doctor_step(d,
-                "by hand: let the receiver listen on a unix socket of mode 0660, spawn-fcgi -s "
-                "/run/complycube/webhook.sock -M 0660 -U www-data -G www-data say, and name it in %s, line %d",
-                l->file, l->line);
-    doctor_find(d, DOCTOR_WARNING, "socket",
-                "who can connect may forge every variable of a request, and hold its places; a signature nobody can",
-                "%s in %s:%d: %s can connect to it", address, l->file, l->line, exposure_who(exposure_address(host)));
+    struct finding f = finding_of(
+        FINDING_WARNING, "socket",
+        "who can connect may forge every variable of a request, and hold its places; a signature nobody can");
+    finding_step(&f,
+                 "by hand: let the receiver listen on a unix socket of mode 0660, spawn-fcgi -s "
+                 "/run/complycube/webhook.sock -M 0660 -U www-data -G www-data say, and name it in %s, line %d",
+                 l->file, l->line);
+    doctor_tell(d, &f, "%s in %s:%d: %s can connect to it", address, l->file, l->line,
+                exposure_who(exposure_address(host)));
 }
 
 /* Host and port of a lighttpd's fastcgi.server, as "HOST:PORT". */

@@ -32,18 +32,20 @@ static bool check_there(struct doctor *d, const char *path, struct stat *st)
     if (errno == EACCES) /* its rights are judged for the receiver's user alone */
         return false;
     if (stat(path, st) == 0) {
-        doctor_step(d, "by hand: name a folder: in %s line %d, spool = \"...\"", d->config->path,
-                    line_of_spool(d->config));
-        doctor_find(d, DOCTOR_WRONG, "spool", unusable, "%s is no folder", path);
+        struct finding f = finding_of(FINDING_WRONG, "spool", unusable);
+        finding_step(&f, "by hand: name a folder: in %s line %d, spool = \"...\"", d->config->path,
+                     line_of_spool(d->config));
+        doctor_tell(d, &f, "%s is no folder", path);
         return false;
     }
+    struct finding f = finding_of(FINDING_WRONG, "spool", unusable);
     if (files_folder(path, folder, sizeof folder) == 0 && access(folder, F_OK) != 0)
-        doctor_step(d, "mkdir -p %q", folder);
+        finding_step(&f, "mkdir -p %q", folder);
     if (access(folder, W_OK) != 0) /* only root can make it there */
-        doctor_step(d, "install -d -o %s -m 700 %q%s", doctor_owner(geteuid(), name), path,
-                    !d->cmd->root ? "  # as root" : "");
-    doctor_step_tool(d, "init");
-    doctor_find(d, DOCTOR_WRONG, "spool", unusable, "%s: %s", path, strerror(ENOENT));
+        finding_step(&f, "install -d -o %s -m 700 %q%s", doctor_owner(geteuid(), name), path,
+                     !d->cmd->root ? "  # as root" : "");
+    doctor_step_tool(d, &f, "init");
+    doctor_tell(d, &f, "%s: %s", path, strerror(ENOENT));
     return false;
 }
 
@@ -56,13 +58,14 @@ static bool check_rights(struct doctor *d, const char *path, const struct stat *
     if (doctor_try(d->user, &p, 1, &e) != 0 || p.error == 0)
         return true;
     uid_t uid = d->user ? d->user->pw_uid : geteuid();
+    struct finding f = finding_of(FINDING_WRONG, "spool", unusable);
     if (doctor_blocked(d->user, path, blocked))
-        doctor_step_pass(d, d->user, blocked);
+        doctor_step_pass(d, &f, d->user, blocked);
     else if (st->st_uid != uid)
-        doctor_step(d, "chown %s %q%s", doctor_owner(uid, name), path, !d->cmd->root ? "  # as root" : "");
+        finding_step(&f, "chown %s %q%s", doctor_owner(uid, name), path, !d->cmd->root ? "  # as root" : "");
     else
-        doctor_step(d, "chmod u+rwx %q", path);
-    doctor_find(d, DOCTOR_WRONG, "spool", unusable, "%s cannot be used by %s: %s; it is %s's, mode %04o", path,
+        finding_step(&f, "chmod u+rwx %q", path);
+    doctor_tell(d, &f, "%s cannot be used by %s: %s; it is %s's, mode %04o", path,
                 d->user ? d->user->pw_name : "this user", strerror(p.error), doctor_owner(st->st_uid, owner),
                 (unsigned)(st->st_mode & 07777));
     return false;
@@ -73,14 +76,16 @@ static void check_mode(struct doctor *d, const char *path, const struct stat *st
     char group[40];
     unsigned mode = st->st_mode & 07777;
     if (st->st_mode & S_IRWXO) {
-        doctor_step(d, "chmod o= %q", path);
-        doctor_find(d, DOCTOR_WRONG, "spool", "bodies are personal data, and what is removed there is lost",
-                    "%s has mode %04o: any user of this host reaches the events in it", path, mode);
+        struct finding f =
+            finding_of(FINDING_WRONG, "spool", "bodies are personal data, and what is removed there is lost");
+        finding_step(&f, "chmod o= %q", path);
+        doctor_tell(d, &f, "%s has mode %04o: any user of this host reaches the events in it", path, mode);
     } else if (d->group != (gid_t)-1 && (st->st_gid != d->group || (mode & 02070) != 02070)) {
-        doctor_step_tool(d, "init");
-        doctor_find(d, DOCTOR_WARNING, "spool", "the tool, run by one of the group, cannot record what waits there",
-                    "%s has mode %04o and the group %s instead of %s", path, mode, doctor_group(st->st_gid, group),
-                    d->config->group);
+        struct finding f =
+            finding_of(FINDING_WARNING, "spool", "the tool, run by one of the group, cannot record what waits there");
+        doctor_step_tool(d, &f, "init");
+        doctor_tell(d, &f, "%s has mode %04o and the group %s instead of %s", path, mode,
+                    doctor_group(st->st_gid, group), d->config->group);
     }
 }
 
@@ -92,17 +97,19 @@ static void check_system(struct doctor *d, const char *path, const struct stat *
     bool same = files_folder(d->database, folder, sizeof folder) == 0 && stat(folder, &database) == 0 &&
                 database.st_dev == st->st_dev;
     if (system == FILES_MEMORY || system == FILES_OVERLAY) {
-        doctor_step(d, "by hand: name a folder on a disk (in a container: a volume): spool = \"...\"");
-        doctor_find(d, DOCTOR_WARNING, "spool", acknowledged, "%s lies on %s", path,
+        struct finding f = finding_of(FINDING_WARNING, "spool", acknowledged);
+        finding_step(&f, "by hand: name a folder on a disk (in a container: a volume): spool = \"...\"");
+        doctor_tell(d, &f, "%s lies on %s", path,
                     system == FILES_MEMORY ? "a tmpfs: it is gone after a reboot"
                                            : "an overlay: in a container it is gone with the container");
     } else if (same) {
-        doctor_step(d, "by hand: name a folder on another file system: spool = \"...\"");
-        doctor_find(d, DOCTOR_WARNING, "spool",
-                    "it helps where the database is locked or damaged, and not where the disk is full or fails",
-                    "%s is on the database's own file system", path);
+        struct finding f =
+            finding_of(FINDING_WARNING, "spool",
+                       "it helps where the database is locked or damaged, and not where the disk is full or fails");
+        finding_step(&f, "by hand: name a folder on another file system: spool = \"...\"");
+        doctor_tell(d, &f, "%s is on the database's own file system", path);
     } else {
-        doctor_find(d, DOCTOR_OK, "spool", "", "%s, on a file system of its own", path);
+        doctor_ok(d, "spool", "%s, on a file system of its own", path);
     }
 }
 
@@ -113,13 +120,14 @@ static void check_waiting(struct doctor *d, const struct spool_names *names)
     char time[32] = "";
     bool late = names->oldest_ms && names->oldest_ms < d->cmd->now_ms - SPOOL_LATE_MS;
     size_t n = names->count[SPOOL_EVENT];
+    if (n == 0)
+        return;
+    struct finding f = finding_of(
+        late ? FINDING_WARNING : FINDING_OK, "spooled",
+        "the next event, or a FastCGI receiver by itself, records them as soon as the database can be written");
     if (late)
-        doctor_step_tool(d, "spool record");
-    if (n)
-        doctor_find(
-            d, late ? DOCTOR_WARNING : DOCTOR_OK, "spooled",
-            "the next event, or a FastCGI receiver by itself, records them as soon as the database can be written",
-            "%d wait in it, the oldest since %s", (int)n, cmd_time(names->oldest_ms, time));
+        doctor_step_tool(d, &f, "spool record");
+    doctor_tell(d, &f, "%d wait in it, the oldest since %s", (int)n, cmd_time(names->oldest_ms, time));
 }
 
 /* What was set aside: how many are torn, and the first of those that are whole, which no secret of ours has signed. */
@@ -153,33 +161,35 @@ static void check_aside(struct doctor *d, const char *path, const struct spool_n
     struct aside a = {.torn = 0};
     look_aside(path, names, &a);
     if (a.whole) {
-        doctor_step(d, "by hand: add the secret that was called %s to the file of endpoint %s again, retired",
-                    a.entry.secret, a.entry.endpoint);
-        doctor_step_tool(d, "spool record");
-        doctor_find(d, DOCTOR_WARNING, "spooled", acknowledged,
+        struct finding f = finding_of(FINDING_WARNING, "spooled", acknowledged);
+        finding_step(&f, "by hand: add the secret that was called %s to the file of endpoint %s again, retired",
+                     a.entry.secret, a.entry.endpoint);
+        doctor_step_tool(d, &f, "spool record");
+        doctor_tell(d, &f,
                     "%d are set aside, since the secret that signed them is in no file any more (or their bodies are "
                     "damaged)",
                     (int)a.whole);
     }
     if (a.torn) {
-        doctor_step(d, "by hand: look at what is left of it, keep that elsewhere, and remove %s/%s", path, a.name);
-        doctor_find(d, DOCTOR_WARNING, "spooled", acknowledged, "%d are damaged, and set aside: %s", (int)a.torn,
-                    a.name);
+        struct finding f = finding_of(FINDING_WARNING, "spooled", acknowledged);
+        finding_step(&f, "by hand: look at what is left of it, keep that elsewhere, and remove %s/%s", path, a.name);
+        doctor_tell(d, &f, "%d are damaged, and set aside: %s", (int)a.torn, a.name);
     }
 }
 
 static void check_odd(struct doctor *d, const char *path, const struct spool_names *names)
 {
     if (names->unfinished_ms && names->unfinished_ms < d->cmd->now_ms - UNFINISHED_MS) {
-        doctor_step_tool(d, "spool record");
-        doctor_find(d, DOCTOR_WARNING, "spooled",
-                    "nobody was told that they were received, but they hold personal data",
-                    "%d files in it were left unfinished by a crash", (int)names->count[SPOOL_UNFINISHED]);
+        struct finding f = finding_of(FINDING_WARNING, "spooled",
+                                      "nobody was told that they were received, but they hold personal data");
+        doctor_step_tool(d, &f, "spool record");
+        doctor_tell(d, &f, "%d files in it were left unfinished by a crash", (int)names->count[SPOOL_UNFINISHED]);
     }
     if (names->count[SPOOL_FOREIGN]) {
-        doctor_step(d, "by hand: move away what is none of ours: ls -la %s", path);
-        doctor_find(d, DOCTOR_WARNING, "spooled", "nothing reads them there: are they events that were renamed?",
-                    "%d files in it are none of a spool", (int)names->count[SPOOL_FOREIGN]);
+        struct finding f =
+            finding_of(FINDING_WARNING, "spooled", "nothing reads them there: are they events that were renamed?");
+        finding_step(&f, "by hand: move away what is none of ours: ls -la %s", path);
+        doctor_tell(d, &f, "%d files in it are none of a spool", (int)names->count[SPOOL_FOREIGN]);
     }
 }
 
@@ -194,7 +204,8 @@ void doctor_spool(struct doctor *d)
     check_mode(d, path, &st);
     check_system(d, path, &st);
     if (spool_list(path, true, &names, &e) != 0) {
-        doctor_find(d, DOCTOR_WARNING, "spool", "what waits in it cannot be told", "%s", e.msg);
+        struct finding f = finding_of(FINDING_WARNING, "spool", "what waits in it cannot be told");
+        doctor_tell(d, &f, "%s", e.msg);
         return;
     }
     check_waiting(d, &names);

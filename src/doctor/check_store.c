@@ -25,7 +25,7 @@ static int line_of(const struct config *c, const char *key)
 /* ---- what does not open ---- */
 
 /* A file that is another program's stays; ours gets a name that is free. */
-static void step_other_name(struct doctor *d)
+static void step_other_name(struct doctor *d, struct finding *f)
 {
     char folder[PATH_MAX], value[PATH_MAX + 48];
     struct stat st;
@@ -38,54 +38,55 @@ static void step_other_name(struct doctor *d)
     }
     char quoted[PATH_MAX + 50];
     snprintf(quoted, sizeof quoted, "\"%s\"", value);
-    doctor_step_key(d, "database", quoted, line_of(d->config, "database"));
-    doctor_step_tool(d, "init");
+    doctor_step_key(d, f, "database", quoted, line_of(d->config, "database"));
+    doctor_step_tool(d, f, "init");
 }
 
 /* A backup first: restore moves away what is there by itself, its log too, and init would begin an empty one. */
-static void step_restore(struct doctor *d, const char *without)
+static void step_restore(struct doctor *d, struct finding *f, const char *without)
 {
-    doctor_step(d, "by hand: with a backup: BACKUP=/path/of/the/newest in the shell, and restore it; it moves away "
-                   "what is there, and nothing is to be stopped for it:");
-    doctor_step_tool(d, "restore \"$BACKUP\"");
-    doctor_step(d, "by hand: without a backup: %sbegin an empty one:", without);
-    doctor_step_tool(d, "init");
+    finding_step(f, "by hand: with a backup: BACKUP=/path/of/the/newest in the shell, and restore it; it moves away "
+                    "what is there, and nothing is to be stopped for it:");
+    doctor_step_tool(d, f, "restore \"$BACKUP\"");
+    finding_step(f, "by hand: without a backup: %sbegin an empty one:", without);
+    doctor_step_tool(d, f, "init");
 }
 
 /* Its log holds the last events: only the file that it belongs to can have them back. */
-static void step_orphan(struct doctor *d)
+static void step_orphan(struct doctor *d, struct finding *f)
 {
-    doctor_step(d, "by hand: where the file was only moved or renamed, put it back beside its log; else:");
-    step_restore(d, "move the -wal away, and ");
+    finding_step(f, "by hand: where the file was only moved or renamed, put it back beside its log; else:");
+    step_restore(d, f, "move the -wal away, and ");
 }
 
 static void tell_unopened(struct doctor *d, const struct err *e)
 {
-    const char *why =
-        "every event is answered 503 while it is so, and after ten tries ComplyCube disables the webhook";
+    struct finding f =
+        finding_of(FINDING_WRONG, err_word(e->code),
+                   "every event is answered 503 while it is so, and after ten tries ComplyCube disables the webhook");
     if (e->detail == ERR_FOREIGN)
-        step_other_name(d);
+        step_other_name(d, &f);
     else if (e->code == ERR_SCHEMA)
-        doctor_step(d, "by hand: install the newer version of complycube-inbox and complycube-webhook");
+        finding_step(&f, "by hand: install the newer version of complycube-inbox and complycube-webhook");
     else if (e->code == ERR_NOT_FOUND || e->detail == ERR_NO_FOLDER)
-        step_restore(d, "");
+        step_restore(d, &f, "");
     else if (e->detail == ERR_ORPHAN_LOG)
-        step_orphan(d);
+        step_orphan(d, &f);
     else if (e->code == ERR_DATABASE && sqlite_refused(d->database, NULL))
-        doctor_step(d, "by hand: find out who put it there, and remove it; the database itself is whole");
+        finding_step(&f, "by hand: find out who put it there, and remove it; the database itself is whole");
     else if (e->code == ERR_DATABASE)
-        step_restore(d, "move the file away with its -wal and -shm, and ");
+        step_restore(d, &f, "move the file away with its -wal and -shm, and ");
     else if (e->code == ERR_FULL)
-        doctor_step(d, "by hand: make room on the file system of %s", d->database);
+        finding_step(&f, "by hand: make room on the file system of %s", d->database);
     else if (e->code == ERR_BUSY)
-        doctor_step(d,
-                    "by hand: find the program that keeps a transaction or the lock, and end it: fuser -v %s %s.lock",
-                    d->database, d->database);
+        finding_step(
+            &f, "by hand: find the program that keeps a transaction or the lock, and end it: fuser -v %s %s.lock",
+            d->database, d->database);
     else
-        doctor_step_tool(d, "init");
+        doctor_step_tool(d, &f, "init");
     if (e->code == ERR_NOT_FOUND) /* the receiver makes it with the first event */
-        why = "consumers cannot open what the receiver makes only with the first event";
-    doctor_find(d, DOCTOR_WRONG, err_word(e->code), why, "%s", e->msg);
+        f.why = "consumers cannot open what the receiver makes only with the first event";
+    doctor_tell(d, &f, "%s", e->msg);
 }
 
 /* ---- what it stands on ---- */
@@ -95,19 +96,20 @@ static void check_journal(struct doctor *d, const struct store_facts *facts)
     bool wal = strcmp(facts->journal, "wal") == 0;
     enum files_system system = files_system(d->database);
     if (wal && system == FILES_NETWORK) {
-        doctor_step_key(d, "journal", "\"auto\"", line_of(d->config, "journal"));
+        struct finding f = finding_of(FINDING_WRONG, "journal",
+                                      "WAL needs memory that all its users share: another host's user of the "
+                                      "file would damage it");
+        doctor_step_key(d, &f, "journal", "\"auto\"", line_of(d->config, "journal"));
         if (strcmp(d->config->journal, "auto") == 0)
-            doctor_step(d, "by hand: stop what has it open, receivers and consumers, and start it again");
-        doctor_find(d, DOCTOR_WRONG, "journal",
-                    "WAL needs memory that all its users share: another host's user of the "
-                    "file would damage it",
-                    "wal, but %s lies on a network file system (or FUSE)", d->database);
+            finding_step(&f, "by hand: stop what has it open, receivers and consumers, and start it again");
+        doctor_tell(d, &f, "wal, but %s lies on a network file system (or FUSE)", d->database);
     } else if (!wal && strcmp(d->config->journal, "wal") == 0) {
-        doctor_step_key(d, "journal", "\"auto\"", line_of(d->config, "journal"));
-        doctor_find(d, DOCTOR_WARNING, "journal", "a commit costs more, and readers wait for writers",
-                    "wal was asked for, but its file system gives %s", facts->journal);
+        struct finding f =
+            finding_of(FINDING_WARNING, "journal", "a commit costs more, and readers wait for writers");
+        doctor_step_key(d, &f, "journal", "\"auto\"", line_of(d->config, "journal"));
+        doctor_tell(d, &f, "wal was asked for, but its file system gives %s", facts->journal);
     } else {
-        doctor_find(d, DOCTOR_OK, "journal", "", "%s", facts->journal);
+        doctor_ok(d, "journal", "%s", facts->journal);
     }
 }
 
@@ -117,10 +119,11 @@ static void check_system(struct doctor *d)
     struct statvfs fs;
     enum files_system system = files_system(d->database);
     if (system == FILES_MEMORY || system == FILES_OVERLAY) {
-        doctor_step(d,
-                    "by hand: keep it on a disk (in a container: a volume), and name it there: database = \"...\"");
-        doctor_find(d, DOCTOR_WARNING, "file system", "an event that was acknowledged is never sent again",
-                    "%s lies on %s", d->database,
+        struct finding f =
+            finding_of(FINDING_WARNING, "file system", "an event that was acknowledged is never sent again");
+        finding_step(&f,
+                     "by hand: keep it on a disk (in a container: a volume), and name it there: database = \"...\"");
+        doctor_tell(d, &f, "%s lies on %s", d->database,
                     system == FILES_MEMORY ? "a tmpfs: it is gone after a reboot"
                                            : "an overlay: in a container it is gone with the container");
     }
@@ -128,10 +131,12 @@ static void check_system(struct doctor *d)
         return;
     int64_t left = (int64_t)((uint64_t)fs.f_bavail * fs.f_frsize);
     bool low = left < SPACE_LOW || (fs.f_files && fs.f_favail < INODES_LOW);
+    struct finding f = finding_of(low ? FINDING_WARNING : FINDING_OK, "space",
+                                  "below 16 MB or 16 inodes nothing is recorded any more");
     if (low)
-        doctor_step(d, "by hand: make room on the file system of %s", folder);
-    doctor_find(d, low ? DOCTOR_WARNING : DOCTOR_OK, "space", "below 16 MB or 16 inodes nothing is recorded any more",
-                "%lld MB free, %lld inodes", (long long)(left >> 20), (long long)(fs.f_files ? fs.f_favail : 0));
+        finding_step(&f, "by hand: make room on the file system of %s", folder);
+    doctor_tell(d, &f, "%lld MB free, %lld inodes", (long long)(left >> 20),
+                (long long)(fs.f_files ? fs.f_favail : 0));
 }
 
 struct names {
@@ -152,56 +157,70 @@ static void check_schema(struct doctor *d, struct store *s, const struct store_f
     struct names missing = {.len = 0};
     struct err e = {0};
     if (store_missing(s, add_missing, &missing, &e) < 0) {
-        doctor_find(d, DOCTOR_WRONG, err_word(e.code), "", "%s", e.msg);
+        doctor_failed(d, &e);
     } else if (missing.len) {
-        doctor_step_tool(d, "migrate");
-        doctor_find(d, DOCTOR_WARNING, "schema",
-                    "the database was made by an older version: what these record is lost", "version %d, without %s",
-                    facts->schema, missing.text);
+        struct finding f = finding_of(FINDING_WARNING, "schema",
+                                      "the database was made by an older version: what these record is lost");
+        doctor_step_tool(d, &f, "migrate");
+        doctor_tell(d, &f, "version %d, without %s", facts->schema, missing.text);
     } else {
-        doctor_find(d, DOCTOR_OK, "schema", "", "version %d", facts->schema);
+        doctor_ok(d, "schema", "version %d", facts->schema);
     }
 }
 
 /* ---- what stands in it ---- */
 
-static void check_inbox(struct doctor *d, const struct store_facts *f)
+static void check_lag(struct doctor *d, const struct store_facts *facts)
 {
     char time[32] = "";
-    bool late = f->oldest_ms && f->oldest_ms < d->cmd->now_ms - LAG_MS;
-    if (f->dead) {
-        doctor_step_tool(d, "list --state dead");
-        doctor_step(d, "by hand: mend what they failed of, and give them out again:");
-        doctor_step_tool(d, "requeue --state dead");
-    }
-    doctor_find(d, f->dead ? DOCTOR_WARNING : DOCTOR_OK, "inbox",
-                "a dead event failed too often, and waits for a person",
-                "%lld waiting, %lld dead, %lld events in all", (long long)f->waiting, (long long)f->dead,
-                (long long)f->events);
+    bool late = facts->oldest_ms && facts->oldest_ms < d->cmd->now_ms - LAG_MS;
+    struct finding f =
+        finding_of(late ? FINDING_WARNING : FINDING_OK, "lag", "nobody works off what waits, or not fast enough");
     if (late)
-        doctor_step(d, "by hand: look whether your workers run, and what they print");
-    if (f->waiting)
-        doctor_find(d, late ? DOCTOR_WARNING : DOCTOR_OK, "lag", "nobody works off what waits, or not fast enough",
-                    "%lld leased, %lld to be tried again, the oldest came %s", (long long)f->leased,
-                    (long long)f->delayed, cmd_time(f->oldest_ms, time));
-    if (f->orphaned) {
-        doctor_step(d,
-                    "by hand: put the database back that has them, or let a library of consumers/ read the folder");
-        doctor_find(d, DOCTOR_WARNING, "inbox", "the database was replaced, and what it knew of them is gone",
-                    "%lld files are of events that the log does not know", (long long)f->orphaned);
+        finding_step(&f, "by hand: look whether your workers run, and what they print");
+    doctor_tell(d, &f, "%lld leased, %lld to be tried again, the oldest came %s", (long long)facts->leased,
+                (long long)facts->delayed, cmd_time(facts->oldest_ms, time));
+}
+
+/* Events that stand in one form of the inbox, and whose consumers look into the other. */
+static void check_form(struct doctor *d, const struct store_facts *facts)
+{
+    if (facts->orphaned) {
+        struct finding f =
+            finding_of(FINDING_WARNING, "inbox", "the database was replaced, and what it knew of them is gone");
+        finding_step(&f,
+                     "by hand: put the database back that has them, or let a library of consumers/ read the folder");
+        doctor_tell(d, &f, "%lld files are of events that the log does not know", (long long)facts->orphaned);
     }
-    if (f->stranded) {
-        doctor_step(d, "by hand: write inbox = \"table\", let the consumers work them off, and change back");
-        doctor_find(d, DOCTOR_WARNING, "inbox", "no consumer of the folder sees them",
-                    "%lld wait in the table, from before inbox = \"directory\"", (long long)f->stranded);
+    if (facts->stranded) {
+        struct finding f = finding_of(FINDING_WARNING, "inbox", "no consumer of the folder sees them");
+        finding_step(&f, "by hand: write inbox = \"table\", let the consumers work them off, and change back");
+        doctor_tell(d, &f, "%lld wait in the table, from before inbox = \"directory\"", (long long)facts->stranded);
     }
-    if (f->quarantined) {
-        doctor_step_tool(d, "quarantine");
-        doctor_step(d, "by hand: decide of each, by quarantine accept ID or quarantine drop ID");
+}
+
+static void check_inbox(struct doctor *d, const struct store_facts *facts)
+{
+    struct finding dead = finding_of(facts->dead ? FINDING_WARNING : FINDING_OK, "inbox",
+                                     "a dead event failed too often, and waits for a person");
+    if (facts->dead) {
+        doctor_step_tool(d, &dead, "list --state dead");
+        finding_step(&dead, "by hand: mend what they failed of, and give them out again:");
+        doctor_step_tool(d, &dead, "requeue --state dead");
     }
-    doctor_find(d, f->quarantined ? DOCTOR_WARNING : DOCTOR_OK, "quarantine",
-                "signed, but no event, or a known one with another payload: no consumer sees it", "%lld",
-                (long long)f->quarantined);
+    doctor_tell(d, &dead, "%lld waiting, %lld dead, %lld events in all", (long long)facts->waiting,
+                (long long)facts->dead, (long long)facts->events);
+    if (facts->waiting)
+        check_lag(d, facts);
+    check_form(d, facts);
+    struct finding aside =
+        finding_of(facts->quarantined ? FINDING_WARNING : FINDING_OK, "quarantine",
+                   "signed, but no event, or a known one with another payload: no consumer sees it");
+    if (facts->quarantined) {
+        doctor_step_tool(d, &aside, "quarantine");
+        finding_step(&aside, "by hand: decide of each, by quarantine accept ID or quarantine drop ID");
+    }
+    doctor_tell(d, &aside, "%lld", (long long)facts->quarantined);
 }
 
 /* What was ignored, by endpoint: the line to write has what is asked for already too. */
@@ -249,12 +268,12 @@ static void tell_ignored(struct doctor *d, const struct config_endpoint *p, cons
         fprintf(to, "\"%s\", ", p->events[i]);
     fprintf(to, "%s}", types);
     fclose(to);
+    struct finding f = finding_of(FINDING_WARNING, "ignored",
+                                  "they are kept, but no consumer sees them: extend events, or ask ComplyCube "
+                                  "for fewer");
     if (p->events_line && *types)
-        doctor_step_key(d, "events", value, p->events_line);
-    doctor_find(d, DOCTOR_WARNING, "ignored",
-                "they are kept, but no consumer sees them: extend events, or ask ComplyCube "
-                "for fewer",
-                "endpoint %s: %lld events of the last 7 days, of the types %s", p->name, (long long)n,
+        doctor_step_key(d, &f, "events", value, p->events_line);
+    doctor_tell(d, &f, "endpoint %s: %lld events of the last 7 days, of the types %s", p->name, (long long)n,
                 *types ? types : "(odd names)");
     free(value);
 }
@@ -267,7 +286,7 @@ static void check_ignored(struct doctor *d, struct store *s)
         return;
     g->d = d;
     if (store_ignored(s, d->cmd->now_ms - WEEK_MS, take_ignored, g, &e) != 0)
-        doctor_find(d, DOCTOR_WRONG, err_word(e.code), "", "%s", e.msg);
+        doctor_failed(d, &e);
     for (size_t i = 0; i < d->config->n_endpoints; i++)
         if (g->n[i])
             tell_ignored(d, &d->config->endpoint[i], g->types[i], g->n[i]);
@@ -301,19 +320,20 @@ static void tell_unmatched(struct doctor *d, const struct matches *m, const stru
 {
     const char *file = p->secret_file ? p->secret_file : "the environment";
     if (m->refused > 0) {
-        doctor_step(d,
-                    "by hand: in %s, compare the line %s with the secret that ComplyCube showed for this very "
-                    "webhook, and write that one",
-                    file, secret);
-        doctor_find(
-            d, DOCTOR_WARNING, "secrets",
-            "a wrong secret is no attack: it is probably that of another webhook, "
-            "and every event is refused",
+        struct finding f = finding_of(FINDING_WARNING, "secrets",
+                                      "a wrong secret is no attack: it is probably that of another webhook, "
+                                      "and every event is refused");
+        finding_step(&f,
+                     "by hand: in %s, compare the line %s with the secret that ComplyCube showed for this very "
+                     "webhook, and write that one",
+                     file, secret);
+        doctor_tell(
+            d, &f,
             "endpoint %s: the secret %s has never matched, and %lld requests were refused for their signature in 7 days",
             p->name, secret, (long long)m->refused);
     } else {
-        doctor_find(d, DOCTOR_OK, "secrets", "", "endpoint %s: the secret %s has not matched yet%s", p->name, secret,
-                    m->any ? "" : ": nothing has come at all");
+        doctor_ok(d, "secrets", "endpoint %s: the secret %s has not matched yet%s", p->name, secret,
+                  m->any ? "" : ": nothing has come at all");
     }
 }
 
@@ -322,26 +342,23 @@ static void check_since(struct doctor *d, const struct matches *m)
 {
     struct err e = {0};
     char time[32] = "";
-    bool any = false;
     int64_t n = m->last_ms ? refusals_since(d->database, REFUSALS_SIGNATURE, m->last_ms + MINUTE_MS, &e) : 0;
     if (n < REFUSED_MANY)
         return;
+    struct finding f = finding_of(
+        FINDING_WARNING, "secrets",
+        "a secret has another value here than at ComplyCube, or somebody tries: after ten tries ComplyCube disables "
+        "the webhook");
     for (size_t i = 0; i < m->c->n_endpoints; i++) {
         const struct config_endpoint *p = &m->c->endpoint[i];
         for (size_t k = 0; k < p->secrets.n; k++)
-            if (m->matched[i][k] && !p->secrets.list[k].retired) {
-                doctor_step(d, "by hand: in %s, compare the line %s with the webhook's secret",
-                            p->secret_file ? p->secret_file : "the environment", p->secrets.list[k].name);
-                any = true;
-            }
+            if (m->matched[i][k] && !p->secrets.list[k].retired)
+                finding_step(&f, "by hand: in %s, compare the line %s with the webhook's secret",
+                             p->secret_file ? p->secret_file : "the environment", p->secrets.list[k].name);
     }
-    if (any)
-        doctor_find(
-            d, DOCTOR_WARNING, "secrets",
-            "a secret has another value here than at ComplyCube, or somebody tries: after ten tries ComplyCube disables "
-            "the webhook",
-            "%lld requests were refused for their signature since %s, and none was accepted since", (long long)n,
-            cmd_time(m->last_ms, time));
+    if (f.steps)
+        doctor_tell(d, &f, "%lld requests were refused for their signature since %s, and none was accepted since",
+                    (long long)n, cmd_time(m->last_ms, time));
 }
 
 static void check_matches(struct doctor *d, struct store *s)
@@ -355,7 +372,7 @@ static void check_matches(struct doctor *d, struct store *s)
     m->c = d->config;
     m->refused = refusals_since(d->database, REFUSALS_SIGNATURE, d->cmd->now_ms - WEEK_MS, &e);
     if (store_counts(s, 0, take_match, m, &e) != 0)
-        doctor_find(d, DOCTOR_WRONG, err_word(e.code), "", "%s", e.msg);
+        doctor_failed(d, &e);
     for (size_t i = 0; i < m->c->n_endpoints; i++)
         for (size_t k = 0; k < m->c->endpoint[i].secrets.n; k++)
             if (!m->matched[i][k] && !m->c->endpoint[i].secrets.list[k].retired)
@@ -373,7 +390,7 @@ void doctor_store(struct doctor *d)
         tell_unopened(d, &e);
         return;
     }
-    doctor_find(d, DOCTOR_OK, "database", "", "%s", d->database);
+    doctor_ok(d, "database", "%s", d->database);
     check_system(d);
     struct store *s = cmd_store(d->config, false, &e);
     if (!s || store_read_facts(s, d->cmd->now_ms, &facts, &e) != 0) {

@@ -57,37 +57,38 @@ static void tell_tls(struct doctor *d, const struct http_seen *seen)
     while (tls_rows[i].tls != seen->tls && tls_rows[i].tls != HTTP_TLS_OTHER)
         i++;
     char until[48] = "", of[260] = "";
+    struct finding f =
+        finding_of(FINDING_WRONG, "certificate", "ComplyCube sends nothing to a host whose certificate is not valid");
     if (seen->expires_ms)
         cmd_time(seen->expires_ms, until);
     if (*seen->subject)
         snprintf(of, sizeof of, " (%.80s, by %.80s%s%s)", seen->subject, seen->issuer, *until ? ", until " : "",
                  until);
-    doctor_step(d, "%s", tls_rows[i].cure);
-    doctor_find(d, DOCTOR_WRONG, "certificate", "ComplyCube sends nothing to a host whose certificate is not valid",
-                "%s%s: %s", tls_rows[i].finding, of, seen->why);
+    finding_step(&f, "%s", tls_rows[i].cure);
+    doctor_tell(d, &f, "%s%s: %s", tls_rows[i].finding, of, seen->why);
 }
 
 static void tell_trouble(struct doctor *d, const struct http_seen *seen)
 {
-    const char *what = "url";
+    struct finding f = finding_of(FINDING_WRONG, "url", retried);
     switch (seen->trouble) {
     case HTTP_BAD_TLS: tell_tls(d, seen); return;
     case HTTP_NO_NAME:
-        what = "name";
-        doctor_step(
-            d, "by hand: make a DNS record for this name, or correct the URL, here and in ComplyCube's dashboard");
+        f.what = "name";
+        finding_step(
+            &f, "by hand: make a DNS record for this name, or correct the URL, here and in ComplyCube's dashboard");
         break;
     case HTTP_NOBODY:
-        what = "connection";
-        doctor_step(d, "by hand: start the web server, and let its port through the firewall");
+        f.what = "connection";
+        finding_step(&f, "by hand: start the web server, and let its port through the firewall");
         break;
     case HTTP_SLOW:
-        what = "time";
-        doctor_step(d, "by hand: look into the web server's error log; a firewall may drop what it gets");
+        f.what = "time";
+        finding_step(&f, "by hand: look into the web server's error log; a firewall may drop what it gets");
         break;
-    default: doctor_step(d, "by hand: look into the web server's error log");
+    default: finding_step(&f, "by hand: look into the web server's error log");
     }
-    doctor_find(d, DOCTOR_WRONG, what, retried, "%s: %s", d->cmd->url, seen->why);
+    doctor_tell(d, &f, "%s: %s", d->cmd->url, seen->why);
 }
 
 /* ---- an answer that is not the receiver's ---- */
@@ -120,16 +121,18 @@ static void tell_foreign(struct doctor *d, const struct http_seen *seen, const c
     size_t i = 0;
     while (status_rows[i].status != seen->status && status_rows[i].status != 0)
         i++;
-    doctor_step(d, "%s", status_rows[i].cure);
-    doctor_find(d, DOCTOR_WRONG, "answer", retried, "%s: %d, not from the receiver: %s%s%s%s", of, seen->status,
-                status_rows[i].finding, *seen->server ? " (" : "", seen->server, *seen->server ? ")" : "");
+    struct finding f = finding_of(FINDING_WRONG, "answer", retried);
+    finding_step(&f, "%s", status_rows[i].cure);
+    doctor_tell(d, &f, "%s: %d, not from the receiver: %s%s%s%s", of, seen->status, status_rows[i].finding,
+                *seen->server ? " (" : "", seen->server, *seen->server ? ")" : "");
 }
 
 static void tell_redirect(struct doctor *d, const struct http_seen *seen)
 {
-    doctor_step(d, "by hand: in ComplyCube's dashboard, register %s", seen->redirect);
-    doctor_find(d, DOCTOR_WRONG, "redirect", "ComplyCube follows no redirect: it takes it for a failure",
-                "%s answers %d and points elsewhere", d->cmd->url, seen->status);
+    struct finding f =
+        finding_of(FINDING_WRONG, "redirect", "ComplyCube follows no redirect: it takes it for a failure");
+    finding_step(&f, "by hand: in ComplyCube's dashboard, register %s", seen->redirect);
+    doctor_tell(d, &f, "%s answers %d and points elsewhere", d->cmd->url, seen->status);
 }
 
 /* ---- the first look: a GET ---- */
@@ -138,19 +141,20 @@ static void check_certificate(struct doctor *d, const struct http_seen *seen, in
 {
     char until[32];
     if (strncasecmp(d->cmd->url, "https:", 6) != 0) {
-        doctor_step(d, "by hand: give the web server a certificate (certbot), and register the URL with https://");
-        doctor_find(d, DOCTOR_WARNING, "certificate", "whoever stands between reads personal data, and may replay it",
-                    "http:// is not encrypted");
+        struct finding f = finding_of(FINDING_WARNING, "certificate",
+                                      "whoever stands between reads personal data, and may replay it");
+        finding_step(&f, "by hand: give the web server a certificate (certbot), and register the URL with https://");
+        doctor_tell(d, &f, "http:// is not encrypted");
         return;
     }
     if (!seen->expires_ms)
         return;
     int64_t days = (seen->expires_ms - now_ms) / DAY_MS;
+    struct finding f = finding_of(days < DAYS_LOW ? FINDING_WARNING : FINDING_OK, "certificate",
+                                  "when it has expired nothing comes any more");
     if (days < DAYS_LOW)
-        doctor_step(d, "by hand: renew the certificate (certbot renew), and see to it that it is done by itself");
-    doctor_find(d, days < DAYS_LOW ? DOCTOR_WARNING : DOCTOR_OK, "certificate",
-                "when it has expired nothing comes any more", "valid for %lld days more, until %s", (long long)days,
-                cmd_time(seen->expires_ms, until));
+        finding_step(&f, "by hand: renew the certificate (certbot renew), and see to it that it is done by itself");
+    doctor_tell(d, &f, "valid for %lld days more, until %s", (long long)days, cmd_time(seen->expires_ms, until));
 }
 
 static void check_clock(struct doctor *d, const struct http_seen *seen, int64_t now_ms)
@@ -159,12 +163,13 @@ static void check_clock(struct doctor *d, const struct http_seen *seen, int64_t 
     if (!seen->date_ms)
         return;
     if (off_ms > CLOCK_MS || off_ms < -CLOCK_MS) {
-        doctor_step(d, "timedatectl set-ntp true");
-        doctor_find(d, DOCTOR_WARNING, "clock", "leases, retries and what is shown go by this host's clock",
-                    "the web server's Date is %lld s %s this host's clock", (long long)llabs(off_ms / 1000),
+        struct finding f =
+            finding_of(FINDING_WARNING, "clock", "leases, retries and what is shown go by this host's clock");
+        finding_step(&f, "timedatectl set-ntp true");
+        doctor_tell(d, &f, "the web server's Date is %lld s %s this host's clock", (long long)llabs(off_ms / 1000),
                     off_ms > 0 ? "ahead of" : "behind");
     } else {
-        doctor_find(d, DOCTOR_OK, "clock", "", "within %d minutes of the web server's Date", CLOCK_MS / 60000);
+        doctor_ok(d, "clock", "within %d minutes of the web server's Date", CLOCK_MS / 60000);
     }
 }
 
@@ -172,10 +177,10 @@ static void check_time(struct doctor *d, const struct http_seen *seen, const cha
 {
     if (seen->took_ms < SLOW_MS)
         return;
-    doctor_step(d, "by hand: look what the host is busy with; complycube-webhook itself takes milliseconds");
-    doctor_find(d, seen->took_ms >= LATE_MS ? DOCTOR_WRONG : DOCTOR_WARNING, "time",
-                "ComplyCube waits for 15 s, and takes what is later for a failure", "%s: answered after %lld ms", of,
-                (long long)seen->took_ms);
+    struct finding f = finding_of(seen->took_ms >= LATE_MS ? FINDING_WRONG : FINDING_WARNING, "time",
+                                  "ComplyCube waits for 15 s, and takes what is later for a failure");
+    finding_step(&f, "by hand: look what the host is busy with; complycube-webhook itself takes milliseconds");
+    doctor_tell(d, &f, "%s: answered after %lld ms", of, (long long)seen->took_ms);
 }
 
 /* Did a request end here, before any probe? */
@@ -199,8 +204,9 @@ static bool look(struct tried *t, struct err *e)
     struct http_seen seen;
     t->ask.post = false;
     if (http_see(&t->ask, &seen, e) != 0) {
-        doctor_step(d, "by hand: give --url the webhook's whole URL, as it stands in ComplyCube's dashboard");
-        doctor_find(d, DOCTOR_WRONG, "url", "", "%s: %s", d->cmd->url, e->msg);
+        struct finding f = finding_of(FINDING_WRONG, "url", "");
+        finding_step(&f, "by hand: give --url the webhook's whole URL, as it stands in ComplyCube's dashboard");
+        doctor_tell(d, &f, "%s: %s", d->cmd->url, e->msg);
         return false;
     }
     int64_t now_ms = clock_time_ms();
@@ -211,11 +217,12 @@ static bool look(struct tried *t, struct err *e)
     if (tell_early(d, &seen, "a GET"))
         return false;
     if (strncmp(seen.body, "not ready: ", 11) == 0) {
-        doctor_step(d,
-                    "by hand: mend what is wrong above; if nothing is, the receiver runs with another configuration");
-        doctor_find(d, DOCTOR_WRONG, "receiver", retried, "it says %.40s", seen.body);
+        struct finding f = finding_of(FINDING_WRONG, "receiver", retried);
+        finding_step(
+            &f, "by hand: mend what is wrong above; if nothing is, the receiver runs with another configuration");
+        doctor_tell(d, &f, "it says %.40s", seen.body);
     } else {
-        doctor_find(d, DOCTOR_OK, "url", "", "the receiver answers a GET");
+        doctor_ok(d, "url", "the receiver answers a GET");
     }
     return true;
 }
@@ -245,12 +252,12 @@ static bool accepted(const struct http_seen *seen)
 /* A refusal by the receiver itself, but for that of a signature. */
 static void tell_refusal(struct doctor *d, const struct http_seen *seen, const char *of)
 {
+    struct finding f = finding_of(FINDING_WRONG, "answer", retried);
     if (seen->status == 413)
-        doctor_step(d, "by hand: raise max_body in the receiver's configuration; it is not the one of this run");
+        finding_step(&f, "by hand: raise max_body in the receiver's configuration; it is not the one of this run");
     else
-        doctor_step(d, "by hand: mend what is wrong above; if nothing is, look into the receiver's log");
-    doctor_find(d, DOCTOR_WRONG, "answer", retried, "%s: the receiver answers %d %.120s", of, seen->status,
-                seen->body);
+        finding_step(&f, "by hand: mend what is wrong above; if nothing is, look into the receiver's log");
+    doctor_tell(d, &f, "%s: the receiver answers %d %.120s", of, seen->status, seen->body);
 }
 
 static const char plain[] = "{\"id\":\"doctor\",\"type\":\"complycube-inbox.probe\"}";
@@ -266,7 +273,7 @@ static int try_secret(struct tried *t, size_t i, bool *refused)
         return -1;
     check_time(t->d, &seen, of);
     if (accepted(&seen)) {
-        doctor_find(t->d, DOCTOR_OK, "probe", "", "%s: accepted after %lld ms", of, (long long)seen.took_ms);
+        doctor_ok(t->d, "probe", "%s: accepted after %lld ms", of, (long long)seen.took_ms);
         return 1;
     }
     *refused = seen.status == 400 && said(&seen, "signature");
@@ -280,29 +287,30 @@ static void tell_refused(struct tried *t, const bool *refused, size_t n_good)
 {
     struct doctor *d = t->d;
     if (n_good == 0) {
-        doctor_step(
-            d, "by hand: look for a line that removes or renames request headers (Apache: RequestHeader, a proxy's "
-               "or firewall's list of headers): ComplyCube-Signature must pass");
-        doctor_step(
-            d,
+        struct finding f = finding_of(FINDING_WRONG, "signature", "every event is refused like this");
+        finding_step(
+            &f, "by hand: look for a line that removes or renames request headers (Apache: RequestHeader, a proxy's "
+                "or firewall's list of headers): ComplyCube-Signature must pass");
+        finding_step(
+            &f,
             "by hand: compare %s with the file that the receiver is given, and restart the receiver if that is "
             "older",
             d->config->path);
-        doctor_find(d, DOCTOR_WRONG, "signature", "every event is refused like this",
+        doctor_tell(d, &f,
                     "the receiver answers, but takes no "
                     "probe: the header is lost on the way, or the receiver has other secrets");
         return;
     }
     for (size_t i = 0; i < t->n; i++)
         if (refused[i]) {
-            doctor_step(d,
-                        "by hand: restart the receiver; if it is refused again, compare %s with the file that the "
-                        "receiver is given",
-                        d->config->path);
-            doctor_find(d, DOCTOR_WRONG, "signature",
-                        "the receiver has an older secret file, or another one: what this "
-                        "webhook sends is refused",
-                        "endpoint %s: the receiver does not know the secret %s", t->secret[i].endpoint,
+            struct finding f = finding_of(FINDING_WRONG, "signature",
+                                          "the receiver has an older secret file, or another one: what this "
+                                          "webhook sends is refused");
+            finding_step(&f,
+                         "by hand: restart the receiver; if it is refused again, compare %s with the file that the "
+                         "receiver is given",
+                         d->config->path);
+            doctor_tell(d, &f, "endpoint %s: the receiver does not know the secret %s", t->secret[i].endpoint,
                         t->secret[i].name);
         }
 }
@@ -340,15 +348,17 @@ static void try_body(struct tried *t, struct span body, const char *of, const ch
     if (post(t, t->good, body, &seen) != 0)
         return;
     if (accepted(&seen)) {
-        doctor_find(t->d, DOCTOR_OK, "probe", "", "%s: accepted", of);
+        doctor_ok(t->d, "probe", "%s: accepted", of);
         check_time(t->d, &seen, of);
     } else if (seen.trouble == HTTP_FINE && seen.status == 400 && said(&seen, "\"received\":")) {
-        doctor_step(t->d, "%s", cure);
-        doctor_find(t->d, DOCTOR_WRONG, "body", "the signature is over the exact bytes", "%s: %s", of, words);
+        struct finding f = finding_of(FINDING_WRONG, "body", "the signature is over the exact bytes");
+        finding_step(&f, "%s", cure);
+        doctor_tell(t->d, &f, "%s: %s", of, words);
     } else if (seen.trouble == HTTP_FINE && *cure && seen.status < 500 && seen.status != 413 &&
                !said(&seen, "\"received\":")) {
-        doctor_step(t->d, "%s", cure);
-        doctor_find(t->d, DOCTOR_WRONG, "body", retried, "%s: %d, not from the receiver: %s", of, seen.status, words);
+        struct finding f = finding_of(FINDING_WRONG, "body", retried);
+        finding_step(&f, "%s", cure);
+        doctor_tell(t->d, &f, "%s: %d, not from the receiver: %s", of, seen.status, words);
     } else if (!tell_early(t->d, &seen, of)) {
         tell_refusal(t->d, &seen, of);
     }
@@ -407,13 +417,15 @@ void doctor_url(struct doctor *d)
     if (!look(&t, &e))
         return;
     if (!d->sound) {
-        doctor_step(d, "by hand: mend the secrets first, and run this as a user who may read them");
-        doctor_find(d, DOCTOR_WARNING, "probe", "without a secret nothing can be signed", "none was sent");
+        struct finding f = finding_of(FINDING_WARNING, "probe", "without a secret nothing can be signed");
+        finding_step(&f, "by hand: mend the secrets first, and run this as a user who may read them");
+        doctor_tell(d, &f, "none was sent");
         return;
     }
     collect(&t, d->config);
     if (verify_open_keys(&t.verifier, t.secret, t.n, &e) != 0) {
-        doctor_find(d, DOCTOR_WRONG, err_word(e.code), "", "%s", e.msg);
+        struct finding f = finding_of(FINDING_WRONG, err_word(e.code), "");
+        doctor_tell(d, &f, "%s", e.msg);
         return;
     }
     if (try_secrets(&t))

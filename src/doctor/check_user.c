@@ -63,18 +63,18 @@ static bool is_my_group(gid_t group)
     return found;
 }
 
-void doctor_step_pass(struct doctor *d, const struct passwd *who, const char *folder)
+void doctor_step_pass(const struct doctor *d, struct finding *f, const struct passwd *who, const char *folder)
 {
     struct stat st;
     uid_t uid = who ? who->pw_uid : geteuid();
     bool seen = stat(folder, &st) == 0;
     bool member = seen && (who ? doctor_member(who, st.st_gid) : is_my_group(st.st_gid));
     bool may = d->cmd->root || (seen && st.st_uid == geteuid());
-    doctor_step(d, "chmod %s %q%s",
-                seen && st.st_uid == uid ? "u+x"
-                : member                 ? "g+x"
-                                         : "o+x",
-                folder, may ? "" : "  # as root");
+    finding_step(f, "chmod %s %q%s",
+                 seen && st.st_uid == uid ? "u+x"
+                 : member                 ? "g+x"
+                                          : "o+x",
+                 folder, may ? "" : "  # as root");
 }
 
 /* SQLite's files, the lock and the counts are never opened by a link, whoever made it, and the store names it. */
@@ -94,9 +94,11 @@ bool doctor_planted(struct doctor *d, const char *path, bool folder)
         return is_refused(d, path, &st);
     if (!S_ISLNK(st.st_mode) || trust_link(path, &st))
         return false;
-    doctor_step(d, "by hand: find out who put it there, and remove it; what it stands for may have another name now");
-    doctor_find(d, DOCTOR_WRONG, "planted", "whoever made it may have meant another file to be changed",
-                "%s is a symbolic link of user %d", path, (int)st.st_uid);
+    struct finding f =
+        finding_of(FINDING_WRONG, "planted", "whoever made it may have meant another file to be changed");
+    finding_step(&f,
+                 "by hand: find out who put it there, and remove it; what it stands for may have another name now");
+    doctor_tell(d, &f, "%s is a symbolic link of user %d", path, (int)st.st_uid);
     return true;
 }
 
@@ -111,14 +113,15 @@ static void for_root(struct doctor *d)
         memcpy(d->user_name, p->pw_name, strlen(p->pw_name) + 1);
         d->user_is = (struct passwd){.pw_name = d->user_name, .pw_uid = p->pw_uid, .pw_gid = p->pw_gid};
         d->user = &d->user_is;
-        doctor_find(d, DOCTOR_OK, "user", "", "rights are judged for %s, the owner of %s, since root may do anything",
-                    d->user_name, folder);
+        doctor_ok(d, "user", "rights are judged for %s, the owner of %s, since root may do anything", d->user_name,
+                  folder);
         return;
     }
-    doctor_step(d,
-                "by hand: run it as the web server's user: su -s /bin/sh www-data -c '...', or sudo -u www-data ...");
-    doctor_find(d, DOCTOR_WARNING, "user", "root may do anything, so this tells nothing about the receiver's user",
-                "rights are judged for root, and %s belongs to root too", found ? folder : d->database);
+    struct finding f =
+        finding_of(FINDING_WARNING, "user", "root may do anything, so this tells nothing about the receiver's user");
+    finding_step(
+        &f, "by hand: run it as the web server's user: su -s /bin/sh www-data -c '...', or sudo -u www-data ...");
+    doctor_tell(d, &f, "rights are judged for root, and %s belongs to root too", found ? folder : d->database);
 }
 
 static bool is_other(const struct stat *st)
@@ -144,15 +147,15 @@ static bool is_stranger(const struct doctor *d, struct stat *st)
 /* What it would tell of rights is of no use, and its cures would give the receiver's files away. */
 static void tell_stranger(struct doctor *d, uid_t owner)
 {
-    char name[40], sudo[60], command[80];
+    char name[40], you[40], sudo[60], command[80];
+    struct finding f =
+        finding_of(FINDING_WRONG, "user", "what is right for this user would be wrong for the receiver");
     snprintf(sudo, sizeof sudo, "sudo -u %s ", doctor_owner(owner, name));
-    doctor_step_run(d, sudo, "doctor", NULL);
-    doctor_step(d, "by hand: for the rights of a consumer's user:");
+    doctor_step_run(d, &f, sudo, "doctor", NULL);
+    finding_step(&f, "by hand: for the rights of a consumer's user:");
     snprintf(command, sizeof command, "doctor --as %s", doctor_owner(geteuid(), name));
-    doctor_step_run(d, "sudo ", command, NULL);
-    char you[40];
-    doctor_find(d, DOCTOR_WRONG, "user", "what is right for this user would be wrong for the receiver",
-                "you are %s; the receiver's files belong to %s", doctor_owner(geteuid(), you),
+    doctor_step_run(d, &f, "sudo ", command, NULL);
+    doctor_tell(d, &f, "you are %s; the receiver's files belong to %s", doctor_owner(geteuid(), you),
                 doctor_owner(owner, name));
 }
 
@@ -172,7 +175,6 @@ int doctor_user(struct doctor *d, struct err *e)
     if (d->cmd->root)
         for_root(d);
     else
-        doctor_find(d, DOCTOR_OK, "user", "", "rights are judged for %s, who runs this",
-                    doctor_owner(geteuid(), name));
+        doctor_ok(d, "user", "rights are judged for %s, who runs this", doctor_owner(geteuid(), name));
     return 0;
 }

@@ -20,9 +20,10 @@ static int find_group(struct doctor *d)
     for (size_t i = 0; i < config_n_keys; i++)
         if (strcmp(config_keys[i].name, "group") == 0)
             line = d->config->line[i];
-    doctor_step_key(d, "group", "\"\"", line);
-    doctor_find(d, DOCTOR_WRONG, err_word(e.code),
-                "the receiver cannot make its files: it answers 503 to every event", "%s", e.msg);
+    struct finding f = finding_of(FINDING_WRONG, err_word(e.code),
+                                  "the receiver cannot make its files: it answers 503 to every event");
+    doctor_step_key(d, &f, "group", "\"\"", line);
+    doctor_tell(d, &f, "%s", e.msg);
     return -1;
 }
 
@@ -57,7 +58,6 @@ int cmd_doctor(const struct cmd *cmd, struct err *e)
     doctor_config(&d, &c);
     int result = d.config ? examine(&d, &c, e) : 0;
     config_free(c);
-    free(d.steps);
     if (result != 0)
         return -1;
     if (d.wrong == 0)

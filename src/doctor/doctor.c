@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * doctor: the report, and the form of a cure. */
+ * doctor: steps that know this run, and names of users and groups. */
 #include "doctor.h"
-
-#include "tool/json_out.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -11,68 +9,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { WIDTH = 80, INDENT = 24, LINE_SIZE = 4096 };
-
-static const char *const words[] = {"ok", "warning", "wrong"};
-static const char *const colors[] = {"\033[32m", "\033[33m", "\033[1;31m"};
+enum { LINE_SIZE = 4096 };
 
 /* ---- steps ---- */
-
-/* A step is one line whatever is put into it. */
-static void put_text(FILE *to, const char *text)
-{
-    for (; *text; text++)
-        putc((unsigned char)*text < ' ' && *text != '\t' ? '?' : *text, to);
-}
-
-/* In single quotes, for a shell. */
-static void put_quoted(FILE *to, const char *text)
-{
-    putc('\'', to);
-    for (const char *end; (end = strchr(text, '\'')) != NULL; text = end + 1) {
-        char *part = strndup(text, (size_t)(end - text));
-        put_text(to, part ? part : "");
-        free(part);
-        fputs("'\\''", to);
-    }
-    put_text(to, text);
-    putc('\'', to);
-}
-
-static void put_formatted(FILE *to, const char *format, va_list ap)
-{
-    for (; *format; format++) {
-        if (*format != '%') {
-            putc(*format, to);
-            continue;
-        }
-        switch (*++format) {
-        case 's': put_text(to, va_arg(ap, const char *)); break;
-        case 'q': put_quoted(to, va_arg(ap, const char *)); break;
-        case 'd': fprintf(to, "%d", va_arg(ap, int)); break;
-        default: putc(*format, to);
-        }
-    }
-}
-
-/* Without memory the cure is left out: what is wrong is told all the same. */
-void doctor_step(struct doctor *d, const char *format, ...)
-{
-    char *steps = NULL;
-    size_t len = 0;
-    FILE *to = open_memstream(&steps, &len);
-    if (!to)
-        return;
-    if (d->steps)
-        fprintf(to, "%s\n", d->steps);
-    va_list ap;
-    va_start(ap, format);
-    put_formatted(to, format, ap);
-    va_end(ap);
-    fclose(to);
-    free(d->steps);
-    d->steps = steps;
-}
 
 /* Does a shell find this very program by its name? */
 static bool in_path(const struct doctor *d, const char *self)
@@ -90,7 +29,8 @@ static bool in_path(const struct doctor *d, const char *self)
     return false;
 }
 
-void doctor_step_run(struct doctor *d, const char *before, const char *command, const char *file)
+void doctor_step_run(const struct doctor *d, struct finding *f, const char *before, const char *command,
+                     const char *file)
 {
     char self[PATH_MAX], format[40];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
@@ -100,10 +40,13 @@ void doctor_step_run(struct doctor *d, const char *before, const char *command, 
     bool plain = n <= 0 || in_path(d, self);
     named = named && *config;
     snprintf(format, sizeof format, "%%s%s%s %%s%s", plain ? "%s" : "%q", named ? " -c %q" : "%s", file ? " %q" : "");
-    doctor_step(d, format, before, plain ? "complycube-inbox" : self, named ? config : "", command, file);
+    finding_step(f, format, before, plain ? "complycube-inbox" : self, named ? config : "", command, file);
 }
 
-void doctor_step_tool(struct doctor *d, const char *command) { doctor_step_run(d, "", command, NULL); }
+void doctor_step_tool(const struct doctor *d, struct finding *f, const char *command)
+{
+    doctor_step_run(d, f, "", command, NULL);
+}
 
 int doctor_line(const char *path, int line, char *text, size_t size)
 {
@@ -141,112 +84,52 @@ static bool is_alone(const char *text, const char *key)
     return equals == 1 && open == close && quotes % 2 == 0;
 }
 
-void doctor_step_key(struct doctor *d, const char *key, const char *value, int line)
+void doctor_step_key(const struct doctor *d, struct finding *f, const char *key, const char *value, int line)
 {
     char text[LINE_SIZE];
     const char *path = d->config ? d->config->path : "";
     if (!*path)
-        doctor_step(d, "by hand: %s = %s needs a configuration file; see complycube-webhook.conf(5)", key, value);
+        finding_step(f, "by hand: %s = %s needs a configuration file; see complycube-webhook.conf(5)", key, value);
     else if (line == 0)
-        doctor_step(d, "in %s add: %s = %s", path, key, value);
+        finding_step(f, "in %s add: %s = %s", path, key, value);
     else if (doctor_line(path, line, text, sizeof text) == 0 && is_alone(text, key))
-        doctor_step(d, "in %s:%d write: %s = %s", path, line, key, value);
+        finding_step(f, "in %s:%d write: %s = %s", path, line, key, value);
     else
-        doctor_step(d, "by hand: in %s, line %d, change it to %s = %s", path, line, key, value);
+        finding_step(f, "by hand: in %s, line %d, change it to %s = %s", path, line, key, value);
 }
 
 /* ---- telling ---- */
 
-/* How much of the text goes on a line of so many columns: up to a blank, else behind a slash, else as it comes. */
-static size_t fit(const char *text, size_t columns)
-{
-    size_t n = 0, blank = 0, slash = 0;
-    for (size_t used = 0; text[n]; n++) {
-        used += ((unsigned char)text[n] & 0xc0) != 0x80;
-        if (used > columns)
-            return blank ? blank : slash ? slash : n;
-        if (text[n] == ' ')
-            blank = n;
-        else if (text[n] == '/' && used < columns)
-            slash = n + 1;
-    }
-    return n;
-}
-
-/* Below each other, from column `indent` on; the first line begins where the cursor is. */
-static void print_wrapped(const char *text, int indent)
-{
-    while (*text) {
-        size_t n = fit(text, (size_t)(WIDTH - indent));
-        cmd_print_text((struct span){text, n}, 0);
-        text += n + strspn(text + n, " ");
-        putchar('\n');
-        if (*text)
-            printf("%*s", indent, "");
-    }
-}
-
-static void print_steps(const char *steps)
-{
-    while (steps && *steps) {
-        size_t n = strcspn(steps, "\n");
-        char *step = strndup(steps, n);
-        printf("%*s-> ", INDENT, "");
-        if (step && strncmp(step, "by hand: ", 9) == 0) {
-            print_wrapped(step, INDENT + 3);
-        } else {
-            cmd_print_text((struct span){steps, n}, 0);
-            putchar('\n');
-        }
-        free(step);
-        steps += n + (steps[n] == '\n');
-    }
-}
-
-static void print_finding(const struct doctor *d, enum doctor_verdict v, const char *what, const char *why,
-                          const char *text)
-{
-    printf("%s%-8s%s ", d->color ? colors[v] : "", words[v], d->color ? "\033[0m" : "");
-    printf("%-14s ", what);
-    print_wrapped(text, INDENT);
-    if (v == DOCTOR_OK)
-        return;
-    if (*why) {
-        printf("%*swhy: ", INDENT, "");
-        print_wrapped(why, INDENT + 5);
-    }
-    print_steps(d->steps);
-}
-
-static void print_json(const struct doctor *d, enum doctor_verdict v, const char *what, const char *why,
-                       const char *text)
-{
-    bool ok = v == DOCTOR_OK;
-    struct json_out *j = json_out_new();
-    json_out_number(j, "schema", 1);
-    json_out_text(j, "verdict", span_of(words[v]));
-    json_out_text(j, "what", span_of(what));
-    json_out_text(j, "finding", span_of(text));
-    json_out_text(j, "why", !ok && *why ? span_of(why) : (struct span){0});
-    json_out_text(j, "cure", !ok && d->steps ? span_of(d->steps) : (struct span){0});
-    json_out_end(j);
-}
-
-void doctor_find(struct doctor *d, enum doctor_verdict verdict, const char *what, const char *why, const char *format,
-                 ...)
+static void tell_finding(struct doctor *d, struct finding *f, const char *format, va_list ap)
 {
     char text[2 * PATH_MAX];
+    vsnprintf(text, sizeof text, format, ap);
+    d->wrong += f->verdict == FINDING_WRONG;
+    finding_print(f, text, d->cmd->json ? FINDING_JSON : d->color ? FINDING_COLOR : FINDING_TEXT);
+    finding_release(f);
+}
+
+void doctor_tell(struct doctor *d, struct finding *f, const char *format, ...)
+{
     va_list ap;
     va_start(ap, format);
-    vsnprintf(text, sizeof text, format, ap);
+    tell_finding(d, f, format, ap);
     va_end(ap);
-    d->wrong += verdict == DOCTOR_WRONG;
-    if (d->cmd->json)
-        print_json(d, verdict, what, why, text);
-    else
-        print_finding(d, verdict, what, why, text);
-    free(d->steps);
-    d->steps = NULL;
+}
+
+void doctor_ok(struct doctor *d, const char *what, const char *format, ...)
+{
+    struct finding f = finding_of(FINDING_OK, what, "");
+    va_list ap;
+    va_start(ap, format);
+    tell_finding(d, &f, format, ap);
+    va_end(ap);
+}
+
+void doctor_failed(struct doctor *d, const struct err *e)
+{
+    struct finding f = finding_of(FINDING_WRONG, err_word(e->code), "");
+    doctor_tell(d, &f, "%s", e->msg);
 }
 
 /* ---- names ---- */

@@ -1,27 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * doctor: what all checks share: the report, and the form of a cure. A subject is a file doctor_NAME.c.
- *
- * A finding is told on lines of 80 columns: its verdict, what it is of, how that stands; unless all is well, why it
- * matters; and the cure, a line for each step, each behind "-> " and one of
- *
- *   in FILE:LINE write: TEXT     that line of the file is to be TEXT
- *   in FILE:LINE add: TEXT       a line below that line
- *   in FILE add: TEXT            a line at the end of the file
- *   by hand: WORDS               what no program can do: a secret, a certificate, the start of a server
- *   anything else                a command for a shell, on one line, to be pasted as it is
- *
- * A test applies them by this grammar.
+ * doctor: what all checks share. A subject is a file check_NAME.c, and finding.h has the form of what it finds.
  */
 #ifndef DOCTOR_H
 #define DOCTOR_H
 
+#include "finding.h"
 #include "tool/cmd.h"
 
 #include <limits.h>
 #include <pwd.h>
-
-enum doctor_verdict { DOCTOR_OK, DOCTOR_WARNING, DOCTOR_WRONG };
 
 struct doctor {
     const struct cmd *cmd;
@@ -34,31 +22,30 @@ struct doctor {
     bool sound;     /* the secrets are read too */
     bool reachable; /* the files of the store may be opened */
     bool color;
-    char *steps; /* of the cure of the next finding, a line each */
-    int wrong;
+    int wrong; /* findings so far */
 };
 
-/*
- * Tell one finding, with the steps that were collected before; these are forgotten then. `why` is left out where all is
- * well.
- */
-void doctor_find(struct doctor *d, enum doctor_verdict verdict, const char *what, const char *why, const char *format,
-                 ...) __attribute__((format(printf, 5, 6)));
+/* Print a finding, count it, and release it; printf-like: what was found. */
+void doctor_tell(struct doctor *d, struct finding *f, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* Add a step to the cure of the next finding. %s: a text, %q: one in quotes for a shell, %d: an int, %%. */
-void doctor_step(struct doctor *d, const char *format, ...);
+/* The same where all is well. */
+void doctor_ok(struct doctor *d, const char *what, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* The same of a failure, with the word of its code as the subject, and without a cure. */
+void doctor_failed(struct doctor *d, const struct err *e);
 
 /* Add the step "complycube-inbox COMMAND" with the configuration that this run has. */
-void doctor_step_tool(struct doctor *d, const char *command);
+void doctor_step_tool(const struct doctor *d, struct finding *f, const char *command);
 
-/* The same with what stands before it, "sudo -u www-data " say, and a file behind it (NULL: none). */
-void doctor_step_run(struct doctor *d, const char *before, const char *command, const char *file);
+/* The same with what precedes it, "sudo -u www-data " for example, and a file after it (NULL: none). */
+void doctor_step_run(const struct doctor *d, struct finding *f, const char *before, const char *command,
+                     const char *file);
 
 /*
  * Add the step that gives a key of the configuration this line, KEY = VALUE.
  * line: where it stands, 0: nowhere; a line that holds more than the key is left to a person
  */
-void doctor_step_key(struct doctor *d, const char *key, const char *value, int line);
+void doctor_step_key(const struct doctor *d, struct finding *f, const char *key, const char *value, int line);
 
 /* A line of a file without its newline and its leading blanks, at most size - 1 bytes: 0, or -1 when there is none. */
 int doctor_line(const char *path, int line, char *text, size_t size);
@@ -85,7 +72,7 @@ int doctor_try(const struct passwd *who, struct doctor_path *paths, size_t n, st
 bool doctor_blocked(const struct passwd *who, const char *path, char *out);
 
 /* Add the step that lets this user pass through a folder; nobody is let see what is in it. */
-void doctor_step_pass(struct doctor *d, const struct passwd *who, const char *folder);
+void doctor_step_pass(const struct doctor *d, struct finding *f, const struct passwd *who, const char *folder);
 
 /*
  * Is this a link, or a side file's second name, that somebody may have put there? No cure may name it, since that would

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# What complycube-inbox doctor prints, and its cures, applied literally by the grammar of src/doctor.h.
+# What complycube-inbox doctor prints, and its cures, applied literally by the grammar of src/doctor/finding.h.
 package Doctor;
 use strict;
 use warnings;
