@@ -112,6 +112,9 @@ bool config_changed(const struct config *c, int64_t now_ms);
 /* Milliseconds since the latest change of any of its files. */
 int64_t config_age(const struct config *c, int64_t now_ms);
 
+/* The line of the file that gives this key, one of config_keys; 0: none does. */
+int config_line(const struct config *c, const char *key);
+
 /* Is this type one that the endpoint asks for? */
 bool config_wants(const struct config *c, const char *endpoint, struct span type);
 

@@ -30,6 +30,14 @@ int64_t config_time_ms(const char *text)
     return errno || end == text || n < 1 || n > 36500 || !unit_ms || end[1] != '\0' ? -1 : n * unit_ms;
 }
 
+int config_line(const struct config *c, const char *key)
+{
+    for (size_t i = 0; i < config_n_keys; i++)
+        if (strcmp(config_keys[i].name, key) == 0)
+            return c->line[i];
+    return 0;
+}
+
 bool config_wants(const struct config *c, const char *endpoint, struct span type)
 {
     for (size_t i = 0; i < c->n_endpoints; i++) {

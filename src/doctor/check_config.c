@@ -32,18 +32,15 @@ static bool step_directory(struct finding *f, const struct config *c)
 }
 
 /* A key whose value is the trouble gets one that is good: as the manual has it, or its default. */
-static bool step_default(struct doctor *d, struct finding *f, const struct config *c)
+static bool step_default(struct finding *f, const struct config *c)
 {
     char value[160];
     const struct config_key *key = &config_keys[c->fault.key];
-    int line = c->line[c->fault.key];
-    if (line == 0)
+    if (c->line[c->fault.key] == 0)
         return false;
     bool retain = strcmp(key->name, "retain") == 0; /* empty would be for ever */
     snprintf(value, sizeof value, "\"%s\"", retain ? "90d" : key->standard);
-    d->config = c;
-    doctor_step_key(d, f, key->name, value, line);
-    d->config = NULL;
+    doctor_step_key(c, f, key->name, value);
     return true;
 }
 
@@ -82,13 +79,13 @@ static bool step_line(struct finding *f, const struct config *c)
     return true;
 }
 
-static bool step_fault(struct doctor *d, struct finding *f, const struct config *c)
+static bool step_fault(struct finding *f, const struct config *c)
 {
     switch (c->fault.what) {
     case CONFIG_UNPARSED:
     case CONFIG_UNKNOWN: return step_line(f, c);
-    case CONFIG_VALUE: return step_default(d, f, c);
-    case CONFIG_NO_DIRECTORY: return step_directory(f, c) || step_default(d, f, c);
+    case CONFIG_VALUE: return step_default(f, c);
+    case CONFIG_NO_DIRECTORY: return step_directory(f, c) || step_default(f, c);
     case CONFIG_OTHER: break;
     }
     return false;
@@ -111,7 +108,7 @@ static void tell_broken(struct doctor *d, const struct config *c)
         finding_step(&f, "chmod a+r %q", c->path);
     else if (there && (st.st_mode & S_IWOTH))
         finding_step(&f, "chmod o-w %q", c->path);
-    else if (!step_fault(d, &f, c))
+    else if (!step_fault(&f, c))
         finding_step(&f, "by hand: change it in %s as it says; complycube-webhook.conf(5) has every key", c->path);
     doctor_tell(d, &f, "%s", c->error.msg);
 }

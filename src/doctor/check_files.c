@@ -377,10 +377,6 @@ static void tell_no_group(struct doctor *d, const struct passwd *who, const stru
     char folder[PATH_MAX], name[40];
     if (files_folder(d->database, folder, sizeof folder) != 0)
         return;
-    int at = 0;
-    for (size_t i = 0; i < config_n_keys; i++)
-        if (strcmp(config_keys[i].name, "group") == 0)
-            at = d->config->line[i];
     struct finding f = finding_of(FINDING_WRONG, "consumer",
                                   "a consumer of another user than the receiver shares its files by a group; "
                                   "membership counts from the next login or restart on");
@@ -388,7 +384,7 @@ static void tell_no_group(struct doctor *d, const struct passwd *who, const stru
     finding_step(&f, "usermod -aG complycube-app %s", who->pw_name);
     finding_step(&f, "usermod -aG complycube-app %s", doctor_owner(d->user ? d->user->pw_uid : geteuid(), name));
     finding_step(&f, "chgrp complycube-app %q && chmod 3770 %q", folder, folder);
-    doctor_step_key(d, &f, "group", "\"complycube-app\"", at);
+    doctor_step_key(d->config, &f, "group", "\"complycube-app\"");
     doctor_step_tool(d, &f, "init");
     doctor_tell(d, &f, "%s cannot use %s: %s; no group is configured", who->pw_name, p->path, strerror(p->error));
 }

@@ -166,12 +166,9 @@ static void tell_layers(struct doctor *d)
 {
     struct sandbox_report report;
     if (d->config && strcmp(d->config->sandbox, "off") == 0) {
-        int line = 0;
-        for (size_t i = 0; i < config_n_keys; i++)
-            line = strcmp(config_keys[i].name, "sandbox") == 0 ? d->config->line[i] : line;
         struct finding f =
             finding_of(FINDING_WARNING, "sandbox", "whoever takes the receiver over can do whatever its user can");
-        doctor_step_key(d, &f, "sandbox", "\"auto\"", line);
+        doctor_step_key(d->config, &f, "sandbox", "\"auto\"");
         doctor_tell(d, &f, "it is switched off in the configuration");
         return;
     }

@@ -12,14 +12,6 @@ enum { UNFINISHED_MS = 60000 };
 static const char unusable[] = "it is there for when the database is not: an event is answered 503 then";
 static const char acknowledged[] = "they were acknowledged, and nobody sends them again";
 
-static int line_of_spool(const struct config *c)
-{
-    for (size_t i = 0; i < config_n_keys; i++)
-        if (strcmp(config_keys[i].name, "spool") == 0)
-            return c->line[i];
-    return 0;
-}
-
 /* ---- the folder ---- */
 
 static bool check_there(struct doctor *d, const char *path, struct stat *st)
@@ -34,7 +26,7 @@ static bool check_there(struct doctor *d, const char *path, struct stat *st)
     if (stat(path, st) == 0) {
         struct finding f = finding_of(FINDING_WRONG, "spool", unusable);
         finding_step(&f, "by hand: name a folder: in %s line %d, spool = \"...\"", d->config->path,
-                     line_of_spool(d->config));
+                     config_line(d->config, "spool"));
         doctor_tell(d, &f, "%s is no folder", path);
         return false;
     }

@@ -14,14 +14,6 @@
 enum { LAG_MS = 3600000, SPACE_LOW = 256 << 20 /* bytes */, INODES_LOW = 1000, TYPES_SIZE = 2048 };
 enum { REFUSED_MANY = 5, MINUTE_MS = 60000, BUSY_MS = 2000 /* a writer keeps the others for milliseconds */ };
 
-static int line_of(const struct config *c, const char *key)
-{
-    for (size_t i = 0; i < config_n_keys; i++)
-        if (strcmp(config_keys[i].name, key) == 0)
-            return c->line[i];
-    return 0;
-}
-
 /* ---- what does not open ---- */
 
 /* A file that is another program's stays; ours gets a name that is free. */
@@ -38,7 +30,7 @@ static void step_other_name(struct doctor *d, struct finding *f)
     }
     char quoted[PATH_MAX + 50];
     snprintf(quoted, sizeof quoted, "\"%s\"", value);
-    doctor_step_key(d, f, "database", quoted, line_of(d->config, "database"));
+    doctor_step_key(d->config, f, "database", quoted);
     doctor_step_tool(d, f, "init");
 }
 
@@ -99,14 +91,14 @@ static void check_journal(struct doctor *d, const struct store_facts *facts)
         struct finding f = finding_of(FINDING_WRONG, "journal",
                                       "WAL needs memory that all its users share: another host's user of the "
                                       "file would damage it");
-        doctor_step_key(d, &f, "journal", "\"auto\"", line_of(d->config, "journal"));
+        doctor_step_key(d->config, &f, "journal", "\"auto\"");
         if (strcmp(d->config->journal, "auto") == 0)
             finding_step(&f, "by hand: stop what has it open, receivers and consumers, and start it again");
         doctor_tell(d, &f, "wal, but %s lies on a network file system (or FUSE)", d->database);
     } else if (!wal && strcmp(d->config->journal, "wal") == 0) {
         struct finding f =
             finding_of(FINDING_WARNING, "journal", "a commit costs more, and readers wait for writers");
-        doctor_step_key(d, &f, "journal", "\"auto\"", line_of(d->config, "journal"));
+        doctor_step_key(d->config, &f, "journal", "\"auto\"");
         doctor_tell(d, &f, "wal was asked for, but its file system gives %s", facts->journal);
     } else {
         doctor_ok(d, "journal", "%s", facts->journal);
@@ -272,7 +264,7 @@ static void tell_ignored(struct doctor *d, const struct config_endpoint *p, cons
                                   "they are kept, but no consumer sees them: extend events, or ask ComplyCube "
                                   "for fewer");
     if (p->events_line && *types)
-        doctor_step_key(d, &f, "events", value, p->events_line);
+        doctor_step_option(d->config, &f, "events", value, p->events_line);
     doctor_tell(d, &f, "endpoint %s: %lld events of the last 7 days, of the types %s", p->name, (long long)n,
                 *types ? types : "(odd names)");
     free(value);

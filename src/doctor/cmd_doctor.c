@@ -11,18 +11,14 @@ static int find_group(struct doctor *d)
 {
     struct store_options o;
     struct err e = {0};
-    int line = 0;
     d->group = (gid_t)-1;
     if (receiver_store_options(d->config, true, &o, &e) == 0) {
         d->group = o.group;
         return 0;
     }
-    for (size_t i = 0; i < config_n_keys; i++)
-        if (strcmp(config_keys[i].name, "group") == 0)
-            line = d->config->line[i];
     struct finding f = finding_of(FINDING_WRONG, err_word(e.code),
                                   "the receiver cannot make its files: it answers 503 to every event");
-    doctor_step_key(d, &f, "group", "\"\"", line);
+    doctor_step_key(d->config, &f, "group", "\"\"");
     doctor_tell(d, &f, "%s", e.msg);
     return -1;
 }

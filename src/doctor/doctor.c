@@ -84,18 +84,23 @@ static bool is_alone(const char *text, const char *key)
     return equals == 1 && open == close && quotes % 2 == 0;
 }
 
-void doctor_step_key(const struct doctor *d, struct finding *f, const char *key, const char *value, int line)
+void doctor_step_option(const struct config *c, struct finding *f, const char *option, const char *value, int line)
 {
     char text[LINE_SIZE];
-    const char *path = d->config ? d->config->path : "";
+    const char *path = c->path;
     if (!*path)
-        finding_step(f, "by hand: %s = %s needs a configuration file; see complycube-webhook.conf(5)", key, value);
+        finding_step(f, "by hand: %s = %s needs a configuration file; see complycube-webhook.conf(5)", option, value);
     else if (line == 0)
-        finding_step(f, "in %s add: %s = %s", path, key, value);
-    else if (doctor_line(path, line, text, sizeof text) == 0 && is_alone(text, key))
-        finding_step(f, "in %s:%d write: %s = %s", path, line, key, value);
+        finding_step(f, "in %s add: %s = %s", path, option, value);
+    else if (doctor_line(path, line, text, sizeof text) == 0 && is_alone(text, option))
+        finding_step(f, "in %s:%d write: %s = %s", path, line, option, value);
     else
-        finding_step(f, "by hand: in %s, line %d, change it to %s = %s", path, line, key, value);
+        finding_step(f, "by hand: in %s, line %d, change it to %s = %s", path, line, option, value);
+}
+
+void doctor_step_key(const struct config *c, struct finding *f, const char *key, const char *value)
+{
+    doctor_step_option(c, f, key, value, config_line(c, key));
 }
 
 /* ---- telling ---- */

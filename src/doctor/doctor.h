@@ -41,11 +41,14 @@ void doctor_step_tool(const struct doctor *d, struct finding *f, const char *com
 void doctor_step_run(const struct doctor *d, struct finding *f, const char *before, const char *command,
                      const char *file);
 
+/* Add the step that gives a key of the configuration this line, KEY = VALUE: in place of its own, or a new one. */
+void doctor_step_key(const struct config *c, struct finding *f, const char *key, const char *value);
+
 /*
- * Add the step that gives a key of the configuration this line, KEY = VALUE.
- * line: where it stands, 0: nowhere; a line that holds more than the key is left to a person
+ * The same of any option.
+ * line: the option's own, 0: it has none; a line that holds more than the option is left to a person
  */
-void doctor_step_key(const struct doctor *d, struct finding *f, const char *key, const char *value, int line);
+void doctor_step_option(const struct config *c, struct finding *f, const char *option, const char *value, int line);
 
 /* A line of a file without its newline and its leading blanks, at most size - 1 bytes: 0, or -1 when there is none. */
 int doctor_line(const char *path, int line, char *text, size_t size);
