@@ -276,7 +276,7 @@ static int try_secret(struct tried *t, size_t i, bool *refused)
         doctor_ok(t->d, "probe", "%s: accepted after %lld ms", of, (long long)seen.took_ms);
         return 1;
     }
-    *refused = seen.status == 400 && said(&seen, "signature");
+    *refused = seen.status == 400 && said(&seen, err_text(ERR_SIGNATURE));
     if (*refused)
         return 0;
     tell_refusal(t->d, &seen, of);

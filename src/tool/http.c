@@ -2,6 +2,7 @@
  * http: posts bodies to one URL. The only user of libcurl. */
 #include "http.h"
 
+#include "base/clock.h"
 #include "base/version.h"
 
 #include <curl/curl.h>
@@ -293,13 +294,27 @@ static int read_certificate(CURL *easy, struct http_seen *seen)
     return info->num_of_certs;
 }
 
-/* source: openssl's x509_vfy.h, X509_V_ERR_*; another TLS library gives no such number */
-static enum http_tls judge_tls(CURLcode code, long verdict, int sent, const struct http_seen *seen)
+/* Nothing but the handshake, whatever the name; strict: the chain and its dates must be good. */
+static bool shakes_hands(CURL *easy, bool strict)
 {
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, strict ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
+    return curl_easy_perform(easy) == CURLE_OK;
+}
+
+/*
+ * What is wrong with the certificate. libcurl has one code for all of it: what OpenSSL's verdict does not say is found by
+ * another try, and by the dates.
+ * source: openssl's x509_vfy.h, X509_V_ERR_*; another TLS library gives no such number
+ */
+static enum http_tls judge_tls(CURL *easy, CURLcode code, long verdict, struct http_seen *seen)
+{
+    int sent = shakes_hands(easy, false) ? read_certificate(easy, seen) : 0;
     bool self = *seen->subject && strcmp(seen->subject, seen->issuer) == 0;
     if (code == CURLE_SSL_CACERT_BADFILE)
         return HTTP_TLS_NO_LIST;
-    if (verdict == 10 || strstr(seen->why, "expired"))
+    if (verdict == 10)
         return HTTP_TLS_EXPIRED;
     if (verdict == 9)
         return HTTP_TLS_EARLY;
@@ -309,16 +324,9 @@ static enum http_tls judge_tls(CURLcode code, long verdict, int sent, const stru
         return sent == 1 ? HTTP_TLS_CHAIN : HTTP_TLS_ISSUER;
     if (verdict == 19)
         return HTTP_TLS_ISSUER;
-    return verdict == 62 || strstr(seen->why, "name") ? HTTP_TLS_NAME : HTTP_TLS_OTHER;
-}
-
-/* Once more without judging, to see what was sent: nothing but the handshake. */
-static int look_at_certificate(CURL *easy, struct http_seen *seen)
-{
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
-    curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
-    return curl_easy_perform(easy) == CURLE_OK ? read_certificate(easy, seen) : 0;
+    if (verdict == 62 || (code == CURLE_PEER_FAILED_VERIFICATION && shakes_hands(easy, true)))
+        return HTTP_TLS_NAME;
+    return seen->expires_ms && seen->expires_ms < clock_time_ms() ? HTTP_TLS_EXPIRED : HTTP_TLS_OTHER;
 }
 
 static void judge_seen(CURL *easy, CURLcode code, const char *error, struct http_seen *seen)
@@ -345,7 +353,7 @@ static void judge_seen(CURL *easy, CURLcode code, const char *error, struct http
     case CURLE_SSL_CONNECT_ERROR:
         seen->trouble = HTTP_BAD_TLS;
         curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
-        seen->tls = judge_tls(code, verdict, look_at_certificate(easy, seen), seen);
+        seen->tls = judge_tls(easy, code, verdict, seen);
         return;
     default: seen->trouble = HTTP_TORN; return;
     }
