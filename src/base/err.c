@@ -66,6 +66,11 @@ int err_prefix(struct err *e, const char *fmt, ...)
     return -1;
 }
 
+bool err_equal(const struct err *a, const struct err *b)
+{
+    return a->code == b->code && a->detail == b->detail && strcmp(a->msg, b->msg) == 0;
+}
+
 #ifdef ERR_STRICT
 bool err_strict = true;
 #else

@@ -66,6 +66,9 @@ int err_detail(struct err *e, enum err_detail detail);
 /* Put "PREFIX: " before the message; for what only the caller knows. Returns -1. */
 int err_prefix(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Are they the same failure, to the word? */
+bool err_equal(const struct err *a, const struct err *b);
+
 /*
  * The code of a call that failed, which is e->code. A failure that names none is a fault of ours, and no success: it becomes
  * ERR_SYSTEM. Whoever makes an answer or an exit status of a failure asks here.

@@ -214,7 +214,7 @@ static void take_over(struct receiver *r, struct config *new, int64_t now_ms)
 static void refuse(struct receiver *r, struct config *new, int64_t now_ms)
 {
     const struct err *before = r->refused ? &r->refused->error : &r->config->error;
-    if (strcmp(before->msg, new->error.msg) != 0)
+    if (!err_equal(before, &new->error))
         receiver_say(r, now_ms, &new->error);
     config_free(r->refused);
     r->refused = NULL;

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
-# No banned call, no function or file that must be scrolled through, a purpose on top of each file.
+# No banned call, no decision by an error's message, no function or file that must be scrolled through, a purpose on top of each file.
 use strict;
 use warnings;
 use File::Find;
@@ -10,7 +10,7 @@ use Test::More;
 use Source;
 
 my $banned = join '|', qw(strcpy strcat strncpy sprintf vsprintf gets atoi atol atoll atof strtok system popen alloca rand);
-my (@calls, @functions, @files, @wide, $bodies);
+my (@calls, @readers, @functions, @files, @wide, $bodies);
 for my $file (sources('c', 'h')) {
     my @lines = split /\n/, code(slurp("$ROOT/src/$file"));
     my $count = () = slurp("$ROOT/src/$file") =~ /\n/g;
@@ -19,6 +19,7 @@ for my $file (sources('c', 'h')) {
     for my $n (1 .. @lines) {
         local $_ = $lines[$n - 1];
         push @calls, "$file:$n: $1()" if /(?<![\w.>])($banned)\s*\(/;
+        push @readers, "$file:$n" if /\b(?:str|mem|sscanf)\w*\s*\([^;]*(?:->|\.)msg\b/ && $file ne 'base/err.c';
         ($start, $name) = ($n, $1) if /^\w.*?\b(\w+)\(/ && !/;\s*$/;
         next if !/^\}\s*$/ || !$start;
         $bodies++;
@@ -27,6 +28,7 @@ for my $file (sources('c', 'h')) {
     }
 }
 is_deeply \@calls, [], 'no banned call';
+is_deeply \@readers, [], 'an error is known by its code and its detail: nothing looks into its message';
 cmp_ok $bodies, '>', 20, 'functions are found';
 is_deeply \@functions, [], 'no function above 60 lines';
 is_deeply \@files, [], 'no file of src/ above 500 lines';
