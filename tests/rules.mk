@@ -77,7 +77,7 @@ $(GARBLED): $(OUT)/garbled/err.o $(OBJ)/complycube-inbox.o $(TOOL_LIB) $(LIB)
 	@$(if $(filter 0,$(V)),echo "  TEST $@")
 	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS) $(LINK_END)
 
-garbled: $(GARBLED)
+garbled: $(GARBLED) ## the tool with noise for its error messages, by which doctor's cures are compared
 
 unit: $(UNITS) $(FUZZERS) $(ATTACKER) $(GARBLED) $(BENCH) $(ENTER) ## build the unit tests, and the fuzz targets as programs that replay their seeds
 
