@@ -130,6 +130,7 @@ if ($> == 0) {
     chown -1, $APPLICATION[1], $g->database, $g->path('home/private');
     chmod 03770, $g->path('home/private');
     my $application = sub {
+        local $ENV{PERL5LIB};    # another user may not look into the checkout
         system('setpriv', "--reuid=$APPLICATION[0]", "--regid=$APPLICATION[0]", "--groups=$APPLICATION[1]", 'perl', '-MDBI', '-e',
             'exit !eval { DBI->connect("dbi:SQLite:dbname=$ARGV[0]", "", "", { RaiseError => 1, PrintError => 0 })->do("SELECT count(*) FROM inbox") }', $g->database) == 0;
     };
