@@ -11,9 +11,9 @@ static const struct row {
     const char *word;
     int http, exit;
     enum err_level level;
-    const char *who, *text;
+    const char *text;
 } rows[ERR_CODES] = {
-#define X(code, word, http, exit, level, who, text) {word, http, exit, level, who, text},
+#define X(code, word, http, exit, level, text) {word, http, exit, level, text},
     ERR_TABLE(X)
 #undef X
 };
@@ -91,5 +91,4 @@ const char *err_word(enum err_code code) { return rows[code].word; }
 int err_http(enum err_code code) { return rows[code].http; }
 int err_exit(enum err_code code) { return rows[code].exit; }
 enum err_level err_level(enum err_code code) { return rows[code].level; }
-const char *err_who(enum err_code code) { return rows[code].who; }
 const char *err_text(enum err_code code) { return rows[code].text; }

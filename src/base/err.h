@@ -3,7 +3,7 @@
  * err: what can go wrong, in one table, and how a function says it.
  *
  * Every failing function returns -1 and fills a caller-owned struct err. One row of ERR_TABLE gives all
- * that follows from a code: HTTP status, exit code, log level, who has to act.
+ * that follows from a code: HTTP status, exit code, log level, and what the sender reads.
  */
 #ifndef ERR_H
 #define ERR_H
@@ -13,30 +13,30 @@
 enum err_level { LEVEL_INFO, LEVEL_WARNING, LEVEL_ERROR };
 
 /* clang-format off */
-/*        code            word in logs    HTTP exit level          who acts    what the sender is told */
-#define ERR_TABLE(X)                                                                                        \
-    X(ERR_NONE,           "none",         200, 0, LEVEL_INFO,    "nobody",   "")                            \
-    X(ERR_METHOD,         "method",       405, 1, LEVEL_WARNING, "sender",   "use POST")                    \
-    X(ERR_SIGNATURE,      "signature",    400, 1, LEVEL_WARNING, "sender",   "signature missing or wrong")  \
-    X(ERR_INCOMPLETE,     "incomplete",   400, 1, LEVEL_WARNING, "sender",   "body incomplete")             \
-    X(ERR_TOO_LARGE,      "too-large",    413, 1, LEVEL_WARNING, "operator", "body too large")              \
-    X(ERR_UNDECODABLE,    "undecodable",  202, 1, LEVEL_WARNING, "operator", "")                            \
-    X(ERR_CONFLICT,       "conflict",     202, 1, LEVEL_WARNING, "operator", "")                            \
-    X(ERR_BUSY,           "busy",         503, 3, LEVEL_WARNING, "nobody",   "try again")                   \
-    X(ERR_FULL,           "space",        503, 4, LEVEL_ERROR,   "operator", "try again")                   \
-    X(ERR_READONLY,       "readonly",     503, 5, LEVEL_ERROR,   "operator", "try again")                   \
-    X(ERR_SCHEMA,         "schema",       503, 6, LEVEL_ERROR,   "operator", "try again")                   \
-    X(ERR_DATABASE,       "database",     503, 7, LEVEL_ERROR,   "operator", "try again")                   \
-    X(ERR_MEMORY,         "memory",       503, 8, LEVEL_ERROR,   "operator", "try again")                   \
-    X(ERR_CONFIG,         "config",       500, 9, LEVEL_ERROR,   "operator", "receiver not configured")     \
-    X(ERR_SECRETS,        "secrets",      500, 10, LEVEL_ERROR,  "operator", "receiver not configured")     \
-    X(ERR_SYSTEM,         "system",       503, 11, LEVEL_ERROR,  "operator", "try again")                   \
-    X(ERR_NOT_FOUND,      "not-found",    404, 1, LEVEL_WARNING, "operator", "")                            \
-    X(ERR_USAGE,          "usage",        500, 2, LEVEL_ERROR,   "operator", "")
+/*        code            word in logs    HTTP exit level          what the sender is told */
+#define ERR_TABLE(X)                                                                            \
+    X(ERR_NONE,           "none",         200, 0, LEVEL_INFO,    "")                            \
+    X(ERR_METHOD,         "method",       405, 1, LEVEL_WARNING, "use POST")                    \
+    X(ERR_SIGNATURE,      "signature",    400, 1, LEVEL_WARNING, "signature missing or wrong")  \
+    X(ERR_INCOMPLETE,     "incomplete",   400, 1, LEVEL_WARNING, "body incomplete")             \
+    X(ERR_TOO_LARGE,      "too-large",    413, 1, LEVEL_WARNING, "body too large")              \
+    X(ERR_UNDECODABLE,    "undecodable",  202, 1, LEVEL_WARNING, "")                            \
+    X(ERR_CONFLICT,       "conflict",     202, 1, LEVEL_WARNING, "")                            \
+    X(ERR_BUSY,           "busy",         503, 3, LEVEL_WARNING, "try again")                   \
+    X(ERR_FULL,           "space",        503, 4, LEVEL_ERROR,   "try again")                   \
+    X(ERR_READONLY,       "readonly",     503, 5, LEVEL_ERROR,   "try again")                   \
+    X(ERR_SCHEMA,         "schema",       503, 6, LEVEL_ERROR,   "try again")                   \
+    X(ERR_DATABASE,       "database",     503, 7, LEVEL_ERROR,   "try again")                   \
+    X(ERR_MEMORY,         "memory",       503, 8, LEVEL_ERROR,   "try again")                   \
+    X(ERR_CONFIG,         "config",       500, 9, LEVEL_ERROR,   "receiver not configured")     \
+    X(ERR_SECRETS,        "secrets",      500, 10, LEVEL_ERROR,  "receiver not configured")     \
+    X(ERR_SYSTEM,         "system",       503, 11, LEVEL_ERROR,  "try again")                   \
+    X(ERR_NOT_FOUND,      "not-found",    404, 1, LEVEL_WARNING, "")                            \
+    X(ERR_USAGE,          "usage",        500, 2, LEVEL_ERROR,   "")
 /* clang-format on */
 
 enum err_code {
-#define X(code, word, http, exit, level, who, text) code,
+#define X(code, word, http, exit, level, text) code,
     ERR_TABLE(X)
 #undef X
         ERR_CODES
@@ -83,7 +83,6 @@ const char *err_word(enum err_code code);
 int err_http(enum err_code code);
 int err_exit(enum err_code code);
 enum err_level err_level(enum err_code code);
-const char *err_who(enum err_code code);
 const char *err_text(enum err_code code);
 
 #endif

@@ -3,6 +3,7 @@
 #include "doctor.h"
 #include "receiver/receiver.h"
 #include "store/beside.h"
+#include "store/store_file.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -17,14 +18,13 @@ static const char *const marks[] = {".before-", ".restoring", ".damaged", ".back
 
 static bool has_mark(const char *name, const char *database)
 {
-    static const char *const logs[] = {"-wal", "-shm", "-journal"};
     size_t n = strlen(database);
     if (strncmp(name, database, n) != 0)
         return false;
     name += n;
-    for (size_t i = 0; i < sizeof logs / sizeof *logs; i++) /* DATABASE-wal.damaged */
-        if (strncmp(name, logs[i], strlen(logs[i])) == 0) {
-            name += strlen(logs[i]);
+    for (size_t i = 1; store_files[i]; i++) /* DATABASE-wal.damaged */
+        if (strncmp(name, store_files[i], strlen(store_files[i])) == 0) {
+            name += strlen(store_files[i]);
             break;
         }
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)

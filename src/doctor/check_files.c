@@ -4,6 +4,7 @@
 #include "receiver/receiver.h"
 #include "store/beside.h"
 #include "store/maildir/maildir.h"
+#include "store/store_file.h"
 
 #include <errno.h>
 #include <glob.h>
@@ -61,25 +62,20 @@ static void add(struct paths *p, int mode, const char *format, ...)
 /* The folder that holds the database, and all of the database's files. */
 static void add_database(struct paths *p, const struct doctor *d)
 {
-    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal", ".lock", ".refused"};
-    enum { OF_SQLITE = 4 };
-    char folder[PATH_MAX], base[PATH_MAX];
-    beside_base(d->database, base, NULL);
-    size_t n = strcmp(base, d->database) == 0 ? sizeof suffixes / sizeof *suffixes : OF_SQLITE;
+    char folder[PATH_MAX];
     if (files_folder(d->database, folder, sizeof folder) == 0)
         add(p, R_OK | W_OK | X_OK, "%s", folder);
-    for (size_t i = 0; i < n; i++)
-        add(p, R_OK | W_OK, "%s%s", d->database, suffixes[i]);
+    for (size_t i = 0; store_files[i]; i++)
+        add(p, R_OK | W_OK, "%s%s", d->database, store_files[i]);
 }
 
-/* The receiver's own folder and files, where a group shares the database's. */
+/* The receiver's own files, and their folder where a group shares the database's. */
 static void add_own(struct paths *p, const struct doctor *d)
 {
     char base[PATH_MAX], folder[PATH_MAX];
     beside_base(d->database, base, NULL);
-    if (strcmp(base, d->database) == 0 || files_folder(base, folder, sizeof folder) != 0)
-        return;
-    add(p, R_OK | W_OK | X_OK, "%s", folder);
+    if (strcmp(base, d->database) != 0 && files_folder(base, folder, sizeof folder) == 0)
+        add(p, R_OK | W_OK | X_OK, "%s", folder);
     add(p, R_OK | W_OK, "%s.lock", base);
     add(p, R_OK | W_OK, "%s.refused", base);
 }

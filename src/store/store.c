@@ -173,6 +173,8 @@ int store_probe(const struct store_options *o, struct err *e)
 
 /* ---- a store in a file ---- */
 
+const char *const store_files[] = {"", "-wal", "-shm", "-journal", NULL};
+
 bool store_is_file(const struct store *s) { return s->file; }
 bool store_in_place(struct store *s) { return !s->file || s->file->in_place(s); }
 int store_leave(struct store *s, struct err *e) { return s->file ? s->file->leave(s, e) : 0; }
@@ -210,9 +212,8 @@ int store_restore(const struct store_options *o, const char *file, const struct 
 
 void store_restored_release(struct store_restored *r)
 {
-    free(r->waiting);
-    free(r->dead);
-    r->waiting = r->dead = NULL;
+    seqs_release(&r->waiting);
+    seqs_release(&r->dead);
 }
 
 int store_missing(struct store *s, store_each_step *each, void *ctx, struct err *e)

@@ -43,6 +43,16 @@ enum store_outcome {
 bool store_is_recorded(enum store_outcome outcome); /* is the event durable now, in the log or in quarantine? */
 const char *store_outcome_word(enum store_outcome outcome); /* for the log, and the figures */
 
+/* How an event of the inbox stands; what is in quarantine counts as if it were one of it. */
+enum store_state {
+    STORE_STATE_WAITING,
+    STORE_STATE_DONE,
+    STORE_STATE_DEAD,
+    STORE_STATE_IGNORED,
+    STORE_STATE_QUARANTINED,
+    STORE_STATES
+};
+
 /* What an imported event has behind it; spans are borrowed. */
 struct record_past {
     int64_t received_ms;
@@ -71,7 +81,7 @@ struct record {
 /* A recorded event as read again; all spans are borrowed for the time of the call. */
 struct store_event {
     int64_t seq, created_ms, received_ms, due_ms, done_ms, attempts; /* done_ms 0: not done */
-    int state;                                                       /* 0 waiting, 1 done, 2 dead, 3 ignored */
+    int state;                                                       /* an enum store_state; -1: not known */
     bool superseded;
     struct span endpoint, id, type, resource_type, resource_id, client_id, status, outcome, source, secret, signature,
         created_at, owner, error, payload, body;
@@ -175,7 +185,6 @@ struct store_facts {
 };
 
 /* A row of a tally: how many events there are in a state or, where a type is named, of a type. Spans are borrowed. */
-enum { STORE_STATE_QUARANTINED = 4 /* as if it were one of the inbox */, STORE_STATES };
 struct store_tally {
     struct span endpoint, type; /* type: absent where it is of a state */
     int state;                  /* -1: it is of a type */

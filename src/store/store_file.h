@@ -6,6 +6,7 @@
 #ifndef STORE_FILE_H
 #define STORE_FILE_H
 
+#include "base/seqs.h"
 #include "store.h"
 
 #include <limits.h>
@@ -13,8 +14,8 @@
 /* Is this store in a file? Else store_backup, store_compare and store_restore fail with ERR_USAGE. */
 bool store_is_file(const struct store *s);
 
-/* What SQLite keeps beside a database, and so belongs to it: "-wal", "-shm", "-journal", and NULL. */
-extern const char *const store_side_files[];
+/* What the names of a database's files end in: "", of the database itself, and those that SQLite keeps beside it; NULL ends it. */
+extern const char *const store_files[];
 
 /* ---- its place; a server's is always in its place ---- */
 
@@ -84,13 +85,13 @@ struct store_restore {
 /* What became of it; to be released. */
 struct store_restored {
     struct store_backup backup;
-    char before[PATH_MAX]; /* where the replaced database is now; "": there was none */
-    struct err unread;     /* why that one could not be read, or not to its end; ERR_NONE: it could */
-    int64_t missing;       /* events that it has and the backup lacks; all of them were brought over unless ... */
-    bool left;             /* ... they were to be left there */
-    int64_t erased;        /* events of the backup that had been erased since, and are again */
-    int64_t floor;         /* the next event has a number above this one */
-    int64_t *waiting, n_waiting, *dead, n_dead; /* of the directory form: events that ought to have a file */
+    char before[PATH_MAX];     /* where the replaced database is now; "": there was none */
+    struct err unread;         /* why that one could not be read, or not to its end; ERR_NONE: it could */
+    int64_t missing;           /* events that it has and the backup lacks; all of them were brought over unless ... */
+    bool left;                 /* ... they were to be left there */
+    int64_t erased;            /* events of the backup that had been erased since, and are again */
+    int64_t floor;             /* the next event has a number above this one */
+    struct seqs waiting, dead; /* of the directory form: events that ought to have a file */
 };
 
 typedef void store_each_name(void *ctx, const char *endpoint, const char *name);

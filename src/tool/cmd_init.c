@@ -93,11 +93,10 @@ static int fit_group(const struct cmd *cmd, const struct config *c, bool made, g
         print_one(cmd, path, made, false);
         return 0;
     }
-    static const char *const suffixes[] = {"", "-wal", "-shm"};
     char name[PATH_MAX + 8];
-    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+    for (size_t i = 0; store_files[i]; i++) {
         bool changed = false;
-        snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
+        snprintf(name, sizeof name, "%s%s", path, store_files[i]);
         if (group != (gid_t)-1 ? files_fit(name, 0660, group, &changed, e) != 0
                                : make_writable(name, &changed, e) != 0)
             return -1;

@@ -84,9 +84,9 @@ static int change_all(const struct restore *r, struct store *s, enum store_chang
 /* Those that were dead wait for a moment: a worker that is quick gets one once more. */
 static int requeue(struct restore *r, struct store *s, struct err *e)
 {
-    if (change_all(r, s, STORE_REQUEUE, r->r.waiting, r->n_waiting, e) != 0 ||
-        change_all(r, s, STORE_REQUEUE, r->r.dead, r->n_dead, e) != 0 ||
-        change_all(r, s, STORE_CHANGE_DEAD, r->r.dead, r->n_dead, e) != 0)
+    if (change_all(r, s, STORE_REQUEUE, r->r.waiting.at, r->n_waiting, e) != 0 ||
+        change_all(r, s, STORE_REQUEUE, r->r.dead.at, r->n_dead, e) != 0 ||
+        change_all(r, s, STORE_CHANGE_DEAD, r->r.dead.at, r->n_dead, e) != 0)
         return err_prefix(e, "the database is restored; writing files again");
     r->requeued = true;
     if (!r->cmd->json)
@@ -100,8 +100,8 @@ static int offer(struct restore *r, struct store *s, struct err *e)
     int64_t n = r->n_waiting + r->n_dead;
     if (!cmd->json) {
         printf("events that wait or are dead, and have no file:");
-        print_seqs(r->r.waiting, r->n_waiting < TOLD_MAX ? r->n_waiting : TOLD_MAX);
-        print_seqs(r->r.dead, n <= TOLD_MAX ? r->n_dead : 0);
+        print_seqs(r->r.waiting.at, r->n_waiting < TOLD_MAX ? r->n_waiting : TOLD_MAX);
+        print_seqs(r->r.dead.at, n <= TOLD_MAX ? r->n_dead : 0);
         printf("%s\n", n > TOLD_MAX ? " ..." : "");
     }
     if (cmd->requeue || (!cmd->json && is_answered_yes()))
@@ -109,16 +109,16 @@ static int offer(struct restore *r, struct store *s, struct err *e)
     if (cmd->json)
         return 0;
     printf("to let them wait again:\n  complycube-inbox requeue");
-    print_seqs(r->r.waiting, r->n_waiting);
-    print_seqs(r->r.dead, r->n_dead);
+    print_seqs(r->r.waiting.at, r->n_waiting);
+    print_seqs(r->r.dead.at, r->n_dead);
     printf("\n");
     return 0;
 }
 
 static int compare(struct restore *r, struct store *s, struct err *e)
 {
-    r->n_waiting = store_compare(s, r->r.waiting, r->r.n_waiting, print_orphan, r, e);
-    r->n_dead = r->n_waiting < 0 ? -1 : store_compare(s, r->r.dead, r->r.n_dead, NULL, NULL, e);
+    r->n_waiting = store_compare(s, r->r.waiting.at, (int64_t)r->r.waiting.n, print_orphan, r, e);
+    r->n_dead = r->n_waiting < 0 ? -1 : store_compare(s, r->r.dead.at, (int64_t)r->r.dead.n, NULL, NULL, e);
     if (r->n_dead < 0)
         return -1;
     return r->n_waiting + r->n_dead ? offer(r, s, e) : 0;
@@ -159,7 +159,7 @@ static char *list_of(const int64_t *a, int64_t n_a, const int64_t *b, int64_t n_
 static void print_json(const struct restore *r)
 {
     const struct store_restored *t = &r->r;
-    char *lacking = list_of(t->waiting, r->n_waiting, t->dead, r->n_dead);
+    char *lacking = list_of(t->waiting.at, r->n_waiting, t->dead.at, r->n_dead);
     struct json_out *j = json_out_new();
     json_out_number(j, "schema", 1);
     json_out_text(j, "database", span_of(r->config->database));

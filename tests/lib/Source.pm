@@ -68,7 +68,7 @@ sub compile_lines {
 # The error table of err.h: word => { http, exit, text }.
 sub error_table {
     my %table;
-    my $row = qr/^\s*X\(ERR_\w+,\s*"([^"]*)",\s*(\d+),\s*(\d+),\s*LEVEL_\w+,\s*"\w+",\s*"([^"]*)"\)/m;
+    my $row = qr/^\s*X\(ERR_\w+,\s*"([^"]*)",\s*(\d+),\s*(\d+),\s*LEVEL_\w+,\s*"([^"]*)"\)/m;
     my $text = slurp("$ROOT/src/base/err.h");
     $table{$1} = { http => $2, exit => $3, text => $4 } while $text =~ /$row/g;
     return %table;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * change: changes by hand, and the history of them. */
 #include "change.h"
+#include "number.h"
 
 #include <stdlib.h>
 
-enum { ROWS_MAX = 500, STATES = 4, IGNORED = 3 };
+enum { ROWS_MAX = 500, STATES = STORE_STATE_IGNORED + 1 };
 
 /* What a change makes of each state of an event: the state after it, or -1 where it does not apply. */
 static const struct rule {
@@ -84,6 +85,33 @@ int sqlite_add_history(struct db *s, const struct sqlite_note *note, const struc
     return sqlite_run(q) == SQLITE_OK ? 0 : sqlite_error(s, "writing the history", e);
 }
 
+int sqlite_history(struct store *store, int64_t seq, int64_t since_ms, int64_t before_ms, int64_t limit,
+                   store_each_past *each, void *ctx, struct err *e)
+{
+    struct db *s = db_of(store);
+    sqlite3_stmt *q = sqlite_has_history(s, e) == 0 ? sqlite_prepare(s, SQL_READ_HISTORY, e) : NULL;
+    if (!q)
+        return -1;
+    sqlite3_bind_int64(q, 1, seq);
+    sqlite3_bind_int64(q, 2, since_ms);
+    sqlite3_bind_int64(q, 3, before_ms);
+    sqlite3_bind_int64(q, 4, limit);
+    while (sqlite3_step(q) == SQLITE_ROW) {
+        struct store_past p;
+        int64_t *const numbers[] = {&p.id, &p.at_ms, &p.seq, &p.n};
+        struct span *const texts[] = {&p.action, &p.user,     &p.sudo_user, &p.host, &p.reason,
+                                      &p.detail, &p.endpoint, &p.event_id,  &p.type};
+        for (int i = 0; i < 4; i++)
+            *numbers[i] = sqlite3_column_int64(q, i);
+        p.from = sqlite_state_at(q, 4);
+        p.to = sqlite_state_at(q, 5);
+        for (int i = 0; i < 9; i++)
+            *texts[i] = sqlite_text(q, 6 + i);
+        each(ctx, &p);
+    }
+    return sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, "reading the history", e);
+}
+
 /* ---- one event ---- */
 
 int sqlite_change_run(struct db *s, enum store_sql which, int64_t seq, int64_t now_ms, struct err *e)
@@ -128,7 +156,7 @@ static int change_one(struct sqlite_change *c, sqlite3_stmt *q, int64_t seq, str
     if (c->what == STORE_REQUEUE && sqlite3_column_int(q, 4))
         return STORE_ERASED;
     int result = STORE_CHANGED;
-    if (sqlite_inbox_is_files(c->s) && (!v.has_row || (v.state == IGNORED && v.to == 0)))
+    if (sqlite_inbox_is_files(c->s) && (!v.has_row || (v.state == STORE_STATE_IGNORED && v.to == 0)))
         result = sqlite_files_change(c, &v, e);
     else if ((!v.has_row && sqlite_change_make_row(c->s, sqlite3_column_int64(q, 1), seq, c->now_ms, e) != 0) ||
              sqlite_change_run(c->s, rule->sql, seq, c->now_ms, e) != 0)

@@ -98,6 +98,9 @@ void sqlite_event(sqlite3_stmt *q, struct store_event *v);
 /* A column's bytes, until the statement moves on; the absent span for NULL. */
 struct span sqlite_text(sqlite3_stmt *q, int column);
 
+/* Run a bound query of numbers to its end. */
+int sqlite_read_seqs(struct db *s, sqlite3_stmt *q, struct seqs *all, struct err *e);
+
 /* Run a bound query of STORE_SQL_EVENT to its end; the number of rows, or -1. */
 int64_t sqlite_each(struct db *s, sqlite3_stmt *q, store_each *each, void *ctx, struct err *e);
 

@@ -10,7 +10,6 @@
 #include <time.h>
 
 enum { ROWS_MAX = 500, BYTES_MAX = 4 << 20, FLUSH_TRIES = 40, FLUSH_WAIT_MS = 100 };
-enum { WAITING = 0, DONE = 1, DEAD = 2, IGNORED = 3 };
 
 struct erase {
     struct db *s;
@@ -61,7 +60,7 @@ static int erase_one(struct erase *x, sqlite3_stmt *q, int64_t seq, struct err *
     int state = has_row ? sqlite3_column_int(q, 0)
                         : sqlite_inbox_state(x->held, (const char *)sqlite3_column_text(q, 1),
                                              sqlite3_column_int64(q, 2), seq);
-    if (x->how == STORE_PRUNE && (state == WAITING || state == DEAD))
+    if (x->how == STORE_PRUNE && (state == STORE_STATE_WAITING || state == STORE_STATE_DEAD))
         return STORE_UNCHANGED; /* it was made to wait again meanwhile */
     if (erase_files(x, q, seq, e) != 0)
         return -1;
@@ -72,7 +71,7 @@ static int erase_one(struct erase *x, sqlite3_stmt *q, int64_t seq, struct err *
     sqlite3_reset(q);
     if (empty(x, seq, digest, e) != 0)
         return -1;
-    int to = state == IGNORED ? IGNORED : DONE;
+    int to = state == STORE_STATE_IGNORED ? STORE_STATE_IGNORED : STORE_STATE_DONE;
     struct sqlite_note note = {.action = "erase", .seq = seq, .from = state, .to = to};
     if (to == state)
         note.from = note.to = -1;
@@ -192,23 +191,6 @@ int sqlite_flush(struct store *store, struct err *e)
 
 /* ---- what is old ---- */
 
-struct numbers {
-    int64_t *list, n, cap;
-};
-
-static int add(struct numbers *all, int64_t seq, struct err *e)
-{
-    if (all->n == all->cap) {
-        int64_t cap = all->cap ? 2 * all->cap : 1024, *list = realloc(all->list, (size_t)cap * sizeof *list);
-        if (!list)
-            return err_set(e, ERR_MEMORY, "choosing events: out of memory");
-        all->list = list;
-        all->cap = cap;
-    }
-    all->list[all->n++] = seq;
-    return 0;
-}
-
 /* Does an older event of its resource stay? Of the directory form, where the files tell. */
 static int is_behind(struct db *s, const struct sqlite_look *held, int64_t seq, struct err *e)
 {
@@ -223,7 +205,7 @@ static int is_behind(struct db *s, const struct sqlite_look *held, int64_t seq, 
 }
 
 static int choose(struct db *s, enum store_sql which, int64_t before_ms, const struct sqlite_look *held,
-                  struct numbers *all, struct err *e)
+                  struct seqs *all, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, which, e);
     int failed = q ? 0 : -1;
@@ -236,22 +218,16 @@ static int choose(struct db *s, enum store_sql which, int64_t before_ms, const s
         if (failed)
             break;
         int stays = !held ? 0 : sqlite_inbox_has_file(held, seq) ? 1 : is_behind(s, held, seq, e);
-        failed = stays < 0 ? -1 : stays ? 0 : add(all, seq, e);
+        failed = stays < 0 ? -1 : stays ? 0 : seqs_add(all, seq, e);
     }
     if (sqlite3_reset(q) != SQLITE_OK && !failed)
         failed = sqlite_error(s, "reading events", e);
     return failed;
 }
 
-static int by_number(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
 int64_t sqlite_prunable(struct db *s, int64_t before_ms, int64_t **seqs, struct err *e)
 {
-    struct numbers all = {0};
+    struct seqs all = {0};
     struct sqlite_look *held = NULL;
     int failed = choose(s, SQL_PRUNABLE, before_ms, NULL, &all, e);
     if (!failed && sqlite_inbox_is_files(s))
@@ -259,19 +235,17 @@ int64_t sqlite_prunable(struct db *s, int64_t before_ms, int64_t **seqs, struct 
                  choose(s, SQL_PRUNABLE_FILES, before_ms, held, &all, e) != 0;
     sqlite_inbox_look_end(held);
     if (failed) {
-        free(all.list);
+        seqs_release(&all);
         return -1;
     }
-    if (all.n) /* as they stand in the file */
-        qsort(all.list, (size_t)all.n, sizeof *all.list, by_number);
-    *seqs = all.list;
-    return all.n;
+    seqs_sort(&all); /* as they stand in the file */
+    *seqs = all.at;
+    return (int64_t)all.n;
 }
 
 int64_t sqlite_of_client(struct db *s, const struct store_query *f, int64_t **seqs, struct err *e)
 {
-    struct numbers all = {0};
-    int failed = 0;
+    struct seqs all = {0};
     sqlite3_stmt *q = sqlite_prepare(s, SQL_PERSON, e);
     if (!q)
         return -1;
@@ -280,16 +254,12 @@ int64_t sqlite_of_client(struct db *s, const struct store_query *f, int64_t **se
     sqlite3_bind_text(q, 3, f->resource_id, -1, SQLITE_STATIC);
     sqlite3_bind_int64(q, 4, f->since_ms);
     sqlite3_bind_int64(q, 5, f->before_ms);
-    while (!failed && sqlite3_step(q) == SQLITE_ROW) {
-        int64_t seq;
-        failed = sqlite_id(s, q, 0, "an event has a number", &seq, e) != 0 ? -1 : add(&all, seq, e);
+    if (sqlite_read_seqs(s, q, &all, e) != 0) {
+        seqs_release(&all);
+        return -1;
     }
-    if (sqlite3_reset(q) != SQLITE_OK && !failed)
-        failed = sqlite_error(s, "reading events", e);
-    if (failed)
-        free(all.list);
-    *seqs = failed ? NULL : all.list;
-    return failed ? -1 : all.n;
+    *seqs = all.at;
+    return (int64_t)all.n;
 }
 
 int sqlite_note(struct store *store, const char *action, int64_t n, const char *detail, const struct store_actor *by,

@@ -11,6 +11,8 @@
 
 #include "db.h"
 
+enum { SQLITE_WHY = 400 /* bytes of why an event is dead, with the NUL */ };
+
 /* Are there files? */
 bool sqlite_inbox_is_files(const struct db *s);
 
@@ -47,7 +49,8 @@ int sqlite_inbox_look(struct db *s, int64_t done_since_ms, struct sqlite_look **
 void sqlite_inbox_look_end(struct sqlite_look *look);
 
 /* Fill in what the table does not know of an event that was read: its state, attempts, why it is dead. */
-void sqlite_inbox_tell(struct db *s, const struct sqlite_look *look, struct store_event *v);
+void sqlite_inbox_tell(struct db *s, struct sqlite_look *look,
+                       struct store_event *v); /* v lives until the next one */
 
 /* The state of an event that has no row: 0, 1 or 2. */
 int sqlite_inbox_state(const struct sqlite_look *look, const char *endpoint, int64_t created_ms, int64_t seq);
@@ -67,7 +70,7 @@ int64_t sqlite_inbox_prune(struct db *s, int64_t before_ms, struct err *e);
 
 int sqlite_files_facts(struct db *s, int64_t now_ms, struct store_facts *facts, struct err *e);
 /* Fill in what the table does not know of one event: state, attempts, when it is due. */
-int sqlite_files_state(struct db *s, struct store_event *v, struct err *e);
+int sqlite_files_state(struct db *s, struct store_event *v, char why[SQLITE_WHY], struct err *e);
 /* A new database beside files of an older one: its numbers begin above theirs, so that no name comes twice. */
 int sqlite_files_floor(struct db *s, struct err *e);
 

@@ -116,9 +116,8 @@ static void fill_in(const struct sqlite_names *all, struct store_event *v)
     v->due_ms = found && found->name.until_ms ? found->name.until_ms : v->received_ms;
 }
 
-int sqlite_files_state(struct db *s, struct store_event *v, struct err *e)
+int sqlite_files_state(struct db *s, struct store_event *v, char why[SQLITE_WHY], struct err *e)
 {
-    static char why[400]; /* until the next one is shown */
     struct sqlite_names all = {0};
     struct maildir_name name;
     char endpoint[64];
@@ -132,7 +131,7 @@ int sqlite_files_state(struct db *s, struct store_event *v, struct err *e)
         return failed;
     maildir_name(v->created_ms, v->seq, &name);
     snprintf(endpoint, sizeof endpoint, "%.*s", (int)v->endpoint.len, v->endpoint.at);
-    maildir_why(s->files, endpoint, &name, why, sizeof why);
+    maildir_why(s->files, endpoint, &name, why, SQLITE_WHY);
     if (*why)
         v->error = span_of(why);
     return 0;

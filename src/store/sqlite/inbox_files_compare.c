@@ -6,31 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct seqs {
-    int64_t *list;
-    size_t n, cap;
-};
-
-static int by_number(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static int add(struct seqs *all, int64_t seq, struct err *e)
-{
-    if (all->n == all->cap) {
-        size_t cap = all->cap ? 2 * all->cap : 1024;
-        int64_t *list = realloc(all->list, cap * sizeof *list);
-        if (!list)
-            return err_set(e, ERR_MEMORY, "comparing the files: out of memory");
-        all->list = list;
-        all->cap = cap;
-    }
-    all->list[all->n++] = seq;
-    return 0;
-}
-
 struct compare {
     struct db *s;
     struct seqs files; /* numbers of events that have one */
@@ -45,7 +20,7 @@ static int look_at(void *ctx, const char *endpoint, const struct maildir_name *n
     char text[MAILDIR_NAME_SIZE + 16];
     int logged = sqlite_files_is_logged(c->s, endpoint, name, e);
     if (logged)
-        return logged < 0 ? -1 : add(&c->files, name->seq, e);
+        return logged < 0 ? -1 : seqs_add(&c->files, name->seq, e);
     snprintf(text, sizeof text, "%s/%s", c->folder, name->text);
     if (c->each && *c->folder)
         c->each(c->ctx, endpoint, text);
@@ -85,12 +60,10 @@ int64_t sqlite_compare(struct store *store, int64_t *seqs, int64_t n, store_each
     if (!s->files)
         return 0;
     int failed = look(&c, e);
-    if (!failed && c.files.n)
-        qsort(c.files.list, c.files.n, sizeof *c.files.list, by_number);
+    seqs_sort(&c.files);
     for (int64_t i = 0; !failed && i < n; i++)
-        if ((!c.files.n || !bsearch(&seqs[i], c.files.list, c.files.n, sizeof *c.files.list, by_number)) &&
-            !is_erased(s, seqs[i]))
+        if (!seqs_has(&c.files, seqs[i]) && !is_erased(s, seqs[i]))
             seqs[lacking++] = seqs[i];
-    free(c.files.list);
+    seqs_release(&c.files);
     return failed ? -1 : lacking;
 }

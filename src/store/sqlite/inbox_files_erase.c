@@ -9,37 +9,22 @@ enum { TRIES = 3 };
 
 struct sqlite_look {
     struct sqlite_names names; /* not done, by number */
-    int64_t *done;             /* n of them, sorted */
-    size_t n, cap;
+    struct seqs done;          /* sorted */
+    char why[SQLITE_WHY];      /* of the event that was told last */
 };
 
 static int add_done(void *ctx, const char *endpoint, const struct maildir_name *name, struct err *e)
 {
     struct sqlite_look *held = ctx;
     (void)endpoint;
-    if (held->n == held->cap) {
-        size_t cap = held->cap ? 2 * held->cap : 1024;
-        int64_t *done = realloc(held->done, cap * sizeof *done);
-        if (!done)
-            return err_set(e, ERR_MEMORY, "reading what is done: out of memory");
-        held->done = done;
-        held->cap = cap;
-    }
-    held->done[held->n++] = name->seq;
-    return 0;
-}
-
-static int by_number(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
+    return seqs_add(&held->done, name->seq, e);
 }
 
 void sqlite_inbox_look_end(struct sqlite_look *held)
 {
     if (held) {
         free(held->names.list);
-        free(held->done);
+        seqs_release(&held->done);
     }
     free(held);
 }
@@ -57,8 +42,7 @@ int sqlite_inbox_look(struct db *s, int64_t done_since_ms, struct sqlite_look **
         sqlite_inbox_look_end(held);
         return -1;
     }
-    if (held->n)
-        qsort(held->done, held->n, sizeof *held->done, by_number);
+    seqs_sort(&held->done);
     *out = held;
     return 0;
 }
@@ -80,7 +64,7 @@ static bool has_number(const struct sqlite_names *names, int64_t seq)
 
 bool sqlite_inbox_has_file(const struct sqlite_look *held, int64_t seq)
 {
-    return has_number(&held->names, seq) || (held->n && bsearch(&seq, held->done, held->n, sizeof seq, by_number));
+    return has_number(&held->names, seq) || seqs_has(&held->done, seq);
 }
 
 int sqlite_inbox_state(const struct sqlite_look *held, const char *endpoint, int64_t created_ms, int64_t seq)
@@ -90,9 +74,8 @@ int sqlite_inbox_state(const struct sqlite_look *held, const char *endpoint, int
     return found ? found->state : 1;
 }
 
-void sqlite_inbox_tell(struct db *s, const struct sqlite_look *held, struct store_event *v)
+void sqlite_inbox_tell(struct db *s, struct sqlite_look *held, struct store_event *v)
 {
-    static char why[400]; /* until the next one is told */
     if (!held)
         return;
     const struct sqlite_named *found = sqlite_files_find(&held->names, v->endpoint, v->created_ms, v->seq);
@@ -103,9 +86,9 @@ void sqlite_inbox_tell(struct db *s, const struct sqlite_look *held, struct stor
     v->due_ms = found && found->name.until_ms ? found->name.until_ms : v->received_ms;
     if (v->state != 2)
         return;
-    maildir_why(s->files, found->endpoint, &found->name, why, sizeof why);
-    if (*why)
-        v->error = span_of(why);
+    maildir_why(s->files, found->endpoint, &found->name, held->why, sizeof held->why);
+    if (*held->why)
+        v->error = span_of(held->why);
 }
 
 /* ---- removing ---- */

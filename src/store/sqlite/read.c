@@ -167,37 +167,25 @@ int sqlite_read(struct store *store, struct store_query *q, store_each *each, vo
     return sqlite_newest(s, q, q->state, q->limit, each, ctx, e) < 0 ? -1 : 0;
 }
 
-struct numbers {
-    int64_t *list;
-    size_t n, cap;
-    bool out_of_memory;
+/* Numbers that a read of events gives, into a list. */
+struct chosen {
+    struct seqs all;
+    struct err *e;
+    bool failed;
 };
 
-static void add_number(struct numbers *all, int64_t seq)
+static void add_chosen(void *ctx, const struct store_event *v)
 {
-    if (all->n == all->cap) {
-        size_t cap = all->cap ? 2 * all->cap : 1024;
-        int64_t *list = realloc(all->list, cap * sizeof *list);
-        all->out_of_memory |= !list;
-        if (!list)
-            return;
-        all->list = list;
-        all->cap = cap;
-    }
-    all->list[all->n++] = seq;
+    struct chosen *c = ctx;
+    c->failed |= seqs_add(&c->all, v->seq, c->e) != 0;
 }
 
-static void add_event(void *ctx, const struct store_event *v) { add_number(ctx, v->seq); }
-
-static int read_numbers(struct db *s, sqlite3_stmt *q, struct numbers *all, struct err *e)
+int sqlite_read_seqs(struct db *s, sqlite3_stmt *q, struct seqs *all, struct err *e)
 {
     int64_t seq;
     int failed = 0;
-    while (!failed && sqlite3_step(q) == SQLITE_ROW) {
-        failed = sqlite_id(s, q, 0, "an event has a number", &seq, e);
-        if (!failed)
-            add_number(all, seq);
-    }
+    while (!failed && sqlite3_step(q) == SQLITE_ROW)
+        failed = sqlite_id(s, q, 0, "an event has a number", &seq, e) != 0 || seqs_add(all, seq, e) != 0 ? -1 : 0;
     if (sqlite3_reset(q) != SQLITE_OK && !failed)
         failed = sqlite_error(s, "reading events", e);
     return failed;
@@ -205,23 +193,17 @@ static int read_numbers(struct db *s, sqlite3_stmt *q, struct numbers *all, stru
 
 static int64_t newest_numbers(struct db *s, const struct store_query *f, int64_t **seqs, struct err *e)
 {
-    struct numbers all = {0};
+    struct chosen c = {.e = e};
     bool by_file = sqlite_inbox_is_files(s) && f->state >= 0;
     sqlite3_stmt *q = by_file ? NULL : filtered(s, SQL_SELECT, f, f->state, f->limit, e);
-    int failed = by_file ? sqlite_files_list(s, f, add_event, &all, e) : !q || read_numbers(s, q, &all, e);
-    if (!failed && all.out_of_memory)
-        failed = err_set(e, ERR_MEMORY, "choosing events: out of memory");
-    if (failed) {
-        free(all.list);
+    int failed = by_file ? sqlite_files_list(s, f, add_chosen, &c, e) : !q || sqlite_read_seqs(s, q, &c.all, e);
+    if (failed || c.failed) {
+        seqs_release(&c.all);
         return -1;
     }
-    for (size_t i = 0; i < all.n / 2; i++) { /* they came newest first */
-        int64_t one = all.list[i];
-        all.list[i] = all.list[all.n - 1 - i];
-        all.list[all.n - 1 - i] = one;
-    }
-    *seqs = all.list;
-    return (int64_t)all.n;
+    seqs_reverse(&c.all); /* they came newest first */
+    *seqs = c.all.at;
+    return (int64_t)c.all.n;
 }
 
 int64_t sqlite_select(struct store *store, enum store_set set, const struct store_query *q, int64_t **seqs,
@@ -243,13 +225,14 @@ struct shown {
     void *ctx;
     struct err *e;
     bool failed;
+    char why[SQLITE_WHY];
 };
 
 static void show_one(void *ctx, const struct store_event *found)
 {
     struct shown *shown = ctx;
     struct store_event v = *found;
-    shown->failed |= sqlite_files_state(shown->s, &v, shown->e) != 0;
+    shown->failed |= sqlite_files_state(shown->s, &v, shown->why, shown->e) != 0;
     shown->each(shown->ctx, &v);
 }
 
@@ -264,7 +247,7 @@ int sqlite_find(struct store *store, struct span key, store_each *each, void *ct
         if (!q)
             return -1;
         sqlite3_bind_text(q, 1, key.at, (int)key.len, SQLITE_STATIC);
-        struct shown shown = {s, each, ctx, e, false};
+        struct shown shown = {.s = s, .each = each, .ctx = ctx, .e = e};
         int64_t rows = sqlite_each(s, q, show_one, &shown, e);
         if (rows != 0)
             return rows < 0 || shown.failed ? -1 : 0;
@@ -323,7 +306,6 @@ int sqlite_counts(struct store *store, int64_t since_ms, store_each_count *each,
 /* The folder and whatever of the database's files is there must be writable, with room to spare. */
 static int check_files(const char *path, struct err *e)
 {
-    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
     char name[PATH_MAX], base[PATH_MAX];
     struct statvfs fs;
     if (files_folder(path, name, sizeof name) != 0 || access(name, W_OK | X_OK) != 0) {
@@ -335,8 +317,8 @@ static int check_files(const char *path, struct err *e)
     if (statvfs(name, &fs) == 0 &&
         ((uint64_t)fs.f_bavail * fs.f_frsize < SPACE_MIN || (fs.f_files && fs.f_favail < 16)))
         return err_set(e, ERR_FULL, "the file system of %s has less than 16 MB or 16 inodes left; make room", name);
-    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
-        if (snprintf(name, sizeof name, "%s%s", path, suffixes[i]) >= (int)sizeof name)
+    for (size_t i = 0; store_files[i]; i++) {
+        if (snprintf(name, sizeof name, "%s%s", path, store_files[i]) >= (int)sizeof name)
             return err_set(e, ERR_CONFIG, "the database's path is too long");
         if (access(name, W_OK) != 0 && errno != ENOENT)
             return err_set(e, ERR_READONLY, "%s: %s; it must be writable for this user", name, strerror(errno));

@@ -189,7 +189,7 @@ static int put_past(struct db *s, const struct record_past *past, int64_t seq, s
 
 int sqlite_state_of(const struct record *r)
 {
-    return r->past && r->past->state >= 0 ? r->past->state : r->ignored ? 3 : 0;
+    return r->past && r->past->state >= 0 ? r->past->state : r->ignored ? STORE_STATE_IGNORED : STORE_STATE_WAITING;
 }
 
 int sqlite_put_inbox(struct db *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e)
@@ -199,7 +199,7 @@ int sqlite_put_inbox(struct db *s, struct record *r, const struct name *name, in
     if (sqlite_made(s, "an event has a number", &seq, e) != 0)
         return -1;
     r->seq = seq;
-    if (state != 3 && sqlite_inbox_is_files(s)) {
+    if (state != STORE_STATE_IGNORED && sqlite_inbox_is_files(s)) {
         if (sqlite_inbox_put(s, r, name->endpoint, now_ms, &r->err) != 0)
             return refuse_one(s, r, seq, e); /* other endpoints have folders of their own */
         r->outcome = STORE_NEW;
@@ -214,7 +214,7 @@ int sqlite_put_inbox(struct db *s, struct record *r, const struct name *name, in
     sqlite3_bind_int64(q, 4, r->past && r->past->erased_ms ? 0 : now_ms);
     int rc = sqlite_run(q);
     if (rc == SQLITE_OK) {
-        r->outcome = state == 3 ? STORE_IGNORED : STORE_NEW;
+        r->outcome = state == STORE_STATE_IGNORED ? STORE_IGNORED : STORE_NEW;
         return sqlite_made(s, "an event of the inbox has a number", &seq, e) != 0 ||
                        (r->past && put_past(s, r->past, seq, e) != 0)
                    ? -1

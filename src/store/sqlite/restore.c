@@ -72,27 +72,14 @@ static int check_file(const struct restore *r, struct err *e)
     return 0;
 }
 
-static int read_seqs(struct db *s, enum store_sql which, int dead, int64_t **seqs, int64_t *n, struct err *e)
+static int read_list(struct db *s, enum store_sql which, int dead, struct seqs *seqs, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, which, e);
-    int64_t cap = *n;
     if (!q)
         return -1;
     if (sqlite3_bind_parameter_count(q))
         sqlite3_bind_int(q, 1, dead);
-    while (sqlite3_step(q) == SQLITE_ROW) {
-        if (*n == cap) {
-            cap = cap ? 2 * cap : 256;
-            int64_t *more = realloc(*seqs, (size_t)cap * sizeof *more);
-            if (!more) {
-                sqlite3_reset(q);
-                return err_set(e, ERR_MEMORY, "reading the backup: out of memory");
-            }
-            *seqs = more;
-        }
-        (*seqs)[(*n)++] = sqlite3_column_int64(q, 0);
-    }
-    return sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, "reading the backup", e);
+    return sqlite_read_seqs(s, q, seqs, e);
 }
 
 /* What the backup says of files: for the folder where there is one, else for the table. */
@@ -102,8 +89,8 @@ static int use_list(struct restore *r, struct err *e)
     bool listed = r->told->backup.files >= 0;
     int failed = 0;
     if (listed && r->options->directory)
-        failed = read_seqs(s, SQL_BACKUP_SEQS, 0, &r->told->waiting, &r->told->n_waiting, e) != 0 ||
-                 read_seqs(s, SQL_BACKUP_SEQS, 1, &r->told->dead, &r->told->n_dead, e) != 0;
+        failed = read_list(s, SQL_BACKUP_SEQS, 0, &r->told->waiting, e) != 0 ||
+                 read_list(s, SQL_BACKUP_SEQS, 1, &r->told->dead, e) != 0;
     else if (listed)
         failed = sqlite_do(s, SQL_BACKUP_INBOX, "filling the inbox", e) != 0;
     return failed || sqlite_do(s, SQL_BACKUP_DROP, "clearing up", e) != 0 ||
@@ -239,9 +226,8 @@ static int bring_last(struct restore *r, struct err *e)
         return 0;
     if (sqlite_merge_last(&r->bring, &why) != 0)
         return bear(r, &why, e);
-    return r->options->directory && !r->bring.leave
-               ? read_seqs(r->copy.db, SQL_BROUGHT_SEQS, 0, &r->told->waiting, &r->told->n_waiting, e)
-               : 0;
+    return r->options->directory && !r->bring.leave ? read_list(r->copy.db, SQL_BROUGHT_SEQS, 0, &r->told->waiting, e)
+                                                    : 0;
 }
 
 static int write_own(struct restore *r, struct err *e)
@@ -275,11 +261,10 @@ static int write_own(struct restore *r, struct err *e)
 /* What stands beside a database goes with it. */
 static int move_beside(const struct restore *r, struct err *e)
 {
-    static const char *const suffixes[] = {"-wal", "-shm", "-journal"};
     char from[PATH_MAX + 16], to[PATH_MAX + 16];
-    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
-        snprintf(from, sizeof from, "%s%s", r->path, suffixes[i]);
-        snprintf(to, sizeof to, "%s%s", r->told->before, suffixes[i]);
+    for (size_t i = 1; store_files[i]; i++) {
+        snprintf(from, sizeof from, "%s%s", r->path, store_files[i]);
+        snprintf(to, sizeof to, "%s%s", r->told->before, store_files[i]);
         if (rename(from, to) != 0 && errno != ENOENT)
             return err_set(e, ERR_READONLY, "moving %s away: %s", from, strerror(errno));
     }

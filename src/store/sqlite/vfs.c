@@ -31,15 +31,13 @@ static struct opened {
     char name[];
 } * opened;
 
-static const char *const suffixes[] = {"", "-journal", "-wal", "-shm"};
-
 enum part { FOREIGN, DATABASE, SIDE_FILE };
 
 static enum part part_of(const char *name)
 {
     for (const struct opened *o = opened; o; o = o->next)
-        for (size_t i = 0; strncmp(name, o->name, o->len) == 0 && i < sizeof suffixes / sizeof *suffixes; i++)
-            if (strcmp(name + o->len, suffixes[i]) == 0)
+        for (size_t i = 0; strncmp(name, o->name, o->len) == 0 && store_files[i]; i++)
+            if (strcmp(name + o->len, store_files[i]) == 0)
                 return i == 0 ? DATABASE : SIDE_FILE;
     return FOREIGN;
 }
@@ -94,8 +92,8 @@ bool sqlite_refused(const char *path, struct err *e)
 {
     char name[PATH_MAX + 16];
     struct stat st;
-    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
-        snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
+    for (size_t i = 0; store_files[i]; i++) {
+        snprintf(name, sizeof name, "%s%s", path, store_files[i]);
         if (lstat(name, &st) != 0 || is_fit(&st, i == 0 ? DATABASE : SIDE_FILE))
             continue;
         if (S_ISREG(st.st_mode))
