@@ -14,7 +14,7 @@
 /* Is this store in a file? Else store_backup, store_compare and store_restore fail with ERR_USAGE. */
 bool store_is_file(const struct store *s);
 
-/* What the names of a database's files end in: "", of the database itself, and those that SQLite keeps beside it; NULL ends it. */
+/* The suffixes of a database's files: "" of the database itself, and those that SQLite keeps beside it; NULL ends the list. */
 extern const char *const store_files[];
 
 /* ---- its place; a server's is always in its place ---- */
