@@ -317,26 +317,35 @@ static cfg_t *parse(struct config *c, char *text)
     return cfg;
 }
 
-static int read_file(struct config *c)
+/* Into c->parsed; *st: of the file that was read. */
+static int parse_file(struct config *c, struct stat *st)
 {
     struct buf text = {0};
+    int result = -1;
+    if (files_read_text(c->path, &text, st, &c->error) != 0)
+        goto out;
+    c->print = files_print(st);
+    if (buf_room(&text, sizeof END_LINE, (size_t)2 * FILES_TEXT_MAX) < sizeof END_LINE) {
+        config_broken(c, ERR_MEMORY, "out of memory", "");
+        goto out;
+    }
+    memcpy(text.at + text.len, END_LINE, sizeof END_LINE);
+    c->parsed = parse(c, text.at);
+    if (!c->parsed)
+        config_broken(c, ERR_MEMORY, "out of memory", "");
+    else if (c->error.code == ERR_NONE && st->st_mode & S_IWOTH)
+        config_broken(c, ERR_CONFIG, "anyone may write it", "chmod o-w it");
+    result = c->error.code == ERR_NONE ? 0 : -1;
+out:
+    buf_release(&text);
+    return result;
+}
+
+static int read_file(struct config *c)
+{
     struct stat st;
     c->print = files_look(c->path);
-    int result = files_read_text(c->path, &text, &st, &c->error);
-    if (result == 0) {
-        c->print = files_print(&st);
-        bool room = buf_room(&text, sizeof END_LINE, (size_t)2 * FILES_TEXT_MAX) >= sizeof END_LINE;
-        if (room)
-            memcpy(text.at + text.len, END_LINE, sizeof END_LINE);
-        c->parsed = room ? parse(c, text.at) : NULL;
-        if (!c->parsed)
-            config_broken(c, ERR_MEMORY, "out of memory", "");
-        result = c->parsed && c->error.code == ERR_NONE ? 0 : -1;
-    }
-    if (result == 0 && st.st_mode & S_IWOTH)
-        result = config_broken(c, ERR_CONFIG, "anyone may write it", "chmod o-w it");
-    buf_release(&text);
-    if (result != 0)
+    if (parse_file(c, &st) != 0)
         return -1;
     cfg_t *cfg = c->parsed;
     c->named = own(c, absolute(c, cfg_getstr(cfg, "database")));

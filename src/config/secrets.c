@@ -196,15 +196,17 @@ static int check_mode(struct secrets *s, const struct source *f, struct err *e)
 static int read_open(struct secrets *s, struct source *f, struct err *e)
 {
     struct buf text = {0};
-    int result = files_read_open(f->fd, f->path, &text, &f->st, e);
-    if (result != 0 && e)
-        e->code = ERR_SECRETS;
-    if (result == 0) {
-        s->print = files_print(&f->st);
-        bool sound = check_owner(f, e) == 0 && check_mode(s, f, e) == 0 &&
-                     parse(s, (struct span){text.at, text.len}, f->path, e) == 0;
-        result = sound ? 0 : -1;
+    int result = -1;
+    if (files_read_open(f->fd, f->path, &text, &f->st, e) != 0) {
+        if (e)
+            e->code = ERR_SECRETS;
+        goto out;
     }
+    s->print = files_print(&f->st);
+    if (check_owner(f, e) != 0 || check_mode(s, f, e) != 0)
+        goto out;
+    result = parse(s, (struct span){text.at, text.len}, f->path, e);
+out:
     if (s->narrowed && fstat(f->fd, &f->st) == 0)
         s->print = files_print(&f->st);
     if (text.at)

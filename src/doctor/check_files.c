@@ -436,10 +436,8 @@ void doctor_consumer(struct doctor *d)
     struct err e = {0};
     const struct passwd *found = getpwnam(d->cmd->as);
     struct paths p = {.d = d, .list = calloc(PATHS_MAX, sizeof *p.list)};
-    if (!found || !p.list || snprintf(name, sizeof name, "%s", found->pw_name) >= (int)sizeof name) {
-        free(p.list);
-        return;
-    }
+    if (!found || !p.list || snprintf(name, sizeof name, "%s", found->pw_name) >= (int)sizeof name)
+        goto out;
     who.pw_name = name;
     who.pw_uid = found->pw_uid;
     who.pw_gid = found->pw_gid;
@@ -461,5 +459,6 @@ void doctor_consumer(struct doctor *d)
     bool distinct = who.pw_uid != (d->user ? d->user->pw_uid : geteuid());
     if (distinct && who.pw_uid != 0)
         check_hidden(d, &who);
+out:
     free(p.list);
 }

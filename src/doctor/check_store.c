@@ -356,11 +356,9 @@ static void check_since(struct doctor *d, const struct matches *m)
 static void check_matches(struct doctor *d, struct store *s)
 {
     struct err e = {0};
-    struct matches *m = calloc(1, sizeof *m);
-    if (!m || !d->sound) {
-        free(m);
+    struct matches *m = d->sound ? calloc(1, sizeof *m) : NULL;
+    if (!m)
         return;
-    }
     m->c = d->config;
     m->refused = refusals_since(d->database, REFUSALS_SIGNATURE, d->cmd->now_ms - WEEK_MS, &e);
     if (store_counts(s, 0, take_match, m, &e) != 0)
@@ -387,8 +385,7 @@ void doctor_store(struct doctor *d)
     struct store *s = cmd_store(d->config, false, &e);
     if (!s || store_read_facts(s, d->cmd->now_ms, &facts, &e) != 0) {
         tell_unopened(d, &e);
-        store_close(s);
-        return;
+        goto out;
     }
     if (store_try(s, BUSY_MS, &e) != 0 && e.code == ERR_BUSY)
         tell_unopened(d, &e);
@@ -397,5 +394,6 @@ void doctor_store(struct doctor *d)
     check_inbox(d, &facts);
     check_ignored(d, s);
     check_matches(d, s);
+out:
     store_close(s);
 }
