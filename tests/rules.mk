@@ -7,7 +7,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/target/%,$(filter-out %/replay.c $(i
 
 # The longest come first, so that the others run beside them. Reckoned from the times of one run, six at a time: 756 s in the
 # order of names, 602 s with these four first, 585 s with all sorted by time.
-LONG := $(addprefix tests/,store/erase.t e2e/commands-under-load.t upgrade/under-load.t readme.t)
+LONG := $(addprefix tests/,tool/erase.t e2e/commands-under-load.t upgrade/under-load.t readme.t)
 # What says nothing of a flavour: text, the README's own build and the libraries in PHP and Perl are the same under
 # sanitizers, and benchmarks mean nothing; coverage by itself needs nobody who is killed, nor a second opinion.
 LEFT_OUT := $(if $(SAN)$(COV),$(addprefix tests/,lint/% bench/% readme.t) $(addprefix tests/consumers/,contract.t handlers.t library.t once.t \
@@ -114,7 +114,7 @@ san: ## run every test of a program with sanitizers
 	$(Q)$(MAKE) --no-print-directory check SAN=1
 
 # What starts the receiver, and the static build's own test.
-RECEIVES = $(sort $(filter-out %/static.t,$(wildcard tests/e2e/*.t)) $(shell grep -lE 'complycube-webhook|Deploy|->cgi' tests/store/*.t tests/crash/*.t))
+RECEIVES = $(sort $(filter-out %/static.t,$(wildcard tests/e2e/*.t)) $(shell grep -lE 'complycube-webhook|Deploy|->cgi' tests/tool/*.t tests/sqlite/*.t tests/crash/*.t))
 check-static: deps ## the end-to-end tests, and all others that start the receiver, with the static build
 	$(Q)tests/lib/deps.sh check-kit
 	$(Q)$(BUILD) hosting-kit
