@@ -20,7 +20,7 @@
 
 #include "store_file.h"
 
-#define STORE_OP(name) __typeof__(store_##name) *name
+#define STORE_OP(name) __typeof__(store_##name) *(name)
 
 struct store_ops {
     void (*close)(struct store *s); /* never of NULL */
