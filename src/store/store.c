@@ -146,29 +146,61 @@ int store_quarantined(struct store *s, int64_t *after, int64_t erased_ms, store_
     return s->ops->quarantined(s, after, erased_ms, each, ctx, e);
 }
 
-/* The path of a "sqlite:" URL or of a plain path; NULL and *e for another scheme. */
-static const char *sqlite_path(const char *url, struct err *e)
+/* ---- opening ---- */
+
+/* A backend, by the scheme of its URLs. */
+static const struct scheme {
+    const char *name;
+    int (*open)(struct store **s, const char *path, const struct store_options *o, struct err *e);
+    /* of a store in a file; NULL: it is on a server */
+    int (*probe)(const char *path, const struct store_options *o, struct err *e);
+    int (*restore)(const char *path, const struct store_options *o, const char *file, const struct store_restore *how,
+                   struct store_restored *r, struct err *e);
+} schemes[] = {
+    {"sqlite:", sqlite_open, sqlite_probe, sqlite_restore}, /* the first one is that of a plain path, too */
+};
+
+/* *path: what stands after the scheme. NULL and *e for one that is not known. */
+static const struct scheme *find_scheme(const char *url, const char **path, struct err *e)
 {
-    static const char scheme[] = "sqlite:";
-    if (strncmp(url, scheme, sizeof scheme - 1) == 0)
-        return url + sizeof scheme - 1;
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        size_t len = strlen(schemes[i].name);
+        *path = url + len;
+        if (strncmp(url, schemes[i].name, len) == 0)
+            return &schemes[i];
+    }
+    *path = url;
     if (!strstr(url, "://"))
-        return url;
+        return &schemes[0];
     err_set(e, ERR_CONFIG, "database = \"%s\": this version knows SQLite only; name a file", url);
     return NULL;
 }
 
 int store_open(struct store **s, const struct store_options *o, struct err *e)
 {
+    const char *path;
     *s = NULL;
-    const char *path = sqlite_path(o->url, e);
-    return path ? sqlite_open(s, path, o, e) : -1;
+    const struct scheme *scheme = find_scheme(o->url, &path, e);
+    return scheme ? scheme->open(s, path, o, e) : -1;
+}
+
+static int probe_server(const struct store_options *o, struct err *e)
+{
+    struct store *s;
+    struct store_options as_it_is = *o;
+    as_it_is.create = false;
+    if (store_open(&s, &as_it_is, e) != 0)
+        return -1;
+    int failed = store_ready(s, e);
+    store_close(s);
+    return failed;
 }
 
 int store_probe(const struct store_options *o, struct err *e)
 {
-    const char *path = sqlite_path(o->url, e);
-    return path ? sqlite_probe(path, o, e) : -1;
+    const char *path;
+    const struct scheme *scheme = find_scheme(o->url, &path, e);
+    return !scheme ? -1 : scheme->probe ? scheme->probe(path, o, e) : probe_server(o, e);
 }
 
 /* ---- a store in a file ---- */
@@ -206,8 +238,9 @@ int store_restore(const struct store_options *o, const char *file, const struct 
                   struct store_restored *r, struct err *e)
 {
     *r = (struct store_restored){.floor = 0};
-    const char *path = sqlite_path(o->url, e);
-    return path ? sqlite_restore(path, o, file, how, r, e) : -1;
+    const char *path;
+    const struct scheme *scheme = find_scheme(o->url, &path, e);
+    return !scheme ? -1 : scheme->restore ? scheme->restore(path, o, file, how, r, e) : is_no_file(e);
 }
 
 void store_restored_release(struct store_restored *r)
