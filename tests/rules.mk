@@ -3,6 +3,9 @@
 
 JOBS    ?= $(shell nproc)
 UNITS   := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/*.c))
+# What every backend of the store must pass: a program for each part.
+SUITE   := tests/store/conformance
+UNITS   += $(patsubst $(SUITE)/%.c,$(OUT)/unit/test_store_%,$(wildcard $(SUITE)/*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/target/%,$(filter-out %/replay.c $(if $(STATIC)$(PORT),%/signature.c),$(wildcard tests/fuzz/*.c)))
 
 # The longest come first, so that the others run beside them. Reckoned from the times of one run, six at a time: 756 s in the
@@ -27,6 +30,16 @@ $(OUT)/unit/%: tests/unit/%.c $(TOOL_LIB) $(LIB) tests/unit/unit.h
 	@mkdir -p $(@D)
 	$(call say,TEST $<)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -Itests/unit -o $@ $< $(TOOL_LIB) $(LIB) $(LIBS_INBOX) -lcmocka $(LINK_END)
+
+SUITE_OBJS := $(patsubst $(SUITE)/suite/%.c,$(OUT)/suite/%.o,$(wildcard $(SUITE)/suite/*.c))
+$(SUITE_OBJS): $(OUT)/suite/%.o: $(SUITE)/suite/%.c $(LIB) $(wildcard $(SUITE)/suite/*.h) tests/unit/unit.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) -Itests/unit -c -o $@ $<
+
+$(OUT)/unit/test_store_%: $(SUITE)/%.c $(SUITE_OBJS)
+	@mkdir -p $(@D)
+	$(call say,TEST $<)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -Itests/unit -o $@ $^ $(LIB) $(LIBS_WEBHOOK) -lcmocka $(LINK_END)
 
 # It asks OpenSSL's own HMAC, for which all of a static libcrypto would be linked, and what that needs in turn.
 $(OUT)/target/signature: LIBS_INBOX := $(LIBS_INBOX:$(CRYPTO)=-lcrypto)
