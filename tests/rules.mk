@@ -36,7 +36,13 @@ $(SUITE_OBJS): $(OUT)/suite/%.o: $(SUITE)/suite/%.c $(LIB) $(wildcard $(SUITE)/s
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -Itests/unit -c -o $@ $<
 
-$(OUT)/unit/test_store_%: $(SUITE)/%.c $(SUITE_OBJS)
+# store.c once more, with the backend of the tests: it takes the place of the one in the library.
+SUITE_STORE := $(OUT)/suite/store.o
+$(SUITE_STORE): src/store/store.c $(SUITE)/suite/memory.h $(LIB)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) -include $(SUITE)/suite/memory.h -c -o $@ $<
+
+$(OUT)/unit/test_store_%: $(SUITE)/%.c $(SUITE_OBJS) $(SUITE_STORE)
 	@mkdir -p $(@D)
 	$(call say,TEST $<)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -Itests/unit -o $@ $^ $(LIB) $(LIBS_WEBHOOK) -lcmocka $(LINK_END)

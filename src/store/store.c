@@ -158,6 +158,9 @@ static const struct scheme {
                    struct store_restored *r, struct err *e);
 } schemes[] = {
     {"sqlite:", sqlite_open, sqlite_probe, sqlite_restore}, /* the first one is that of a plain path, too */
+#ifdef STORE_SCHEME_OF_TESTS
+    STORE_SCHEME_OF_TESTS, /* of tests/store/conformance, which compiles this file by itself; no product defines it */
+#endif
 };
 
 /* *path: what stands after the scheme. NULL and *e for one that is not known. */

@@ -4,8 +4,8 @@
 
 static void an_event_is_read_again_as_it_came(void)
 {
-    struct span body = body_of((struct sample){"ev_1", "check.completed", "check", "res_1", "client_1", "complete", "clear",
-                                               "n\xc3\xb6te", NOW + 4});
+    struct span body = body_of((struct sample){"ev_1", "check.completed", "check", "res_1", "client_1", "complete",
+                                               "clear", "n\xc3\xb6te", NOW + 4});
     struct record r, *batch[] = {arrive(LIVE_NEXT, body, &r)};
     record_all(batch, 1, NOW + 1000);
     assert_int_equal(r.outcome, STORE_NEW);
@@ -139,10 +139,12 @@ static void ids_that_differ_in_case_or_by_a_blank_are_different(void)
 static void of_a_batch_each_member_has_an_outcome_of_its_own(void)
 {
     struct record r[6], *batch[6];
-    const struct span bodies[] = {
-        body_of((struct sample){.id = "1"}), body_of((struct sample){.id = "1"}),
-        body_of((struct sample){.id = "1", .note = "another payload"}), body_of((struct sample){.id = "2"}),
-        body_of((struct sample){.id = "2"}), printed("no event")};
+    const struct span bodies[] = {body_of((struct sample){.id = "1"}),
+                                  body_of((struct sample){.id = "1"}),
+                                  body_of((struct sample){.id = "1", .note = "another payload"}),
+                                  body_of((struct sample){.id = "2"}),
+                                  body_of((struct sample){.id = "2"}),
+                                  printed("no event")};
     const enum store_outcome outcomes[] = {STORE_NEW,     STORE_DUPLICATE, STORE_QUARANTINED,
                                            STORE_IGNORED, STORE_DUPLICATE, STORE_QUARANTINED};
     for (size_t i = 0; i < 6; i++)
@@ -229,7 +231,8 @@ static void an_imported_one_may_be_done_or_dead(void)
         r.past = &past;
         record_all(batch, 1, NOW);
         assert_int_equal(state_of(r.seq), state);
-        assert_text(event_of(r.seq)->error, state == DEAD || !(subject->lacks & NEEDS_WORK_TOLD) ? "why" : "(absent)");
+        assert_text(event_of(r.seq)->error,
+                    state == DEAD || !(subject->lacks & NEEDS_WORK_TOLD) ? "why" : "(absent)");
     }
     assert_int_equal(claim(1, NOW + 1)->n, 0);
 }

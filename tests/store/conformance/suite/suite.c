@@ -8,6 +8,7 @@
 static const struct subject subjects[] = {
     {"the SQLite table", "sqlite:%s/inbox.db", NULL, 0},
     {"the SQLite directory", "sqlite:%s/inbox.db", "%s/inbox.d", NEEDS_WORK_TOLD},
+    {"the memory of the tests", "memory:%s/memory", NULL, NEEDS_HISTORY | NEEDS_ACCEPT | NEEDS_PAST | NEEDS_FIGURES},
 };
 enum { SUBJECTS = sizeof subjects / sizeof *subjects };
 
@@ -23,7 +24,7 @@ static const char *const endpoints[] = {"live", "sandbox"};
 
 static struct piece {
     struct piece *next;
-} *pieces;
+} * pieces;
 
 void *kept(size_t size)
 {
@@ -84,10 +85,10 @@ struct span body_of(struct sample s)
         strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%S", &utc);
     if (created_ms >= 0)
         snprintf(time + strlen(time), 8, ".%03dZ", (int)(created_ms % 1000));
-    return printed("{\"id\":\"%s\",\"type\":\"%s\",%s\"createdAt\":\"%s\",\"payload\":{%s%s%s%s\"note\":\"%s\"}}", s.id,
-                   s.type ? s.type : "t", member("resourceType", s.resource_type), time, member("id", s.resource),
-                   member("clientId", s.client), member("status", s.status), member("outcome", s.outcome),
-                   s.note ? s.note : "");
+    return printed("{\"id\":\"%s\",\"type\":\"%s\",%s\"createdAt\":\"%s\",\"payload\":{%s%s%s%s\"note\":\"%s\"}}",
+                   s.id, s.type ? s.type : "t", member("resourceType", s.resource_type), time,
+                   member("id", s.resource), member("clientId", s.client), member("status", s.status),
+                   member("outcome", s.outcome), s.note ? s.note : "");
 }
 
 /* ---- recording ---- */
@@ -151,9 +152,10 @@ int64_t put_id(const char *id, int64_t created_ms)
 static struct store_event keep_event(const struct store_event *event)
 {
     struct store_event v = *event;
-    struct span *const texts[] = {&v.endpoint, &v.id,      &v.type,   &v.resource_type, &v.resource_id,   &v.client_id,
-                                  &v.status,   &v.outcome, &v.source, &v.secret,        &v.signature,     &v.created_at,
-                                  &v.owner,    &v.error,   &v.body,   &v.payload,       &v.payload_sha256};
+    struct span *const texts[] = {
+        &v.endpoint, &v.id,      &v.type,   &v.resource_type, &v.resource_id,   &v.client_id,
+        &v.status,   &v.outcome, &v.source, &v.secret,        &v.signature,     &v.created_at,
+        &v.owner,    &v.error,   &v.body,   &v.payload,       &v.payload_sha256};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         *texts[i] = keep(*texts[i]);
     return v;
@@ -396,7 +398,8 @@ static int start(void **state)
     struct err e = {0};
     subject = c->subject;
     snprintf(folder, sizeof folder, "%s/complycube-unit-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    assert_non_null(mkdtemp(folder)); /* it is not about disks: where nothing needs to be flushed, this takes no time */
+    assert_non_null(
+        mkdtemp(folder)); /* it is not about disks: where nothing needs to be flushed, this takes no time */
     return verify_open(&verifier, secrets, SECRETS, &e) || open_again(&store, 10000);
 }
 

@@ -16,6 +16,7 @@ enum {
     NEEDS_ACCEPT = 2,
     NEEDS_PAST = 4,      /* records that were imported, with what is behind them */
     NEEDS_WORK_TOLD = 8, /* the event itself tells when it was done, who claimed it and what a nack said */
+    NEEDS_FIGURES = 16,  /* store_tally, store_counts, store_ignored */
 };
 
 struct subject {
@@ -95,10 +96,10 @@ struct claimed {
     int n;
 };
 const struct claimed *claim_as(struct store *s, const struct store_want *w, int n, int64_t now_ms);
-const struct claimed *claim(int n, int64_t now_ms);            /* of live */
-struct store_lease claim_one(int64_t now_ms);                  /* of live; there must be one */
-const char *claimed_ids(const struct claimed *c);              /* "a b c", in the order of giving */
-const char *claim_ids(struct store_want w, int n, int64_t now_ms); /* of live, by "tester" */
+const struct claimed *claim(int n, int64_t now_ms);                          /* of live */
+struct store_lease claim_one(int64_t now_ms);                                /* of live; there must be one */
+const char *claimed_ids(const struct claimed *c);                            /* "a b c", in the order of giving */
+const char *claim_ids(struct store_want w, int n, int64_t now_ms);           /* of live, by "tester" */
 int settle(struct store_lease *lease, enum store_verb verb, int64_t now_ms); /* by the defaults */
 void ack(struct store_lease lease, int64_t now_ms);
 
@@ -117,8 +118,14 @@ struct suite_test {
     void (*run)(void);
     unsigned needs;
 };
-#define TEST(f) {#f, f, 0}
-#define TEST_IF(f, needs) {#f, f, needs}
+#define TEST(f) \
+    { \
+#f, f, 0 \
+    }
+#define TEST_IF(f, needs) \
+    { \
+#f, f, needs \
+    }
 int suite_run(const struct suite_test *tests, size_t n);
 #define SUITE_RUN(tests) suite_run(tests, sizeof tests / sizeof *tests)
 
