@@ -2,12 +2,13 @@
  * suite: the subjects, and what the parts share. */
 #include "suite.h"
 #include "base/hex.h"
+#include "store/store_file.h"
 
 #include <time.h>
 
 static const struct subject subjects[] = {
-    {"the SQLite table", "sqlite:%s/inbox.db", NULL, 0},
-    {"the SQLite directory", "sqlite:%s/inbox.db", "%s/inbox.d", NEEDS_WORK_TOLD},
+    {"the SQLite table", "sqlite:%s/inbox.db", NULL, NEEDS_SERVER},
+    {"the SQLite directory", "sqlite:%s/inbox.db", "%s/inbox.d", NEEDS_WORK_TOLD | NEEDS_SERVER},
     {"the memory of the tests", "memory:%s/memory", NULL, NEEDS_HISTORY | NEEDS_ACCEPT | NEEDS_PAST | NEEDS_FIGURES},
 };
 enum { SUBJECTS = sizeof subjects / sizeof *subjects };
@@ -366,18 +367,32 @@ static const char *in_folder(const char *pattern)
     return at ? printed("%.*s%s%s", (int)(at - pattern), pattern, folder, at + 2).at : NULL;
 }
 
+static struct store_options options(int wait_ms)
+{
+    return (struct store_options){.url = in_folder(subject->url),
+                                  .directory = in_folder(subject->directory),
+                                  .endpoints = endpoints,
+                                  .n_endpoints = 2,
+                                  .journal = "wal",
+                                  .group = (gid_t)-1,
+                                  .create = true,
+                                  .wait_ms = wait_ms};
+}
+
 int open_again(struct store **s, int wait_ms)
 {
     struct err e = {0};
-    const struct store_options o = {.url = in_folder(subject->url),
-                                    .directory = in_folder(subject->directory),
-                                    .endpoints = endpoints,
-                                    .n_endpoints = 2,
-                                    .journal = "wal",
-                                    .group = (gid_t)-1,
-                                    .create = true,
-                                    .wait_ms = wait_ms};
+    const struct store_options o = options(wait_ms);
     int failed = store_open(s, &o, &e);
+    assert_string_equal(e.msg, "");
+    return failed;
+}
+
+int probe_again(void)
+{
+    struct err e = {0};
+    const struct store_options o = options(100);
+    int failed = store_probe(&o, &e);
     assert_string_equal(e.msg, "");
     return failed;
 }

@@ -17,6 +17,7 @@ enum {
     NEEDS_PAST = 4,      /* records that were imported, with what is behind them */
     NEEDS_WORK_TOLD = 8, /* the event itself tells when it was done, who claimed it and what a nack said */
     NEEDS_FIGURES = 16,  /* store_tally, store_counts, store_ignored */
+    NEEDS_SERVER = 32,   /* it is in no file of this machine */
 };
 
 struct subject {
@@ -112,6 +113,7 @@ enum store_changed erase_one(enum store_erase how, int64_t seq, int64_t now_ms);
 /* ---- subjects and runs ---- */
 
 int open_again(struct store **s, int wait_ms); /* the same store, once more */
+int probe_again(void);
 
 struct suite_test {
     const char *name;
