@@ -13,7 +13,8 @@ struct claim {
     char *types, endpoint[64], owner[64];
     store_claimed *each;
     void *ctx;
-    struct sqlite_named *at; /* whose row is being read */
+    struct sqlite_named *at;   /* whose row is being read */
+    struct sqlite_names files; /* with the dead, by number, once they are asked for */
     int given;
     struct held { /* resources whose events must wait */
         char *key;
@@ -63,15 +64,20 @@ static bool is_wanted(const struct claim *c, struct span type)
     return c->want->n_types == 0;
 }
 
-/* Is it superseded by one that is worked on? */
-static int is_over(const struct claim *c, int64_t seq, struct err *e)
+/* Is it superseded by one that is worked on? Whether that one is dead, its file tells. */
+static int is_over(struct claim *c, int64_t seq, struct err *e)
 {
-    sqlite3_stmt *q = sqlite_prepare(c->s, SQL_OVER, e);
-    if (!q)
+    sqlite3_stmt *q = sqlite_prepare(c->s, SQL_NEWER, e);
+    if (!q || (!c->files.list && sqlite_files_names(c->s, c->endpoint, true, &c->files, e) != 0))
         return -1;
     sqlite3_bind_int64(q, 1, seq);
     sqlite3_bind_text(q, 7, c->types, -1, SQLITE_STATIC);
-    int over = sqlite3_step(q) == SQLITE_ROW && sqlite3_column_int(q, 0);
+    int over = 0;
+    while (!over && sqlite3_step(q) == SQLITE_ROW) {
+        const struct sqlite_named *newer = sqlite_files_find(&c->files, span_of(c->endpoint),
+                                                             sqlite3_column_int64(q, 1), sqlite3_column_int64(q, 0));
+        over = !newer || newer->state != 2;
+    }
     return sqlite3_reset(q) == SQLITE_OK ? over : sqlite_error(c->s, "looking for a newer event", e);
 }
 
@@ -160,6 +166,7 @@ static int claim_locked(struct claim *c, int n, struct err *e)
     for (size_t i = 0; i < c->n_held; i++)
         free(c->held[i].key);
     free(c->held);
+    free(c->files.list);
     free(all.list);
     return given;
 }

@@ -72,7 +72,8 @@
         "OR ((?7 IS NULL OR instr(?7,'\n'||o.type||'\n')) "                                                       \
         "AND (o.created_ms<e.created_ms OR (o.created_ms=e.created_ms AND o.seq<e.seq)))))) "                     \
         "ORDER BY i.due_ms,i.seq LIMIT ?10)")                                                                     \
-    X(SQL_OVER, "SELECT " STORE_SQL_OVER("?1"))                                                                   \
+    X(SQL_NEWER, "SELECT n.newer_seq,(SELECT e.created_ms FROM event_log e WHERE e.seq=n.newer_seq) "            \
+                 STORE_SQL_NEWER("?1"))                                                                          \
     X(SQL_CLAIMED, STORE_SQL_EVENT " WHERE seq IN (SELECT seq FROM inbox WHERE state=0 AND endpoint=?1 "          \
                    "AND due_ms=?2 AND token=?3) ORDER BY created_ms,seq")                                         \
     X(SQL_ACK, "UPDATE inbox SET state=1,token=NULL,done_ms=?3 WHERE seq=?1 AND token=?2 AND state=0")            \
@@ -172,10 +173,11 @@
     "(?4 IS NULL OR resource_id=?4) AND (?5 IS NULL OR client_id=?5) AND received_ms>=?6 AND "                    \
     "(?7=0 OR received_ms<?7)"
 
-/* Is an event superseded by one that is worked on: of types ?7, and neither dead nor ignored? */
-#define STORE_SQL_OVER(seq)                                                                                       \
-    "EXISTS(SELECT 1 FROM newer n LEFT JOIN inbox b ON b.seq=n.newer_seq WHERE n.seq=" seq " AND "                \
-    "coalesce(b.state,0)<2 AND (?7 IS NULL OR instr(?7,'\n'||n.newer_type||'\n')))"
+/* What supersedes an event and is worked on: of types ?7, and neither dead nor ignored. Is there any? */
+#define STORE_SQL_NEWER(seq)                                                                                      \
+    "FROM newer n LEFT JOIN inbox b ON b.seq=n.newer_seq WHERE n.seq=" seq " AND "                                \
+    "coalesce(b.state,0)<2 AND (?7 IS NULL OR instr(?7,'\n'||n.newer_type||'\n'))"
+#define STORE_SQL_OVER(seq) "EXISTS(SELECT 1 " STORE_SQL_NEWER(seq) ")"
 #define STORE_SQL_OLD STORE_SQL_OVER("inbox.seq")
 
 /* A row of quarantine that was erased: what stays knows the delivery again, so that it is not taken in once more. */
