@@ -11,7 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WAITING, DONE, DEAD, IGNORED };
 enum { EVENTS = 2048, ASIDES = 1024, ENDPOINTS = 8, HEAP = 16 << 20, ROOM = 8 * EVENT_FIELD_MAX };
 enum { ATTEMPTS = 10, LEASE_MS = 300000, BACKOFF_MS = 60000, BACKOFF_MAX_MS = 6 * 3600 * 1000 };
 enum { PART = 500, PART_BYTES = 4 << 20 };
@@ -157,7 +156,7 @@ static void put_event(struct region *r, struct record *record, int64_t now_ms)
     struct text body = put(r, verified_body(record->verified));
     uint32_t at = v->payload.at ? body.at + (uint32_t)(v->payload.at - verified_body(record->verified).at) : 0;
     *i = (struct item){.endpoint = make_endpoint(r, verified_endpoint(record->verified)),
-                       .state = record->ignored ? IGNORED : WAITING,
+                       .state = record->ignored ? STORE_STATE_IGNORED : STORE_STATE_WAITING,
                        .created_ms = v->created_ms >= 0 ? v->created_ms : now_ms,
                        .received_ms = now_ms,
                        .due_ms = now_ms,
@@ -299,7 +298,7 @@ static bool is_wanted(struct region *r, const struct store_want *w, struct text 
 static bool is_over(struct region *r, const struct item *old, const struct store_want *w)
 {
     for (struct item *i = r->event; i < r->event + r->events; i++)
-        if (supersedes(r, i, old) && (!w || (i->state < DEAD && is_wanted(r, w, i->type))))
+        if (supersedes(r, i, old) && (!w || (i->state < STORE_STATE_DEAD && is_wanted(r, w, i->type))))
             return true;
     return false;
 }
@@ -313,7 +312,7 @@ static bool is_before(const struct item *a, const struct item *b)
 static bool is_held_up(struct region *r, const struct item *i, const struct store_want *w, int64_t now_ms)
 {
     for (struct item *o = r->event; o < r->event + r->events; o++)
-        if (o != i && o->state == WAITING && is_of_one_resource(r, o, i) &&
+        if (o != i && o->state == STORE_STATE_WAITING && is_of_one_resource(r, o, i) &&
             ((o->token && o->due_ms > now_ms) || (is_wanted(r, w, o->type) && is_before(o, i))))
             return true;
     return false;
@@ -434,11 +433,11 @@ static int64_t ended_ms(const struct item *i) { return i->done_ms ? i->done_ms :
 
 static bool is_prunable(struct region *r, const struct item *i, int64_t before_ms)
 {
-    if ((i->state != DONE && i->state != IGNORED) || i->erased_ms || ended_ms(i) >= before_ms)
+    if ((i->state != STORE_STATE_DONE && i->state != STORE_STATE_IGNORED) || i->erased_ms || ended_ms(i) >= before_ms)
         return false;
     for (struct item *o = r->event; o < r->event + r->events; o++)
         if (is_of_one_resource(r, o, i) && is_before(o, i) &&
-            (o->state == WAITING || o->state == DEAD || ended_ms(o) >= before_ms))
+            (o->state == STORE_STATE_WAITING || o->state == STORE_STATE_DEAD || ended_ms(o) >= before_ms))
             return false;
     return true;
 }
@@ -519,9 +518,9 @@ static int read_facts(struct store *s, int64_t now_ms, struct store_facts *facts
     if (!r)
         return -1;
     for (const struct item *i = r->event; i < r->event + r->events; i++) {
-        bool waits = i->state == WAITING, later = waits && i->due_ms > now_ms;
+        bool waits = i->state == STORE_STATE_WAITING, later = waits && i->due_ms > now_ms;
         facts->waiting += waits;
-        facts->dead += i->state == DEAD;
+        facts->dead += i->state == STORE_STATE_DEAD;
         facts->leased += later && i->token;
         facts->delayed += later && !i->token;
         facts->oldest_ms = waits && !facts->oldest_ms ? i->received_ms : facts->oldest_ms;
@@ -566,14 +565,14 @@ static int claim_these(struct region *r, struct item **these, size_t n, const st
         over[i] = w->skip_superseded && is_over(r, these[i], w);
     for (size_t i = 0; i < n; i++) {
         struct item *v = these[i];
-        v->state = over[i] ? DONE : v->attempts >= ATTEMPTS ? DEAD : WAITING;
+        v->state = over[i] ? STORE_STATE_DONE : v->attempts >= ATTEMPTS ? STORE_STATE_DEAD : STORE_STATE_WAITING;
         v->done_ms = over[i] ? now_ms : 0;
         v->error = over[i] ? put(r, span_of("superseded")) : v->error;
         v->attempts++;
         v->token = ++r->tokens;
         v->owner = put(r, span_of(w->owner));
         v->due_ms = now_ms + (w->lease_ms ? w->lease_ms : LEASE_MS);
-        if (v->state != WAITING)
+        if (v->state != STORE_STATE_WAITING)
             continue;
         struct store_lease lease = {.seq = v - r->event + 1, .until_ms = v->due_ms, .attempts = v->attempts};
         snprintf(lease.endpoint, sizeof lease.endpoint, "%s", r->endpoint[v->endpoint]);
@@ -591,8 +590,8 @@ static size_t list_due(struct region *r, const struct store_want *w, int endpoin
 {
     size_t n = 0;
     for (struct item *i = r->event; i < r->event + r->events; i++)
-        if (i->state == WAITING && i->endpoint == endpoint && i->due_ms <= now_ms && is_wanted(r, w, i->type) &&
-            !(w->ordered && is_held_up(r, i, w, now_ms)))
+        if (i->state == STORE_STATE_WAITING && i->endpoint == endpoint && i->due_ms <= now_ms &&
+            is_wanted(r, w, i->type) && !(w->ordered && is_held_up(r, i, w, now_ms)))
             due[n++] = i;
     qsort(due, n, sizeof *due, by_due);
     return n;
@@ -631,13 +630,13 @@ static int settle(struct store *s, struct store_lease *lease, enum store_verb ve
     if (!r)
         return -1;
     struct item *i = &r->event[lease->seq - 1];
-    bool held = i->state == WAITING && i->token == strtoll(lease->key, NULL, 10);
+    bool held = i->state == STORE_STATE_WAITING && i->token == strtoll(lease->key, NULL, 10);
     if (held) {
         bool dead = verb == STORE_NACK && i->attempts >= ATTEMPTS;
         int64_t delay_ms = verb == STORE_EXTEND           ? (ms > 0 ? ms : LEASE_MS)
                            : verb == STORE_NACK && ms < 0 ? backoff(i->attempts)
                                                           : (ms > 0 ? ms : 0);
-        i->state = verb == STORE_ACK ? DONE : dead ? DEAD : WAITING;
+        i->state = verb == STORE_ACK ? STORE_STATE_DONE : dead ? STORE_STATE_DEAD : STORE_STATE_WAITING;
         i->done_ms = verb == STORE_ACK ? now_ms : 0;
         i->attempts -= verb == STORE_RELEASE;
         i->token = verb == STORE_EXTEND ? i->token : 0;
@@ -653,9 +652,9 @@ static int settle(struct store *s, struct store_lease *lease, enum store_verb ve
 
 /* What a change makes of each state; -1: it does not apply. */
 static const int rules[][4] = {
-    [STORE_REQUEUE] = {-1, WAITING, WAITING, WAITING},
-    [STORE_CHANGE_ACK] = {DONE, -1, DONE, DONE},
-    [STORE_CHANGE_DEAD] = {DEAD, -1, -1, DEAD},
+    [STORE_REQUEUE] = {-1, STORE_STATE_WAITING, STORE_STATE_WAITING, STORE_STATE_WAITING},
+    [STORE_CHANGE_ACK] = {STORE_STATE_DONE, -1, STORE_STATE_DONE, STORE_STATE_DONE},
+    [STORE_CHANGE_DEAD] = {STORE_STATE_DEAD, -1, -1, STORE_STATE_DEAD},
 };
 
 static enum store_changed change_one(struct item *i, enum store_change what, int64_t now_ms)
@@ -667,9 +666,9 @@ static enum store_changed change_one(struct item *i, enum store_change what, int
         return STORE_ERASED;
     i->state = to;
     i->token = 0;
-    i->done_ms = to == DONE ? now_ms : 0;
-    i->due_ms = to == DONE ? i->due_ms : now_ms;
-    i->attempts = to == WAITING ? 0 : i->attempts;
+    i->done_ms = to == STORE_STATE_DONE ? now_ms : 0;
+    i->due_ms = to == STORE_STATE_DONE ? i->due_ms : now_ms;
+    i->attempts = to == STORE_STATE_WAITING ? 0 : i->attempts;
     return STORE_CHANGED;
 }
 
@@ -681,7 +680,7 @@ static void wipe(struct region *r, struct text *t)
 
 static enum store_changed erase_one(struct region *r, struct item *i, enum store_erase how, int64_t now_ms)
 {
-    if (how == STORE_PRUNE && (i->state == WAITING || i->state == DEAD))
+    if (how == STORE_PRUNE && (i->state == STORE_STATE_WAITING || i->state == STORE_STATE_DEAD))
         return STORE_UNCHANGED;
     if (i->erased_ms)
         return STORE_ERASED;
@@ -691,8 +690,8 @@ static enum store_changed erase_one(struct region *r, struct item *i, enum store
     i->payload = (struct text){0, 0}; /* it is in the body */
     for (size_t t = 0; t < sizeof texts / sizeof *texts; t++)
         wipe(r, texts[t]);
-    i->done_ms = i->state == WAITING || i->state == DEAD ? now_ms : i->done_ms;
-    i->state = i->state == IGNORED ? IGNORED : DONE;
+    i->done_ms = i->state == STORE_STATE_WAITING || i->state == STORE_STATE_DEAD ? now_ms : i->done_ms;
+    i->state = i->state == STORE_STATE_IGNORED ? STORE_STATE_IGNORED : STORE_STATE_DONE;
     i->erased_ms = now_ms;
     i->token = i->due_ms = 0;
     return STORE_CHANGED;

@@ -29,7 +29,12 @@ struct subject {
 
 /* How an inbox is set when it is made: complycube-inbox(5), "Table setting". */
 enum { ATTEMPTS = 10, LEASE_MS = 300000, BACKOFF_MS = 60000, BACKOFF_MAX_MS = 6 * 3600 * 1000 };
-enum { WAITING, DONE, DEAD, IGNORED };
+enum {
+    WAITING = STORE_STATE_WAITING,
+    DONE = STORE_STATE_DONE,
+    DEAD = STORE_STATE_DEAD,
+    IGNORED = STORE_STATE_IGNORED
+};
 #define NOW INT64_C(1770000000000)
 
 /* The secrets of the tests. */
