@@ -6,6 +6,7 @@
 #include "config/startup.h"
 #include "tool/as_root.h"
 #include "tool/cmd.h"
+#include "tool/cmd_spool.h"
 
 #include <getopt.h>
 #include <stddef.h>
@@ -18,55 +19,99 @@ enum { OLDEST_MS = 900000, WITHIN_MS = 600000, REFUSED = 20, FAILED = 10 /* of c
 
 struct subcommand {
     const char *name;
-    int (*run)(const struct cmd *cmd, struct err *e);
-    const char *options; /* letters it takes beside c and h */
+    const char *options; /* their names, beside config and help */
     const char
         *operand; /* its argument, or NULL: "[X]" may be left out, "X ..." may be many, "COMMAND ..." is a program */
     const char *help;
-    enum cmd_files files;
+    int (*check)(const struct cmd *cmd, struct err *e); /* of the command line, before anything is opened; or NULL */
+    int (*run)(const struct cmd *cmd, struct err *e);
+    unsigned needs; /* of enum cmd_need */
 };
+
+#define SELECTION "endpoint state type resource client since before "
 
 /* clang-format off */
 /* In the order of the manual; a row without a function is a heading. */
 static const struct subcommand subcommands[] = {
     {.help = "Look"},
-    {"list", cmd_list, "jnestrCabW", NULL, "show the newest events: ids and types, no payloads", CMD_NO_FILES},
-    {"follow", cmd_follow, "jestrCaW", NULL, "show events as they are recorded, until it is stopped", CMD_NO_FILES},
-    {"stats", cmd_stats, "jeab", NULL, "count: by state, type, hour and secret, and what was refused", CMD_NO_FILES},
-    {"watch", cmd_watch, "jeOQIGX", NULL, "for cron: silent while all is well, else a line of what is wrong", CMD_NO_FILES},
-    {"show", cmd_show, "j", "SEQ|EVENT_ID", "show one event whole", CMD_NO_FILES},
-    {"secrets", cmd_secrets, "j", NULL, "tell of each secret when it last matched, and whether it may go", CMD_NO_FILES},
-    {"config", cmd_config_show, "j", NULL, "print the configuration in force, and where each value comes from", CMD_NO_FILES},
+    {.name = "list", .run = cmd_list, .check = cmd_check_type, .needs = CMD_PUBLIC | CMD_STORE,
+     .options = SELECTION "json limit wide",
+     .help = "show the newest events: ids and types, no payloads"},
+    {.name = "follow", .run = cmd_follow, .check = cmd_check_type, .needs = CMD_PUBLIC,
+     .options = "json endpoint state type resource client since wide",
+     .help = "show events as they are recorded, until it is stopped"},
+    {.name = "stats", .run = cmd_stats, .needs = CMD_PUBLIC | CMD_STORE, .options = "json endpoint since before",
+     .help = "count: by state, type, hour and secret, and what was refused"},
+    {.name = "watch", .run = cmd_watch, .options = "json endpoint oldest silence within refused failed",
+     .help = "for cron: silent while all is well, else a line of what is wrong"},
+    {.name = "show", .run = cmd_show, .needs = CMD_PUBLIC | CMD_STORE, .options = "json", .operand = "SEQ|EVENT_ID",
+     .help = "show one event whole"},
+    {.name = "secrets", .run = cmd_secrets, .needs = CMD_CONFIG | CMD_STORE, .options = "json",
+     .help = "tell of each secret when it last matched, and whether it may go"},
+    {.name = "config", .run = cmd_config_show, .options = "json",
+     .help = "print the configuration in force, and where each value comes from"},
+
     {.help = "Hand on"},
-    {"work", cmd_work, "ewtSomT", "COMMAND ...", "run a command for each event, as a web server runs a CGI", CMD_NO_FILES},
-    {"forward", cmd_forward, "ewtSomT", "URL", "post each event to an application's own endpoint", CMD_NO_FILES},
+    {.name = "work", .run = cmd_work, .options = "endpoint workers type skip-superseded once max-time timeout",
+     .operand = "COMMAND ...",
+     .help = "run a command for each event, as a web server runs a CGI"},
+    {.name = "forward", .run = cmd_forward, .options = "endpoint workers type skip-superseded once max-time timeout",
+     .operand = "URL",
+     .help = "post each event to an application's own endpoint"},
+
     {.help = "Set up, test and mend"},
-    {"init", cmd_init, "j", NULL, "make the database and its folder, and say what was made", CMD_NO_FILES},
-    {"doctor", cmd_doctor, "jAuv", NULL, "say what is wrong, why it matters, and the line or command that mends it",
-     CMD_NO_FILES},
-    {"spool", cmd_spool, "j", "[list|record]", "show what waits while the database cannot be written, or record it",
-     CMD_NO_FILES},
-    {"send", cmd_send, "jekwtfNlL", "[URL]", "sign example events and post them to a webhook's URL", CMD_READS},
-    {"sign", cmd_sign, "ek", NULL, "print the signature of standard input", CMD_NO_FILES},
+    {.name = "init", .run = cmd_init, .needs = CMD_CONFIG, .options = "json",
+     .help = "make the database and its folder, and say what was made"},
+    {.name = "doctor", .run = cmd_doctor, .needs = CMD_ASKS_ROOT, .options = "json as url server",
+     .help = "say what is wrong, why it matters, and the line or command that mends it"},
+    {.name = "spool", .run = cmd_spool, .options = "json", .operand = "[list|record]",
+     .help = "show what waits while the database cannot be written, or record it"},
+    {.name = "send", .run = cmd_send, .needs = CMD_READS, .operand = "[URL]",
+     .options = "json endpoint secret workers type file count live list-types",
+     .help = "sign example events and post them to a webhook's URL"},
+    {.name = "sign", .run = cmd_sign, .options = "endpoint secret",
+     .help = "print the signature of standard input"},
+
     {.help = "Change by hand, on record"},
-    {"requeue", cmd_requeue, "jestrCabidR", "[SEQ|EVENT_ID ...]",
-     "let events that are dead, done or ignored wait again", CMD_NO_FILES},
-    {"ack", cmd_ack, "jestrCabidR", "[SEQ|EVENT_ID ...]", "let events that wait, are dead or ignored be done", CMD_NO_FILES},
-    {"dead", cmd_dead, "jestrCabidR", "[SEQ|EVENT_ID ...]", "give events up that wait or are ignored", CMD_NO_FILES},
-    {"quarantine", cmd_quarantine, "jeRU", "[show|accept|drop ID ...]",
-     "list what was put aside; show it, make an event of it, or drop it", CMD_NO_FILES},
-    {"history", cmd_history, "jnab", "[SEQ|EVENT_ID]", "tell who changed what by hand, when and why", CMD_NO_FILES},
-    {"verify", cmd_verify, "jD", "[SIGNATURE]", "check the signature of standard input, or of all that is stored",
-     CMD_NO_FILES},
+    {.name = "requeue", .run = cmd_change, .check = cmd_change_check, .needs = CMD_PUBLIC | CMD_STORE,
+     .options = SELECTION "json ignored dry-run reason", .operand = "[SEQ|EVENT_ID ...]",
+     .help = "let events that are dead, done or ignored wait again"},
+    {.name = "ack", .run = cmd_change, .check = cmd_change_check, .needs = CMD_PUBLIC | CMD_STORE,
+     .options = SELECTION "json ignored dry-run reason", .operand = "[SEQ|EVENT_ID ...]",
+     .help = "let events that wait, are dead or ignored be done"},
+    {.name = "dead", .run = cmd_change, .check = cmd_change_check, .needs = CMD_PUBLIC | CMD_STORE,
+     .options = SELECTION "json ignored dry-run reason", .operand = "[SEQ|EVENT_ID ...]",
+     .help = "give events up that wait or are ignored"},
+    {.name = "quarantine", .run = cmd_quarantine, .check = cmd_quarantine_check, .needs = CMD_PUBLIC | CMD_STORE,
+     .options = "json endpoint reason unverified", .operand = "[show|accept|drop ID ...]",
+     .help = "list what was put aside; show it, make an event of it, or drop it"},
+    {.name = "history", .run = cmd_history, .needs = CMD_PUBLIC | CMD_STORE, .options = "json limit since before",
+     .operand = "[SEQ|EVENT_ID]",
+     .help = "tell who changed what by hand, when and why"},
+    {.name = "verify", .run = cmd_verify, .check = cmd_verify_check, .needs = CMD_CONFIG, .options = "json stored",
+     .operand = "[SIGNATURE]",
+     .help = "check the signature of standard input, or of all that is stored"},
+
     {.help = "Keep, give out and forget"},
-    {"backup", cmd_backup, "j", "FILE|FOLDER", "copy everything into one file, while the receiver runs",
-     CMD_BACKUP},
-    {"restore", cmd_restore, "jgKR", "FILE", "put a backup in the place of the database", CMD_READS},
-    {"migrate", cmd_migrate, "jBR", NULL, "bring an older database up to this program's schema", CMD_NO_FILES},
-    {"prune", cmd_prune, "jd", NULL, "empty what is done and older than retain, and remove its files", CMD_NO_FILES},
-    {"erase", cmd_erase, "jerCabRd", "[SEQ|EVENT_ID ...]", "empty the events of a person, in every file", CMD_NO_FILES},
-    {"export", cmd_export, "estrCabfqy", "[SEQ|EVENT_ID ...]", "write events whole, as JSON Lines", CMD_EXPORT},
-    {"import", cmd_import, "jeRUx", "FILE|DIRECTORY ...", "take saved events in, with their signatures", CMD_READS},
+    {.name = "backup", .run = cmd_backup, .needs = CMD_PUBLIC | CMD_STORE | CMD_MAKES_BACKUP, .options = "json",
+     .operand = "FILE|FOLDER",
+     .help = "copy everything into one file, while the receiver runs"},
+    {.name = "restore", .run = cmd_restore, .needs = CMD_PUBLIC | CMD_READS, .operand = "FILE",
+     .options = "json requeue only-backup reason",
+     .help = "put a backup in the place of the database"},
+    {.name = "migrate", .run = cmd_migrate, .needs = CMD_PUBLIC | CMD_STORE, .options = "json no-backup reason",
+     .help = "bring an older database up to this program's schema"},
+    {.name = "prune", .run = cmd_prune, .needs = CMD_PUBLIC, .options = "json dry-run",
+     .help = "empty what is done and older than retain, and remove its files"},
+    {.name = "erase", .run = cmd_erase, .check = cmd_erase_check, .needs = CMD_PUBLIC | CMD_STORE,
+     .options = "json endpoint resource client since before reason dry-run", .operand = "[SEQ|EVENT_ID ...]",
+     .help = "empty the events of a person, in every file"},
+    {.name = "export", .run = cmd_export, .needs = CMD_PUBLIC | CMD_STORE | CMD_SPOOL | CMD_MAKES_FILE,
+     .options = SELECTION "file quarantine database", .operand = "[SEQ|EVENT_ID ...]",
+     .help = "write events whole, as JSON Lines"},
+    {.name = "import", .run = cmd_import, .needs = CMD_CONFIG | CMD_STORE | CMD_CREATE | CMD_READS,
+     .options = "json endpoint reason unverified done", .operand = "FILE|DIRECTORY ...",
+     .help = "take saved events in, with their signatures"},
 };
 
 /* What an option's value is, and where in struct cmd it goes. */
@@ -144,9 +189,14 @@ static const struct {
 
 enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands, OPTIONS = sizeof options / sizeof *options };
 
-static bool takes(const struct subcommand *sub, int letter)
+/* Is an option one of a command's? Each takes config and help. */
+static bool takes(const struct subcommand *sub, const char *name)
 {
-    return letter == 'c' || letter == 'h' || strchr(sub->options, letter) != NULL;
+    size_t len = strlen(name);
+    for (const char *at = sub->options; (at = strstr(at, name)); at += len)
+        if ((at == sub->options || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
+            return true;
+    return strcmp(name, "config") == 0 || strcmp(name, "help") == 0;
 }
 
 static int print_usage(FILE *to)
@@ -171,7 +221,7 @@ static int print_help(const struct subcommand *sub, FILE *to)
     for (size_t i = 0; i < OPTIONS; i++) {
         char left[48];
         snprintf(left, sizeof left, "--%s %s", options[i].option.name, options[i].value);
-        if (takes(sub, options[i].option.val))
+        if (takes(sub, options[i].option.name))
             fprintf(to, "  -%c, %-20s%s\n", options[i].option.val, left, options[i].help);
     }
     return to == stdout ? 0 : err_exit(ERR_USAGE);
@@ -250,7 +300,7 @@ static int parse(const struct subcommand *sub, int argc, char **argv, struct cmd
     bool given[OPTIONS] = {false};
     size_t n = 0, at = program; /* ... where that is a program */
     for (size_t i = 0; i < OPTIONS; i++)
-        if (takes(sub, options[i].option.val)) {
+        if (takes(sub, options[i].option.name)) {
             list[n++] = options[i].option;
             letters[at++] = (char)options[i].option.val;
             if (options[i].option.has_arg)
@@ -301,10 +351,39 @@ static int refuse_command(const char *name)
     return err_exit(ERR_USAGE);
 }
 
+/* What the command's row says it needs: the configuration, the store, and the spool's events in it. */
+static int open_needs(const struct subcommand *sub, struct cmd *cmd, struct err *e)
+{
+    if (sub->needs & (CMD_CONFIG | CMD_PUBLIC)) {
+        bool without_secrets = sub->needs & CMD_PUBLIC || cmd->unverified;
+        cmd->config = without_secrets ? cmd_config_public(cmd, e) : cmd_config(cmd, e);
+        if (!cmd->config)
+            return -1;
+        if (cmd->database)
+            cmd->config->database = cmd->database;
+    }
+    if (sub->needs & CMD_STORE && !(cmd->store = cmd_store(cmd->config, sub->needs & CMD_CREATE, e)))
+        return -1;
+    if (sub->needs & CMD_SPOOL && !cmd->database)
+        cmd_spool_try(cmd, cmd->config, cmd->store);
+    return 0;
+}
+
+static int run_command(const struct subcommand *sub, struct cmd *cmd, struct err *e)
+{
+    if (as_root_become(sub->needs, cmd, e) != 0 || (sub->check && sub->check(cmd, e) != 0))
+        return -1;
+    int result = open_needs(sub, cmd, e) == 0 ? sub->run(cmd, e) : -1;
+    store_close(cmd->store);
+    config_free(cmd->config);
+    return result;
+}
+
 static int run(const struct subcommand *sub, int argc, char **argv, struct cmd *cmd, struct err *e)
 {
     bool helped = false;
-    if (parse(sub, argc, argv, cmd, &helped, e) != 0 || (!helped && as_root_run(sub->run, sub->files, cmd, e) != 0))
+    cmd->name = sub->name;
+    if (parse(sub, argc, argv, cmd, &helped, e) != 0 || (!helped && run_command(sub, cmd, e) != 0))
         return -1;
     return fflush(stdout) == 0 && !ferror(stdout)
                ? 0

@@ -138,16 +138,18 @@ static int fork_off(struct cmd_output *o, struct err *e)
     return 0;
 }
 
-static int prepare_output(enum cmd_files files, struct cmd *cmd, const struct owner *owner, struct err *e)
+static int prepare_output(unsigned needs, struct cmd *cmd, const struct owner *owner, struct err *e)
 {
     static struct cmd_output output = {.fd = -1, .folder = -1}; /* the command's, which outlives this call */
     struct cmd_output *o = &output;
-    if (files == CMD_BACKUP ? cmd_backup_name(cmd, o->path, e) != 0
-                            : snprintf(o->path, sizeof o->path, "%s", cmd->file) >= (int)sizeof o->path)
-        return files == CMD_BACKUP ? -1 : err_set(e, ERR_USAGE, "the path is too long");
+    bool backup = needs & CMD_MAKES_BACKUP;
+    if (backup && cmd_backup_name(cmd, o->path, e) != 0)
+        return -1;
+    if (!backup && snprintf(o->path, sizeof o->path, "%s", cmd->file) >= (int)sizeof o->path)
+        return err_set(e, ERR_USAGE, "the path is too long");
     if (is_owners(o->path, owner))
         return 0;
-    if (open_folder(o, files == CMD_BACKUP ? cmd->operand : cmd->file, owner, e) != 0 || make_output(o, e) != 0 ||
+    if (open_folder(o, backup ? cmd->operand : cmd->file, owner, e) != 0 || make_output(o, e) != 0 ||
         fork_off(o, e) != 0)
         return -1;
     cmd->output = o;
@@ -170,27 +172,24 @@ static int find_owner(const struct cmd *cmd, struct owner *owner, struct err *e)
     return result;
 }
 
-int as_root_run(int (*run)(const struct cmd *cmd, struct err *e), enum cmd_files files, struct cmd *cmd,
-                struct err *e)
+int as_root_become(unsigned needs, struct cmd *cmd, struct err *e)
 {
     struct owner owner = {.uid = 0};
     cmd->root = geteuid() == 0;
     if (cmd->root && find_owner(cmd, &owner, e) != 0)
         return -1;
     if (owner.uid == 0)
-        return run(cmd, e);
-    if (files == CMD_READS) {
+        return 0;
+    if (needs & CMD_READS) {
         char *const file[] = {(char *)(uintptr_t)cmd->file, NULL};
         named_open(cmd->file ? file : cmd->operands);
     }
-    if ((files == CMD_BACKUP || (files == CMD_EXPORT && cmd->file)) && prepare_output(files, cmd, &owner, e) != 0)
-        return -1;
-    if (run == cmd_doctor && root_helper_begin(e) != 0)
-        return -1;
-    if (owner_become(&owner, e) != 0)
+    bool makes = needs & CMD_MAKES_BACKUP || (needs & CMD_MAKES_FILE && cmd->file);
+    if ((makes && prepare_output(needs, cmd, &owner, e) != 0) ||
+        (needs & CMD_ASKS_ROOT && root_helper_begin(e) != 0) || owner_become(&owner, e) != 0)
         return -1;
     /* Not sooner: who becomes another user is told of no death any more. */
     if (cmd->output && (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != cmd->output->root))
         return err_set(e, ERR_SYSTEM, "the process that stays root has ended");
-    return run(cmd, e);
+    return 0;
 }

@@ -8,14 +8,6 @@
 
 #include "cmd.h"
 
-/* What the paths on a command line are. */
-enum cmd_files {
-    CMD_NO_FILES,
-    CMD_READS,  /* its arguments, and --file, are read */
-    CMD_BACKUP, /* its argument is made */
-    CMD_EXPORT  /* --file is made */
-};
-
 /* A file that root has made for whoever it becomes. It gets its name if it is complete, and else goes. */
 struct cmd_output {
     int fd;
@@ -25,9 +17,12 @@ struct cmd_output {
     volatile bool *complete; /* shared with the process that stays root */
 };
 
-/* Run a command, as root's deputy where root runs it. out: as `run` */
-int as_root_run(int (*run)(const struct cmd *cmd, struct err *e), enum cmd_files files, struct cmd *cmd,
-                struct err *e);
+/*
+ * If root runs the command: open or make what it needs of root (enum cmd_need), then become the owner of the database's
+ * folder. For another user nothing is done.
+ * out:    0 with cmd->root and, for a file that was made, cmd->output; or -1 and *e
+ */
+int as_root_become(unsigned needs, struct cmd *cmd, struct err *e);
 
 /* The absolute name of a backup, of PATH_MAX bytes: the argument, or in a folder one of its own. ERR_USAGE */
 int cmd_backup_name(const struct cmd *cmd, char *path, struct err *e);

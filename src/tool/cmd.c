@@ -32,6 +32,11 @@ static struct config *load(const struct cmd *cmd, bool without_secrets, struct e
     return NULL;
 }
 
+int cmd_check_type(const struct cmd *cmd, struct err *e)
+{
+    return cmd->n_types <= 1 ? 0 : err_set(e, ERR_USAGE, "%s takes one --type", cmd->name);
+}
+
 struct config *cmd_config(const struct cmd *cmd, struct err *e) { return load(cmd, false, e); }
 struct config *cmd_config_public(const struct cmd *cmd, struct err *e) { return load(cmd, true, e); }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * cmd: what the subcommands of complycube-inbox share. A subcommand is a file cmd_NAME.c with one function
- * that prints to standard output and returns -1 and *e when it failed; main_inbox turns that into a message
- * and an exit code.
+ * cmd: what the subcommands of complycube-inbox share. A subcommand is a file cmd_NAME.c with a function that prints to
+ * standard output and returns -1 and *e when it failed; the main file turns that into a message and an exit code. Its
+ * row in the main file says what is opened for it beforehand, and closed after it.
  */
 #ifndef CMD_H
 #define CMD_H
@@ -14,8 +14,26 @@
 
 enum { CMD_TYPES_MAX = 64 };
 
-/* What the command line said. */
+/* What a command needs; it may open more by itself. */
+enum cmd_need {
+    CMD_CONFIG = 1 << 0, /* cmd->config, good or not at all; with --unverified as CMD_PUBLIC */
+    CMD_PUBLIC = 1 << 1, /* cmd->config without its secrets, which the user may not be able to read */
+    CMD_STORE = 1 << 2,  /* cmd->store, of that configuration; --database names another */
+    CMD_CREATE = 1 << 3, /* it is made if it is missing */
+    CMD_SPOOL =
+        1 << 4, /* events of the spool are recorded first; those that cannot be are reported on standard error */
+    /* Of root, before it becomes somebody else: */
+    CMD_READS = 1 << 5,        /* its arguments and --file are read */
+    CMD_MAKES_BACKUP = 1 << 6, /* its argument is made */
+    CMD_MAKES_FILE = 1 << 7,   /* --file is made */
+    CMD_ASKS_ROOT = 1 << 8     /* it asks a process that stays root (root_helper) */
+};
+
+/* What the command line said, and what was opened for the command. */
 struct cmd {
+    const char *name;
+    struct config *config; /* NULL unless the command's row asks for it; so is the store */
+    struct store *store;
     const struct config_env *env;
     const char *config_file; /* -c, or NULL */
     bool json;
@@ -59,21 +77,25 @@ int cmd_secrets(const struct cmd *cmd, struct err *e);
 int cmd_config_show(const struct cmd *cmd, struct err *e);
 int cmd_stats(const struct cmd *cmd, struct err *e);
 int cmd_follow(const struct cmd *cmd, struct err *e);
-int cmd_watch(const struct cmd *cmd, struct err *e); /* likewise */
-int cmd_requeue(const struct cmd *cmd, struct err *e);
-int cmd_ack(const struct cmd *cmd, struct err *e);
-int cmd_dead(const struct cmd *cmd, struct err *e);
+int cmd_watch(const struct cmd *cmd, struct err *e);  /* likewise */
+int cmd_change(const struct cmd *cmd, struct err *e); /* requeue, ack and dead */
+int cmd_change_check(const struct cmd *cmd, struct err *e);
 int cmd_quarantine(const struct cmd *cmd, struct err *e);
+int cmd_quarantine_check(const struct cmd *cmd, struct err *e);
 int cmd_history(const struct cmd *cmd, struct err *e);
-int cmd_verify(const struct cmd *cmd,
-               struct err *e); /* -1 with ERR_NOT_FOUND's exit code when something does not match */
+int cmd_verify(const struct cmd *cmd, struct err *e); /* likewise when something does not match */
+int cmd_verify_check(const struct cmd *cmd, struct err *e);
 int cmd_erase(const struct cmd *cmd, struct err *e);
+int cmd_erase_check(const struct cmd *cmd, struct err *e);
 int cmd_export(const struct cmd *cmd, struct err *e);
 int cmd_import(const struct cmd *cmd, struct err *e);
 int cmd_backup(const struct cmd *cmd, struct err *e);
 int cmd_restore(const struct cmd *cmd, struct err *e);
 int cmd_migrate(const struct cmd *cmd, struct err *e);
 int cmd_spool(const struct cmd *cmd, struct err *e);
+
+/* A check of the command line: one --type at most. ERR_USAGE */
+int cmd_check_type(const struct cmd *cmd, struct err *e);
 
 /* The configuration, good or not at all: to be freed, or NULL and *e. */
 struct config *cmd_config(const struct cmd *cmd, struct err *e);

@@ -70,25 +70,24 @@ static void print(const char *path, const struct store_backup *b)
 }
 
 /* What waits in the spool and cannot be recorded now is so in the copy; where events are files, these would be missing. */
-static int take_along(const struct cmd *cmd, const struct config *c, const char *path, const struct err *left,
-                      struct err *e)
+static int take_along(const struct cmd *cmd, const char *path, const struct err *left, struct err *e)
 {
-    int64_t n = c->files ? -1 : cmd_spool_copy(cmd, c, path, e);
+    int64_t n = cmd->config->files ? -1 : cmd_spool_copy(cmd, cmd->config, path, e);
     if (n >= 0)
         fprintf(stderr, "%lld events of the spool, which cannot be recorded now, are in the backup too\n",
                 (long long)n);
     if (n >= 0)
         return 0;
-    if (c->files)
+    if (cmd->config->files)
         *e = *left;
     return err_prefix(e, "the backup is made, but without what waits in the spool");
 }
 
 /* Root may have opened the file where its owner cannot: then it is made beside the database, and copied into that. */
-static int name_work(const struct cmd *cmd, const struct config *c, const char *path, char *work, struct err *e)
+static int name_work(const struct cmd *cmd, const char *path, char *work, struct err *e)
 {
     char base[PATH_MAX];
-    if (beside_base(c->database, base, e) != 0)
+    if (beside_base(cmd->config->database, base, e) != 0)
         return -1;
     int n = cmd->output ? snprintf(work, PATH_MAX, "%s.backup-%ld", base, (long)getpid())
                         : snprintf(work, PATH_MAX, "%s", path);
@@ -116,36 +115,34 @@ static int hand_over(const struct cmd_output *o, const char *work, struct err *e
     return whole ? 0 : -1;
 }
 
+static int copy_store(const struct cmd *cmd, const char *work, struct store_backup *made, struct err *e)
+{
+    struct copy_progress t;
+    if (copy_progress_begin(&t, e) != 0)
+        return -1;
+    struct store_teller teller = copy_progress_teller(&t);
+    int result = store_backup(cmd->store, work, &teller, cmd->now_ms, made, e);
+    copy_progress_end(&t);
+    return result;
+}
+
 int cmd_backup(const struct cmd *cmd, struct err *e)
 {
     char path[PATH_MAX], work[PATH_MAX];
-    struct copy_progress t = {.doing = NULL};
     struct store_backup made;
+    struct err left = {0}, why = {0};
     if (cmd->output)
         memcpy(path, cmd->output->path, sizeof path);
     else if (cmd_backup_name(cmd, path, e) != 0)
         return -1;
-    struct config *c = cmd_config_public(cmd, e);
-    struct store *s = c ? cmd_store(c, false, e) : NULL;
-    struct err left = {0};
-    bool whole = s && cmd_spool_first(cmd, c, s, &left) == 0;
-    int result = s && name_work(cmd, c, path, work, e) == 0 ? copy_progress_begin(&t, e) : -1;
-    if (result == 0) {
-        struct store_teller teller = copy_progress_teller(&t);
-        result = store_backup(s, work, &teller, cmd->now_ms, &made, e);
-    }
-    copy_progress_end(&t);
-    int along = result == 0 && !whole ? take_along(cmd, c, work, &left, e) : 0; /* the backup is made all the same */
-    struct err why;
-    if (result == 0 && cmd->output && hand_over(cmd->output, work, &why) != 0) {
+    bool whole = cmd_spool_first(cmd, cmd->config, cmd->store, &left) == 0;
+    if (name_work(cmd, path, work, e) != 0 || copy_store(cmd, work, &made, e) != 0)
+        return -1;
+    int along = whole ? 0 : take_along(cmd, work, &left, &why);
+    if (cmd->output && hand_over(cmd->output, work, e) != 0)
+        return -1;
+    (cmd->json ? print_json : print)(path, &made);
+    if (along != 0) /* the backup is made all the same */
         *e = why;
-        result = -1;
-    }
-    if (result == 0)
-        (cmd->json ? print_json : print)(path, &made);
-    if (result == 0)
-        result = along;
-    store_close(s);
-    config_free(c);
-    return result;
+    return along;
 }

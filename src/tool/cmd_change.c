@@ -10,16 +10,28 @@
 
 enum { TOLD_MAX = 20 /* lines about events that stay as they are */ };
 
-/* What a verb does, and to what where the command line only has a filter. */
+/* What a subcommand does, and to what where the command line only has a filter. */
 struct verb {
+    const char *name;
     enum store_change change;
     int standard; /* state */
     const char *did, *would, *unfit;
 };
 
-static const struct verb requeue = {STORE_REQUEUE, 2, "wait again", "would wait again", "waits already"};
-static const struct verb ack = {STORE_CHANGE_ACK, 0, "are done", "would be done", "is done already"};
-static const struct verb dead = {STORE_CHANGE_DEAD, 0, "are dead", "would be dead", "does not wait"};
+static const struct verb verbs[] = {
+    {"requeue", STORE_REQUEUE, 2, "wait again", "would wait again", "waits already"},
+    {"ack", STORE_CHANGE_ACK, 0, "are done", "would be done", "is done already"},
+    {"dead", STORE_CHANGE_DEAD, 0, "are dead", "would be dead", "does not wait"},
+};
+
+/* Of the subcommand, which is one of them. */
+static const struct verb *find_verb(const struct cmd *cmd)
+{
+    const struct verb *verb = verbs;
+    while (strcmp(verb->name, cmd->name) != 0)
+        verb++;
+    return verb;
+}
 
 struct change {
     const struct cmd *cmd;
@@ -105,34 +117,31 @@ static int finish(const struct change *c, struct err *e)
     return err_set(e, ERR_NOT_FOUND, "%lld of the named events were not changed", (long long)left);
 }
 
-static int run(const struct cmd *cmd, const struct verb *verb, struct err *e)
+int cmd_change_check(const struct cmd *cmd, struct err *e)
 {
-    struct change c = {.cmd = cmd, .verb = verb};
     if (cmd->n_types > 1 || (cmd->ignored && cmd->state >= 0))
         return err_set(e, ERR_USAGE,
                        cmd->ignored ? "--ignored and --state exclude each other" : "one --type, please");
     if (cmd->operand ? cmd_selects(cmd) : !cmd_selects(cmd))
         return err_set(e, ERR_USAGE, "name the events, or say which with options, as --state %s",
-                       cmd_state_word(verb->standard));
+                       cmd_state_word(find_verb(cmd)->standard));
+    return 0;
+}
+
+int cmd_change(const struct cmd *cmd, struct err *e)
+{
+    struct change c = {.cmd = cmd, .verb = find_verb(cmd)};
     struct store_query f = cmd_query(cmd);
     f.limit = INT64_MAX;
-    f.state = cmd->ignored ? 3 : cmd->state >= 0 ? cmd->state : verb->standard;
-    struct config *config = cmd_config_public(cmd, e);
-    struct store *s = config ? cmd_store(config, false, e) : NULL;
-    int64_t *seqs = NULL, n = s ? cmd_select(cmd, s, &f, &seqs, e) : -1;
+    f.state = cmd->ignored ? 3 : cmd->state >= 0 ? cmd->state : c.verb->standard;
+    int64_t *seqs = NULL, n = cmd_select(cmd, cmd->store, &f, &seqs, e);
     int result = n < 0 ? -1 : 0;
-    if (n == 0 && cmd->endpoint && !event_row_knows(config, cmd->endpoint))
+    if (n == 0 && cmd->endpoint && !event_row_knows(cmd->config, cmd->endpoint))
         result = err_set(e, ERR_NOT_FOUND, "there is no endpoint %.63s, and no event of it", cmd->endpoint);
     else if (n >= 0 && cmd->dry_run)
         tell_only(&c, seqs, n);
     else if (n >= 0)
-        result = change_all(&c, s, seqs, n, e) == 0 ? finish(&c, e) : -1;
+        result = change_all(&c, cmd->store, seqs, n, e) == 0 ? finish(&c, e) : -1;
     free(seqs);
-    store_close(s);
-    config_free(config);
     return result;
 }
-
-int cmd_requeue(const struct cmd *cmd, struct err *e) { return run(cmd, &requeue, e); }
-int cmd_ack(const struct cmd *cmd, struct err *e) { return run(cmd, &ack, e); }
-int cmd_dead(const struct cmd *cmd, struct err *e) { return run(cmd, &dead, e); }

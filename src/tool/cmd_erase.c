@@ -231,18 +231,18 @@ static int run(struct erase *x, const int64_t *seqs, int64_t n, struct err *e)
 }
 
 /* What waits in the spool may be of that person too. */
-static int record_first(const struct cmd *cmd, const struct config *c, struct store *s, struct err *e)
+static int record_first(const struct cmd *cmd, struct err *e)
 {
     struct err why = {0};
-    if (cmd->dry_run && cmd_spool_look(c, &why) != 0)
+    if (cmd->dry_run && cmd_spool_look(cmd->config, &why) != 0)
         fprintf(stderr, "complycube-inbox: without what waits in the spool: %s\n", why.msg);
-    if (cmd->dry_run || cmd_spool_first(cmd, c, s, e) == 0)
+    if (cmd->dry_run || cmd_spool_first(cmd, cmd->config, cmd->store, e) == 0)
         return 0;
     return err_prefix(e, "nothing is erased while events wait outside the database");
 }
 
 /* The reason is kept for ever: it must not be what is to be forgotten. */
-static int check(const struct cmd *cmd, struct err *e)
+int cmd_erase_check(const struct cmd *cmd, struct err *e)
 {
     const char *const ids[] = {cmd->client_id, cmd->resource_id};
     bool selects = cmd->client_id || cmd->resource_id || cmd->before_ms;
@@ -262,30 +262,25 @@ static int check(const struct cmd *cmd, struct err *e)
 int cmd_erase(const struct cmd *cmd, struct err *e)
 {
     struct cmd_who who;
+    int64_t *seqs = NULL, n;
+    int result = -1;
     struct erase *x = calloc(1, sizeof *x);
-    if (!x || check(cmd, e) != 0) {
-        free(x);
-        return x ? -1 : err_set(e, ERR_MEMORY, "starting: out of memory");
-    }
-    x->cmd = cmd;
-    x->now_ms = cmd->now_ms;
-    x->by = cmd_actor(cmd, &who);
-    struct config *c = cmd_config_public(cmd, e);
-    int64_t *seqs = NULL;
-    x->store = c ? cmd_store(c, false, e) : NULL;
-    bool whole = x->store && record_first(cmd, c, x->store, e) == 0;
-    int64_t n = whole ? person_open(&x->person, cmd, x->store, true, &seqs, e) : -1;
-    int result = n < 0 ? -1 : run(x, seqs, n, e);
-    if (result == 0)
-        cmd_spool_foreign(c);
-    if (result == 0 && !cmd->dry_run && cmd_spool_look(c, e) != 0) {
+    if (!x)
+        return err_set(e, ERR_MEMORY, "starting: out of memory");
+    *x = (struct erase){.cmd = cmd, .store = cmd->store, .now_ms = cmd->now_ms, .by = cmd_actor(cmd, &who)};
+    if (record_first(cmd, e) != 0 || (n = person_open(&x->person, cmd, x->store, true, &seqs, e)) < 0 ||
+        run(x, seqs, n, e) != 0)
+        goto out;
+    cmd_spool_foreign(cmd->config);
+    if (!cmd->dry_run && cmd_spool_look(cmd->config, e) != 0) {
         e->code = ERR_BUSY;
-        result = err_prefix(e, "erased, but events came meanwhile; run the same command again");
+        err_prefix(e, "erased, but events came meanwhile; run the same command again");
+        goto out;
     }
+    result = 0;
+out:
     free(seqs);
     person_release(&x->person);
-    store_close(x->store);
-    config_free(c);
     free(x);
     return result;
 }

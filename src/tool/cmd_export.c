@@ -17,7 +17,6 @@ enum { KEEP = 8 << 20 /* bytes */ };
 struct export
 {
     const struct cmd *cmd;
-    struct store *store;
     struct person person;
     struct buf lines; /* of one read: written when it has ended, since whoever takes them may be slow */
     FILE *to;
@@ -58,7 +57,7 @@ static int read_all(struct export *x, struct store_query *q, struct err *e)
 {
     int more = 1;
     while (more > 0) {
-        more = store_read(x->store, q, add, x, e);
+        more = store_read(x->cmd->store, q, add, x, e);
         if (more < 0 || write_out(x, e) != 0)
             return -1;
         progress_draw(&x->progress, q->after, NULL);
@@ -84,7 +83,7 @@ static int export_events(struct export *x, struct err *e)
     q.log_only = true;
     if (!chosen) {
         q.oldest_first = true;
-        if (store_newest(x->store, &q.to, e) != 0)
+        if (store_newest(x->cmd->store, &q.to, e) != 0)
             return -1;
         if (verify_open_keyless(&x->person.verifier, e) != 0)
             return -1;
@@ -92,7 +91,7 @@ static int export_events(struct export *x, struct err *e)
         x->progress = progress_begin(q.to);
         return q.to == 0 ? 0 : read_all(x, &q, e);
     }
-    n = person_open(&x->person, cmd, x->store, false, &seqs, e);
+    n = person_open(&x->person, cmd, x->cmd->store, false, &seqs, e);
     int result = n < 0 ? -1 : read_chosen(x, &q, seqs, n, e);
     free(seqs);
     return result;
@@ -101,7 +100,7 @@ static int export_events(struct export *x, struct err *e)
 static int export_quarantine(struct export *x, struct err *e)
 {
     for (int64_t at = INT64_MIN; at != INT64_MAX;)
-        if (store_quarantined(x->store, &at, -1, add_row, x, e) != 0 || write_out(x, e) != 0)
+        if (store_quarantined(x->cmd->store, &at, -1, add_row, x, e) != 0 || write_out(x, e) != 0)
             return -1;
     return 0;
 }
@@ -150,13 +149,13 @@ static int end_file(struct export *x, int result, struct err *e)
     return result;
 }
 
-static int run(const struct cmd *cmd, struct store *s, struct err *e)
+int cmd_export(const struct cmd *cmd, struct err *e)
 {
-    struct export x = {.cmd = cmd, .store = s, .to = stdout};
+    struct export x = {.cmd = cmd, .to = stdout};
     if (cmd->operand && (cmd_selects(cmd) || cmd->quarantine))
         return err_set(e, ERR_USAGE, "name the events, or say which with options");
-    if (cmd->n_types > 1)
-        return err_set(e, ERR_USAGE, "export takes one --type");
+    if (cmd_check_type(cmd, e) != 0)
+        return -1;
     if (cmd->file && !(x.to = open_file(cmd, e)))
         return -1;
     int result = export_all(&x, e);
@@ -164,19 +163,5 @@ static int run(const struct cmd *cmd, struct store *s, struct err *e)
         result = end_file(&x, result, e);
     person_release(&x.person);
     buf_release(&x.lines);
-    return result;
-}
-
-int cmd_export(const struct cmd *cmd, struct err *e)
-{
-    struct config *c = cmd_config_public(cmd, e);
-    if (c && cmd->database)
-        c->database = cmd->database;
-    struct store *s = c ? cmd_store(c, false, e) : NULL;
-    if (s && !cmd->database)
-        cmd_spool_try(cmd, c, s);
-    int result = s ? run(cmd, s, e) : -1;
-    store_close(s);
-    config_free(c);
     return result;
 }

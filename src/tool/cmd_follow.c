@@ -15,7 +15,7 @@ enum {
 };
 
 struct follow {
-    const struct config *config;
+    const struct cmd *cmd;
     struct store_query query; /* `after` is the last event that was looked at */
     struct event_row row;
     struct store *store; /* NULL: not open */
@@ -29,7 +29,7 @@ static int reopen(struct follow *f, struct err *e)
     if (f->store && store_leave(f->store, e) < 0)
         return -1;
     store_close(f->store);
-    f->store = cmd_store(f->config, false, e);
+    f->store = cmd_store(f->cmd->config, false, e);
     int64_t newest;
     if (!f->store || store_newest(f->store, &newest, e) != 0)
         return -1;
@@ -82,32 +82,18 @@ static int follow(struct follow *f, struct err *e)
     return 0;
 }
 
-static int begin(struct follow *f, const struct cmd *cmd, struct err *e)
-{
-    f->query = cmd_query(cmd);
-    f->query.oldest_first = true;
-    f->row = (struct event_row){cmd->json, cmd->wide, cmd->now_ms, 0};
-    f->looked_ms = cmd->now_ms;
-    f->store = cmd_store(f->config, false, e);
-    if (!f->store)
-        return -1;
-    return cmd->since_ms ? 0 : store_newest(f->store, &f->query.after, e);
-}
-
 int cmd_follow(const struct cmd *cmd, struct err *e)
 {
-    struct follow f = {0};
-    struct config *c = NULL;
-    int result = -1;
-    if (cmd->n_types > 1)
-        err_set(e, ERR_USAGE, "follow takes one --type");
-    else if ((c = cmd_config_public(cmd, e)) && cmd->endpoint && !event_row_knows(c, cmd->endpoint))
-        err_set(e, ERR_NOT_FOUND, "there is no endpoint %s", cmd->endpoint);
-    else if ((f.config = c) && begin(&f, cmd, e) == 0) {
-        setvbuf(stdout, NULL, _IOLBF, 0);
-        result = follow(&f, e);
-    }
+    struct follow f = {
+        .cmd = cmd, .query = cmd_query(cmd), .row = {cmd->json, cmd->wide, cmd->now_ms, 0}, .looked_ms = cmd->now_ms};
+    f.query.oldest_first = true;
+    if (cmd->endpoint && !event_row_knows(cmd->config, cmd->endpoint))
+        return err_set(e, ERR_NOT_FOUND, "there is no endpoint %s", cmd->endpoint);
+    f.store = cmd_store(cmd->config, false, e);
+    if (!f.store)
+        return -1;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    int result = cmd->since_ms || store_newest(f.store, &f.query.after, e) == 0 ? follow(&f, e) : -1;
     store_close(f.store);
-    config_free(c);
     return result;
 }

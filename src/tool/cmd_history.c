@@ -96,26 +96,16 @@ static void print(void *ctx, const struct store_past *p)
     v->rows++;
 }
 
-static int read_all(struct view *v, struct store *s, struct err *e)
-{
-    const struct cmd *cmd = v->cmd;
-    int64_t *seqs = NULL, n = cmd->operand ? cmd_select(cmd, s, NULL, &seqs, e) : 1;
-    int result = n < 0 ? -1 : 0;
-    for (int64_t i = 0; i < n && result == 0; i++)
-        result = store_history(s, seqs ? seqs[i] : 0, cmd->since_ms, cmd->before_ms, cmd->limit, print, v, e);
-    free(seqs);
-    return result;
-}
-
 int cmd_history(const struct cmd *cmd, struct err *e)
 {
     struct view v = {.cmd = cmd};
-    struct config *c = cmd_config_public(cmd, e);
-    struct store *s = c ? cmd_store(c, false, e) : NULL;
-    int result = s ? read_all(&v, s, e) : -1;
+    int64_t *seqs = NULL, n = cmd->operand ? cmd_select(cmd, cmd->store, NULL, &seqs, e) : 1;
+    int result = n < 0 ? -1 : 0;
+    for (int64_t i = 0; i < n && result == 0; i++)
+        result =
+            store_history(cmd->store, seqs ? seqs[i] : 0, cmd->since_ms, cmd->before_ms, cmd->limit, print, &v, e);
+    free(seqs);
     if (result == 0 && v.rows == 0 && !cmd->json)
         printf("nothing was changed by hand\n");
-    store_close(s);
-    config_free(c);
     return result;
 }

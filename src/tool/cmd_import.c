@@ -24,8 +24,6 @@ struct item {
 
 struct cmd_import {
     const struct cmd *cmd;
-    const struct config *config;
-    struct store *store;
     struct verifier *verifier;
     struct progress progress;
     struct item *items; /* STORE_BATCH_MAX of them */
@@ -67,9 +65,9 @@ static void tell(struct cmd_import *x, const char *where, struct span id, enum r
 static const char *endpoint_of(const struct cmd_import *x, struct span named)
 {
     struct span wanted = named.at ? named : span_of(x->cmd->endpoint);
-    for (size_t i = 0; i < x->config->n_endpoints; i++)
-        if (wanted.at ? span_equal(wanted, span_of(x->config->names[i])) : x->config->n_endpoints == 1)
-            return x->config->names[i];
+    for (size_t i = 0; i < x->cmd->config->n_endpoints; i++)
+        if (wanted.at ? span_equal(wanted, span_of(x->cmd->config->names[i])) : x->cmd->config->n_endpoints == 1)
+            return x->cmd->config->names[i];
     return NULL;
 }
 
@@ -131,7 +129,7 @@ static void decode_body(const struct cmd_import *x, struct item *item)
                  item->line.reason.at ? item->line.reason.at : "");
         r->reason = item->why.msg;
     }
-    r->ignored = !r->reason && !config_wants(x->config, verified_endpoint(r->verified), item->event.type);
+    r->ignored = !r->reason && !config_wants(x->cmd->config, verified_endpoint(r->verified), item->event.type);
 }
 
 static int prepare(struct cmd_import *x, struct item *item, size_t slot)
@@ -186,7 +184,7 @@ static void record(struct cmd_import *x)
     int64_t begun_ms = clock_ms();
     for (size_t i = 0; i < x->n; i++)
         batch[i] = &x->items[i].record;
-    if (x->n && store_record(x->store, batch, x->n, clock_time_ms(), &x->e) != 0) {
+    if (x->n && store_record(x->cmd->store, batch, x->n, clock_time_ms(), &x->e) != 0) {
         x->failed = true;
         err_prefix(&x->e, "%s", x->items[0].where);
     }
@@ -260,7 +258,8 @@ static int finish(struct cmd_import *x, struct err *e)
     progress_end(&x->progress);
     int64_t n = x->count[IMPORTED] + x->count[QUARANTINED];
     const char *detail = x->cmd->unverified ? "unverified" : NULL;
-    if (n && store_note(x->store, "import", n, detail, &by, clock_time_ms(), x->failed ? NULL : e) != 0 && !x->failed)
+    if (n && store_note(x->cmd->store, "import", n, detail, &by, clock_time_ms(), x->failed ? NULL : e) != 0 &&
+        !x->failed)
         return -1;
     if (!x->cmd->json)
         printf("%lld imported, %lld were here already, %lld are in quarantine, %lld refused\n",
@@ -282,7 +281,8 @@ static int run(struct cmd_import *x, struct err *e)
         return err_set(e, ERR_MEMORY, "starting: out of memory");
     if (x->cmd->endpoint && !endpoint_of(x, (struct span){0}))
         return err_set(e, ERR_NOT_FOUND, "there is no endpoint %.63s", x->cmd->endpoint);
-    if ((x->cmd->unverified ? verify_open_keyless(&x->verifier, e) : cmd_verifier(x->config, &x->verifier, e)) != 0)
+    if ((x->cmd->unverified ? verify_open_keyless(&x->verifier, e) : cmd_verifier(x->cmd->config, &x->verifier, e)) !=
+        0)
         return -1;
     x->progress = progress_begin(0);
     for (char *const *path = x->cmd->operands; *path && !x->failed; path++)
@@ -293,15 +293,10 @@ static int run(struct cmd_import *x, struct err *e)
 int cmd_import(const struct cmd *cmd, struct err *e)
 {
     struct cmd_import x = {.cmd = cmd};
-    struct config *c = cmd->unverified ? cmd_config_public(cmd, e) : cmd_config(cmd, e);
-    x.config = c;
-    x.store = c ? cmd_store(c, true, e) : NULL;
-    int result = x.store ? run(&x, e) : -1;
+    int result = run(&x, e);
     for (size_t i = 0; x.items && i < STORE_BATCH_MAX; i++)
         buf_release(&x.items[i].line.data);
     free(x.items);
     verify_close(x.verifier);
-    store_close(x.store);
-    config_free(c);
     return result;
 }

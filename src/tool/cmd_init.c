@@ -131,8 +131,9 @@ static int init_spool(const struct cmd *cmd, const struct config *c, gid_t group
     return 0;
 }
 
-static int init(const struct cmd *cmd, const struct config *c, struct err *e)
+int cmd_init(const struct cmd *cmd, struct err *e)
 {
+    const struct config *c = cmd->config;
     char folder[PATH_MAX];
     struct store_options o;
     bool made_folder = false;
@@ -162,14 +163,4 @@ static int init(const struct cmd *cmd, const struct config *c, struct err *e)
     if (c->files && init_directory(cmd, c, files_print_equal(&files_before, &none), o.group, e) != 0)
         return -1;
     return init_spool(cmd, c, o.group, e);
-}
-
-int cmd_init(const struct cmd *cmd, struct err *e)
-{
-    struct config *c = cmd_config(cmd, e);
-    if (!c)
-        return -1;
-    int result = init(cmd, c, e);
-    config_free(c);
-    return result;
 }

@@ -28,19 +28,19 @@ static void warn(void *ctx, const struct store_step *step)
                 (long long)step->rows);
 }
 
-static int back_up(const struct cmd *cmd, const struct config *c, struct store *s, struct err *e)
+static int back_up(const struct cmd *cmd, struct err *e)
 {
     char base[PATH_MAX], path[PATH_MAX], stamp[32];
     struct copy_progress t;
     struct store_backup made;
-    beside_base(c->database, base, NULL);
+    beside_base(cmd->config->database, base, NULL);
     if (snprintf(path, sizeof path, "%s.before-migrate-%s", base, copy_progress_stamp(cmd->now_ms, stamp)) >=
         (int)sizeof path)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
     if (copy_progress_begin(&t, e) != 0)
         return -1;
     struct store_teller teller = copy_progress_teller(&t);
-    int failed = store_backup(s, path, &teller, cmd->now_ms, &made, e);
+    int failed = store_backup(cmd->store, path, &teller, cmd->now_ms, &made, e);
     copy_progress_end(&t);
     if (failed)
         return e->code == ERR_FULL ? err_prefix(e, "a backup first, or --no-backup")
@@ -50,35 +50,25 @@ static int back_up(const struct cmd *cmd, const struct config *c, struct store *
     return 0;
 }
 
-static int migrate(const struct cmd *cmd, const struct config *c, struct store *s, struct err *e)
+int cmd_migrate(const struct cmd *cmd, struct err *e)
 {
     struct cmd_who who;
     struct store_actor by = cmd_actor(cmd, &who);
     struct store_step step;
-    int more, missing = store_missing(s, warn, NULL, e);
+    int more, missing = store_missing(cmd->store, warn, NULL, e);
     if (missing == 0 && !cmd->json)
         printf("nothing to do: the database has this program's schema\n");
     if (missing <= 0)
         return missing;
-    if (!cmd->no_backup && back_up(cmd, c, s, e) != 0)
+    if (!cmd->no_backup && back_up(cmd, e) != 0)
         return -1;
     do {
         int64_t begun_ms = clock_ms();
-        more = store_migrate(s, &by, clock_time_ms(), &step, e);
+        more = store_migrate(cmd->store, &by, clock_time_ms(), &step, e);
         if (more > 0) {
             print_step(cmd, &step);
             cmd_pause(clock_ms() - begun_ms);
         }
     } while (more > 0);
     return more;
-}
-
-int cmd_migrate(const struct cmd *cmd, struct err *e)
-{
-    struct config *c = cmd_config_public(cmd, e);
-    struct store *s = c ? cmd_store(c, false, e) : NULL;
-    int result = s ? migrate(cmd, c, s, e) : -1;
-    store_close(s);
-    config_free(c);
-    return result;
 }

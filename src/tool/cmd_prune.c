@@ -33,19 +33,17 @@ static int empty_all(struct store *s, const int64_t *seqs, int64_t n, const stru
     return more < 0 ? -1 : 0;
 }
 
-static int note(const struct cmd *cmd, struct store *s, const struct store_actor *by, int64_t before_ms, int64_t n,
-                struct err *e)
+static int note(struct store *s, const struct store_actor *by, int64_t before_ms, int64_t n, struct err *e)
 {
     char detail[64];
     time_t seconds = (time_t)(before_ms / 1000);
     struct tm tm;
-    (void)cmd;
     if (!gmtime_r(&seconds, &tm) || strftime(detail, sizeof detail, "done before %Y-%m-%dT%H:%M:%SZ", &tm) == 0)
         snprintf(detail, sizeof detail, "done before %lld", (long long)before_ms);
     return store_note(s, "prune", n, detail, by, clock_time_ms(), e);
 }
 
-static int tell(const struct cmd *cmd, const struct config *c, int64_t emptied, int64_t removed)
+static int tell(const struct cmd *cmd, int64_t emptied, int64_t removed)
 {
     if (cmd->json) {
         struct json_out *j = json_out_new();
@@ -57,15 +55,15 @@ static int tell(const struct cmd *cmd, const struct config *c, int64_t emptied, 
         printf("%lld events would be emptied; nothing was changed\n", (long long)emptied);
     } else {
         printf("%lld events emptied", (long long)emptied);
-        if (c->files)
-            printf(", %lld files removed from %s", (long long)removed, c->directory);
+        if (cmd->config->files)
+            printf(", %lld files removed from %s", (long long)removed, cmd->config->directory);
         printf("\n");
     }
     return 0;
 }
 
 /* The rows first: what breaks off between them and the files is done again by the files' days. */
-static int prune(const struct cmd *cmd, const struct config *c, struct store *s, int64_t before_ms, struct err *e)
+static int prune(const struct cmd *cmd, struct store *s, int64_t before_ms, struct err *e)
 {
     struct cmd_who who;
     struct store_actor by = cmd_actor(cmd, &who);
@@ -75,30 +73,27 @@ static int prune(const struct cmd *cmd, const struct config *c, struct store *s,
         return -1;
     if (cmd->dry_run) {
         free(seqs);
-        return tell(cmd, c, n, 0);
+        return tell(cmd, n, 0);
     }
     int result = empty_all(s, seqs, n, &by, &emptied, e);
     free(seqs);
-    if (emptied && note(cmd, s, &by, before_ms, emptied, result == 0 ? e : NULL) != 0)
+    if (emptied && note(s, &by, before_ms, emptied, result == 0 ? e : NULL) != 0)
         result = -1;
     if (result != 0)
         return -1;
     removed = store_prune_files(s, before_ms, e);
     if (removed < 0 || (emptied && store_flush(s, e) != 0))
         return -1;
-    return tell(cmd, c, emptied, removed);
+    return tell(cmd, emptied, removed);
 }
 
 int cmd_prune(const struct cmd *cmd, struct err *e)
 {
-    struct config *c = cmd_config_public(cmd, e);
-    int result = -1;
-    if (c && !c->retain_ms)
-        err_set(e, ERR_CONFIG, "retain is empty, so all is kept; write retain = \"90d\"");
-    struct store *s = c && c->retain_ms ? cmd_store(c, false, e) : NULL;
-    if (s)
-        result = prune(cmd, c, s, cmd->now_ms - c->retain_ms, e);
+    const struct config *c = cmd->config;
+    if (!c->retain_ms)
+        return err_set(e, ERR_CONFIG, "retain is empty, so all is kept; write retain = \"90d\"");
+    struct store *s = cmd_store(c, false, e);
+    int result = s ? prune(cmd, s, cmd->now_ms - c->retain_ms, e) : -1;
     store_close(s);
-    config_free(c);
     return result;
 }

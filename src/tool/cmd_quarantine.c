@@ -47,10 +47,10 @@ static void list_row(void *ctx, const struct store_quarantined *q)
     printf("\n");
 }
 
-static int list(const struct cmd *cmd, struct store *s, struct err *e)
+static int list(const struct cmd *cmd, struct err *e)
 {
     int64_t rows = 0;
-    if (store_quarantine(s, 0, cmd->endpoint, cmd->json ? list_json : list_row, &rows, e) != 0)
+    if (store_quarantine(cmd->store, 0, cmd->endpoint, cmd->json ? list_json : list_row, &rows, e) != 0)
         return -1;
     if (rows == 0 && !cmd->json)
         printf("nothing is in quarantine\n");
@@ -121,8 +121,7 @@ static const struct verified *verify_kept(const struct cmd *cmd, struct verifier
     return NULL;
 }
 
-static int accept_with(const struct cmd *cmd, struct store *s, struct verifier *v, int64_t id, const struct kept *k,
-                       struct err *e)
+static int accept_with(const struct cmd *cmd, struct verifier *v, int64_t id, const struct kept *k, struct err *e)
 {
     struct cmd_who who;
     struct store_actor by = cmd_actor(cmd, &who);
@@ -137,7 +136,7 @@ static int accept_with(const struct cmd *cmd, struct store *s, struct verifier *
     if (result != 0)
         err_prefix(e, "number %lld is no event and cannot become one", (long long)id);
     else
-        result = store_accept(s, id, &r, &by, clock_time_ms(), &seq, e);
+        result = store_accept(cmd->store, id, &r, &by, clock_time_ms(), &seq, e);
     if (result == 0 && cmd->json) {
         struct json_out *j = json_out_new();
         json_out_number(j, "schema", 1);
@@ -150,29 +149,34 @@ static int accept_with(const struct cmd *cmd, struct store *s, struct verifier *
     return result;
 }
 
-static int accept_one(const struct cmd *cmd, struct store *s, int64_t id, struct err *e)
+static int accept_one(const struct cmd *cmd, int64_t id, struct err *e)
 {
     struct kept k = {0};
-    int result = store_quarantine(s, id, NULL, keep, &k, e);
-    if (result == 0 && k.out_of_memory)
-        result = err_set(e, ERR_MEMORY, "accepting an event: out of memory");
-    struct config *c = result == 0 && !cmd->unverified ? cmd_config(cmd, e) : NULL;
+    struct config *c = NULL;
     struct verifier *v = NULL;
-    if (result == 0)
-        result = cmd->unverified ? verify_open_keyless(&v, e) : c ? cmd_verifier(c, &v, e) : -1;
-    if (result == 0)
-        result = accept_with(cmd, s, v, id, &k, e);
+    int result = -1;
+    if (store_quarantine(cmd->store, id, NULL, keep, &k, e) != 0)
+        goto out;
+    if (k.out_of_memory) {
+        err_set(e, ERR_MEMORY, "accepting an event: out of memory");
+        goto out;
+    }
+    if (!cmd->unverified && !(c = cmd_config(cmd, e)))
+        goto out;
+    if ((c ? cmd_verifier(c, &v, e) : verify_open_keyless(&v, e)) == 0)
+        result = accept_with(cmd, v, id, &k, e);
+out:
     verify_close(v);
     config_free(c);
     free(k.body);
     return result;
 }
 
-static int drop_one(const struct cmd *cmd, struct store *s, int64_t id, struct err *e)
+static int drop_one(const struct cmd *cmd, int64_t id, struct err *e)
 {
     struct cmd_who who;
     struct store_actor by = cmd_actor(cmd, &who);
-    if (store_drop(s, id, &by, clock_time_ms(), e) != 0)
+    if (store_drop(cmd->store, id, &by, clock_time_ms(), e) != 0)
         return -1;
     if (!cmd->json)
         return printf("%lld is dropped\n", (long long)id) < 0;
@@ -183,45 +187,48 @@ static int drop_one(const struct cmd *cmd, struct store *s, int64_t id, struct e
     return 0;
 }
 
-static int show(const struct cmd *cmd, struct store *s, int64_t id, struct err *e)
+static int show(const struct cmd *cmd, int64_t id, struct err *e)
 {
-    return store_quarantine(s, id, NULL, show_one, (void *)(uintptr_t)cmd, e);
+    return store_quarantine(cmd->store, id, NULL, show_one, (void *)(uintptr_t)cmd, e);
 }
 
-static const struct {
+struct verb {
     const char *name;
-    int (*run)(const struct cmd *cmd, struct store *s, int64_t id, struct err *e);
+    int (*run)(const struct cmd *cmd, int64_t id, struct err *e);
     bool needs_reason;
-} verbs[] = {{"show", show, false}, {"accept", accept_one, false}, {"drop", drop_one, true}};
+};
 
-enum { VERBS = sizeof verbs / sizeof *verbs };
+static const struct verb verbs[] = {{"show", show, false}, {"accept", accept_one, false}, {"drop", drop_one, true}};
 
-static int run(const struct cmd *cmd, struct store *s, size_t verb, struct err *e)
+static const struct verb *find_verb(const char *name)
 {
-    for (char *const *id = cmd->operands + 1; *id; id++) {
-        char *end;
-        int64_t number = strtoll(*id, &end, 10);
-        if (end == *id || *end || number < 1)
-            return err_set(e, ERR_USAGE, "%.40s is no number of a row; complycube-inbox quarantine lists them", *id);
-        if (verbs[verb].run(cmd, s, number, e) != 0)
-            return -1;
-    }
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (strcmp(verbs[i].name, name) == 0)
+            return &verbs[i];
+    return NULL;
+}
+
+int cmd_quarantine_check(const struct cmd *cmd, struct err *e)
+{
+    const struct verb *verb = cmd->operand ? find_verb(cmd->operand) : NULL;
+    if (cmd->operand && (!verb || !cmd->operands[1]))
+        return err_set(e, ERR_USAGE, "quarantine alone lists; else it is quarantine show|accept|drop ID ...");
+    if (verb && verb->needs_reason && !cmd->reason)
+        return err_set(e, ERR_USAGE, "what is dropped is gone; say why with --reason");
     return 0;
 }
 
 int cmd_quarantine(const struct cmd *cmd, struct err *e)
 {
-    size_t verb = 0;
-    while (cmd->operand && verb < VERBS && strcmp(verbs[verb].name, cmd->operand) != 0)
-        verb++;
-    if (verb == VERBS || (cmd->operand && !cmd->operands[1]))
-        return err_set(e, ERR_USAGE, "quarantine alone lists; else it is quarantine show|accept|drop ID ...");
-    if (cmd->operand && verbs[verb].needs_reason && !cmd->reason)
-        return err_set(e, ERR_USAGE, "what is dropped is gone; say why with --reason");
-    struct config *c = cmd_config_public(cmd, e);
-    struct store *s = c ? cmd_store(c, false, e) : NULL;
-    int result = !s ? -1 : cmd->operand ? run(cmd, s, verb, e) : list(cmd, s, e);
-    store_close(s);
-    config_free(c);
-    return result;
+    if (!cmd->operand)
+        return list(cmd, e);
+    for (char *const *id = cmd->operands + 1; *id; id++) {
+        char *end;
+        int64_t number = strtoll(*id, &end, 10);
+        if (end == *id || *end || number < 1)
+            return err_set(e, ERR_USAGE, "%.40s is no number of a row; complycube-inbox quarantine lists them", *id);
+        if (find_verb(cmd->operand)->run(cmd, number, e) != 0)
+            return -1;
+    }
+    return 0;
 }

@@ -18,7 +18,6 @@ enum { TOLD_MAX = 20 /* numbers and names in a list for a person */ };
 
 struct restore {
     const struct cmd *cmd;
-    const struct config *config;
     struct store_restored r;
     int64_t orphaned;          /* files of no event in the log */
     int64_t n_waiting, n_dead; /* of r.waiting and r.dead: without a file */
@@ -129,7 +128,7 @@ static int compare(struct restore *r, struct store *s, struct err *e)
 static void print(const struct restore *r)
 {
     const struct store_restored *t = &r->r;
-    printf("%s holds the backup: %lld events\n", r->config->database, (long long)t->backup.events);
+    printf("%s holds the backup: %lld events\n", r->cmd->config->database, (long long)t->backup.events);
     if (*t->before)
         printf("the one that was there is %s\n", t->before);
     if (t->missing)
@@ -162,7 +161,7 @@ static void print_json(const struct restore *r)
     char *lacking = list_of(t->waiting.at, r->n_waiting, t->dead.at, r->n_dead);
     struct json_out *j = json_out_new();
     json_out_number(j, "schema", 1);
-    json_out_text(j, "database", span_of(r->config->database));
+    json_out_text(j, "database", span_of(r->cmd->config->database));
     json_out_number(j, "events", t->backup.events);
     json_out_text(j, "before", *t->before ? span_of(t->before) : (struct span){0});
     json_out_text(j, "unread", t->unread.code != ERR_NONE ? span_of(t->unread.msg) : (struct span){0});
@@ -200,7 +199,7 @@ static int reach(const struct restore *r, char *path, bool *copied, struct err *
         return snprintf(path, PATH_MAX, "%s", r->cmd->operand) < PATH_MAX
                    ? 0
                    : err_set(e, ERR_USAGE, "the path is too long");
-    if (beside_base(r->config->database, base, e) != 0)
+    if (beside_base(r->cmd->config->database, base, e) != 0)
         return -1;
     if (snprintf(path, PATH_MAX, "%s.restored-from", base) >= PATH_MAX)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
@@ -230,7 +229,7 @@ static int swap(struct restore *r, struct err *e)
     struct cmd_who who;
     struct copy_progress t;
     struct store_options o;
-    if (receiver_store_options(r->config, true, &o, e) != 0 || make_folder(r->config, &o, e) != 0 ||
+    if (receiver_store_options(r->cmd->config, true, &o, e) != 0 || make_folder(r->cmd->config, &o, e) != 0 ||
         reach(r, file, &copied, e) != 0 || copy_progress_begin(&t, e) != 0)
         return -1;
     struct store_restore how = {r->cmd->only_backup, cmd_actor(r->cmd, &who), r->cmd->now_ms,
@@ -248,9 +247,9 @@ static int restore(struct restore *r, struct err *e)
         return -1;
     if (!r->cmd->json)
         print(r);
-    struct store *s = cmd_store(r->config, true, e);
+    struct store *s = cmd_store(r->cmd->config, true, e);
     if (s)
-        cmd_spool_try(r->cmd, r->config, s);
+        cmd_spool_try(r->cmd, r->cmd->config, s);
     int result = s ? compare(r, s, e) : -1;
     store_close(s);
     if (result == 0 && r->cmd->json)
@@ -265,10 +264,7 @@ static int restore(struct restore *r, struct err *e)
 int cmd_restore(const struct cmd *cmd, struct err *e)
 {
     struct restore r = {.cmd = cmd};
-    struct config *c = cmd_config_public(cmd, e);
-    r.config = c;
-    int result = c ? restore(&r, e) : -1;
+    int result = restore(&r, e);
     store_restored_release(&r.r);
-    config_free(c);
     return result;
 }

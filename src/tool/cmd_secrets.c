@@ -104,13 +104,11 @@ static void print(const struct cmd *cmd, const struct table *t)
 int cmd_secrets(const struct cmd *cmd, struct err *e)
 {
     struct table t = {.now_ms = cmd->now_ms, .endpoint_width = 8, .secret_width = 6};
-    struct config *c = cmd_config(cmd, e);
-    struct store *s = c ? cmd_store(c, false, e) : NULL;
-    int result = s && make_rows(&t, c, e) == 0 ? store_counts(s, 0, take, &t, e) : -1;
+    if (make_rows(&t, cmd->config, e) != 0)
+        return -1;
+    int result = store_counts(cmd->store, 0, take, &t, e);
     if (result == 0)
         print(cmd, &t);
     free(t.rows);
-    store_close(s);
-    config_free(c);
     return result;
 }

@@ -89,10 +89,5 @@ static void print_text(void *ctx, const struct store_event *v)
 
 int cmd_show(const struct cmd *cmd, struct err *e)
 {
-    struct config *c = cmd_config_public(cmd, e);
-    struct store *s = c ? cmd_store(c, false, e) : NULL;
-    int result = s ? store_find(s, span_of(cmd->operand), cmd->json ? print_json : print_text, NULL, e) : -1;
-    store_close(s);
-    config_free(c);
-    return result;
+    return store_find(cmd->store, span_of(cmd->operand), cmd->json ? print_json : print_text, NULL, e);
 }

@@ -141,10 +141,10 @@ static void make_steps(struct cmd_stats *s)
     s->end_ms = end;
 }
 
-static int take_refusals(struct cmd_stats *s, const struct config *c, struct err *e)
+static int take_refusals(struct cmd_stats *s, struct err *e)
 {
     struct refusals_log *log = must(malloc(sizeof *log));
-    int failed = refusals_read(c->database, log, e);
+    int failed = refusals_read(s->cmd->config->database, log, e);
     for (enum refusals_kind k = 0; k < REFUSALS_KINDS && !failed; k++)
         s->refused[k] = refusals_sum(log, k, s->from_ms, s->end_ms);
     for (size_t i = 0; i < REFUSALS_HOURS && !failed; i++) {
@@ -235,19 +235,19 @@ static int by_name(const void *a, const void *b)
     return d ? d : strcmp(x->name, y->name);
 }
 
-static int read_all(struct cmd_stats *s, const struct config *c, struct err *e)
+static int read_all(struct cmd_stats *s, struct err *e)
 {
+    struct store *store = s->cmd->store;
     struct store_query filter = cmd_query(s->cmd);
-    struct store *store = cmd_store(c, false, e);
     make_steps(s);
-    int failed = !store || store_tally(store, &filter, true, take_tally, s, e) != 0 ||
-                 store_counts(store, 0, take_count, s, e) != 0 || take_refusals(s, c, e) != 0;
-    store_close(store);
+    if (store_tally(store, &filter, true, take_tally, s, e) != 0 || store_counts(store, 0, take_count, s, e) != 0 ||
+        take_refusals(s, e) != 0)
+        return -1;
     if (s->n_secrets)
         qsort(s->secret, s->n_secrets, sizeof *s->secret, by_name);
-    if (!failed && s->cmd->endpoint && s->n_endpoints == 0)
-        return err_set(e, ERR_NOT_FOUND, "there is no endpoint %s", s->cmd->endpoint);
-    return failed ? -1 : 0;
+    return s->cmd->endpoint && s->n_endpoints == 0
+               ? err_set(e, ERR_NOT_FOUND, "there is no endpoint %s", s->cmd->endpoint)
+               : 0;
 }
 
 static void release(struct cmd_stats *s)
@@ -271,13 +271,9 @@ static void release(struct cmd_stats *s)
 int cmd_stats(const struct cmd *cmd, struct err *e)
 {
     struct cmd_stats s = {.cmd = cmd};
-    struct config *c = cmd_config_public(cmd, e);
-    int result = c ? read_all(&s, c, e) : -1;
-    if (result == 0 && cmd->json)
-        print_json(&s);
-    else if (result == 0)
-        cmd_stats_print(&s);
+    int result = read_all(&s, e);
+    if (result == 0)
+        (cmd->json ? print_json : cmd_stats_print)(&s);
     release(&s);
-    config_free(c);
     return result;
 }

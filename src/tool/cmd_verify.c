@@ -25,7 +25,6 @@ static const struct {
 
 struct check {
     const struct cmd *cmd;
-    const struct config *config;
     struct verifier *verifier;
     int64_t n[FINDINGS], last, missing; /* missing: numbers that no event has */
 };
@@ -72,7 +71,7 @@ static enum finding judge(const struct check *k, const struct store_event *v, co
     const struct verified *good = verify_body(k->verifier, 0, v->signature, v->body, &e);
     if (!good || !span_equal(v->endpoint, span_of(verified_endpoint(good)))) {
         *what = "body or signature";
-        return has_secret(k->config, v->endpoint, v->secret) ? ALTERED : UNKNOWN;
+        return has_secret(k->cmd->config, v->endpoint, v->secret) ? ALTERED : UNKNOWN;
     }
     *what = decode_event(good, &event, &e) == 0 ? differs(v, &event) : "body";
     return *what ? ALTERED : GOOD;
@@ -158,20 +157,25 @@ static int check_input(const struct check *k, struct err *e)
     return good ? 0 : -1;
 }
 
+int cmd_verify_check(const struct cmd *cmd, struct err *e)
+{
+    return cmd->stored != (cmd->operand != NULL)
+               ? 0
+               : err_set(e, ERR_USAGE, "verify takes a signature, for standard input, or --stored");
+}
+
 int cmd_verify(const struct cmd *cmd, struct err *e)
 {
-    if (cmd->stored == (cmd->operand != NULL))
-        return err_set(e, ERR_USAGE, "verify takes a signature, for standard input, or --stored");
-    struct config *c = cmd_config(cmd, e);
-    struct check k = {.cmd = cmd, .config = c};
-    struct store *s = c && cmd->stored ? cmd_store(c, false, e) : NULL;
+    struct check k = {.cmd = cmd};
+    struct store *s = NULL;
     int result = -1;
+    if (cmd->stored && !(s = cmd_store(cmd->config, false, e)))
+        return -1;
     if (s)
-        cmd_spool_try(cmd, c, s);
-    if (c && (s || !cmd->stored) && cmd_verifier(c, &k.verifier, e) == 0)
-        result = cmd->stored ? check_stored(&k, s, e) : check_input(&k, e);
+        cmd_spool_try(cmd, cmd->config, s);
+    if (cmd_verifier(cmd->config, &k.verifier, e) == 0)
+        result = s ? check_stored(&k, s, e) : check_input(&k, e);
     verify_close(k.verifier);
     store_close(s);
-    config_free(c);
     return result;
 }
