@@ -115,79 +115,99 @@ static const struct subcommand subcommands[] = {
 };
 
 /* What an option's value is, and where in struct cmd it goes. */
-enum kind { FLAG, TEXT, NUMBER /* from 1 to most */, TIME, AGE /* above none */, STATE, TYPES, OTHER /* not of a command */ };
+enum kind { FLAG, TEXT, NUMBER /* from 1 to most */, TIME, AGE /* above none */, STATE, TYPES, HELP };
+
+enum { LONG = 256 /* getopt_long finds a long form as this and its index */ };
 
 static const struct {
-    struct option option;
-    const char *value, *help;
+    const char *name;
+    char letter; /* its short form, or 0 */
+    const char *value, *help; /* value "": it takes none */
     enum kind kind;
     size_t at;
     int64_t most;
 } options[] = {
 #define AT(field) offsetof(struct cmd, field)
-    {{"config", required_argument, NULL, 'c'}, "FILE", "the configuration (else as the receiver finds it)",
+    {"config", 'c', "FILE", "the configuration (else as the receiver finds it)",
      TEXT, AT(config_file), 0},
-    {{"json", no_argument, NULL, 'j'}, "", "print one JSON object a line", FLAG, AT(json), 0},
-    {{"limit", required_argument, NULL, 'n'}, "N", "at most so many, 20 unless given", NUMBER, AT(limit), LIMIT_MAX},
-    {{"endpoint", required_argument, NULL, 'e'}, "NAME", "of this endpoint only", TEXT, AT(endpoint), 0},
-    {{"state", required_argument, NULL, 's'}, "STATE", "waiting, done, dead or ignored", STATE, AT(state), 0},
-    {{"secret", required_argument, NULL, 'k'}, "NAME", "with this secret", TEXT, AT(secret), 0},
-    {{"workers", required_argument, NULL, 'w'}, "N", "so many events at a time, 1 unless given",
+    {"json", 'j', "", "print one JSON object a line", FLAG, AT(json), 0},
+    {"limit", 'n', "N", "at most so many, 20 unless given", NUMBER, AT(limit), LIMIT_MAX},
+    {"endpoint", 'e', "NAME", "of this endpoint only", TEXT, AT(endpoint), 0},
+    {"state", 's', "STATE", "waiting, done, dead or ignored", STATE, AT(state), 0},
+    {"secret", 0, "NAME", "with this secret", TEXT, AT(secret), 0},
+    {"workers", 'w', "N", "so many events at a time, 1 unless given",
      NUMBER, AT(workers), WORKERS_MAX},
-    {{"type", required_argument, NULL, 't'}, "TYPE", "of this type only; may be given several times",
+    {"type", 't', "TYPE", "of this type only; may be given several times",
      TYPES, AT(types), 0},
-    {{"resource", required_argument, NULL, 'r'}, "ID", "of this check, client, document, ... only",
+    {"resource", 0, "ID", "of this check, client, document, ... only",
      TEXT, AT(resource_id), 0},
-    {{"client", required_argument, NULL, 'C'}, "ID", "of this client only", TEXT, AT(client_id), 0},
-    {{"since", required_argument, NULL, 'a'}, "TIME", "received since: 2026-01-29, \"2026-01-29 20:32\", 12h, 7d",
+    {"client", 0, "ID", "of this client only", TEXT, AT(client_id), 0},
+    {"since", 0, "TIME", "received since: 2026-01-29, \"2026-01-29 20:32\", 12h, 7d",
      TIME, AT(since_ms), 0},
-    {{"before", required_argument, NULL, 'b'}, "TIME", "received before", TIME, AT(before_ms), 0},
-    {{"skip-superseded", no_argument, NULL, 'S'}, "", "pass over what a newer event has superseded",
+    {"before", 0, "TIME", "received before", TIME, AT(before_ms), 0},
+    {"skip-superseded", 0, "", "pass over what a newer event has superseded",
      FLAG, AT(skip_superseded), 0},
-    {{"once", no_argument, NULL, 'o'}, "", "end when nothing waits", FLAG, AT(once), 0},
-    {{"max-time", required_argument, NULL, 'm'}, "SECONDS", "end after so long", NUMBER, AT(max_time_s), SECONDS_MAX},
-    {{"timeout", required_argument, NULL, 'T'}, "SECONDS", "for one event, 60 unless given",
+    {"once", 0, "", "end when nothing waits", FLAG, AT(once), 0},
+    {"max-time", 0, "SECONDS", "end after so long", NUMBER, AT(max_time_s), SECONDS_MAX},
+    {"timeout", 0, "SECONDS", "for one event, 60 unless given",
      NUMBER, AT(timeout_s), SECONDS_MAX},
-    {{"file", required_argument, NULL, 'f'}, "FILE", "send: this as it is, - is standard input; export: into this, a new one",
+    {"file", 'f', "FILE", "send: this as it is, - is standard input; export: into this, a new one",
      TEXT, AT(file), 0},
-    {{"count", required_argument, NULL, 'N'}, "N", "so many, 1 unless given", NUMBER, AT(count), COUNT_MAX},
-    {{"ignored", no_argument, NULL, 'i'}, "", "those of types that are left out: as --state ignored", FLAG, AT(ignored), 0},
-    {{"reason", required_argument, NULL, 'R'}, "TEXT", "why, for the history", TEXT, AT(reason), 0},
-    {{"dry-run", no_argument, NULL, 'd'}, "", "say what would be changed, and change nothing", FLAG, AT(dry_run), 0},
-    {{"stored", no_argument, NULL, 'D'}, "", "all events that are stored", FLAG, AT(stored), 0},
-    {{"wide", no_argument, NULL, 'W'}, "", "times in full, and ids of events and resources", FLAG, AT(wide), 0},
-    {{"oldest", required_argument, NULL, 'O'}, "AGE", "wrong: an event waits for longer; 15m unless given",
+    {"count", 0, "N", "so many, 1 unless given", NUMBER, AT(count), COUNT_MAX},
+    {"ignored", 0, "", "those of types that are left out: as --state ignored", FLAG, AT(ignored), 0},
+    {"reason", 'R', "TEXT", "why, for the history", TEXT, AT(reason), 0},
+    {"dry-run", 'd', "", "say what would be changed, and change nothing", FLAG, AT(dry_run), 0},
+    {"stored", 0, "", "all events that are stored", FLAG, AT(stored), 0},
+    {"wide", 0, "", "times in full, and ids of events and resources", FLAG, AT(wide), 0},
+    {"oldest", 0, "AGE", "wrong: an event waits for longer; 15m unless given",
      AGE, AT(oldest_ms), 0},
-    {{"silence", required_argument, NULL, 'Q'}, "AGE", "wrong: nothing came for longer, 12h say", AGE, AT(silence_ms), 0},
-    {{"within", required_argument, NULL, 'I'}, "AGE", "the time that the next two look back, 10m unless given",
+    {"silence", 0, "AGE", "wrong: nothing came for longer, 12h say", AGE, AT(silence_ms), 0},
+    {"within", 0, "AGE", "the time that the next two look back, 10m unless given",
      AGE, AT(within_ms), 0},
-    {{"refused", required_argument, NULL, 'G'}, "N", "wrong: so many signatures refused; 20 unless given",
+    {"refused", 0, "N", "wrong: so many signatures refused; 20 unless given",
      NUMBER, AT(refused_max), LIMIT_MAX},
-    {{"failed", required_argument, NULL, 'X'}, "N", "wrong: so many answers of 5xx; 10 unless given",
+    {"failed", 0, "N", "wrong: so many answers of 5xx; 10 unless given",
      NUMBER, AT(failed_max), LIMIT_MAX},
-    {{"quarantine", no_argument, NULL, 'q'}, "", "what is in quarantine, too", FLAG, AT(quarantine), 0},
-    {{"database", required_argument, NULL, 'y'}, "FILE", "from this one, as a restore has left it",
+    {"quarantine", 0, "", "what is in quarantine, too", FLAG, AT(quarantine), 0},
+    {"database", 0, "FILE", "from this one, as a restore has left it",
      TEXT, AT(database), 0},
-    {{"unverified", no_argument, NULL, 'U'}, "", "without a look at the signatures", FLAG, AT(unverified), 0},
-    {{"done", no_argument, NULL, 'x'}, "", "what would wait is done: no application gets it", FLAG, AT(done), 0},
-    {{"requeue", no_argument, NULL, 'g'}, "", "write missing files again, without a question", FLAG, AT(requeue), 0},
-    {{"only-backup", no_argument, NULL, 'K'}, "", "bring nothing over that came since the backup",
+    {"unverified", 0, "", "without a look at the signatures", FLAG, AT(unverified), 0},
+    {"done", 0, "", "what would wait is done: no application gets it", FLAG, AT(done), 0},
+    {"requeue", 0, "", "write missing files again, without a question", FLAG, AT(requeue), 0},
+    {"only-backup", 0, "", "bring nothing over that came since the backup",
      FLAG, AT(only_backup), 0},
-    {{"no-backup", no_argument, NULL, 'B'}, "", "make no backup first", FLAG, AT(no_backup), 0},
-    {{"live", no_argument, NULL, 'l'}, "", "also to the endpoint live, whose applications act on it",
+    {"no-backup", 0, "", "make no backup first", FLAG, AT(no_backup), 0},
+    {"live", 0, "", "also to the endpoint live, whose applications act on it",
      FLAG, AT(live), 0},
-    {{"list-types", no_argument, NULL, 'L'}, "", "print the types there are examples of, and end",
+    {"list-types", 0, "", "print the types there are examples of, and end",
      FLAG, AT(list_types), 0},
-    {{"as", required_argument, NULL, 'A'}, "USER", "judge a consumer's rights too, as this user", TEXT, AT(as), 0},
-    {{"url", required_argument, NULL, 'u'}, "URL", "try the webhook by its public URL", TEXT, AT(url), 0},
-    {{"server", required_argument, NULL, 'v'}, "FILE", "the web server's configuration, not in the usual places",
+    {"as", 0, "USER", "judge a consumer's rights too, as this user", TEXT, AT(as), 0},
+    {"url", 0, "URL", "try the webhook by its public URL", TEXT, AT(url), 0},
+    {"server", 0, "FILE", "the web server's configuration, not in the usual places",
      TEXT, AT(server), 0},
-    {{"help", no_argument, NULL, 'h'}, "", "print this", OTHER, 0, 0},
+    {"help", 'h', "", "print this", HELP, 0, 0},
 #undef AT
+};
+
+/* Short forms that go in the next version. */
+static const struct {
+    char letter;
+    const char *name;
+} former[] = {
+    {'k', "secret"}, {'r', "resource"}, {'C', "client"}, {'a', "since"}, {'b', "before"},
+    {'S', "skip-superseded"}, {'o', "once"}, {'m', "max-time"}, {'T', "timeout"}, {'N', "count"},
+    {'i', "ignored"}, {'D', "stored"}, {'W', "wide"}, {'O', "oldest"}, {'Q', "silence"}, {'I', "within"},
+    {'G', "refused"}, {'X', "failed"}, {'q', "quarantine"}, {'y', "database"}, {'U', "unverified"},
+    {'x', "done"}, {'g', "requeue"}, {'K', "only-backup"}, {'B', "no-backup"}, {'l', "live"},
+    {'L', "list-types"}, {'A', "as"}, {'u', "url"}, {'v', "server"},
 };
 /* clang-format on */
 
-enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands, OPTIONS = sizeof options / sizeof *options };
+enum {
+    SUBCOMMANDS = sizeof subcommands / sizeof *subcommands,
+    OPTIONS = sizeof options / sizeof *options,
+    FORMER = sizeof former / sizeof *former
+};
 
 /* Is an option one of a command's? Each takes config and help. */
 static bool takes(const struct subcommand *sub, const char *name)
@@ -219,10 +239,11 @@ static int print_help(const struct subcommand *sub, FILE *to)
     fprintf(to, "usage: complycube-inbox %s [OPTIONS]%s%s\n\n%s\n\n", sub->name, sub->operand ? " " : "",
             sub->operand ? sub->operand : "", sub->help);
     for (size_t i = 0; i < OPTIONS; i++) {
-        char left[48];
-        snprintf(left, sizeof left, "--%s %s", options[i].option.name, options[i].value);
-        if (takes(sub, options[i].option.name))
-            fprintf(to, "  -%c, %-20s%s\n", options[i].option.val, left, options[i].help);
+        char left[48], letter[] = "-x,";
+        letter[1] = options[i].letter;
+        snprintf(left, sizeof left, "--%s %s", options[i].name, options[i].value);
+        if (takes(sub, options[i].name))
+            fprintf(to, "  %3s %-20s%s\n", options[i].letter ? letter : "", left, options[i].help);
     }
     return to == stdout ? 0 : err_exit(ERR_USAGE);
 }
@@ -252,7 +273,7 @@ static int use_age(const char *name, const char *value, int64_t *age_ms, struct 
 
 static int use_option(struct cmd *cmd, size_t i, const char *value, struct err *e)
 {
-    const char *name = options[i].option.name;
+    const char *name = options[i].name;
     void *field = (char *)cmd + options[i].at;
     switch (options[i].kind) {
     case FLAG: *(bool *)field = true; return 0;
@@ -272,11 +293,26 @@ static int use_option(struct cmd *cmd, size_t i, const char *value, struct err *
     }
 }
 
-static size_t find_option(int letter)
+/* The short form that is accepted. */
+static char letter_of(size_t option)
+{
+    for (size_t i = 0; i < FORMER; i++)
+        if (strcmp(former[i].name, options[option].name) == 0)
+            return former[i].letter;
+    return options[option].letter;
+}
+
+/* The option that getopt_long has found: LONG and its index, or its letter. */
+static size_t find_option(int found)
 {
     size_t i = 0;
-    while (i < OPTIONS - 1 && options[i].option.val != letter)
+    if (found >= LONG)
+        return (size_t)(found - LONG);
+    while (letter_of(i) != found)
         i++;
+    if (!options[i].letter)
+        fprintf(stderr, "complycube-inbox: -%c is --%s; the short form goes in the next version\n", found,
+                options[i].name);
     return i;
 }
 
@@ -300,24 +336,26 @@ static int parse(const struct subcommand *sub, int argc, char **argv, struct cmd
     bool given[OPTIONS] = {false};
     size_t n = 0, at = program; /* ... where that is a program */
     for (size_t i = 0; i < OPTIONS; i++)
-        if (takes(sub, options[i].option.name)) {
-            list[n++] = options[i].option;
-            letters[at++] = (char)options[i].option.val;
-            if (options[i].option.has_arg)
+        if (takes(sub, options[i].name)) {
+            bool value = *options[i].value;
+            list[n++] =
+                (struct option){options[i].name, value ? required_argument : no_argument, NULL, LONG + (int)i};
+            letters[at++] = letter_of(i);
+            if (value)
                 letters[at++] = ':';
         }
-    int letter;
-    while ((letter = getopt_long(argc, argv, letters, list, NULL)) != -1) {
-        if (letter == 'h') {
+    int found;
+    while ((found = getopt_long(argc, argv, letters, list, NULL)) != -1) {
+        if (found == '?')
+            return err_set(e, ERR_USAGE, "see complycube-inbox %s --help", sub->name);
+        size_t i = find_option(found);
+        if (options[i].kind == HELP) {
             print_help(sub, stdout);
             *helped = true;
             return 0;
         }
-        if (letter == '?')
-            return err_set(e, ERR_USAGE, "see complycube-inbox %s --help", sub->name);
-        size_t i = find_option(letter);
-        if (given[i] && options[i].option.has_arg && options[i].kind != TYPES) /* which of them was meant? */
-            return err_set(e, ERR_USAGE, "--%s is given twice", options[i].option.name);
+        if (given[i] && *options[i].value && options[i].kind != TYPES) /* which of them was meant? */
+            return err_set(e, ERR_USAGE, "--%s is given twice", options[i].name);
         given[i] = true;
         if (use_option(cmd, i, optarg, e) != 0)
             return -1;

@@ -37,7 +37,8 @@ _complycube_inbox() {
     usage=$("$program" "${COMP_WORDS[at]}" --help 2>/dev/null) || return 0
     while read -r line; do
         read -r short long value _ <<<"$line"
-        [[ $short == -?, && $long == --* ]] || continue
+        [[ $short == --* ]] && value=$long long=$short # it has no short form
+        [[ $short == -* && $long == --* ]] || continue
         [[ $value =~ ^[A-Z]+$ ]] || value=
         lines[${short%,}]=$line lines[$long]=$line values[${short%,}]=$value values[$long]=$value
     done <<<"$usage"

@@ -22,19 +22,19 @@ _complycube-inbox() {
     fi
     usage=$($program $words[at] --help 2>/dev/null) || return
     for line in ${(f)usage}; do
-        [[ $line =~ '^  (-.), (--[a-z-]+) (([A-Z]+) )? *(.*)$' ]] || continue
-        local short=$match[1] long=$match[2] value=$match[4] help=${match[5]//[\[\]:]/ } action=' '
+        [[ $line =~ '^  ((-.), |    )(--[a-z-]+) (([A-Z]+) )? *(.*)$' ]] || continue
+        local short=$match[2] long=$match[3] value=$match[5] help=${match[6]//[\[\]:]/ } action=' '
         case $value in
         (FILE) action=_files ;;
         (STATE) action="(${${help//,/}/ or / })" ;;
         (TYPE) action='($('${(q)program}' send --list-types 2>/dev/null))' ;;
         esac
-        local many= one="($short $long)"
+        local many= one="(${short:+$short }$long)"
         [[ $help == *'several times'* ]] && many='*' one=
         if [[ -n $value ]]; then
-            specs+=("$one$many$short"'['"$help]:$value:$action" "$one$many$long="'['"$help]:$value:$action")
+            specs+=(${short:+"$one$many$short"'['"$help]:$value:$action"} "$one$many$long="'['"$help]:$value:$action")
         else
-            specs+=("$one$short"'['"$help]" "$one$long"'['"$help]")
+            specs+=(${short:+"$one$short"'['"$help]"} "$one$long"'['"$help]")
         fi
     done
     case ${usage%%$'\n'*} in

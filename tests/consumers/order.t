@@ -68,7 +68,7 @@ sub tool {
 #!/bin/sh
 echo "\$(sed -n 's/.*"id":"\\(chk-[0-9]*\\)".*"outcome":"\\(o[0-9]*\\)".*/\\1 \\2/p')" >>$acted
 SH
-    return Proc->start(cmd => [$tool, '-c', $f->config, 'work', '-e', 'live', '-S', '-w', 2, '--', $handler],
+    return Proc->start(cmd => [$tool, '-c', $f->config, 'work', '-e', 'live', '--skip-superseded', '-w', 2, '--', $handler],
         stderr => $f->path('log/work.log'));
 }
 

@@ -28,7 +28,7 @@ my %CALLS = (
     forward    => [['-e', 'live', '--once', '--max-time', 1, 'http://127.0.0.1:1/'], { may_fail => 1 }],
     init       => [[]],
     doctor     => [[], { may_fail => 1 }],
-    send       => [['-e', 'sandbox', '-N', 20, 'URL']],
+    send       => [['-e', 'sandbox', '--count', 20, 'URL']],
     sign       => [[{ stdin => 'body' }]],
     requeue    => [['--state', 'done', '--reason', 'under load'], ['--state', 'dead']],
     ack        => [['--endpoint', 'live'], ['--state', 'dead']],
@@ -83,10 +83,10 @@ for my $form (sort keys %conf) {
     record($f, $event);
     my ($first) = $f->cgi({ body => $other, headers => ['ComplyCube-Signature' => sign($other)] });
     is $first->{status}, 202, 'something is in quarantine';
-    my ($code, undef, $err) = tool_out($f, 'send', '-e', 'live', '-l', '-N', 2000, '-w', 16, $url);
+    my ($code, undef, $err) = tool_out($f, 'send', '-e', 'live', '--live', '--count', 2000, '-w', 16, $url);
     is $code, 0, '2000 events are there' or diag $err;
 
-    my $load = begin($f, 'send', '--json', '-e', 'live', '-l', '-N', 1_000_000, '-w', 8, $url);
+    my $load = begin($f, 'send', '--json', '-e', 'live', '--live', '--count', 1_000_000, '-w', 8, $url);
     setpriority 0, $load->pid, 19;    # it takes what is left, whatever else this machine has to do
     my $count = sub { wait_until(sub { eval { $f->value('SELECT max(seq) FROM event_log') } }, 20) };
     ok wait_until(sub { $count->() > 2100 }, 10), 'more come all the time';

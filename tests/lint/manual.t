@@ -15,12 +15,12 @@ my %page = map { basename($_) => slurp($_) } listed("$ROOT/src/man", "*.[158]");
 is_deeply [sort keys %page],
     [qw(complycube-inbox.1 complycube-inbox.5 complycube-webhook.8 complycube-webhook.conf.5)], 'the pages';
 
-# A page's ".It Fl c , -config Ar file" as "c config file"; a bare "-n" is "n".
+# A page's ".It Fl c , -config Ar file" as "c config file"; a bare "-n" is "n", "--since" alone "since time".
 sub page_options {
     my ($text) = @_;
     my @options;
-    while ($text =~ /^\.It Fl (\w)(?: , (?:Fl )?-([\w-]+))?(?: Ar (\S+))?$/mg) {
-        push @options, join ' ', $1, map { defined ? lc : () } $2, $3;
+    while ($text =~ /^\.It Fl (?:(\w)|-([\w-]+))(?: , (?:Fl )?-([\w-]+))?(?: Ar (\S+))?$/mg) {
+        push @options, join ' ', $1 // $2, map { defined ? lc : () } $3, $4;
     }
     return sort @options;
 }
@@ -38,9 +38,9 @@ my @commands = $usage =~ /^  (\w+) /mg;
 my (%all, %takes);
 for my $command (@commands) {
     my $text = `@{[quoted("$bin/complycube-inbox")]} $command --help`;
-    while ($text =~ /^  -(\w), --([\w-]+) (\S*)/mg) {
-        $all{ join ' ', $1, $2, length $3 ? lc $3 : () } = 1;
-        $takes{$command} .= $1 if $1 !~ /[ch]/;
+    while ($text =~ /^  (?:-(\w), |    )--([\w-]+) (\S*)/mg) {
+        $all{ join ' ', $1 // (), $2, length $3 ? lc $3 : () } = 1;
+        push @{ $takes{$command} }, $1 // "-$2" if $2 !~ /^(?:config|help)$/;
     }
 }
 $all{'V version'} = 1;
@@ -49,7 +49,7 @@ my ($synopsis) = $page{'complycube-inbox.1'} =~ /^\.Sh SYNOPSIS\n(.*?)^\.Sh/ms;
 my %shown;
 for my $part (split /^\.Nm\n/m, $synopsis) {
     my ($command) = $part =~ /^\.Cm (\w+)/m or next;
-    $shown{$command} = join '', grep { $_ ne 'c' } $part =~ /^\.Op Fl (\w)/mg;
+    $shown{$command} = [grep { $_ ne 'c' } $part =~ /^\.Op Fl (-?\w[\w-]*)/mg];
 }
 is_deeply \%shown, \%takes, 'its synopsis has the options of each subcommand';
 is_deeply [$page{'complycube-inbox.1'} =~ /^\.It Cm (\w+)/mg], \@commands, 'and its list has each subcommand';

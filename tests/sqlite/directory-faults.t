@@ -102,7 +102,7 @@ subtest 'an ack that could not be told' => sub {
     $f->cgi(request(event()));
     chmod 0500, $f->path('home/private/inbox.d/live/done');
     my $handler = $f->write('run/handler', "#!/bin/sh\necho x >>@{[$f->path('run/seen')]}\n", 0755);
-    my ($code, undef, $err) = tool($f, 'work', '-e', 'live', '--once', '-m', 1, '--', $handler);
+    my ($code, undef, $err) = tool($f, 'work', '-e', 'live', '--once', '--max-time', 1, '--', $handler);
     isnt $code, 0, 'work ends with an error';
     ok !-e $f->path('run/seen'), 'before anything is done';
     like flat((tool($f, 'doctor'))[1]), qr{^wrong +directory +\S+/live/done cannot be used by this user}m, 'doctor finds the folder';

@@ -46,7 +46,7 @@ is_deeply(offered(@tool, 'se'), [sort grep { /^se/ } @commands], 'or those that 
 is_deeply(offered(@tool, qw(-c inbox.conf se)), [sort grep { /^se/ } @commands], 'behind -c too');
 is_deeply(offered($f->path('run/complycube-inbox'), 'doc'), ['doctor'], 'also of a program that is not in PATH');
 for my $command (@commands) {
-    my @options = map { split /, / } help($command) =~ /^  (-\S, --[\w-]+)/mg;
+    my @options = map { split /, / } help($command) =~ /^ +((?:-\S, )?--[\w-]+)/mg;
     is_deeply(offered(@tool, $command, '-'), [sort @options], "the options of $command");
 }
 is_deeply(offered(@tool, qw(list --json --endpo)), ['--endpoint'], 'behind other options');
@@ -61,8 +61,8 @@ is_deeply(offered(@tool, qw(-c inb)), ['inbox.conf'], 'for -c as well');
 is_deeply(offered(@tool, qw(list --limit), ''), [], 'nothing where it cannot know');
 is_deeply(offered(@tool, qw(forward), ''), [], 'nor for a URL');
 is_deeply(offered(@tool, qw(work -e live -- complycube-inb)), ['complycube-inbox'], 'a program for work');
-is_deeply(offered(@tool, qw(work -o cat inb)), ['inbox.conf'], 'and files as its arguments');
-is_deeply(offered(@tool, qw(work -o cat --o)), [], 'whose options are not ours');
+is_deeply(offered(@tool, qw(work --once cat inb)), ['inbox.conf'], 'and files as its arguments');
+is_deeply(offered(@tool, qw(work --once cat --o)), [], 'whose options are not ours');
 is_deeply(offered(@tool, qw(nonsense -)), [], 'and nothing of a command that is none');
 
 for my $shell (grep { system("command -v $_ >/dev/null 2>&1") == 0 } qw(bash zsh)) {

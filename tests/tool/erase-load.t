@@ -45,7 +45,7 @@ for my $form (qw(table directory)) {
         my $head = $form eq 'directory' ? qq(inbox = "directory"\ndirectory = "../../private/inbox.d"\n) : '';
         my $f = Fixture->new(conf => qq(journal = "$journal"\nretain = "90d"\n$head$base));
         my $d = deploy($f, 'lighttpd mod_fastcgi');
-        my $send = begin($f, 'send', '--live', '--json', '-w', 4, '-N', 1_000_000, "http://127.0.0.1:$d->{port}$d->{url}");
+        my $send = begin($f, 'send', '--live', '--json', '-w', 4, '--count', 1_000_000, "http://127.0.0.1:$d->{port}$d->{url}");
         my $sent = sub { $f->value('SELECT count(*) FROM event_log') // 0 };
         ok wait_until(sub { $sent->() > 20 }, 30), "$form, $journal: a receiver takes events";
 

@@ -92,7 +92,7 @@ subtest 'an application that is down costs no attempt' => sub {
     is($code, 1, '503: with --once it gives up');
     like($err, qr/the application is down, its events are kept: status 503$/m, 'and says why');
     is(settled($f), '0/0', 'the event waits');
-    my $p = begin($f, @FORWARD, '-m', 9, $url);
+    my $p = begin($f, @FORWARD, '--max-time', 9, $url);
     my $start = time;
     ok(wait_until(sub { count($f) == 3 }, 6), 'it is tried again');
     cmp_ok(time - $start, '>', 1.7, 'when the application has asked for it');

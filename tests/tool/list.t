@@ -40,12 +40,12 @@ for my $form ('table', 'directory') {
         ['all, the newest first' => 'e4 e3 e2 e1'], ['a limit' => 'e4 e3', '-n', 2],
         ['of an endpoint' => 'e3 e2 e1', '-e', 'live'], ['of a state' => 'e1', '-s', 'done'], ['dead ones' => 'e3', '-s', 'dead'],
         ['waiting ones' => 'e4 e2', '-s', 'waiting'], ['waiting ones of an endpoint' => 'e2', '-s', 'waiting', '-e', 'live'],
-        ['of a type' => 'e2', '-t', 'check.completed'], ['of a resource' => 'e4 e2 e1', '-r', 'r1'],
-        ['of a resource in a state' => 'e1', '-r', 'r1', '-s', 'done'], ['of a client' => 'e3 e2 e1', '-C', 'c1'],
-        ['dead ones of a client' => 'e3', '-C', 'c1', '-s', 'dead'], ['none of another' => '', '-C', 'nobody', '-s', 'dead'],
-        ['since some time ago' => 'e4 e3', '-a', '36h'], ['since a moment' => 'e4 e3 e2', '-a', $day->(2.5)],
-        ['before one' => 'e1', '-b', $day->(2.5)], ['between two' => 'e2', '-a', '60h', '-b', '36h'],
-        ['of a day in UTC' => 'e4', '-a', strftime('%Y-%m-%dT%H:%M:%SZ', gmtime(time - 3600))],
+        ['of a type' => 'e2', '-t', 'check.completed'], ['of a resource' => 'e4 e2 e1', '--resource', 'r1'],
+        ['of a resource in a state' => 'e1', '--resource', 'r1', '-s', 'done'], ['of a client' => 'e3 e2 e1', '--client', 'c1'],
+        ['dead ones of a client' => 'e3', '--client', 'c1', '-s', 'dead'], ['none of another' => '', '--client', 'nobody', '-s', 'dead'],
+        ['since some time ago' => 'e4 e3', '--since', '36h'], ['since a moment' => 'e4 e3 e2', '--since', $day->(2.5)],
+        ['before one' => 'e1', '--before', $day->(2.5)], ['between two' => 'e2', '--since', '60h', '--before', '36h'],
+        ['of a day in UTC' => 'e4', '--since', strftime('%Y-%m-%dT%H:%M:%SZ', gmtime(time - 3600))],
     ) {
         my ($name, $expected, @args) = @$case;
         is $listed->(@args), $expected, "$form: list $name";
@@ -71,8 +71,8 @@ for my $form ('table', 'directory') {
     my %row = map { my $r = decode_json($_); ($r->{event_id} => $r) } split /\n/, $shown->('--json');
     is_deeply [map { $_ // 'null' } $row{e2}{due_ms}, $row{e2}{attempts}, $row{e3}{due_ms}], [$now + 500000, 3, 'null'], "$form: JSON tells the same";
     ok abs($row{e4}{due_ms} - $now) < 60000, "$form: as a time";
-    like $listed->('-a', 'yesterday'), qr/^exit 2: .*takes a time/, "$form: what is no time is refused";
-    like $listed->('-a', '2026-13-01'), qr/^exit 2: /, "$form: so is a month that is not there";
+    like $listed->('--since', 'yesterday'), qr/^exit 2: .*takes a time/, "$form: what is no time is refused";
+    like $listed->('--since', '2026-13-01'), qr/^exit 2: /, "$form: so is a month that is not there";
     like $listed->('-t', 'a', '-t', 'b'), qr/^exit 2: .*one --type/, "$form: and a second type";
 
     # What is rare among many is found however old it is.
@@ -84,10 +84,10 @@ for my $form ('table', 'directory') {
     is $listed->('-t', 'rare', '-n', 3), 'many-49999 many-29000 many-9', "$form: the newest of them";
     is $listed->('-t', 'rare', '-n', 1), 'many-49999', "$form: the very newest";
     is $listed->('-t', 'rare', '-s', 'done', '-n', 4), 'many-49999 many-29000 many-9 many-8', "$form: in a state";
-    is $listed->('-t', 'rare', '-C', 'c1', '-n', 2), 'many-49999 many-9', "$form: of a client";
+    is $listed->('-t', 'rare', '--client', 'c1', '-n', 2), 'many-49999 many-9', "$form: of a client";
     is $listed->('-t', 'none'), '', "$form: none";
-    is $listed->('-C', 'c0', '-n', 3), 'many-50000 many-49998 many-49996', "$form: what is frequent";
-    is scalar(split / /, $listed->('-C', 'c0', '-n', 24000)), 24000, "$form: and many of it";
+    is $listed->('--client', 'c0', '-n', 3), 'many-50000 many-49998 many-49996', "$form: what is frequent";
+    is scalar(split / /, $listed->('--client', 'c0', '-n', 24000)), 24000, "$form: and many of it";
     like +(Tool::tool_out($f, 'erase', '--before', '1970-01-01T00:00Z', '--reason', 'x'))[1], qr{^0 events}, 'before the Epoch there was nothing to erase';
     for my $time ('2026-02-30', '2026-11-31', '0', '1960-05-05') {
         is +(Tool::tool($f, 'list', '--before', $time))[0], 2, "$time is no time: it never means that none was said";

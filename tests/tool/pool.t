@@ -52,7 +52,7 @@ subtest 'failures: each later than the one before, and dead in the end' => sub {
     my @delays;
     for my $try (1 .. 3) {
         my $now = time * 1000;
-        my ($code, $err) = tool($f, @WORK, '--once', '-m', 5, '-t', 'check.pending', $handler);
+        my ($code, $err) = tool($f, @WORK, '--once', '--max-time', 5, '-t', 'check.pending', $handler);
         push @delays, $f->value('SELECT due_ms FROM inbox WHERE seq = 1') - $now;
         like($err, $try < 3 ? qr/event 1 \(f-1 check\.pending\) failed: exit code 1; again at/ : qr/event 1 .*; given up, it is dead$/m, "failure $try is told");
         unlike($err, qr/event 2/, 'and holds up what came behind it') if $try < 3;
@@ -116,7 +116,7 @@ subtest 'a limit of time, and leases' => sub {
     like(said($p), qr/0 done, 0 failed, 1 lost/, 'and counted');
     is($f->value('SELECT token FROM inbox WHERE seq = 2'), 'theirs', 'the other one has it still');
     my $began = time;
-    ($p) = tool($f, @WORK, '-m', 1, $handler);
+    ($p) = tool($f, @WORK, '--max-time', 1, $handler);
     ok($p == 0 && time - $began >= 1, 'without anything to do it ends in time, too');
     $f->finish;
 };

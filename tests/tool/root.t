@@ -82,8 +82,8 @@ sub picture {
 }
 
 my @commands = (['list'], ['stats'], ['watch'], ['doctor'], [qw(doctor --as news)], [qw(verify --stored)], ['secrets'], ['config'], ['history'], ['quarantine'],
-    ['init'], ['migrate'], ['prune'], ['spool'], [qw(requeue 1)], [qw(ack 1)], [qw(dead 1)], [qw(erase -r nobody)], [qw(import /dev/null)], ['export'],
-    [qw(work --once -m 2 true)], [qw(show 1)], [qw(send --list-types)]);
+    ['init'], ['migrate'], ['prune'], ['spool'], [qw(requeue 1)], [qw(ack 1)], [qw(dead 1)], [qw(erase --resource nobody)], [qw(import /dev/null)], ['export'],
+    [qw(work --once --max-time 2 true)], [qw(show 1)], [qw(send --list-types)]);
 
 my %planted = (
     'links' => sub { my ($path, $victim) = @_; symlink $victim, $path },

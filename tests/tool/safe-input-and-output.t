@@ -52,7 +52,7 @@ for my $id (1, 2) {
     my $row = decode_json($out);
     is decode_base64($row->{body_base64} // ''), $id == 1 ? $binary : "\xf0\x80\x80\x80", 'shown to a program it is whole';
 }
-is +(tool($f, 'export', '-e', 'live', '-C', 'a', '-C', 'b'))[0], 2, 'two clients where one can be meant are refused';
+is +(tool($f, 'export', '-e', 'live', '--client', 'a', '--client', 'b'))[0], 2, 'two clients where one can be meant are refused';
 my ($code, $err) = tool($f, 'export', '--client', 'nobody', '--file', $f->path('run/person'));
 is $code, 1, 'a person who is not here is told of';
 ok !-e $f->path('run/person'), 'and has no file';

@@ -57,7 +57,7 @@ subtest 'an example of each known type' => sub {
     my ($code, $out) = ran($f, 'send', '--list-types');
     my @types = split /\n/, $out;
     is_deeply([sort @types], [sort keys %vector], '--list-types has all 26');
-    ($code, $out) = ran($f, qw(send -e sandbox -N 26), (map { ('-t', $_) } @types), $url);
+    ($code, $out) = ran($f, qw(send -e sandbox --count 26), (map { ('-t', $_) } @types), $url);
     is($code, 0, 'all are sent, in turn') or diag $out;
     my @got = got($f);
     is_deeply([map { decode_json($_->[1])->{type} } @got], \@types, 'in the order of the command line');
@@ -86,7 +86,7 @@ subtest 'an example of each known type' => sub {
 subtest 'many, several at a time' => sub {
     my $f = Fixture->new;
     my $url = webhook($f, sub { '200 OK' });
-    my ($code, $out, $err) = ran($f, qw(send -e sandbox -N 60 -w 5 --json), $url);
+    my ($code, $out, $err) = ran($f, qw(send -e sandbox --count 60 -w 5 --json), $url);
     is("$code$err", '0', 'all were answered with a 2xx');
     my $sum = decode_json($out);
     is_deeply([@$sum{qw(schema endpoint secret sent good unsent late broken cancelled)}], [1, 'sandbox', 'secret-1', 60, 60, 0, 0, 0, 0], '--json tells it');
@@ -103,7 +103,7 @@ subtest 'many, several at a time' => sub {
     is(join(' ', map { scalar keys %$_ } \(%id, %resource, %client)), '60 60 1', 'no two are the same, nor their resources; they share a client');
     is(scalar(my @connections = glob $f->path('run/got-*-001')), 5, 'over so many connections');
     my $quick = server($f, sub { '200 OK' });
-    ($code, $out) = ran($f, qw(send -e sandbox -N 400 -j), "http://127.0.0.1:$quick/");
+    ($code, $out) = ran($f, qw(send -e sandbox --count 400 -j), "http://127.0.0.1:$quick/");
     cmp_ok(decode_json($out)->{took_ms}, '<', 8000, 'what is answered at once is not waited for');
     $f->finish;
 };
@@ -113,7 +113,7 @@ subtest 'a file' => sub {
     my $url = webhook($f, '202 Accepted');
     my $odd = qq({"id":"odd",\r\n "note":"\xc3\xab \0 }"\t}\n\n);
     my $file = $f->write('run/body', $odd);
-    my ($code, $out) = ran($f, qw(send -e sandbox -N 2 --file), $file, $url);
+    my ($code, $out) = ran($f, qw(send -e sandbox --count 2 --file), $file, $url);
     is($code, 0, 'is sent');
     like($out, qr/^202 +2 /m, 'each 2xx is good');
     is_deeply([got($f)], [([sign($odd, $SECRET{sandbox}), $odd]) x 2], 'to the byte');
@@ -129,17 +129,17 @@ subtest 'what is answered' => sub {
     my @answers = ('200 OK', "503 Soon\r\nContent-Length: 8\r\n\r\npersonal", "302 Found\r\nLocation: /else\r\nContent-Length: 0\r\n\r\n", '200 OK',
         "200 OK\r\nConnection: close\r\nContent-Length: 9\r\n\r\nshort");
     my $url = webhook($f, sub { my $n = () = glob $f->path('run/got-*'); $answers[$n - 1] });
-    my ($code, $out, $err) = ran($f, qw(send -e sandbox -N 5), $url);
+    my ($code, $out, $err) = ran($f, qw(send -e sandbox --count 5), $url);
     is($code, 1, 'not all were a 2xx');
     like($err, qr/^complycube-inbox: 3 of 5 were not answered with a 2xx$/, 'is told');
     like($out, qr/^ANSWER +COUNT +MEDIAN ms +P99 ms\n200 +2 +[\d.]+ +[\d.]+\n302 +1 .*\n503 +1 .*\nall +4 .*\nbroken off +1  \S.*\n\n5 sent in /, 'a table has each status, and what was not answered');
     unlike($out . $err, qr/personal|short/, 'nothing of an answer is shown');
     is(scalar(my @all = got($f)), 5, 'no redirect is followed, nothing is tried again');
     my $port = $f->port;
-    ($code, $out, $err) = ran($f, qw(send -e sandbox -N 2), "http://127.0.0.1:$port/");
+    ($code, $out, $err) = ran($f, qw(send -e sandbox --count 2), "http://127.0.0.1:$port/");
     is($code, 1, 'nobody is there');
     like($out, qr/^not sent +2  \S/m, 'is told with its reason');
-    ($code, $out) = ran($f, qw(send -j -e sandbox -N 2), "http://127.0.0.1:$port/");
+    ($code, $out) = ran($f, qw(send -j -e sandbox --count 2), "http://127.0.0.1:$port/");
     is_deeply([@{ decode_json($out) }{qw(sent good unsent answers median_us)}], [2, 0, 2, {}, undef], 'in JSON as well');
     $f->finish;
 };
@@ -170,11 +170,11 @@ subtest 'whose secret' => sub {
     is($code, 2, 'of several endpoints one must be named');
     like($err, qr/--endpoint: live, sandbox, narrow$/, 'which is told');
     is((ran($f, qw(send -e none), $url))[0], 1, 'one that is not there is not found');
-    is((ran($f, qw(send -e sandbox -k old), $url))[0], 1, 'a retired secret signs nothing');
-    is((ran($f, qw(send -e sandbox -k none), $url))[0], 1, 'nor does one that is not there');
+    is((ran($f, qw(send -e sandbox --secret old), $url))[0], 1, 'a retired secret signs nothing');
+    is((ran($f, qw(send -e sandbox --secret none), $url))[0], 1, 'nor does one that is not there');
     is(scalar(my @none = got($f)), 0, 'and nothing is sent');
     is((ran($f, qw(send -e sandbox), $url))[0], 0, 'the first in force signs');
-    is((ran($f, qw(send -e sandbox -k second), $url))[0], 0, 'or the one that is named');
+    is((ran($f, qw(send -e sandbox --secret second), $url))[0], 0, 'or the one that is named');
     my @got = got($f);
     is_deeply([map { $_->[0] } @got], [sign($got[0][1], $SECRET{sandbox}), sign($got[1][1], "$SECRET{sandbox}-2")], 'that is so');
     $f->finish;
@@ -186,7 +186,7 @@ subtest 'how it is called' => sub {
     my $url = 'http://127.0.0.1:9/';
     my $file = $f->write('run/body', '{}');
     my %wrong = ('no URL' => [], 'two' => [$url, $url], 'no http' => ['ftp://127.0.0.1/'], 'an unknown type' => [qw(-t check.odd), $url],
-        'a file and a type' => ['-f', $file, qw(-t check.pending), $url], 'none' => [qw(-N 0), $url], 'too many' => [qw(-N 1000001), $url],
+        'a file and a type' => ['-f', $file, qw(-t check.pending), $url], 'none' => [qw(--count 0), $url], 'too many' => [qw(--count 1000001), $url],
         'too many at a time' => [qw(-w 65), $url]);
     for my $name (sort keys %wrong) {
         is((ran($f, @send, @{ $wrong{$name} }))[0], 2, "$name is a usage error");
@@ -198,7 +198,7 @@ subtest 'how it is called' => sub {
 subtest 'the end, and a terminal' => sub {
     my $f = Fixture->new;
     my $url = webhook($f, sub { my $n = () = glob $f->path('run/got-*'); return $n > 2 ? undef : '200 OK' });
-    my $p = begin($f, qw(send -e sandbox -N 9), $url);
+    my $p = begin($f, qw(send -e sandbox --count 9), $url);
     ok(wait_until(sub { got($f) == 3 }), 'one hangs');
     $p->signal('INT');
     ok(!$p->ended(0.3), 'and is waited for after INT');
@@ -208,7 +208,7 @@ subtest 'the end, and a terminal' => sub {
     like(said($p), qr/^200 +2 .*^cancelled +1  cancelled\n.*7 of 9 were not answered with a 2xx; it was told to end$/ms, 'what came of it is told');
     my $log = $f->path('run/typescript');
     my $answers = webhook($f, '200 OK');
-    my ($code) = $f->run('script', '-qec', join(' ', $f->path('run/complycube-inbox'), '-c', $f->config, qw(send -e sandbox -N 3), $answers), $log);
+    my ($code) = $f->run('script', '-qec', join(' ', $f->path('run/complycube-inbox'), '-c', $f->config, qw(send -e sandbox --count 3), $answers), $log);
     is($code, 0, 'the exit code on a terminal is the same');
     like(Fixture::slurp($log), qr/\r\e\[K\[ {30}\] 0 of 3, 0 failed\r\e\[K.*^200 +3 /ms, 'a bar is rewritten there, and taken away');
     $f->finish;

@@ -73,6 +73,11 @@ like($out, qr/check\.completed +e1 +c1$/m, 'it can show one endpoint');
 unlike($out, qr/e2/, 'and leave the other out');
 ($code, $out) = tool('', 'list', '--state', 'done');
 is($out, "no events\n", 'and one state');
+is((tool('', 'list', '-j', '-e', 'live', '-n', 1))[2], '', 'the short forms that stay are taken in silence');
+($code, $out, $err) = tool('', 'list', '-W', '-r', 'c1');
+like($out, qr/check\.completed +e1 +c1$/m, 'those that go are still taken');
+is($err, join('', map { "complycube-inbox: $_; the short form goes in the next version\n" } '-W is --wide', '-r is --resource'), 'with a warning');
+is((tool('', 'list', '--wide', '--resource', 'c1'))[2], '', 'and their long forms without one');
 is((tool('', 'list', '--state', 'odd'))[0], 2, 'an unknown state is a usage error');
 for (['wacth', 'did you mean watch?'], ['frobnicate', 'complycube-inbox --help lists them']) {
     my ($typed, $help) = @$_;

@@ -131,8 +131,8 @@ for my $form ('table', 'directory') {
         [1, '20 signatures refused within 10m', 0, 0, 20, 0, 0], "$form: with the figures");
 
     change($f, 'UPDATE counter SET last_ms = last_ms - 7200000, hour_ms = hour_ms - 7200000');
-    says($f, 1, qr/^complycube-inbox: nothing came for 60m; 20 signatures refused within 10m$/, "$form: silence", '-Q', '1h');
-    says($f, 1, qr/^complycube-inbox: 20 signatures refused since \S+ \S+ \S+, and none was right/, "$form: that is short enough, but none was right since", '-Q', '3h', '-G', 100);
+    says($f, 1, qr/^complycube-inbox: nothing came for 60m; 20 signatures refused within 10m$/, "$form: silence", '--silence', '1h');
+    says($f, 1, qr/^complycube-inbox: 20 signatures refused since \S+ \S+ \S+, and none was right/, "$form: that is short enough, but none was right since", '--silence', '3h', '--refused', 100);
     change($f, 'UPDATE counter SET last_ms = last_ms + 7200000, hour_ms = hour_ms + 7200000');
 
     # Answers of 5xx, since the database is another program's.
@@ -149,12 +149,12 @@ for my $form ('table', 'directory') {
     rename $f->database, $f->database . '.aside';
     says($f, 1, qr/inbox\.db: No such file or directory; run complycube-inbox init; 20 sig/, "$form: a database that is gone is wrong");
     rename $f->database . '.aside', $f->database;
-    says($f, 1, qr/^complycube-inbox: 10 answers of 5xx within 10m \(see the receiver's log\)$/, "$form: back again", '-G', 100);
+    says($f, 1, qr/^complycube-inbox: 10 answers of 5xx within 10m \(see the receiver's log\)$/, "$form: back again", '--refused', 100);
     accepted_now($f);
-    says($f, 0, qr/^$/, "$form: unless more are allowed", '-G', 100, '--failed', 11);
+    says($f, 0, qr/^$/, "$form: unless more are allowed", '--refused', 100, '--failed', 11);
 
     chmod 0, $f->path('home/private/secrets');
-    says($f, 0, qr/^$/, "$form: it needs no secret", '-G', 100, '--failed', 11);
+    says($f, 0, qr/^$/, "$form: it needs no secret", '--refused', 100, '--failed', 11);
     says($f, 2, qr/takes how long: 90s, 15m, 12h or 7d$/, "$form: what is no time is refused", '--oldest', 'long');
     $f->write('home/public_html/cgi-bin/complycube-webhook.conf', 'database = 7 7');
     says($f, 9, qr/complycube-webhook\.conf/, "$form: a broken configuration is wrong");
