@@ -65,15 +65,6 @@ static int read_all(struct export *x, struct store_query *q, struct err *e)
     return 0;
 }
 
-/* What was chosen by its number needs no more than the state and the type. */
-static int read_chosen(struct export *x, struct store_query *q, const int64_t *seqs, int64_t n, struct err *e)
-{
-    q->client_id = q->resource_id = NULL;
-    q->seqs = seqs;
-    q->n_seqs = n;
-    return n == 0 ? 0 : read_all(x, q, e);
-}
-
 static int export_events(struct export *x, struct err *e)
 {
     const struct cmd *cmd = x->cmd;
@@ -92,7 +83,10 @@ static int export_events(struct export *x, struct err *e)
         return q.to == 0 ? 0 : read_all(x, &q, e);
     }
     n = person_open(&x->person, cmd, x->cmd->store, false, &seqs, e);
-    int result = n < 0 ? -1 : read_chosen(x, &q, seqs, n, e);
+    q.client_id = q.resource_id = NULL; /* what was chosen by its number needs no more than the state and the type */
+    q.seqs = seqs;
+    q.n_seqs = n;
+    int result = n <= 0 ? (int)n : read_all(x, &q, e);
     free(seqs);
     return result;
 }

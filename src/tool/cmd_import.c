@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * cmd_import: saved events are taken in, as the receiver would, with what they have behind them. */
-#include "cmd_import.h"
-
 #include "base/clock.h"
 #include "base/hex.h"
+#include "cmd.h"
+#include "event/decode.h"
+#include "export_line.h"
+#include "import_read.h"
 #include "json_out.h"
+#include "progress.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -22,7 +25,7 @@ struct item {
     struct record_past past;
 };
 
-struct cmd_import {
+struct import {
     const struct cmd *cmd;
     struct verifier *verifier;
     struct progress progress;
@@ -35,7 +38,7 @@ struct cmd_import {
 
 /* ---- telling ---- */
 
-static void tell(struct cmd_import *x, const char *where, struct span id, enum result result, const char *why)
+static void tell(struct import *x, const char *where, struct span id, enum result result, const char *why)
 {
     static const char *const words[] = {"imported", "duplicate", "quarantined", "refused"};
     x->count[result]++;
@@ -62,7 +65,7 @@ static void tell(struct cmd_import *x, const char *where, struct span id, enum r
 /* ---- whose body it is ---- */
 
 /* The endpoint's name as the configuration has it, which lives long enough. */
-static const char *endpoint_of(const struct cmd_import *x, struct span named)
+static const char *endpoint_of(const struct import *x, struct span named)
 {
     struct span wanted = named.at ? named : span_of(x->cmd->endpoint);
     for (size_t i = 0; i < x->cmd->config->n_endpoints; i++)
@@ -72,7 +75,7 @@ static const char *endpoint_of(const struct cmd_import *x, struct span named)
 }
 
 /* Unverified, or erased, so that there is nothing to verify. */
-static const struct verified *take_unverified(const struct cmd_import *x, struct item *item, size_t slot)
+static const struct verified *take_unverified(const struct import *x, struct item *item, size_t slot)
 {
     const struct export_line *line = &item->line;
     uint8_t signature[VERIFY_DIGEST];
@@ -90,7 +93,7 @@ static const struct verified *take_unverified(const struct cmd_import *x, struct
     return NULL;
 }
 
-static const struct verified *take_body(const struct cmd_import *x, struct item *item, size_t slot)
+static const struct verified *take_body(const struct import *x, struct item *item, size_t slot)
 {
     if (x->cmd->unverified || item->line.erased_ms)
         return take_unverified(x, item, slot);
@@ -119,7 +122,7 @@ static int decode_erased(struct item *item)
     return 0;
 }
 
-static void decode_body(const struct cmd_import *x, struct item *item)
+static void decode_body(const struct import *x, struct item *item)
 {
     struct record *r = &item->record;
     if (decode_event(r->verified, &item->event, &item->why) != 0)
@@ -132,7 +135,7 @@ static void decode_body(const struct cmd_import *x, struct item *item)
     r->ignored = !r->reason && !config_wants(x->cmd->config, verified_endpoint(r->verified), item->event.type);
 }
 
-static int prepare(struct cmd_import *x, struct item *item, size_t slot)
+static int prepare(struct import *x, struct item *item, size_t slot)
 {
     const struct export_line *line = &item->line;
     item->why = (struct err){0};
@@ -163,7 +166,7 @@ static int prepare(struct cmd_import *x, struct item *item, size_t slot)
 
 /* ---- batches ---- */
 
-static void tell_item(struct cmd_import *x, const struct item *item)
+static void tell_item(struct import *x, const struct item *item)
 {
     const struct record *r = &item->record;
     switch (r->outcome) {
@@ -178,7 +181,7 @@ static void tell_item(struct cmd_import *x, const struct item *item)
     }
 }
 
-static void record(struct cmd_import *x)
+static void record(struct import *x)
 {
     struct record *batch[STORE_BATCH_MAX];
     int64_t begun_ms = clock_ms();
@@ -198,7 +201,7 @@ static void record(struct cmd_import *x)
 }
 
 /* The item that is being read becomes one of the batch, when it is good. */
-static void add(struct cmd_import *x)
+static void add(struct import *x)
 {
     struct item *item = &x->items[x->n];
     if (prepare(x, item, x->n) != 0) {
@@ -211,8 +214,16 @@ static void add(struct cmd_import *x)
         record(x);
 }
 
-bool cmd_import_line(struct cmd_import *x, const char *from, int64_t number, struct span text)
+static bool refuse_source(void *ctx, const char *from, const char *why)
 {
+    struct import *x = ctx;
+    tell(x, from, (struct span){0}, REFUSED, why);
+    return !x->failed;
+}
+
+static bool take_line(void *ctx, const char *from, int64_t number, struct span text)
+{
+    struct import *x = ctx;
     struct item *item = &x->items[x->n];
     struct err why = {0};
     snprintf(item->where, sizeof item->where, "%.250s:%lld", from, (long long)number);
@@ -223,15 +234,16 @@ bool cmd_import_line(struct cmd_import *x, const char *from, int64_t number, str
     return !x->failed;
 }
 
-bool cmd_import_body(struct cmd_import *x, const char *path, struct span body, struct span signature)
+static bool take_file(void *ctx, const char *path, struct span body, struct span signature)
 {
+    struct import *x = ctx;
     struct item *item = &x->items[x->n];
     struct buf *data = &item->line.data;
     data->len = 0;
     item->line = (struct export_line){.data = *data, .state_number = -1};
     snprintf(item->where, sizeof item->where, "%.298s", path);
     if (buf_room(&item->line.data, body.len + signature.len + 1, SIZE_MAX / 2) < body.len + signature.len)
-        return cmd_import_refuse(x, path, "out of memory");
+        return refuse_source(x, path, "out of memory");
     char *at = item->line.data.at;
     memcpy(at, body.at ? body.at : "", body.len);
     memcpy(at + body.len, signature.at ? signature.at : "", signature.len);
@@ -242,15 +254,9 @@ bool cmd_import_body(struct cmd_import *x, const char *path, struct span body, s
     return !x->failed;
 }
 
-bool cmd_import_refuse(struct cmd_import *x, const char *from, const char *why)
-{
-    tell(x, from, (struct span){0}, REFUSED, why);
-    return !x->failed;
-}
-
 /* ---- the whole ---- */
 
-static int finish(struct cmd_import *x, struct err *e)
+static int finish(struct import *x, struct err *e)
 {
     struct cmd_who who;
     struct store_actor by = cmd_actor(x->cmd, &who);
@@ -274,7 +280,7 @@ static int finish(struct cmd_import *x, struct err *e)
                                             (long long)x->count[REFUSED]);
 }
 
-static int run(struct cmd_import *x, struct err *e)
+static int run(struct import *x, struct err *e)
 {
     x->items = calloc(STORE_BATCH_MAX, sizeof *x->items);
     if (!x->items)
@@ -285,14 +291,15 @@ static int run(struct cmd_import *x, struct err *e)
         0)
         return -1;
     x->progress = progress_begin(0);
+    const struct import_taker taker = {x, take_line, take_file, refuse_source};
     for (char *const *path = x->cmd->operands; *path && !x->failed; path++)
-        cmd_import_read(x, *path);
+        import_read(&taker, *path);
     return finish(x, e);
 }
 
 int cmd_import(const struct cmd *cmd, struct err *e)
 {
-    struct cmd_import x = {.cmd = cmd};
+    struct import x = {.cmd = cmd};
     int result = run(&x, e);
     for (size_t i = 0; x.items && i < STORE_BATCH_MAX; i++)
         buf_release(&x.items[i].line.data);

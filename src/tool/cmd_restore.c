@@ -24,12 +24,6 @@ struct restore {
     bool requeued;
 };
 
-/* How events of a database that was left aside get into the one in place. */
-static void print_import(const char *before)
-{
-    printf("  complycube-inbox export --database '%s' | complycube-inbox import -\n", before);
-}
-
 /* ---- the directory form ---- */
 
 static void print_orphan(void *ctx, const char *endpoint, const char *name)
@@ -135,7 +129,7 @@ static void print(const struct restore *r)
         printf("%lld events came since the backup, and %s\n", (long long)t->missing,
                t->left ? "are left there; to bring them over:" : "were brought over");
     if (t->missing && t->left)
-        print_import(t->before);
+        printf("  complycube-inbox export --database '%s' | complycube-inbox import -\n", t->before);
     if (t->erased)
         printf("%lld events of the backup had been erased since, and are again\n", (long long)t->erased);
     printf("numbers of events go on from %lld\n", (long long)t->floor + 1);

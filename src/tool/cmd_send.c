@@ -295,32 +295,27 @@ static int send_all(struct send *s, struct err *e)
                    (long long)cmd->count, s->begun < cmd->count ? "; it was told to end" : "");
 }
 
-static int list_types(void)
-{
-    for (size_t i = 0; example_type(i); i++)
-        puts(example_type(i));
-    return 0;
-}
-
 int cmd_send(const struct cmd *cmd, struct err *e)
 {
+    int result = -1;
+    for (size_t i = 0; cmd->list_types && example_type(i); i++)
+        puts(example_type(i));
     if (cmd->list_types)
-        return list_types();
+        return 0;
     if (!cmd->operand)
         return err_set(e, ERR_USAGE, "send takes the URL of the webhook");
     struct send *s = calloc(1, sizeof *s);
-    struct config *c = s ? cmd_config(cmd, e) : NULL;
-    int result = s ? -1 : err_set(e, ERR_MEMORY, "starting: out of memory");
-    if (c) {
-        s->cmd = cmd;
-        if (choose(s, c, e) == 0 && prepare(s, e) == 0 && http_open(&s->http, cmd->operand, TIMEOUT_S, e) == 0)
-            result = send_all(s, e);
-        http_close(s->http);
-        example_close(&s->example);
-        verify_close(s->verifier);
-        buf_release(&s->file);
-        free(s->answers);
-    }
+    if (!s)
+        return err_set(e, ERR_MEMORY, "starting: out of memory");
+    s->cmd = cmd;
+    struct config *c = cmd_config(cmd, e);
+    if (c && choose(s, c, e) == 0 && prepare(s, e) == 0 && http_open(&s->http, cmd->operand, TIMEOUT_S, e) == 0)
+        result = send_all(s, e);
+    http_close(s->http);
+    example_close(&s->example);
+    verify_close(s->verifier);
+    buf_release(&s->file);
+    free(s->answers);
     config_free(c);
     free(s);
     return result;

@@ -120,27 +120,28 @@ static void print_names(const struct cmd *cmd, const char *folder, const struct 
     spool_entry_release(&row->entry);
 }
 
-static int list_folder(const struct cmd *cmd, const char *folder, struct err *e)
+static int list(const struct cmd *cmd, struct err *e)
 {
     struct spool_names names = {0};
     struct verifier *v = NULL;
-    if (spool_list(folder, true, &names, e) != 0 && e->code != ERR_NOT_FOUND)
-        return -1;
-    struct row *row = calloc(1, sizeof *row);
-    int result = row ? verify_open_keyless(&v, e) : err_set(e, ERR_MEMORY, "listing: out of memory");
-    if (row && result == 0)
-        print_names(cmd, folder, &names, row, v);
-    verify_close(v);
-    free(row);
-    spool_names_release(&names);
-    return result;
-}
-
-static int list(const struct cmd *cmd, struct err *e)
-{
+    struct row *row = NULL;
+    int result = -1;
     struct config *c = cmd_config_public(cmd, e);
     const char *folder = c ? folder_of(c, e) : NULL;
-    int result = folder ? list_folder(cmd, folder, e) : -1;
+    if (!folder || (spool_list(folder, true, &names, e) != 0 && e->code != ERR_NOT_FOUND) ||
+        verify_open_keyless(&v, e) != 0)
+        goto out;
+    row = calloc(1, sizeof *row);
+    if (!row) {
+        err_set(e, ERR_MEMORY, "listing: out of memory");
+        goto out;
+    }
+    print_names(cmd, folder, &names, row, v);
+    result = 0;
+out:
+    free(row);
+    verify_close(v);
+    spool_names_release(&names);
     config_free(c);
     return result;
 }
@@ -248,15 +249,18 @@ static int look(const struct config *c, bool at_work, struct err *e)
 
 static int record(const struct cmd *cmd, struct err *e)
 {
-    struct config *c = cmd_config(cmd, e);
     struct told t = {cmd, false};
     struct spool_drain sum = {0};
-    struct store *s = c && folder_of(c, e) ? cmd_store(c, true, e) : NULL;
-    int result = s ? record_all(c, s, &t, &sum, e) : -1;
-    if (s)
-        print_sum(cmd, &sum);
+    struct store *s = NULL;
+    int result = -1;
+    struct config *c = cmd_config(cmd, e);
+    if (!c || !folder_of(c, e) || !(s = cmd_store(c, true, e)))
+        goto out;
+    result = record_all(c, s, &t, &sum, e);
+    print_sum(cmd, &sum);
     if (result == 0)
         result = look(c, false, e);
+out:
     store_close(s);
     config_free(c);
     return result;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * import_read: the files and folders that import reads. */
-#include "cmd_import.h"
+#include "import_read.h"
+
+#include "base/buf.h"
 #include "named.h"
 
 #include <dirent.h>
@@ -10,21 +12,21 @@
 
 enum { BODY_MAX = 256 << 20 /* bytes */, SIGNATURE_MAX = 128 };
 
-static void refuse_errno(struct cmd_import *x, const char *path)
+static void refuse_errno(const struct import_taker *taker, const char *path)
 {
     char why[160];
     snprintf(why, sizeof why, "cannot be read: %s", strerror(errno));
-    cmd_import_refuse(x, path, why);
+    taker->refuse(taker->ctx, path, why);
 }
 
-static void read_lines(struct cmd_import *x, const char *path)
+static void read_lines(const struct import_taker *taker, const char *path)
 {
     FILE *from = strcmp(path, "-") == 0 ? stdin : named_file(path);
     char *text = NULL;
     size_t cap = 0;
     ssize_t len;
     if (!from) {
-        refuse_errno(x, path);
+        refuse_errno(taker, path);
         return;
     }
     bool more = true;
@@ -32,10 +34,10 @@ static void read_lines(struct cmd_import *x, const char *path)
         while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
             len--;
         if (len > 0)
-            more = cmd_import_line(x, path, number, (struct span){text, (size_t)len});
+            more = taker->line(taker->ctx, path, number, (struct span){text, (size_t)len});
     }
     if (ferror(from))
-        refuse_errno(x, path);
+        refuse_errno(taker, path);
     free(text);
     if (from != stdin)
         fclose(from);
@@ -91,7 +93,8 @@ static struct span find_in_table(struct span table, const char *name)
     return (struct span){0};
 }
 
-static bool import_file(struct cmd_import *x, const char *folder, const char *name, const struct buf *table)
+static bool import_file(const struct import_taker *taker, const char *folder, const char *name,
+                        const struct buf *table)
 {
     struct buf body = {0}, signature = {0};
     char path[PATH_MAX + 300], plain[300];
@@ -99,13 +102,13 @@ static bool import_file(struct cmd_import *x, const char *folder, const char *na
     snprintf(plain, sizeof plain, "%.*s", (int)(strlen(name) - 5), name);
     bool more = true;
     if (!read_file(folder, name, "", BODY_MAX, &body)) {
-        refuse_errno(x, path);
+        refuse_errno(taker, path);
     } else {
         bool beside = read_file(folder, plain, ".sig", SIGNATURE_MAX, &signature) ||
                       read_file(folder, name, ".sig", SIGNATURE_MAX, &signature);
         struct span hex = beside ? first_line((struct span){signature.at ? signature.at : "", signature.len})
                                  : find_in_table((struct span){table->at, table->len}, name);
-        more = cmd_import_body(x, path, (struct span){body.at, body.len}, hex);
+        more = taker->body(taker->ctx, path, (struct span){body.at, body.len}, hex);
     }
     buf_release(&body);
     buf_release(&signature);
@@ -156,33 +159,33 @@ static int list_bodies(DIR *folder, struct bodies *b)
     return failed ? -1 : 0;
 }
 
-static void read_folder(struct cmd_import *x, const char *path, DIR *folder)
+static void read_folder(const struct import_taker *taker, const char *path, DIR *folder)
 {
     struct bodies b = {0};
     struct buf table = {0};
     bool whole = list_bodies(folder, &b) == 0;
     if (!whole)
-        refuse_errno(x, path);
+        refuse_errno(taker, path);
     bool more = true;
     if (!read_file(path, "SIGNATURES.tsv", "", BODY_MAX, &table) && errno != ENOENT)
-        refuse_errno(x, path);
+        refuse_errno(taker, path);
     if (whole && b.n == 0)
-        cmd_import_refuse(x, path, "no file NAME.json is in this folder");
+        taker->refuse(taker->ctx, path, "no file NAME.json is in this folder");
     for (size_t i = 0; i < b.n; i++) {
-        more = more && import_file(x, path, b.name[i], &table);
+        more = more && import_file(taker, path, b.name[i], &table);
         free(b.name[i]);
     }
     free(b.name);
     buf_release(&table);
 }
 
-void cmd_import_read(struct cmd_import *x, const char *path)
+void import_read(const struct import_taker *taker, const char *path)
 {
     DIR *folder = strcmp(path, "-") == 0 ? NULL : named_folder(path);
     if (folder)
-        read_folder(x, path, folder);
+        read_folder(taker, path, folder);
     else
-        read_lines(x, path);
+        read_lines(taker, path);
     if (folder)
         closedir(folder);
 }

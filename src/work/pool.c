@@ -5,7 +5,6 @@
 #include "store/store_file.h"
 
 #include <ctype.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -16,15 +15,6 @@ enum {
     COUNT_MS = 2000,    /* between counts of what waits, for a terminal */
     WAIT_MAX_MS = 1000  /* between looks whether the database was moved: nobody can replace one that is not left */
 };
-
-void pool_say(struct pool_outcome *outcome, enum pool_result result, const char *format, ...)
-{
-    va_list ap;
-    va_start(ap, format);
-    outcome->result = result;
-    vsnprintf(outcome->why, sizeof outcome->why, format, ap);
-    va_end(ap);
-}
 
 /* ---- the store, which may be busy or moved away for a moment ---- */
 
@@ -92,10 +82,8 @@ static void take_up_changes(struct pool *p)
         replace_config(p);
 }
 
-static void open_store(struct pool *p, struct err *e) { p->store = cmd_store(p->config, false, e); }
-
-/* Is the store open and where it should be? It is opened anew when it was moved away. */
-static bool has_store(struct pool *p)
+/* Open the store again if it was closed or moved away. True: it can be used. */
+static bool reopen_store(struct pool *p)
 {
     struct err e = {0};
     if (p->now_ms < p->retry_ms)
@@ -107,7 +95,7 @@ static bool has_store(struct pool *p)
         return false;
     }
     store_close(p->store);
-    open_store(p, &e);
+    p->store = cmd_store(p->config, false, &e);
     if (!p->store)
         trouble(p, &e, true); /* whoever moves it is not done yet */
     return p->store != NULL;
@@ -213,7 +201,7 @@ static void settle(struct pool *p)
     for (struct slot *s = p->slot; s < p->slot + p->n + OUTAGE_HELD_MAX; s++) {
         struct err e = {0};
         bool ended = s->state == ENDED, extend = s->state == RUNNING && p->now_ms >= s->extend_ms;
-        if ((!ended && !extend) || (!has_store(p) && p->fault.code == ERR_NONE))
+        if ((!ended && !extend) || (!reopen_store(p) && p->fault.code == ERR_NONE))
             continue;
         int settled = p->store ? store_settle(p->store, &s->lease, ended ? s->verb : STORE_EXTEND,
                                               ended && s->verb == STORE_NACK ? s->outcome.why : NULL,
@@ -310,9 +298,9 @@ static void work(struct pool *p)
         heed(p);
         look(p);
         take_up_changes(p);
-        has_store(p);
+        reopen_store(p);
         settle(p);
-        if (p->now_ms >= next_claim(p) && has_store(p))
+        if (p->now_ms >= next_claim(p) && reopen_store(p))
             claim(p); /* what could not even be started is seen at once */
         else if (!is_over(p))
             p->ops->wait(p->ctx, p->signals.fd, until_next(p, progress(p)));
@@ -350,7 +338,7 @@ static int sum_up(struct pool *p, struct err *e)
 static int run(struct pool *p, struct err *e)
 {
     const struct cmd *cmd = p->cmd;
-    open_store(p, e);
+    p->store = cmd_store(p->config, false, e);
     if (!p->store || signals_open(&p->signals, e) != 0)
         return -1;
     name_owner(p->owner, sizeof p->owner);
@@ -373,21 +361,18 @@ static int run(struct pool *p, struct err *e)
 int pool_run(const struct cmd *cmd, const struct pool_ops *ops, void *ctx, struct err *e)
 {
     struct pool *p = calloc(1, sizeof *p);
-    struct config *c = p ? cmd_config_public(cmd, e) : NULL;
-    int result = p ? -1 : err_set(e, ERR_MEMORY, "starting: out of memory");
-    if (c) {
-        p->cmd = cmd;
-        p->ops = ops;
-        p->ctx = ctx;
-        p->config = c;
-        result = run(p, e);
-        store_close(p->store);
-        c = p->config;
-        config_free(p->next);
-        for (int i = 0; i < POOL_SLOTS_MAX + OUTAGE_HELD_MAX; i++)
-            buf_release(&p->slot[i].bytes);
-    }
-    config_free(c);
+    if (!p)
+        return err_set(e, ERR_MEMORY, "starting: out of memory");
+    p->cmd = cmd;
+    p->ops = ops;
+    p->ctx = ctx;
+    p->config = cmd_config_public(cmd, e);
+    int result = p->config ? run(p, e) : -1;
+    store_close(p->store);
+    config_free(p->config);
+    config_free(p->next);
+    for (int i = 0; i < POOL_SLOTS_MAX + OUTAGE_HELD_MAX; i++)
+        buf_release(&p->slot[i].bytes);
     free(p);
     return result;
 }

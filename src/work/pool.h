@@ -19,19 +19,6 @@
 
 enum { POOL_SLOTS_MAX = 64, POOL_GRACE_S = 10 };
 
-enum pool_result {
-    POOL_RUNNING,
-    POOL_DONE,   /* acked */
-    POOL_FAILED, /* nacked */
-    POOL_DOWN    /* there is nobody who could take any event now */
-};
-
-struct pool_outcome {
-    enum pool_result result;
-    int64_t retry_ms; /* of POOL_DOWN: for how long not to try again; 0: as the pool likes */
-    char why[200];    /* of the last two; may hold foreign bytes, but nothing of the event */
-};
-
 /*
  * How an event is handed on; a slot is a number below cmd->workers. None of these may block but wait.
  * start   the event is borrowed until look has told its end; that it could not be started is told by look, too
@@ -53,9 +40,5 @@ struct pool_ops {
  *         those of the configuration and the store; ERR_BUSY only when it lasted for a minute
  */
 int pool_run(const struct cmd *cmd, const struct pool_ops *ops, void *ctx, struct err *e);
-
-/* outcome->why, printf-like, and the result. */
-void pool_say(struct pool_outcome *outcome, enum pool_result result, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
 
 #endif

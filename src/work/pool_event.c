@@ -2,6 +2,9 @@
  * pool_event: an event as it is handed on, in memory of its own. */
 #include "pool_event.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 enum { KEEP = 1 << 16 /* bytes that an empty slot may hold on to */ };
 
 bool pool_event_copy(struct pool_event *to, struct buf *bytes, const struct store_event *from, int64_t attempt)
@@ -23,4 +26,13 @@ bool pool_event_copy(struct pool_event *to, struct buf *bytes, const struct stor
         bytes->len += texts[i].len;
     }
     return true;
+}
+
+void pool_say(struct pool_outcome *outcome, enum pool_result result, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    outcome->result = result;
+    vsnprintf(outcome->why, sizeof outcome->why, format, ap);
+    va_end(ap);
 }

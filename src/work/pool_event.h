@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * pool_event: an event as it is handed on, in memory of its own.
+ * pool_event: an event as it is handed on, in memory of its own, and how that ended.
  */
 #ifndef POOL_EVENT_H
 #define POOL_EVENT_H
@@ -15,5 +15,22 @@ struct pool_event {
 
 /* Copy one that is lent; `bytes`, used again and again, holds what the spans show. False when memory is out. */
 bool pool_event_copy(struct pool_event *to, struct buf *bytes, const struct store_event *from, int64_t attempt);
+
+enum pool_result {
+    POOL_RUNNING,
+    POOL_DONE,   /* acked */
+    POOL_FAILED, /* nacked */
+    POOL_DOWN    /* there is nobody who could take any event now */
+};
+
+struct pool_outcome {
+    enum pool_result result;
+    int64_t retry_ms; /* of POOL_DOWN: for how long not to try again; 0: as the pool likes */
+    char why[200];    /* of the last two; may hold foreign bytes, but nothing of the event */
+};
+
+/* outcome->why, printf-like, and the result. */
+void pool_say(struct pool_outcome *outcome, enum pool_result result, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif
