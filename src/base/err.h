@@ -78,7 +78,7 @@ enum err_code err_failure(struct err *e);
 /* Such a fault ends the program: in builds with sanitizers or coverage, and in unit tests. */
 extern bool err_strict;
 
-/* The columns of the table. Total: any code has each. The strings are static. */
+/* The columns of the table, defined for every code. The strings are static. */
 const char *err_word(enum err_code code);
 int err_http(enum err_code code);
 int err_exit(enum err_code code);

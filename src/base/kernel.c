@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * kernel: calls that kernels or C libraries in use do not have yet. */
+ * kernel: newer system calls, with fallbacks. */
 #include "kernel.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * kernel: calls that kernels or C libraries in use do not have yet, with what does instead.
+ * kernel: newer system calls, with fallbacks.
  *
  * The static build runs from Linux 2.6.32 on; tests/e2e/static.t answers each newer call with ENOSYS. */
 #ifndef KERNEL_H

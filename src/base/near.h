@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Is the one the other but for one letter that is missing, too many or another, or for two that are swapped? */
+/* Is `typed` one edit away from `word`: a letter inserted, deleted or replaced, or two swapped? */
 bool near_typo(const char *typed, size_t len, const char *word);
 
 #endif

@@ -27,8 +27,8 @@ struct verify_secret {
 };
 
 /*
- * What remains of a secret: SHA-256 once it has taken in the one and the other pad of HMAC. Who has it can sign, but not
- * find the secret. Equal for equal secrets.
+ * What is kept of a secret: SHA-256 states after HMAC's inner and outer pads. They can sign, but do not give the secret
+ * away. Equal for equal secrets.
  */
 struct verify_key {
     uint32_t inner[8], outer[8];

@@ -13,7 +13,7 @@
 #include "spool/spool.h"
 #include "store/store.h"
 
-enum { RECEIVER_TROUBLE_MS = 60000 /* for so long a GET tells what the latest batch failed of */ };
+enum { RECEIVER_TROUBLE_MS = 60000 /* how long GET reports why the last batch failed */ };
 
 struct receiver {
     struct config_env env;

@@ -106,7 +106,7 @@ int64_t spool_retry(const char *path, struct err *e)
     return n;
 }
 
-/* Nobody was told that what is in such a file was received. */
+/* Such a file was never acknowledged. */
 static void remove_unfinished(const struct spool *s, int64_t now_ms)
 {
     char path[PATH_MAX];

@@ -36,7 +36,7 @@ enum {
 /* A spool as one process uses it. */
 struct spool {
     char path[PATH_MAX]; /* "": there is none */
-    bool waits;          /* for all that is known something waits in it: look */
+    bool waits;          /* the folder may hold events */
     uint32_t process, count;
     struct files_print empty; /* of the folder, when it was seen empty; all zero: it was not */
     int64_t rest_until_ms;    /* of clock_ms: what was left the last time stays until then */

@@ -114,7 +114,7 @@ struct store_want {
     int64_t lease_ms;     /* 0: as the inbox is set */
 };
 
-/* A claimed event: whose it is until when. A value; what names the claim is the backend's. */
+/* A claim and its expiry. May be copied; `key` is opaque. */
 struct store_lease {
     int64_t seq, until_ms, attempts;
     char endpoint[64], key[192];

@@ -43,7 +43,7 @@ int store_flush(struct store *s, struct err *e);
 
 /*
  * Overwrite what is left of older content in the unused parts of the database's file, a stretch at a time: the copies
- * that it makes when it moves rows about, and what programs have deleted without overwriting it. With it store_flush.
+ * that it makes when it moves rows about, and what programs have deleted without overwriting it. Includes store_flush().
  * in, out: *at  0 for the first call, then as it was left
  * out:     1 while there is more, 0 at the end; or -1 and *e
  * errors:  ERR_BUSY  a program reads; try again

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * exposure: who can connect to a FastCGI socket? Whoever can may forge every variable of a request, and meets libfcgi, which
- * trusts its peer; a signature cannot be forged. It is told and never refused: a socket that is too open still brings events.
+ * exposure: who can connect to a FastCGI socket? A peer can forge every variable of a request, though no signature, and reaches
+ * libfcgi, which trusts it. An exposed socket is reported, never rejected: it still brings events.
  */
 #ifndef EXPOSURE_H
 #define EXPOSURE_H

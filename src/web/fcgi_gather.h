@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * fcgi_gather: a request that is too large, or comes too slowly, to lie whole in its socket's buffer, kept here until
- * it is. What is kept grows only with what has arrived, so that a slow peer costs its bytes and nobody's time.
+ * it is. The buffer grows only with what has arrived, so that a slow peer costs its bytes and nobody's time.
  *
- * holds: a body above max_body is drained, not kept: of it so much stays that libfcgi sees that it is too long.
+ * holds: a body above max_body is drained; just enough is kept for libfcgi to see that it is too long.
  */
 #ifndef FCGI_GATHER_H
 #define FCGI_GATHER_H

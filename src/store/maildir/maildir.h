@@ -67,12 +67,12 @@ int maildir_write(struct maildir *d, const char *endpoint, int64_t created_ms, i
 /* Make what was written durable. cost: an fsync for each file and for each endpoint. */
 int maildir_sync(struct maildir *d, struct err *e);
 
-/* After the commit: show the files. One that cannot be shown is by the next sweep. */
+/* After the commit: publish the files. A file that cannot be published now is published by the next sweep. */
 void maildir_publish(struct maildir *d);
 
 /*
- * After a failure: forget the files. `committed`: it is not certain that nothing was committed, so they stay for the
- * next sweep to decide; else they are removed.
+ * After a failure: forget the files and remove them. `committed`: the commit may have succeeded, so keep the files; the
+ * next sweep decides.
  */
 void maildir_drop(struct maildir *d, bool committed);
 
