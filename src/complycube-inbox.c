@@ -328,7 +328,8 @@ static int check_operands(const struct subcommand *sub, int n, struct err *e)
 }
 
 /* Read the command's own part of the command line. *helped: it asked for help, which was printed. */
-static int parse(const struct subcommand *sub, int argc, char **argv, struct cmd *cmd, bool *helped, struct err *e)
+static int parse_options(const struct subcommand *sub, int argc, char **argv, struct cmd *cmd, bool *helped,
+                         struct err *e)
 {
     struct option list[OPTIONS + 1] = {{0}};
     char letters[2 * OPTIONS + 2] = "+"; /* no option behind an operand is ours ... */
@@ -417,11 +418,11 @@ static int run_command(const struct subcommand *sub, struct cmd *cmd, struct err
     return result;
 }
 
-static int run(const struct subcommand *sub, int argc, char **argv, struct cmd *cmd, struct err *e)
+static int run_subcommand(const struct subcommand *sub, int argc, char **argv, struct cmd *cmd, struct err *e)
 {
     bool helped = false;
     cmd->name = sub->name;
-    if (parse(sub, argc, argv, cmd, &helped, e) != 0 || (!helped && run_command(sub, cmd, e) != 0))
+    if (parse_options(sub, argc, argv, cmd, &helped, e) != 0 || (!helped && run_command(sub, cmd, e) != 0))
         return -1;
     return fflush(stdout) == 0 && !ferror(stdout)
                ? 0
@@ -459,7 +460,7 @@ int main(int argc, char **argv)
     const struct subcommand *sub = find_subcommand(argv[1]);
     if (!sub)
         return refuse_command(argv[1]);
-    if (run(sub, argc - 1, argv + 1, &cmd, &e) == 0)
+    if (run_subcommand(sub, argc - 1, argv + 1, &cmd, &e) == 0)
         return 0;
     enum err_code code = err_failure(&e);
     fflush(stdout);

@@ -18,17 +18,18 @@
 
 /* ---- a file that is made ---- */
 
-static const char *name_of(const struct cmd_output *o)
+static const char *output_name(const struct cmd_output *o)
 {
     const char *slash = strrchr(o->path, '/');
     return slash ? slash + 1 : o->path;
 }
 
 /* In o->folder. */
-static int part_of(const struct cmd_output *o, char *part, struct err *e)
+static int output_part(const struct cmd_output *o, char *part, struct err *e)
 {
-    return snprintf(part, PATH_MAX, "%s.tmp", name_of(o)) < PATH_MAX ? 0
-                                                                     : err_set(e, ERR_USAGE, "the path is too long");
+    return snprintf(part, PATH_MAX, "%s.tmp", output_name(o)) < PATH_MAX
+               ? 0
+               : err_set(e, ERR_USAGE, "the path is too long");
 }
 
 /* Where the folder is the owner's own, it makes the file itself. */
@@ -40,7 +41,7 @@ static bool is_owners(const char *path, const struct owner *owner)
 }
 
 /* The folder as it was named, from the root. */
-static int folder_of(const char *given, char *folder, struct err *e)
+static int absolute_folder(const char *given, char *folder, struct err *e)
 {
     char below[PATH_MAX], here[PATH_MAX] = "";
     struct stat st;
@@ -60,7 +61,7 @@ static int open_folder(struct cmd_output *o, const char *given, const struct own
     char folder[PATH_MAX];
     struct trust_weak weak;
     struct stat st;
-    if (folder_of(given, folder, e) != 0)
+    if (absolute_folder(given, folder, e) != 0)
         return -1;
     o->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (o->folder < 0 || fstat(o->folder, &st) != 0)
@@ -80,12 +81,12 @@ static int open_folder(struct cmd_output *o, const char *given, const struct own
 static int make_output(struct cmd_output *o, struct err *e)
 {
     char part[PATH_MAX];
-    if (faccessat(o->folder, name_of(o), F_OK, 0) == 0)
+    if (faccessat(o->folder, output_name(o), F_OK, 0) == 0)
         return err_set(e, ERR_USAGE, "%s is there already; name another file", o->path);
     o->complete = mmap(NULL, sizeof *o->complete, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (o->complete == MAP_FAILED)
         return err_set(e, ERR_MEMORY, "starting: out of memory");
-    if (part_of(o, part, e) != 0)
+    if (output_part(o, part, e) != 0)
         return -1;
     o->fd = openat(o->folder, part, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (o->fd < 0)
@@ -107,10 +108,10 @@ static void attend(const struct cmd_output *o, pid_t pid, const sigset_t *signal
         if (sigwait(signals, &signal) == 0 && signal != SIGCHLD)
             kill(pid, signal);
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    part_of(o, part, NULL);
+    output_part(o, part, NULL);
     if (!*o->complete)
         unlinkat(o->folder, part, 0);
-    else if (fchdir(o->folder) != 0 || files_name(part, name_of(o), &e) != 0) {
+    else if (fchdir(o->folder) != 0 || files_name(part, output_name(o), &e) != 0) {
         fprintf(stderr, "complycube-inbox: %s\n", e.msg);
         code = err_exit(e.code);
     }

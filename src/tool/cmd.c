@@ -14,7 +14,7 @@
 
 enum { FILE_MAX = 64 << 20 /* bytes */ };
 
-static struct config *load(const struct cmd *cmd, bool without_secrets, struct err *e)
+static struct config *load_config(const struct cmd *cmd, bool without_secrets, struct err *e)
 {
     struct config_env env = *cmd->env;
     env.without_secrets = without_secrets;
@@ -37,10 +37,10 @@ int cmd_check_type(const struct cmd *cmd, struct err *e)
     return cmd->n_types <= 1 ? 0 : err_set(e, ERR_USAGE, "%s takes one --type", cmd->name);
 }
 
-struct config *cmd_config(const struct cmd *cmd, struct err *e) { return load(cmd, false, e); }
-struct config *cmd_config_public(const struct cmd *cmd, struct err *e) { return load(cmd, true, e); }
+struct config *cmd_config(const struct cmd *cmd, struct err *e) { return load_config(cmd, false, e); }
+struct config *cmd_config_public(const struct cmd *cmd, struct err *e) { return load_config(cmd, true, e); }
 
-static size_t list_secrets(const struct config *c, struct verify_named *list)
+static size_t list_keys(const struct config *c, struct verify_named *list)
 {
     size_t n = 0;
     for (size_t i = 0; i < c->n_endpoints; i++)
@@ -54,11 +54,11 @@ static size_t list_secrets(const struct config *c, struct verify_named *list)
 
 int cmd_verifier(const struct config *c, struct verifier **v, struct err *e)
 {
-    struct verify_named *list = calloc(list_secrets(c, NULL) + 1, sizeof *list);
+    struct verify_named *list = calloc(list_keys(c, NULL) + 1, sizeof *list);
     *v = NULL;
     if (!list)
         return err_set(e, ERR_MEMORY, "deriving keys: out of memory");
-    int result = verify_open_keys(v, list, list_secrets(c, list), e);
+    int result = verify_open_keys(v, list, list_keys(c, list), e);
     free(list);
     return result;
 }
@@ -175,7 +175,7 @@ static void add_seq(void *ctx, const struct store_event *v)
     all->seqs[all->n++] = v->seq;
 }
 
-static int by_seq(const void *a, const void *b)
+static int compare_seqs(const void *a, const void *b)
 {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
     return (x > y) - (x < y);
@@ -186,7 +186,7 @@ static int64_t sort_seqs(int64_t *seqs, int64_t n)
 {
     int64_t kept = 0;
     if (n)
-        qsort(seqs, (size_t)n, sizeof *seqs, by_seq);
+        qsort(seqs, (size_t)n, sizeof *seqs, compare_seqs);
     for (int64_t i = 0; i < n; i++)
         if (kept == 0 || seqs[i] != seqs[kept - 1])
             seqs[kept++] = seqs[i];

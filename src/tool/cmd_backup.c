@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* "x/" is a folder, whatever is there: a backup must not become a file that was meant to hold many. */
-static int check_folder(const char *name, bool inside, struct err *e)
+static int check_backup_folder(const char *name, bool inside, struct err *e)
 {
     int why = errno;
     size_t len = strlen(name);
@@ -29,7 +29,7 @@ int cmd_backup_name(const struct cmd *cmd, char *path, struct err *e)
     struct stat st;
     char stamp[32], folder[PATH_MAX];
     bool inside = stat(cmd->operand, &st) == 0 && S_ISDIR(st.st_mode);
-    if (check_folder(cmd->operand, inside, e) != 0)
+    if (check_backup_folder(cmd->operand, inside, e) != 0)
         return -1;
     if (inside ? snprintf(folder, PATH_MAX, "%s", cmd->operand) >= PATH_MAX
                : files_folder(cmd->operand, folder, PATH_MAX) != 0)
@@ -44,7 +44,7 @@ int cmd_backup_name(const struct cmd *cmd, char *path, struct err *e)
     return n < PATH_MAX ? 0 : err_set(e, ERR_USAGE, "the path is too long");
 }
 
-static void print_json(const char *path, const struct store_backup *b)
+static void print_backup_json(const char *path, const struct store_backup *b)
 {
     struct json_out *j = json_out_new();
     json_out_number(j, "schema", 1);
@@ -59,7 +59,7 @@ static void print_json(const char *path, const struct store_backup *b)
     json_out_end(j);
 }
 
-static void print(const char *path, const struct store_backup *b)
+static void print_backup(const char *path, const struct store_backup *b)
 {
     char size[32];
     printf("%s\n%lld events, %lld waiting, %lld dead, %lld in quarantine; %s, checked\n", path, (long long)b->events,
@@ -141,7 +141,7 @@ int cmd_backup(const struct cmd *cmd, struct err *e)
     int along = whole ? 0 : take_along(cmd, work, &left, &why);
     if (cmd->output && hand_over(cmd->output, work, e) != 0)
         return -1;
-    (cmd->json ? print_json : print)(path, &made);
+    (cmd->json ? print_backup_json : print_backup)(path, &made);
     if (along != 0) /* the backup is made all the same */
         *e = why;
     return along;

@@ -25,7 +25,7 @@ static const struct verb verbs[] = {
 };
 
 /* Of the subcommand, which is one of them. */
-static const struct verb *find_verb(const struct cmd *cmd)
+static const struct verb *find_change(const struct cmd *cmd)
 {
     const struct verb *verb = verbs;
     while (strcmp(verb->name, cmd->name) != 0)
@@ -49,7 +49,7 @@ static const char *reason_of(const struct change *c, enum store_changed result)
     }
 }
 
-static void tell(void *ctx, int64_t seq, enum store_changed result)
+static void report_change(void *ctx, int64_t seq, enum store_changed result)
 {
     static const char *const words[] = {"changed", "unchanged", "erased", "missing"};
     struct change *c = ctx;
@@ -68,7 +68,7 @@ static void tell(void *ctx, int64_t seq, enum store_changed result)
     }
 }
 
-static int change_all(struct change *c, struct store *s, const int64_t *seqs, int64_t n, struct err *e)
+static int change_events(struct change *c, struct store *s, const int64_t *seqs, int64_t n, struct err *e)
 {
     struct cmd_who who;
     struct store_actor by = cmd_actor(c->cmd, &who);
@@ -76,7 +76,7 @@ static int change_all(struct change *c, struct store *s, const int64_t *seqs, in
     int64_t done = 0, more = 0;
     while (done < n && more >= 0) {
         int64_t begun_ms = clock_ms();
-        more = store_change(s, c->verb->change, seqs + done, n - done, &by, clock_time_ms(), tell, c, e);
+        more = store_change(s, c->verb->change, seqs + done, n - done, &by, clock_time_ms(), report_change, c, e);
         done += more > 0 ? more : 0;
         progress_draw(&progress, done, NULL);
         if (done < n && more > 0)
@@ -89,7 +89,7 @@ static int change_all(struct change *c, struct store *s, const int64_t *seqs, in
 }
 
 /* What would be changed is told as it stands, and may be looked at with list. */
-static void tell_only(const struct change *c, const int64_t *seqs, int64_t n)
+static void report_chosen(const struct change *c, const int64_t *seqs, int64_t n)
 {
     for (int64_t i = 0; i < n && c->cmd->json; i++) {
         struct json_out *j = json_out_new();
@@ -105,7 +105,7 @@ static void tell_only(const struct change *c, const int64_t *seqs, int64_t n)
     printf("%s%lld chosen; nothing was changed\n", n > TOLD_MAX ? "   ...\n" : "", (long long)n);
 }
 
-static int finish(const struct change *c, struct err *e)
+static int finish_change(const struct change *c, struct err *e)
 {
     int64_t left = c->n[STORE_UNCHANGED] + c->n[STORE_ERASED] + c->n[STORE_MISSING];
     if (!c->cmd->json && left)
@@ -124,13 +124,13 @@ int cmd_change_check(const struct cmd *cmd, struct err *e)
                        cmd->ignored ? "--ignored and --state exclude each other" : "one --type, please");
     if (cmd->operand ? cmd_selects(cmd) : !cmd_selects(cmd))
         return err_set(e, ERR_USAGE, "name the events, or say which with options, as --state %s",
-                       cmd_state_word(find_verb(cmd)->standard));
+                       cmd_state_word(find_change(cmd)->standard));
     return 0;
 }
 
 int cmd_change(const struct cmd *cmd, struct err *e)
 {
-    struct change c = {.cmd = cmd, .verb = find_verb(cmd)};
+    struct change c = {.cmd = cmd, .verb = find_change(cmd)};
     struct store_query f = cmd_query(cmd);
     f.limit = INT64_MAX;
     f.state = cmd->ignored ? 3 : cmd->state >= 0 ? cmd->state : c.verb->standard;
@@ -139,9 +139,9 @@ int cmd_change(const struct cmd *cmd, struct err *e)
     if (n == 0 && cmd->endpoint && !event_row_knows(cmd->config, cmd->endpoint))
         result = err_set(e, ERR_NOT_FOUND, "there is no endpoint %.63s, and no event of it", cmd->endpoint);
     else if (n >= 0 && cmd->dry_run)
-        tell_only(&c, seqs, n);
+        report_chosen(&c, seqs, n);
     else if (n >= 0)
-        result = change_all(&c, cmd->store, seqs, n, e) == 0 ? finish(&c, e) : -1;
+        result = change_events(&c, cmd->store, seqs, n, e) == 0 ? finish_change(&c, e) : -1;
     free(seqs);
     return result;
 }

@@ -11,8 +11,8 @@ struct report {
 };
 
 /* A value of an endpoint, or of all (NULL), and whence: a word, or a line of the file where line is positive. */
-static void print(const struct report *r, const char *endpoint, const char *key, const char *value, const char *from,
-                  int line)
+static void print_value(const struct report *r, const char *endpoint, const char *key, const char *value,
+                        const char *from, int line)
 {
     char place[24];
     if (!r->json) {
@@ -40,7 +40,7 @@ static void print_keys(const struct report *r, const struct config *c)
 {
     for (size_t i = 0; i < config_n_keys; i++) {
         bool given = !*c->path && strcmp(config_keys[i].name, "database") == 0;
-        print(r, NULL, config_keys[i].name, c->value[i], given ? "environment" : "default", c->line[i]);
+        print_value(r, NULL, config_keys[i].name, c->value[i], given ? "environment" : "default", c->line[i]);
     }
 }
 
@@ -69,17 +69,17 @@ static char *join_secrets(const struct config_endpoint *p)
     return text;
 }
 
-static void print_endpoint(const struct report *r, const struct config *c, const struct config_endpoint *p)
+static void print_endpoint_values(const struct report *r, const struct config *c, const struct config_endpoint *p)
 {
     char *events = join_events(p), *secrets = join_secrets(p), by[CONFIG_EXPOSED_BY];
     struct trust_weak weak;
     if (p->secret_file)
-        print(r, p->name, "secret_file", p->secret_file, "default", p->secret_file_line);
+        print_value(r, p->name, "secret_file", p->secret_file, "default", p->secret_file_line);
     if (config_exposed(c, p, &weak))
-        print(r, p->name, "exposed", config_exposed_by(&weak, by), "secret_file", 0);
-    print(r, p->name, "secrets", secrets && *secrets ? secrets : "(not read)",
-          p->secret_file ? "secret_file" : "environment", 0);
-    print(r, p->name, "events", events ? events : "", "default", p->events_line);
+        print_value(r, p->name, "exposed", config_exposed_by(&weak, by), "secret_file", 0);
+    print_value(r, p->name, "secrets", secrets && *secrets ? secrets : "(not read)",
+                p->secret_file ? "secret_file" : "environment", 0);
+    print_value(r, p->name, "events", events ? events : "", "default", p->events_line);
     free(events);
     free(secrets);
 }
@@ -102,10 +102,10 @@ int cmd_config_show(const struct cmd *cmd, struct err *e)
     const char *from = cmd->config_file                                       ? "option"
                        : *c->path && !(cmd->env->config && *cmd->env->config) ? "found"
                                                                               : "environment";
-    print(&r, NULL, "configuration", *c->path ? c->path : "COMPLYCUBE_WEBHOOK_DATABASE and _SECRET", from, 0);
+    print_value(&r, NULL, "configuration", *c->path ? c->path : "COMPLYCUBE_WEBHOOK_DATABASE and _SECRET", from, 0);
     print_keys(&r, c);
     for (size_t i = 0; i < c->n_endpoints; i++)
-        print_endpoint(&r, c, &c->endpoint[i]);
+        print_endpoint_values(&r, c, &c->endpoint[i]);
     config_free(c);
     if (!without)
         return 0;

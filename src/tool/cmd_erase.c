@@ -21,7 +21,7 @@ struct erase {
     int64_t ids[500], n_ids; /* rows of quarantine that are to go */
 };
 
-static void tell(void *ctx, int64_t seq, enum store_changed result)
+static void report_erased(void *ctx, int64_t seq, enum store_changed result)
 {
     struct erase *x = ctx;
     x->n[result]++;
@@ -40,7 +40,7 @@ static int erase_events(struct erase *x, const int64_t *seqs, int64_t n, struct 
     int64_t done = 0, more = 0;
     while (done < n && more >= 0) {
         int64_t begun_ms = clock_ms();
-        more = store_erase(x->store, STORE_ERASE, seqs + done, n - done, &x->by, x->now_ms, tell, x, e);
+        more = store_erase(x->store, STORE_ERASE, seqs + done, n - done, &x->by, x->now_ms, report_erased, x, e);
         done += more > 0 ? more : 0;
         progress_draw(&progress, done, NULL);
         if (done < n && more > 0)
@@ -54,7 +54,7 @@ static int erase_events(struct erase *x, const int64_t *seqs, int64_t n, struct 
 
 /* ---- quarantine ---- */
 
-static void tell_row(struct erase *x, int64_t id, const char *result)
+static void report_quarantined(struct erase *x, int64_t id, const char *result)
 {
     x->quarantined++;
     if (!x->cmd->json)
@@ -66,7 +66,7 @@ static void tell_row(struct erase *x, int64_t id, const char *result)
     json_out_end(j);
 }
 
-static void choose(void *ctx, const struct store_quarantined *row)
+static void choose_quarantined(void *ctx, const struct store_quarantined *row)
 {
     struct erase *x = ctx;
     if (x->n_ids < (int64_t)(sizeof x->ids / sizeof *x->ids) && person_has(&x->person, row))
@@ -81,7 +81,7 @@ static int empty_rows(struct erase *x, struct err *e)
     if (!x->cmd->dry_run && store_erase_quarantined(x->store, x->ids, x->n_ids, &x->by, x->now_ms, e) < 0)
         return -1;
     for (int64_t i = 0; i < x->n_ids; i++)
-        tell_row(x, x->ids[i], x->cmd->dry_run ? "chosen" : "erased");
+        report_quarantined(x, x->ids[i], x->cmd->dry_run ? "chosen" : "erased");
     cmd_pause(clock_ms() - begun_ms);
     return 0;
 }
@@ -90,7 +90,7 @@ static int erase_quarantined(struct erase *x, struct err *e)
 {
     for (int64_t at = INT64_MIN; at != INT64_MAX;) {
         x->n_ids = 0;
-        if (store_quarantined(x->store, &at, x->now_ms, choose, x, e) != 0 || empty_rows(x, e) != 0)
+        if (store_quarantined(x->store, &at, x->now_ms, choose_quarantined, x, e) != 0 || empty_rows(x, e) != 0)
             return -1;
     }
     return 0;
@@ -98,7 +98,7 @@ static int erase_quarantined(struct erase *x, struct err *e)
 
 /* ---- a look before ---- */
 
-static void print_one(void *ctx, const struct store_event *v)
+static void print_chosen(void *ctx, const struct store_event *v)
 {
     struct erase *x = ctx;
     if (v->erased_ms)
@@ -121,12 +121,12 @@ static void print_one(void *ctx, const struct store_event *v)
     printf("\n");
 }
 
-static int look(struct erase *x, const int64_t *seqs, int64_t n, struct err *e)
+static int show_chosen(struct erase *x, const int64_t *seqs, int64_t n, struct err *e)
 {
     struct store_query q = {.state = -1, .seqs = seqs, .n_seqs = n, .log_only = true};
     int more = n > 0;
     while (more > 0)
-        more = store_read(x->store, &q, print_one, x, e);
+        more = store_read(x->store, &q, print_chosen, x, e);
     if (more < 0 || erase_quarantined(x, e) != 0)
         return -1;
     if (!x->cmd->json)
@@ -194,7 +194,7 @@ static int erase_more(struct erase *x, struct err *e)
  * Quarantine goes first, and what names the client last: should this be broken off, whatever is left is found again. Then
  * again, until nothing has come meanwhile.
  */
-static int erase_all(struct erase *x, const int64_t *seqs, int64_t n, struct err *e)
+static int erase_person(struct erase *x, const int64_t *seqs, int64_t n, struct err *e)
 {
     bool ids = x->cmd->client_id || x->cmd->resource_id;
     if (erase_quarantined(x, e) != 0 || erase_events(x, seqs, n, e) != 0 || erase_quarantined(x, e) != 0)
@@ -210,11 +210,11 @@ static int erase_all(struct erase *x, const int64_t *seqs, int64_t n, struct err
                : err_set(e, ERR_BUSY, "events of it go on coming; run the same command again when they have ended");
 }
 
-static int run(struct erase *x, const int64_t *seqs, int64_t n, struct err *e)
+static int erase_or_show(struct erase *x, const int64_t *seqs, int64_t n, struct err *e)
 {
     if (x->cmd->dry_run)
-        return look(x, seqs, n, e);
-    int result = erase_all(x, seqs, n, e);
+        return show_chosen(x, seqs, n, e);
+    int result = erase_person(x, seqs, n, e);
     if (result == 0)
         result = scrub(x->store, e);
     else
@@ -269,7 +269,7 @@ int cmd_erase(const struct cmd *cmd, struct err *e)
         return err_set(e, ERR_MEMORY, "starting: out of memory");
     *x = (struct erase){.cmd = cmd, .store = cmd->store, .now_ms = cmd->now_ms, .by = cmd_actor(cmd, &who)};
     if (record_first(cmd, e) != 0 || (n = person_open(&x->person, cmd, x->store, true, &seqs, e)) < 0 ||
-        run(x, seqs, n, e) != 0)
+        erase_or_show(x, seqs, n, e) != 0)
         goto out;
     cmd_spool_foreign(cmd->config);
     if (!cmd->dry_run && cmd_spool_look(cmd->config, e) != 0) {

@@ -25,14 +25,14 @@ struct export
     struct progress progress;
 };
 
-static void add(void *ctx, const struct store_event *v)
+static void add_event_line(void *ctx, const struct store_event *v)
 {
     struct export *x = ctx;
     x->failed |= export_line_write(&x->lines, v) != 0;
     x->events++;
 }
 
-static void add_row(void *ctx, const struct store_quarantined *row)
+static void add_quarantined_line(void *ctx, const struct store_quarantined *row)
 {
     struct export *x = ctx;
     if (!person_has(&x->person, row))
@@ -53,11 +53,11 @@ static int write_out(struct export *x, struct err *e)
     return 0;
 }
 
-static int read_all(struct export *x, struct store_query *q, struct err *e)
+static int export_query(struct export *x, struct store_query *q, struct err *e)
 {
     int more = 1;
     while (more > 0) {
-        more = store_read(x->cmd->store, q, add, x, e);
+        more = store_read(x->cmd->store, q, add_event_line, x, e);
         if (more < 0 || write_out(x, e) != 0)
             return -1;
         progress_draw(&x->progress, q->after, NULL);
@@ -80,13 +80,13 @@ static int export_events(struct export *x, struct err *e)
             return -1;
         x->person.cmd = cmd;
         x->progress = progress_begin(q.to);
-        return q.to == 0 ? 0 : read_all(x, &q, e);
+        return q.to == 0 ? 0 : export_query(x, &q, e);
     }
     n = person_open(&x->person, cmd, x->cmd->store, false, &seqs, e);
     q.client_id = q.resource_id = NULL; /* what was chosen by its number needs no more than the state and the type */
     q.seqs = seqs;
     q.n_seqs = n;
-    int result = n <= 0 ? (int)n : read_all(x, &q, e);
+    int result = n <= 0 ? (int)n : export_query(x, &q, e);
     free(seqs);
     return result;
 }
@@ -94,7 +94,7 @@ static int export_events(struct export *x, struct err *e)
 static int export_quarantine(struct export *x, struct err *e)
 {
     for (int64_t at = INT64_MIN; at != INT64_MAX;)
-        if (store_quarantined(x->cmd->store, &at, -1, add_row, x, e) != 0 || write_out(x, e) != 0)
+        if (store_quarantined(x->cmd->store, &at, -1, add_quarantined_line, x, e) != 0 || write_out(x, e) != 0)
             return -1;
     return 0;
 }
@@ -110,7 +110,7 @@ static int export_all(struct export *x, struct err *e)
     return result;
 }
 
-static FILE *open_file(const struct cmd *cmd, struct err *e)
+static FILE *open_export(const struct cmd *cmd, struct err *e)
 {
     const char *path = cmd->file;
     int fd =
@@ -126,7 +126,7 @@ static FILE *open_file(const struct cmd *cmd, struct err *e)
 }
 
 /* Half an export is none: its file goes. */
-static int end_file(struct export *x, int result, struct err *e)
+static int close_export(struct export *x, int result, struct err *e)
 {
     const char *path = x->cmd->file;
     bool bad = fflush(x->to) != 0 || fsync(fileno(x->to)) != 0;
@@ -150,11 +150,11 @@ int cmd_export(const struct cmd *cmd, struct err *e)
         return err_set(e, ERR_USAGE, "name the events, or say which with options");
     if (cmd_check_type(cmd, e) != 0)
         return -1;
-    if (cmd->file && !(x.to = open_file(cmd, e)))
+    if (cmd->file && !(x.to = open_export(cmd, e)))
         return -1;
     int result = export_all(&x, e);
     if (cmd->file)
-        result = end_file(&x, result, e);
+        result = close_export(&x, result, e);
     person_release(&x.person);
     buf_release(&x.lines);
     return result;

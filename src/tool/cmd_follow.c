@@ -24,7 +24,7 @@ struct follow {
 };
 
 /* What stands there now may be another database. One with lower numbers has others than those we know. */
-static int reopen(struct follow *f, struct err *e)
+static int reopen_followed(struct follow *f, struct err *e)
 {
     if (f->store && store_leave(f->store, e) < 0)
         return -1;
@@ -43,10 +43,10 @@ static int reopen(struct follow *f, struct err *e)
 }
 
 /* 1: there may be more; 0: nothing new; or -1 and *e. */
-static int look(struct follow *f, struct err *e)
+static int read_new(struct follow *f, struct err *e)
 {
     f->row.now_ms = clock_time_ms();
-    if ((!f->store || !store_in_place(f->store)) && reopen(f, e) != 0)
+    if ((!f->store || !store_in_place(f->store)) && reopen_followed(f, e) != 0)
         return -1;
     int more = store_read(f->store, &f->query, event_row_print, &f->row, e);
     f->looked_ms = f->row.now_ms;
@@ -61,7 +61,7 @@ static void complain(struct follow *f, const struct err *e)
     f->told = true;
 }
 
-static int follow(struct follow *f, struct err *e)
+static int follow_events(struct follow *f, struct err *e)
 {
     struct signals signals = {0};
     bool reader_gone = false; /* it has seen enough */
@@ -69,7 +69,7 @@ static int follow(struct follow *f, struct err *e)
         return -1;
     while (!signals.told && !reader_gone && !ferror(stdout)) {
         struct pollfd p[] = {{signals.fd, POLLIN, 0}, {STDOUT_FILENO, 0, 0}};
-        int more = look(f, e);
+        int more = read_new(f, e);
         if (more < 0)
             complain(f, e);
         poll(p, 2, more > 0 ? 0 : LOOK_MS); /* under load there is always more */
@@ -93,7 +93,7 @@ int cmd_follow(const struct cmd *cmd, struct err *e)
     if (!f.store)
         return -1;
     setvbuf(stdout, NULL, _IOLBF, 0);
-    int result = cmd->since_ms || store_newest(f.store, &f.query.after, e) == 0 ? follow(&f, e) : -1;
+    int result = cmd->since_ms || store_newest(f.store, &f.query.after, e) == 0 ? follow_events(&f, e) : -1;
     store_close(f.store);
     return result;
 }

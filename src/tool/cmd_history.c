@@ -15,7 +15,7 @@ static void put_state(struct json_out *j, const char *name, int state)
     json_out_text(j, name, state >= 0 ? span_of(cmd_state_word(state)) : (struct span){0});
 }
 
-static void print_json(const struct store_past *p)
+static void print_history_json(const struct store_past *p)
 {
     struct json_out *j = json_out_new();
     json_out_number(j, "schema", 1);
@@ -55,7 +55,7 @@ static void print_who(const struct store_past *p)
 }
 
 /* Two lines: what, and below it by whom and why, which may be long. */
-static void print_text(const struct store_past *p)
+static void print_history_text(const struct store_past *p)
 {
     char time[32];
     printf("%.19s  ", cmd_time(p->at_ms, time));
@@ -83,15 +83,15 @@ static void print_text(const struct store_past *p)
     printf("\n");
 }
 
-static void print(void *ctx, const struct store_past *p)
+static void print_history_row(void *ctx, const struct store_past *p)
 {
     struct view *v = ctx;
     if (v->cmd->json) {
-        print_json(p);
+        print_history_json(p);
     } else {
         if (v->rows == 0)
             printf("%-19s  %-8s  %8s  %s\n", "WHEN", "ACTION", "EVENT", "CHANGE");
-        print_text(p);
+        print_history_text(p);
     }
     v->rows++;
 }
@@ -102,8 +102,8 @@ int cmd_history(const struct cmd *cmd, struct err *e)
     int64_t *seqs = NULL, n = cmd->operand ? cmd_select(cmd, cmd->store, NULL, &seqs, e) : 1;
     int result = n < 0 ? -1 : 0;
     for (int64_t i = 0; i < n && result == 0; i++)
-        result =
-            store_history(cmd->store, seqs ? seqs[i] : 0, cmd->since_ms, cmd->before_ms, cmd->limit, print, &v, e);
+        result = store_history(cmd->store, seqs ? seqs[i] : 0, cmd->since_ms, cmd->before_ms, cmd->limit,
+                               print_history_row, &v, e);
     free(seqs);
     if (result == 0 && v.rows == 0 && !cmd->json)
         printf("nothing was changed by hand\n");

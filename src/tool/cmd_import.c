@@ -38,7 +38,7 @@ struct import {
 
 /* ---- telling ---- */
 
-static void tell(struct import *x, const char *where, struct span id, enum result result, const char *why)
+static void report_item(struct import *x, const char *where, struct span id, enum result result, const char *why)
 {
     static const char *const words[] = {"imported", "duplicate", "quarantined", "refused"};
     x->count[result]++;
@@ -65,7 +65,7 @@ static void tell(struct import *x, const char *where, struct span id, enum resul
 /* ---- whose body it is ---- */
 
 /* The endpoint's name as the configuration has it, which lives long enough. */
-static const char *endpoint_of(const struct import *x, struct span named)
+static const char *find_endpoint_name(const struct import *x, struct span named)
 {
     struct span wanted = named.at ? named : span_of(x->cmd->endpoint);
     for (size_t i = 0; i < x->cmd->config->n_endpoints; i++)
@@ -79,7 +79,7 @@ static const struct verified *take_unverified(const struct import *x, struct ite
 {
     const struct export_line *line = &item->line;
     uint8_t signature[VERIFY_DIGEST];
-    const char *endpoint = endpoint_of(x, line->endpoint);
+    const char *endpoint = find_endpoint_name(x, line->endpoint);
     bool has_signature =
         line->signature.at && hex_decode(span_trim(line->signature), signature, sizeof signature) == 0;
     *item->secret = '\0';
@@ -135,7 +135,7 @@ static void decode_body(const struct import *x, struct item *item)
     r->ignored = !r->reason && !config_wants(x->cmd->config, verified_endpoint(r->verified), item->event.type);
 }
 
-static int prepare(struct import *x, struct item *item, size_t slot)
+static int prepare_item(struct import *x, struct item *item, size_t slot)
 {
     const struct export_line *line = &item->line;
     item->why = (struct err){0};
@@ -166,22 +166,22 @@ static int prepare(struct import *x, struct item *item, size_t slot)
 
 /* ---- batches ---- */
 
-static void tell_item(struct import *x, const struct item *item)
+static void report_outcome(struct import *x, const struct item *item)
 {
     const struct record *r = &item->record;
     switch (r->outcome) {
-    case STORE_DUPLICATE: tell(x, item->where, r->event->id, DUPLICATE, NULL); break;
+    case STORE_DUPLICATE: report_item(x, item->where, r->event->id, DUPLICATE, NULL); break;
     case STORE_QUARANTINED:
-        tell(x, item->where, r->event->id, QUARANTINED, r->reason ? r->reason : r->err.msg);
+        report_item(x, item->where, r->event->id, QUARANTINED, r->reason ? r->reason : r->err.msg);
         break;
-    case STORE_REFUSED: tell(x, item->where, r->event->id, REFUSED, r->err.msg); break;
+    case STORE_REFUSED: report_item(x, item->where, r->event->id, REFUSED, r->err.msg); break;
     case STORE_NEW:
-    case STORE_IGNORED: tell(x, item->where, r->event->id, IMPORTED, NULL); break;
-    default: tell(x, item->where, r->event->id, REFUSED, "the store did not say that it has it");
+    case STORE_IGNORED: report_item(x, item->where, r->event->id, IMPORTED, NULL); break;
+    default: report_item(x, item->where, r->event->id, REFUSED, "the store did not say that it has it");
     }
 }
 
-static void record(struct import *x)
+static void record_items(struct import *x)
 {
     struct record *batch[STORE_BATCH_MAX];
     int64_t begun_ms = clock_ms();
@@ -193,7 +193,7 @@ static void record(struct import *x)
     }
     int64_t took_ms = clock_ms() - begun_ms;
     for (size_t i = 0; i < x->n && !x->failed; i++)
-        tell_item(x, &x->items[i]);
+        report_outcome(x, &x->items[i]);
     progress_draw(&x->progress, x->count[IMPORTED], NULL);
     if (x->n)
         cmd_pause(took_ms);
@@ -201,40 +201,40 @@ static void record(struct import *x)
 }
 
 /* The item that is being read becomes one of the batch, when it is good. */
-static void add(struct import *x)
+static void add_item(struct import *x)
 {
     struct item *item = &x->items[x->n];
-    if (prepare(x, item, x->n) != 0) {
-        tell(x, item->where, item->line.event_id, REFUSED, item->why.msg);
+    if (prepare_item(x, item, x->n) != 0) {
+        report_item(x, item->where, item->line.event_id, REFUSED, item->why.msg);
         return;
     }
     x->n++;
     x->bytes += item->line.body.len;
     if (x->n == STORE_BATCH_MAX || x->bytes > BATCH_BYTES)
-        record(x);
+        record_items(x);
 }
 
 static bool refuse_source(void *ctx, const char *from, const char *why)
 {
     struct import *x = ctx;
-    tell(x, from, (struct span){0}, REFUSED, why);
+    report_item(x, from, (struct span){0}, REFUSED, why);
     return !x->failed;
 }
 
-static bool take_line(void *ctx, const char *from, int64_t number, struct span text)
+static bool take_exported_line(void *ctx, const char *from, int64_t number, struct span text)
 {
     struct import *x = ctx;
     struct item *item = &x->items[x->n];
     struct err why = {0};
     snprintf(item->where, sizeof item->where, "%.250s:%lld", from, (long long)number);
     if (export_line_read(&item->line, text, &why) == 0)
-        add(x);
+        add_item(x);
     else
-        tell(x, item->where, (struct span){0}, REFUSED, why.msg);
+        report_item(x, item->where, (struct span){0}, REFUSED, why.msg);
     return !x->failed;
 }
 
-static bool take_file(void *ctx, const char *path, struct span body, struct span signature)
+static bool take_exact_body(void *ctx, const char *path, struct span body, struct span signature)
 {
     struct import *x = ctx;
     struct item *item = &x->items[x->n];
@@ -250,17 +250,17 @@ static bool take_file(void *ctx, const char *path, struct span body, struct span
     item->line.body = (struct span){at, body.len};
     if (signature.at)
         item->line.signature = (struct span){at + body.len, signature.len};
-    add(x);
+    add_item(x);
     return !x->failed;
 }
 
 /* ---- the whole ---- */
 
-static int finish(struct import *x, struct err *e)
+static int finish_import(struct import *x, struct err *e)
 {
     struct cmd_who who;
     struct store_actor by = cmd_actor(x->cmd, &who);
-    record(x);
+    record_items(x);
     progress_end(&x->progress);
     int64_t n = x->count[IMPORTED] + x->count[QUARANTINED];
     const char *detail = x->cmd->unverified ? "unverified" : NULL;
@@ -280,27 +280,27 @@ static int finish(struct import *x, struct err *e)
                                             (long long)x->count[REFUSED]);
 }
 
-static int run(struct import *x, struct err *e)
+static int import_all(struct import *x, struct err *e)
 {
     x->items = calloc(STORE_BATCH_MAX, sizeof *x->items);
     if (!x->items)
         return err_set(e, ERR_MEMORY, "starting: out of memory");
-    if (x->cmd->endpoint && !endpoint_of(x, (struct span){0}))
+    if (x->cmd->endpoint && !find_endpoint_name(x, (struct span){0}))
         return err_set(e, ERR_NOT_FOUND, "there is no endpoint %.63s", x->cmd->endpoint);
     if ((x->cmd->unverified ? verify_open_keyless(&x->verifier, e) : cmd_verifier(x->cmd->config, &x->verifier, e)) !=
         0)
         return -1;
     x->progress = progress_begin(0);
-    const struct import_taker taker = {x, take_line, take_file, refuse_source};
+    const struct import_taker taker = {x, take_exported_line, take_exact_body, refuse_source};
     for (char *const *path = x->cmd->operands; *path && !x->failed; path++)
         import_read(&taker, *path);
-    return finish(x, e);
+    return finish_import(x, e);
 }
 
 int cmd_import(const struct cmd *cmd, struct err *e)
 {
     struct import x = {.cmd = cmd};
-    int result = run(&x, e);
+    int result = import_all(&x, e);
     for (size_t i = 0; x.items && i < STORE_BATCH_MAX; i++)
         buf_release(&x.items[i].line.data);
     free(x.items);

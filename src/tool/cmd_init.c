@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static void print_one(const struct cmd *cmd, const char *path, bool made, bool changed)
+static void print_made(const struct cmd *cmd, const char *path, bool made, bool changed)
 {
     struct stat st;
     char mode[16];
@@ -53,7 +53,7 @@ static int make_writable(const char *path, bool *changed, struct err *e)
 }
 
 /* Whoever may replace a secret file may give it any name beside the database: no mode is widened then. */
-static bool is_held(const struct config *c)
+static bool keeps_modes(const struct config *c)
 {
     struct trust_weak weak;
     return config_first_exposed(c, &weak) != NULL;
@@ -71,17 +71,17 @@ static int init_own(const struct cmd *cmd, const struct config *c, const char *f
     char own[PATH_MAX];
     struct stat st;
     bool changed = false;
-    if (group == (gid_t)-1 || is_held(c) || (stat(folder, &st) == 0 && st.st_uid != geteuid()))
+    if (group == (gid_t)-1 || keeps_modes(c) || (stat(folder, &st) == 0 && st.st_uid != geteuid()))
         return 0;
     if (files_fit(folder, SHARED, group, &changed, e) != 0)
         return -1;
     if (changed)
-        print_one(cmd, folder, false, true);
+        print_made(cmd, folder, false, true);
     bool there = snprintf(own, sizeof own, "%s" BESIDE_OWN, c->database) < (int)sizeof own && access(own, F_OK) == 0;
     changed = false;
     if (beside_make(c->database, group, &changed, e) != 0)
         return -1;
-    print_one(cmd, own, !there, changed);
+    print_made(cmd, own, !there, changed);
     return 0;
 }
 
@@ -89,8 +89,8 @@ static int init_own(const struct cmd *cmd, const struct config *c, const char *f
 static int fit_group(const struct cmd *cmd, const struct config *c, bool made, gid_t group, struct err *e)
 {
     const char *path = c->database;
-    if (is_held(c)) {
-        print_one(cmd, path, made, false);
+    if (keeps_modes(c)) {
+        print_made(cmd, path, made, false);
         return 0;
     }
     char name[PATH_MAX + 8];
@@ -101,7 +101,7 @@ static int fit_group(const struct cmd *cmd, const struct config *c, bool made, g
                                : make_writable(name, &changed, e) != 0)
             return -1;
         if (i == 0 || changed)
-            print_one(cmd, name, i == 0 && made, changed);
+            print_made(cmd, name, i == 0 && made, changed);
     }
     return 0;
 }
@@ -111,12 +111,12 @@ static int init_directory(const struct cmd *cmd, const struct config *c, bool ma
 {
     char path[PATH_MAX];
     bool changed = false;
-    if (group != (gid_t)-1 && !is_held(c) && maildir_fit(c->directory, group, &changed, e) != 0)
+    if (group != (gid_t)-1 && !keeps_modes(c) && maildir_fit(c->directory, group, &changed, e) != 0)
         return -1;
-    print_one(cmd, c->directory, made, changed);
+    print_made(cmd, c->directory, made, changed);
     for (size_t i = 0; i < c->n_endpoints; i++)
         if (snprintf(path, sizeof path, "%s/%s", c->directory, c->names[i]) < (int)sizeof path)
-            print_one(cmd, path, made, changed);
+            print_made(cmd, path, made, changed);
     return 0;
 }
 
@@ -127,7 +127,7 @@ static int init_spool(const struct cmd *cmd, const struct config *c, gid_t group
         return 0;
     if (cmd_spool_make(c, group, &made, &changed, e) != 0)
         return -1;
-    print_one(cmd, c->spool, made, changed);
+    print_made(cmd, c->spool, made, changed);
     return 0;
 }
 
@@ -143,11 +143,11 @@ int cmd_init(const struct cmd *cmd, struct err *e)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
     if (files_make_dir(folder, o.group == (gid_t)-1 ? 0700 : SHARED, o.group, &made_folder, e) != 0)
         return -1;
-    if (is_held(c))
+    if (keeps_modes(c))
         fprintf(stderr, "complycube-inbox: files keep their modes as long as secrets could be replaced (doctor)\n");
     struct files_print before = files_look(c->database), none = {0};
     struct files_print files_before = files_look(c->directory);
-    print_one(cmd, folder, made_folder, false);
+    print_made(cmd, folder, made_folder, false);
     if (store_probe(&o, e) != 0 && e->code != ERR_READONLY) /* what is not ours is left as it is */
         return -1;
     if (init_own(cmd, c, folder, o.group, e) != 0)

@@ -6,7 +6,7 @@
 #include "json_out.h"
 #include "store/beside.h"
 
-static void print_step(const struct cmd *cmd, const struct store_step *step)
+static void print_migrate_step(const struct cmd *cmd, const struct store_step *step)
 {
     if (!cmd->json) {
         printf("%-8s  %-7s  %s\n", step->remade ? "replaced" : "made", step->kind, step->name);
@@ -20,7 +20,7 @@ static void print_step(const struct cmd *cmd, const struct store_step *step)
     json_out_end(j);
 }
 
-static void warn(void *ctx, const struct store_step *step)
+static void warn_of_index(void *ctx, const struct store_step *step)
 {
     (void)ctx;
     if (step->rows > 100000)
@@ -28,7 +28,7 @@ static void warn(void *ctx, const struct store_step *step)
                 (long long)step->rows);
 }
 
-static int back_up(const struct cmd *cmd, struct err *e)
+static int back_up_first(const struct cmd *cmd, struct err *e)
 {
     char base[PATH_MAX], path[PATH_MAX], stamp[32];
     struct copy_progress t;
@@ -55,18 +55,18 @@ int cmd_migrate(const struct cmd *cmd, struct err *e)
     struct cmd_who who;
     struct store_actor by = cmd_actor(cmd, &who);
     struct store_step step;
-    int more, missing = store_missing(cmd->store, warn, NULL, e);
+    int more, missing = store_missing(cmd->store, warn_of_index, NULL, e);
     if (missing == 0 && !cmd->json)
         printf("nothing to do: the database has this program's schema\n");
     if (missing <= 0)
         return missing;
-    if (!cmd->no_backup && back_up(cmd, e) != 0)
+    if (!cmd->no_backup && back_up_first(cmd, e) != 0)
         return -1;
     do {
         int64_t begun_ms = clock_ms();
         more = store_migrate(cmd->store, &by, clock_time_ms(), &step, e);
         if (more > 0) {
-            print_step(cmd, &step);
+            print_migrate_step(cmd, &step);
             cmd_pause(clock_ms() - begun_ms);
         }
     } while (more > 0);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-static void count(void *ctx, int64_t seq, enum store_changed result)
+static void count_emptied(void *ctx, int64_t seq, enum store_changed result)
 {
     int64_t *n = ctx;
     (void)seq;
@@ -23,7 +23,7 @@ static int empty_all(struct store *s, const int64_t *seqs, int64_t n, const stru
     int64_t done = 0, more = 0;
     while (done < n && more >= 0) {
         int64_t begun_ms = clock_ms();
-        more = store_erase(s, STORE_PRUNE, seqs + done, n - done, by, clock_time_ms(), count, emptied, e);
+        more = store_erase(s, STORE_PRUNE, seqs + done, n - done, by, clock_time_ms(), count_emptied, emptied, e);
         done += more > 0 ? more : 0;
         progress_draw(&progress, done, NULL);
         if (done < n && more > 0)
@@ -33,7 +33,7 @@ static int empty_all(struct store *s, const int64_t *seqs, int64_t n, const stru
     return more < 0 ? -1 : 0;
 }
 
-static int note(struct store *s, const struct store_actor *by, int64_t before_ms, int64_t n, struct err *e)
+static int note_prune(struct store *s, const struct store_actor *by, int64_t before_ms, int64_t n, struct err *e)
 {
     char detail[64];
     time_t seconds = (time_t)(before_ms / 1000);
@@ -43,7 +43,7 @@ static int note(struct store *s, const struct store_actor *by, int64_t before_ms
     return store_note(s, "prune", n, detail, by, clock_time_ms(), e);
 }
 
-static int tell(const struct cmd *cmd, int64_t emptied, int64_t removed)
+static int report_pruned(const struct cmd *cmd, int64_t emptied, int64_t removed)
 {
     if (cmd->json) {
         struct json_out *j = json_out_new();
@@ -73,18 +73,18 @@ static int prune(const struct cmd *cmd, struct store *s, int64_t before_ms, stru
         return -1;
     if (cmd->dry_run) {
         free(seqs);
-        return tell(cmd, n, 0);
+        return report_pruned(cmd, n, 0);
     }
     int result = empty_all(s, seqs, n, &by, &emptied, e);
     free(seqs);
-    if (emptied && note(s, &by, before_ms, emptied, result == 0 ? e : NULL) != 0)
+    if (emptied && note_prune(s, &by, before_ms, emptied, result == 0 ? e : NULL) != 0)
         result = -1;
     if (result != 0)
         return -1;
     removed = store_prune_files(s, before_ms, e);
     if (removed < 0 || (emptied && store_flush(s, e) != 0))
         return -1;
-    return tell(cmd, emptied, removed);
+    return report_pruned(cmd, emptied, removed);
 }
 
 int cmd_prune(const struct cmd *cmd, struct err *e)

@@ -47,7 +47,7 @@ static void list_row(void *ctx, const struct store_quarantined *q)
     printf("\n");
 }
 
-static int list(const struct cmd *cmd, struct err *e)
+static int list_quarantine(const struct cmd *cmd, struct err *e)
 {
     int64_t rows = 0;
     if (store_quarantine(cmd->store, 0, cmd->endpoint, cmd->json ? list_json : list_row, &rows, e) != 0)
@@ -57,7 +57,7 @@ static int list(const struct cmd *cmd, struct err *e)
     return 0;
 }
 
-static void show_one(void *ctx, const struct store_quarantined *q)
+static void print_quarantined(void *ctx, const struct store_quarantined *q)
 {
     const struct cmd *cmd = ctx;
     char time[32];
@@ -87,7 +87,7 @@ struct kept {
     bool out_of_memory;
 };
 
-static void keep(void *ctx, const struct store_quarantined *q)
+static void keep_row(void *ctx, const struct store_quarantined *q)
 {
     struct kept *k = ctx;
     k->len = q->body.len;
@@ -149,13 +149,13 @@ static int accept_with(const struct cmd *cmd, struct verifier *v, int64_t id, co
     return result;
 }
 
-static int accept_one(const struct cmd *cmd, int64_t id, struct err *e)
+static int accept_row(const struct cmd *cmd, int64_t id, struct err *e)
 {
     struct kept k = {0};
     struct config *c = NULL;
     struct verifier *v = NULL;
     int result = -1;
-    if (store_quarantine(cmd->store, id, NULL, keep, &k, e) != 0)
+    if (store_quarantine(cmd->store, id, NULL, keep_row, &k, e) != 0)
         goto out;
     if (k.out_of_memory) {
         err_set(e, ERR_MEMORY, "accepting an event: out of memory");
@@ -172,7 +172,7 @@ out:
     return result;
 }
 
-static int drop_one(const struct cmd *cmd, int64_t id, struct err *e)
+static int drop_row(const struct cmd *cmd, int64_t id, struct err *e)
 {
     struct cmd_who who;
     struct store_actor by = cmd_actor(cmd, &who);
@@ -187,9 +187,9 @@ static int drop_one(const struct cmd *cmd, int64_t id, struct err *e)
     return 0;
 }
 
-static int show(const struct cmd *cmd, int64_t id, struct err *e)
+static int show_row(const struct cmd *cmd, int64_t id, struct err *e)
 {
-    return store_quarantine(cmd->store, id, NULL, show_one, (void *)(uintptr_t)cmd, e);
+    return store_quarantine(cmd->store, id, NULL, print_quarantined, (void *)(uintptr_t)cmd, e);
 }
 
 struct verb {
@@ -198,9 +198,10 @@ struct verb {
     bool needs_reason;
 };
 
-static const struct verb verbs[] = {{"show", show, false}, {"accept", accept_one, false}, {"drop", drop_one, true}};
+static const struct verb verbs[] = {
+    {"show", show_row, false}, {"accept", accept_row, false}, {"drop", drop_row, true}};
 
-static const struct verb *find_verb(const char *name)
+static const struct verb *find_quarantine_verb(const char *name)
 {
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         if (strcmp(verbs[i].name, name) == 0)
@@ -210,7 +211,7 @@ static const struct verb *find_verb(const char *name)
 
 int cmd_quarantine_check(const struct cmd *cmd, struct err *e)
 {
-    const struct verb *verb = cmd->operand ? find_verb(cmd->operand) : NULL;
+    const struct verb *verb = cmd->operand ? find_quarantine_verb(cmd->operand) : NULL;
     if (cmd->operand && (!verb || !cmd->operands[1]))
         return err_set(e, ERR_USAGE, "quarantine alone lists; else it is quarantine show|accept|drop ID ...");
     if (verb && verb->needs_reason && !cmd->reason)
@@ -221,13 +222,13 @@ int cmd_quarantine_check(const struct cmd *cmd, struct err *e)
 int cmd_quarantine(const struct cmd *cmd, struct err *e)
 {
     if (!cmd->operand)
-        return list(cmd, e);
+        return list_quarantine(cmd, e);
     for (char *const *id = cmd->operands + 1; *id; id++) {
         char *end;
         int64_t number = strtoll(*id, &end, 10);
         if (end == *id || *end || number < 1)
             return err_set(e, ERR_USAGE, "%.40s is no number of a row; complycube-inbox quarantine lists them", *id);
-        if (find_verb(cmd->operand)->run(cmd, number, e) != 0)
+        if (find_quarantine_verb(cmd->operand)->run(cmd, number, e) != 0)
             return -1;
     }
     return 0;

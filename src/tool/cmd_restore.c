@@ -56,10 +56,10 @@ static bool is_answered_yes(void)
     return fgets(line, sizeof line, stdin) && (*line == 'y' || *line == 'Y');
 }
 
-static void ignore(void *ctx, int64_t seq, enum store_changed result) { (void)ctx, (void)seq, (void)result; }
+static void ignore_result(void *ctx, int64_t seq, enum store_changed result) { (void)ctx, (void)seq, (void)result; }
 
-static int change_all(const struct restore *r, struct store *s, enum store_change what, const int64_t *seqs,
-                      int64_t n, struct err *e)
+static int change_without_file(const struct restore *r, struct store *s, enum store_change what, const int64_t *seqs,
+                               int64_t n, struct err *e)
 {
     struct cmd_who who;
     struct store_actor by = cmd_actor(r->cmd, &who);
@@ -68,18 +68,18 @@ static int change_all(const struct restore *r, struct store *s, enum store_chang
         by.reason = "no file after a restore";
     for (; done < n && more >= 0; done += more > 0 ? more : 0) {
         int64_t begun_ms = clock_ms();
-        more = store_change(s, what, seqs + done, n - done, &by, clock_time_ms(), ignore, NULL, e);
+        more = store_change(s, what, seqs + done, n - done, &by, clock_time_ms(), ignore_result, NULL, e);
         cmd_pause(clock_ms() - begun_ms);
     }
     return more < 0 ? -1 : 0;
 }
 
 /* Those that were dead wait for a moment: a worker that is quick gets one once more. */
-static int requeue(struct restore *r, struct store *s, struct err *e)
+static int requeue_without_file(struct restore *r, struct store *s, struct err *e)
 {
-    if (change_all(r, s, STORE_REQUEUE, r->r.waiting.at, r->n_waiting, e) != 0 ||
-        change_all(r, s, STORE_REQUEUE, r->r.dead.at, r->n_dead, e) != 0 ||
-        change_all(r, s, STORE_CHANGE_DEAD, r->r.dead.at, r->n_dead, e) != 0)
+    if (change_without_file(r, s, STORE_REQUEUE, r->r.waiting.at, r->n_waiting, e) != 0 ||
+        change_without_file(r, s, STORE_REQUEUE, r->r.dead.at, r->n_dead, e) != 0 ||
+        change_without_file(r, s, STORE_CHANGE_DEAD, r->r.dead.at, r->n_dead, e) != 0)
         return err_prefix(e, "the database is restored; writing files again");
     r->requeued = true;
     if (!r->cmd->json)
@@ -87,7 +87,7 @@ static int requeue(struct restore *r, struct store *s, struct err *e)
     return 0;
 }
 
-static int offer(struct restore *r, struct store *s, struct err *e)
+static int offer_requeue(struct restore *r, struct store *s, struct err *e)
 {
     const struct cmd *cmd = r->cmd;
     int64_t n = r->n_waiting + r->n_dead;
@@ -98,7 +98,7 @@ static int offer(struct restore *r, struct store *s, struct err *e)
         printf("%s\n", n > TOLD_MAX ? " ..." : "");
     }
     if (cmd->requeue || (!cmd->json && is_answered_yes()))
-        return requeue(r, s, e);
+        return requeue_without_file(r, s, e);
     if (cmd->json)
         return 0;
     printf("to let them wait again:\n  complycube-inbox requeue");
@@ -108,18 +108,18 @@ static int offer(struct restore *r, struct store *s, struct err *e)
     return 0;
 }
 
-static int compare(struct restore *r, struct store *s, struct err *e)
+static int compare_files(struct restore *r, struct store *s, struct err *e)
 {
     r->n_waiting = store_compare(s, r->r.waiting.at, (int64_t)r->r.waiting.n, print_orphan, r, e);
     r->n_dead = r->n_waiting < 0 ? -1 : store_compare(s, r->r.dead.at, (int64_t)r->r.dead.n, NULL, NULL, e);
     if (r->n_dead < 0)
         return -1;
-    return r->n_waiting + r->n_dead ? offer(r, s, e) : 0;
+    return r->n_waiting + r->n_dead ? offer_requeue(r, s, e) : 0;
 }
 
 /* ---- what was done ---- */
 
-static void print(const struct restore *r)
+static void print_restored(const struct restore *r)
 {
     const struct store_restored *t = &r->r;
     printf("%s holds the backup: %lld events\n", r->cmd->config->database, (long long)t->backup.events);
@@ -149,7 +149,7 @@ static char *list_of(const int64_t *a, int64_t n_a, const int64_t *b, int64_t n_
     return fclose(f) == 0 ? text : NULL;
 }
 
-static void print_json(const struct restore *r)
+static void print_restored_json(const struct restore *r)
 {
     const struct store_restored *t = &r->r;
     char *lacking = list_of(t->waiting.at, r->n_waiting, t->dead.at, r->n_dead);
@@ -184,7 +184,7 @@ static int make_folder(const struct config *c, const struct store_options *o, st
  * The backup's path. One that root has opened and its deputy cannot reach is copied beside the database first: *copied.
  * SQLite opens files by their names.
  */
-static int reach(const struct restore *r, char *path, bool *copied, struct err *e)
+static int reach_backup(const struct restore *r, char *path, bool *copied, struct err *e)
 {
     char base[PATH_MAX], bytes[65536];
     size_t n = 0;
@@ -216,7 +216,7 @@ static int reach(const struct restore *r, char *path, bool *copied, struct err *
     return good ? 0 : -1;
 }
 
-static int swap(struct restore *r, struct err *e)
+static int swap_database(struct restore *r, struct err *e)
 {
     char file[PATH_MAX];
     bool copied = false;
@@ -224,7 +224,7 @@ static int swap(struct restore *r, struct err *e)
     struct copy_progress t;
     struct store_options o;
     if (receiver_store_options(r->cmd->config, true, &o, e) != 0 || make_folder(r->cmd->config, &o, e) != 0 ||
-        reach(r, file, &copied, e) != 0 || copy_progress_begin(&t, e) != 0)
+        reach_backup(r, file, &copied, e) != 0 || copy_progress_begin(&t, e) != 0)
         return -1;
     struct store_restore how = {r->cmd->only_backup, cmd_actor(r->cmd, &who), r->cmd->now_ms,
                                 copy_progress_teller(&t)};
@@ -237,17 +237,17 @@ static int swap(struct restore *r, struct err *e)
 
 static int restore(struct restore *r, struct err *e)
 {
-    if (swap(r, e) != 0)
+    if (swap_database(r, e) != 0)
         return -1;
     if (!r->cmd->json)
-        print(r);
+        print_restored(r);
     struct store *s = cmd_store(r->cmd->config, true, e);
     if (s)
         cmd_spool_try(r->cmd, r->cmd->config, s);
-    int result = s ? compare(r, s, e) : -1;
+    int result = s ? compare_files(r, s, e) : -1;
     store_close(s);
     if (result == 0 && r->cmd->json)
-        print_json(r);
+        print_restored_json(r);
     if (result == 0 && r->r.unread.code != ERR_NONE)
         return err_set(e, ERR_NOT_FOUND,
                        "it is restored; what came since the backup may be in %s, which cannot be read: %.200s",

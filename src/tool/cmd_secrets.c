@@ -45,7 +45,7 @@ static int make_rows(struct table *t, const struct config *c, struct err *e)
 }
 
 /* Where no secret matched there is none to find. */
-static void take(void *ctx, const struct store_count *count)
+static void count_match(void *ctx, const struct store_count *count)
 {
     struct table *t = ctx;
     for (struct row *r = t->rows; r < t->rows + t->n; r++) {
@@ -58,7 +58,7 @@ static void take(void *ctx, const struct store_count *count)
     }
 }
 
-static const char *judge(const struct table *t, const struct row *r)
+static const char *judge_secret(const struct table *t, const struct row *r)
 {
     if (r->retired)
         return "retired";
@@ -70,7 +70,7 @@ static const char *judge(const struct table *t, const struct row *r)
     return later && r->last_ms <= t->now_ms - WEEK_MS ? "may go" : "in use";
 }
 
-static void print_json(const struct row *r, const char *verdict)
+static void print_secret_json(const struct row *r, const char *verdict)
 {
     struct json_out *j = json_out_new();
     json_out_number(j, "schema", 1);
@@ -86,7 +86,7 @@ static void print_json(const struct row *r, const char *verdict)
     json_out_end(j);
 }
 
-static void print(const struct cmd *cmd, const struct table *t)
+static void print_secret_rows(const struct cmd *cmd, const struct table *t)
 {
     char time[32];
     int a = t->endpoint_width, b = t->secret_width;
@@ -95,10 +95,11 @@ static void print(const struct cmd *cmd, const struct table *t)
                "VERDICT");
     for (const struct row *r = t->rows; r < t->rows + t->n; r++)
         if (cmd->json)
-            print_json(r, judge(t, r));
+            print_secret_json(r, judge_secret(t, r));
         else
             printf("%-*s  %-*s  %-8s  %-25s  %6lld  %s\n", a, r->endpoint, b, r->secret,
-                   r->retired ? "retired" : "in force", cmd_time(r->last_ms, time), (long long)r->week, judge(t, r));
+                   r->retired ? "retired" : "in force", cmd_time(r->last_ms, time), (long long)r->week,
+                   judge_secret(t, r));
 }
 
 int cmd_secrets(const struct cmd *cmd, struct err *e)
@@ -106,9 +107,9 @@ int cmd_secrets(const struct cmd *cmd, struct err *e)
     struct table t = {.now_ms = cmd->now_ms, .endpoint_width = 8, .secret_width = 6};
     if (make_rows(&t, cmd->config, e) != 0)
         return -1;
-    int result = store_counts(cmd->store, 0, take, &t, e);
+    int result = store_counts(cmd->store, 0, count_match, &t, e);
     if (result == 0)
-        print(cmd, &t);
+        print_secret_rows(cmd, &t);
     free(t.rows);
     return result;
 }

@@ -60,7 +60,7 @@ static const struct config_endpoint *choose_endpoint(const struct cmd *cmd, cons
     return NULL;
 }
 
-static int choose(struct send *s, const struct config *c, struct err *e)
+static int choose_secret(struct send *s, const struct config *c, struct err *e)
 {
     const struct config_endpoint *p = choose_endpoint(s->cmd, c, e);
     if (!p)
@@ -84,7 +84,7 @@ static int choose(struct send *s, const struct config *c, struct err *e)
 
 /* ---- what is sent ---- */
 
-static int prepare(struct send *s, struct err *e)
+static int prepare_body(struct send *s, struct err *e)
 {
     const struct cmd *cmd = s->cmd;
     if (cmd->file && cmd->n_types)
@@ -97,7 +97,7 @@ static int prepare(struct send *s, struct err *e)
     return cmd->file ? cmd_read_file(cmd->file, &s->file, e) : example_open(&s->example, e);
 }
 
-static int start(struct send *s, int slot, struct err *e)
+static int start_post(struct send *s, int slot, struct err *e)
 {
     const struct cmd *cmd = s->cmd;
     struct span body = {s->file.at ? s->file.at : "", s->file.len};
@@ -118,7 +118,7 @@ static int start(struct send *s, int slot, struct err *e)
     return 0;
 }
 
-static void look(struct send *s, int slot)
+static void take_answer(struct send *s, int slot)
 {
     const struct http_result *r = http_look(s->http, slot);
     if (!s->slot[slot].busy || r->end == HTTP_RUNNING)
@@ -138,7 +138,7 @@ static void look(struct send *s, int slot)
 /* ---- how it goes on ---- */
 
 /* The first signal lets what runs end, the second ends it. */
-static int run(struct send *s, struct err *e)
+static int post_all(struct send *s, struct err *e)
 {
     int result = 0, slots = (int)s->cmd->workers;
     int64_t start_ms = clock_ms();
@@ -147,7 +147,7 @@ static int run(struct send *s, struct err *e)
     while (s->ended < s->begun || (s->begun < s->cmd->count && !s->signals.told && result == 0)) {
         for (int i = 0; i < slots && result == 0 && s->begun < s->cmd->count && !s->signals.told; i++)
             if (!s->slot[i].busy)
-                result = start(s, i, e);
+                result = start_post(s, i, e);
         snprintf(failed, sizeof failed, ", %lld failed", (long long)(s->ended - s->good));
         progress_draw(&progress, s->ended, failed);
         http_wait(s->http, s->signals.fd, LOOK_MS);
@@ -155,7 +155,7 @@ static int run(struct send *s, struct err *e)
         for (int i = 0; i < slots; i++) {
             if (s->signals.told > 1)
                 http_cancel(s->http, i);
-            look(s, i);
+            take_answer(s, i);
         }
     }
     s->took_ms = clock_ms() - start_ms;
@@ -205,7 +205,7 @@ static size_t count_same(const struct answer *a, size_t n)
     return i;
 }
 
-static void print_row(const char *what, const struct answer *a, size_t n)
+static void print_answer_row(const char *what, const struct answer *a, size_t n)
 {
     printf("%-10s  %8zu  %10.2f  %10.2f\n", what, n, quantile_us(a, n, 50) / 1e3, quantile_us(a, n, 99) / 1e3);
 }
@@ -217,11 +217,11 @@ static void print_table(struct send *s)
     for (size_t i = 0, n; i < s->n_answers; i += n) {
         n = count_same(s->answers + i, s->n_answers - i);
         snprintf(word, sizeof word, "%d", s->answers[i].status);
-        print_row(word, s->answers + i, n);
+        print_answer_row(word, s->answers + i, n);
     }
     if (s->n_answers && s->answers[0].status != s->answers[s->n_answers - 1].status) {
         qsort(s->answers, s->n_answers, sizeof *s->answers, by_time);
-        print_row("all", s->answers, s->n_answers);
+        print_answer_row("all", s->answers, s->n_answers);
     }
     for (size_t i = 0; i < ENDS; i++)
         if (s->none[ends[i].end]) {
@@ -241,7 +241,7 @@ static void put_quantile(struct json_out *j, const char *name, const struct send
         json_out_raw(j, name, (struct span){0});
 }
 
-static void print_json(struct send *s)
+static void print_answers_json(struct send *s)
 {
     char *text = NULL;
     size_t len = 0;
@@ -280,13 +280,13 @@ static int send_all(struct send *s, struct err *e)
         return err_set(e, ERR_MEMORY, "starting: out of memory");
     if (signals_open(&s->signals, e) != 0)
         return -1;
-    int result = run(s, e);
+    int result = post_all(s, e);
     signals_close(&s->signals);
     if (result != 0)
         return -1;
     qsort(s->answers, s->n_answers, sizeof *s->answers, by_status);
     if (cmd->json)
-        print_json(s);
+        print_answers_json(s);
     else
         print_table(s);
     if (s->good == cmd->count)
@@ -309,7 +309,8 @@ int cmd_send(const struct cmd *cmd, struct err *e)
         return err_set(e, ERR_MEMORY, "starting: out of memory");
     s->cmd = cmd;
     struct config *c = cmd_config(cmd, e);
-    if (c && choose(s, c, e) == 0 && prepare(s, e) == 0 && http_open(&s->http, cmd->operand, TIMEOUT_S, e) == 0)
+    if (c && choose_secret(s, c, e) == 0 && prepare_body(s, e) == 0 &&
+        http_open(&s->http, cmd->operand, TIMEOUT_S, e) == 0)
         result = send_all(s, e);
     http_close(s->http);
     example_close(&s->example);

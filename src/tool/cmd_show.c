@@ -35,13 +35,13 @@ static void texts_of(const struct store_event *v, const char **names, struct spa
     }
 }
 
-static const char *accept(void *ctx, const struct json_member *m)
+static const char *accept_member(void *ctx, const struct json_member *m)
 {
     (void)ctx, (void)m;
     return NULL;
 }
 
-static void print_json(void *ctx, const struct store_event *v)
+static void print_event_json(void *ctx, const struct store_event *v)
 {
     const char *names[TEXTS];
     struct span texts[TEXTS];
@@ -57,7 +57,7 @@ static void print_json(void *ctx, const struct store_event *v)
     json_out_number(j, "done_ms", v->done_ms);
     json_out_number(j, "attempts", v->attempts);
     json_out_bool(j, "superseded", v->superseded);
-    if (v->payload.at && json_scan(v->payload, accept, NULL) != NULL) /* it was changed in the database */
+    if (v->payload.at && json_scan(v->payload, accept_member, NULL) != NULL) /* it was changed in the database */
         json_out_bytes(j, "payload", v->payload);
     else
         json_out_raw(j, "payload", v->payload);
@@ -65,7 +65,7 @@ static void print_json(void *ctx, const struct store_event *v)
     json_out_end(j);
 }
 
-static void print_text(void *ctx, const struct store_event *v)
+static void print_event_text(void *ctx, const struct store_event *v)
 {
     const char *names[TEXTS];
     struct span texts[TEXTS];
@@ -89,5 +89,5 @@ static void print_text(void *ctx, const struct store_event *v)
 
 int cmd_show(const struct cmd *cmd, struct err *e)
 {
-    return store_find(cmd->store, span_of(cmd->operand), cmd->json ? print_json : print_text, NULL, e);
+    return store_find(cmd->store, span_of(cmd->operand), cmd->json ? print_event_json : print_event_text, NULL, e);
 }

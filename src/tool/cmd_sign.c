@@ -8,7 +8,8 @@
 static bool named(const char *wanted, const char *name) { return !wanted || strcmp(wanted, name) == 0; }
 
 /* The first secret in force that the command line allows; its key is borrowed from the configuration. */
-static int choose(const struct cmd *cmd, const struct config *c, struct verify_named *chosen, struct err *e)
+static int choose_signing_secret(const struct cmd *cmd, const struct config *c, struct verify_named *chosen,
+                                 struct err *e)
 {
     for (size_t i = 0; i < c->n_endpoints; i++)
         for (size_t k = 0; k < c->endpoint[i].secrets.n; k++) {
@@ -21,7 +22,7 @@ static int choose(const struct cmd *cmd, const struct config *c, struct verify_n
     return err_set(e, ERR_NOT_FOUND, "no secret in force has this name; complycube-webhook -n lists them");
 }
 
-static int sign(const struct verify_named *secret, struct err *e)
+static int sign_input(const struct verify_named *secret, struct err *e)
 {
     struct verifier *v;
     struct buf in = {0};
@@ -49,10 +50,10 @@ int cmd_sign(const struct cmd *cmd, struct err *e)
         if (secrets_from_text(&one, cmd->env->secret, e) != 0)
             return -1;
         secret = (struct verify_named){"environment", "environment", &one.list[0].key};
-        return sign(&secret, e);
+        return sign_input(&secret, e);
     }
     struct config *c = cmd_config(cmd, e);
-    int result = c && choose(cmd, c, &secret, e) == 0 ? sign(&secret, e) : -1;
+    int result = c && choose_signing_secret(cmd, c, &secret, e) == 0 ? sign_input(&secret, e) : -1;
     config_free(c);
     return result;
 }

@@ -17,7 +17,7 @@ enum { STEP_MS = 250 /* the receivers wait behind it */, WAIT_MS = 4000, BYTES_W
 
 /* ---- looking ---- */
 
-static const char *folder_of(const struct config *c, struct err *e)
+static const char *configured_folder(const struct config *c, struct err *e)
 {
     if (*c->spool)
         return c->spool;
@@ -55,7 +55,7 @@ static void read_row(struct row *row, const char *folder, struct verifier *v)
     row->decoded = decode_event(body, &row->event, &row->why) == 0;
 }
 
-static void print_row(const struct row *row)
+static void print_waiting(const struct row *row)
 {
     char text[32] = "-";
     time_t seconds = (time_t)(row->entry.received_ms / 1000);
@@ -74,7 +74,7 @@ static void print_row(const struct row *row)
     printf(row->aside ? "  (aside)\n" : "\n");
 }
 
-static void print_json(const struct row *row)
+static void print_waiting_json(const struct row *row)
 {
     const struct span none = {0};
     struct json_out *j = json_out_new();
@@ -113,21 +113,21 @@ static void print_names(const struct cmd *cmd, const char *folder, const struct 
     for (size_t i = 0; i < names->n; i++) {
         row->name = names->list[i];
         read_row(row, folder, v);
-        (cmd->json ? print_json : print_row)(row);
+        (cmd->json ? print_waiting_json : print_waiting)(row);
     }
     if (!cmd->json)
         print_rest(names);
     spool_entry_release(&row->entry);
 }
 
-static int list(const struct cmd *cmd, struct err *e)
+static int list_waiting(const struct cmd *cmd, struct err *e)
 {
     struct spool_names names = {0};
     struct verifier *v = NULL;
     struct row *row = NULL;
     int result = -1;
     struct config *c = cmd_config_public(cmd, e);
-    const char *folder = c ? folder_of(c, e) : NULL;
+    const char *folder = c ? configured_folder(c, e) : NULL;
     if (!folder || (spool_list(folder, true, &names, e) != 0 && e->code != ERR_NOT_FOUND) ||
         verify_open_keyless(&v, e) != 0)
         goto out;
@@ -153,7 +153,7 @@ struct told {
     bool quiet;
 };
 
-static void tell(void *ctx, const char *name, const struct err *why)
+static void report_left(void *ctx, const char *name, const struct err *why)
 {
     const struct told *t = ctx;
     if (t->quiet)
@@ -174,7 +174,7 @@ static int record_all(const struct config *c, struct store *s, struct told *t, s
 {
     struct spool spool;
     struct spool_names names;
-    struct spool_drain d = {.store = s, .config = c, .budget_ms = STEP_MS, .told = tell, .ctx = t};
+    struct spool_drain d = {.store = s, .config = c, .budget_ms = STEP_MS, .told = report_left, .ctx = t};
     if (spool_list(c->spool, true, &names, e) != 0)
         return e->code == ERR_NOT_FOUND ? 0 : -1;
     struct progress progress = progress_begin((int64_t)(names.count[SPOOL_EVENT] + names.count[SPOOL_ASIDE]));
@@ -199,7 +199,7 @@ static int record_all(const struct config *c, struct store *s, struct told *t, s
     return result;
 }
 
-static void print_sum(const struct cmd *cmd, const struct spool_drain *sum)
+static void print_recorded(const struct cmd *cmd, const struct spool_drain *sum)
 {
     if (cmd->json) {
         struct json_out *j = json_out_new();
@@ -219,7 +219,7 @@ static void print_sum(const struct cmd *cmd, const struct spool_drain *sum)
 }
 
 /* at_work: what is being written counts as well */
-static int look(const struct config *c, bool at_work, struct err *e)
+static int look_for_waiting(const struct config *c, bool at_work, struct err *e)
 {
     struct spool_names names;
     if (!*c->spool)
@@ -247,19 +247,19 @@ static int look(const struct config *c, bool at_work, struct err *e)
     return 0;
 }
 
-static int record(const struct cmd *cmd, struct err *e)
+static int record_waiting(const struct cmd *cmd, struct err *e)
 {
     struct told t = {cmd, false};
     struct spool_drain sum = {0};
     struct store *s = NULL;
     int result = -1;
     struct config *c = cmd_config(cmd, e);
-    if (!c || !folder_of(c, e) || !(s = cmd_store(c, true, e)))
+    if (!c || !configured_folder(c, e) || !(s = cmd_store(c, true, e)))
         goto out;
     result = record_all(c, s, &t, &sum, e);
-    print_sum(cmd, &sum);
+    print_recorded(cmd, &sum);
     if (result == 0)
-        result = look(c, false, e);
+        result = look_for_waiting(c, false, e);
 out:
     store_close(s);
     config_free(c);
@@ -269,15 +269,15 @@ out:
 int cmd_spool(const struct cmd *cmd, struct err *e)
 {
     if (!cmd->operand || strcmp(cmd->operand, "list") == 0)
-        return list(cmd, e);
+        return list_waiting(cmd, e);
     if (strcmp(cmd->operand, "record") == 0)
-        return record(cmd, e);
+        return record_waiting(cmd, e);
     return err_set(e, ERR_USAGE, "spool lists what waits; spool record records it");
 }
 
 /* ---- for other commands ---- */
 
-int cmd_spool_look(const struct config *c, struct err *e) { return look(c, true, e); }
+int cmd_spool_look(const struct config *c, struct err *e) { return look_for_waiting(c, true, e); }
 
 void cmd_spool_foreign(const struct config *c)
 {
@@ -313,7 +313,7 @@ int cmd_spool_first(const struct cmd *cmd, const struct config *c, struct store 
 }
 
 /* Does anything lie there that is no event that waits? */
-static int look_aside(const struct config *c, struct err *e)
+static int look_for_aside(const struct config *c, struct err *e)
 {
     struct spool_names names;
     if (spool_list(c->spool, true, &names, e) != 0)
@@ -353,7 +353,7 @@ int64_t cmd_spool_copy(const struct cmd *cmd, const struct config *c, const char
     config_free(with);
     snprintf(lock, sizeof lock, "%s.lock", copy);
     unlink(lock);
-    return n < 0 ? -1 : look_aside(c, e) != 0 ? -1 : n;
+    return n < 0 ? -1 : look_for_aside(c, e) != 0 ? -1 : n;
 }
 
 void cmd_spool_try(const struct cmd *cmd, const struct config *c, struct store *s)

@@ -11,7 +11,7 @@
 #define HOUR_MS INT64_C(3600000)
 #define DAY_MS (24 * HOUR_MS)
 
-static void *must(void *memory)
+static void *or_exit(void *memory)
 {
     if (memory)
         return memory;
@@ -22,12 +22,12 @@ static void *must(void *memory)
 /* Room for one more of `size` bytes behind n, which is a power of two where it is full. */
 static void *grown(void *list, size_t n, size_t size)
 {
-    return n & (n - 1) ? list : must(realloc(list, (n ? 2 * n : 1) * size));
+    return n & (n - 1) ? list : or_exit(realloc(list, (n ? 2 * n : 1) * size));
 }
 
-static char *copy(struct span text)
+static char *copy_text(struct span text)
 {
-    char *c = must(malloc(text.len + 1));
+    char *c = or_exit(malloc(text.len + 1));
     memcpy(c, text.at ? text.at : "", text.len);
     c[text.len] = '\0';
     return c;
@@ -35,13 +35,13 @@ static char *copy(struct span text)
 
 /* ---- what the store tells ---- */
 
-static struct cmd_stats_endpoint *endpoint_of(struct cmd_stats *s, struct span name)
+static struct cmd_stats_endpoint *endpoint_figures(struct cmd_stats *s, struct span name)
 {
     for (size_t i = 0; i < s->n_endpoints; i++)
         if (span_equal(name, span_of(s->endpoint[i].name)))
             return &s->endpoint[i];
     s->endpoint = grown(s->endpoint, s->n_endpoints, sizeof *s->endpoint);
-    s->endpoint[s->n_endpoints] = (struct cmd_stats_endpoint){.name = copy(name)};
+    s->endpoint[s->n_endpoints] = (struct cmd_stats_endpoint){.name = copy_text(name)};
     return &s->endpoint[s->n_endpoints++];
 }
 
@@ -49,13 +49,13 @@ static void take_tally(void *ctx, const struct store_tally *t)
 {
     struct cmd_stats *s = ctx;
     if (t->state >= 0) {
-        struct cmd_stats_endpoint *p = endpoint_of(s, t->endpoint);
+        struct cmd_stats_endpoint *p = endpoint_figures(s, t->endpoint);
         p->n[t->state] = t->n;
         p->oldest_ms = t->oldest_ms ? t->oldest_ms : p->oldest_ms;
         return;
     }
     s->type = grown(s->type, s->n_types, sizeof *s->type);
-    s->type[s->n_types++] = (struct cmd_stats_type){copy(t->endpoint), copy(t->type), t->n};
+    s->type[s->n_types++] = (struct cmd_stats_type){copy_text(t->endpoint), copy_text(t->type), t->n};
 }
 
 static void take_secret(struct cmd_stats *s, const struct store_count *c)
@@ -66,7 +66,7 @@ static void take_secret(struct cmd_stats *s, const struct store_count *c)
         i++;
     if (i == s->n_secrets) {
         s->secret = grown(s->secret, s->n_secrets, sizeof *s->secret);
-        s->secret[s->n_secrets++] = (struct cmd_stats_secret){copy(c->endpoint), copy(c->secret), 0, 0};
+        s->secret[s->n_secrets++] = (struct cmd_stats_secret){copy_text(c->endpoint), copy_text(c->secret), 0, 0};
     }
     if (c->last_ms > s->secret[i].last_ms)
         s->secret[i].last_ms = c->last_ms;
@@ -87,7 +87,7 @@ static struct cmd_stats_step *step_of(struct cmd_stats *s, int64_t ms)
     return low < s->n_steps && s->step[low].start_ms <= ms ? &s->step[low] : NULL;
 }
 
-static void take_count(void *ctx, const struct store_count *c)
+static void add_count(void *ctx, const struct store_count *c)
 {
     struct cmd_stats *s = ctx;
     if (s->cmd->endpoint && !span_equal(c->endpoint, span_of(s->cmd->endpoint)))
@@ -143,7 +143,7 @@ static void make_steps(struct cmd_stats *s)
 
 static int take_refusals(struct cmd_stats *s, struct err *e)
 {
-    struct refusals_log *log = must(malloc(sizeof *log));
+    struct refusals_log *log = or_exit(malloc(sizeof *log));
     int failed = refusals_read(s->cmd->config->database, log, e);
     for (enum refusals_kind k = 0; k < REFUSALS_KINDS && !failed; k++)
         s->refused[k] = refusals_sum(log, k, s->from_ms, s->end_ms);
@@ -158,7 +158,7 @@ static int take_refusals(struct cmd_stats *s, struct err *e)
 
 /* ---- for programs ---- */
 
-static struct json_out *begin(const char *what)
+static struct json_out *begin_figure(const char *what)
 {
     struct json_out *j = json_out_new();
     json_out_number(j, "schema", 1);
@@ -168,7 +168,7 @@ static struct json_out *begin(const char *what)
 
 static void put_endpoint(const struct cmd_stats *s, const struct cmd_stats_endpoint *p)
 {
-    struct json_out *j = begin("endpoint");
+    struct json_out *j = begin_figure("endpoint");
     json_out_text(j, "endpoint", span_of(p->name));
     for (int state = 0; state < 4; state++)
         json_out_number(j, cmd_state_word(state), p->n[state]);
@@ -187,7 +187,7 @@ static void put_step(const struct cmd_stats_step *step)
 {
     if (!(step->new || step->again || step->ignored || step->quarantined || step->refused || step->failed))
         return;
-    struct json_out *j = begin("hour");
+    struct json_out *j = begin_figure("hour");
     json_out_number(j, "hour_ms", step->start_ms);
     json_out_number(j, "stored", step->new);
     json_out_number(j, "duplicate", step->again);
@@ -198,12 +198,12 @@ static void put_step(const struct cmd_stats_step *step)
     json_out_end(j);
 }
 
-static void print_json(const struct cmd_stats *s)
+static void print_stats_json(const struct cmd_stats *s)
 {
     for (size_t i = 0; i < s->n_endpoints; i++)
         put_endpoint(s, &s->endpoint[i]);
     for (size_t i = 0; i < s->n_types; i++) {
-        struct json_out *j = begin("type");
+        struct json_out *j = begin_figure("type");
         json_out_text(j, "endpoint", span_of(s->type[i].endpoint));
         json_out_text(j, "type", span_of(s->type[i].name));
         json_out_number(j, "events", s->type[i].n);
@@ -212,14 +212,14 @@ static void print_json(const struct cmd_stats *s)
     for (size_t i = 0; i < s->n_steps; i++)
         put_step(&s->step[i]);
     for (size_t i = 0; i < s->n_secrets; i++) {
-        struct json_out *j = begin("secret");
+        struct json_out *j = begin_figure("secret");
         json_out_text(j, "endpoint", span_of(s->secret[i].endpoint));
         json_out_text(j, "secret", span_of(s->secret[i].name));
         json_out_number(j, "last_match_ms", s->secret[i].last_ms);
         json_out_number(j, "matches", s->secret[i].n);
         json_out_end(j);
     }
-    struct json_out *j = begin("refused");
+    struct json_out *j = begin_figure("refused");
     json_out_number(j, "since_ms", s->from_ms);
     for (enum refusals_kind k = 0; k < REFUSALS_KINDS; k++)
         json_out_number(j, refusals_word(k), s->refused[k]);
@@ -228,29 +228,29 @@ static void print_json(const struct cmd_stats *s)
 
 /* ---- together ---- */
 
-static int by_name(const void *a, const void *b)
+static int compare_secret_names(const void *a, const void *b)
 {
     const struct cmd_stats_secret *x = a, *y = b;
     int d = strcmp(x->endpoint, y->endpoint);
     return d ? d : strcmp(x->name, y->name);
 }
 
-static int read_all(struct cmd_stats *s, struct err *e)
+static int read_figures(struct cmd_stats *s, struct err *e)
 {
     struct store *store = s->cmd->store;
     struct store_query filter = cmd_query(s->cmd);
     make_steps(s);
-    if (store_tally(store, &filter, true, take_tally, s, e) != 0 || store_counts(store, 0, take_count, s, e) != 0 ||
+    if (store_tally(store, &filter, true, take_tally, s, e) != 0 || store_counts(store, 0, add_count, s, e) != 0 ||
         take_refusals(s, e) != 0)
         return -1;
     if (s->n_secrets)
-        qsort(s->secret, s->n_secrets, sizeof *s->secret, by_name);
+        qsort(s->secret, s->n_secrets, sizeof *s->secret, compare_secret_names);
     return s->cmd->endpoint && s->n_endpoints == 0
                ? err_set(e, ERR_NOT_FOUND, "there is no endpoint %s", s->cmd->endpoint)
                : 0;
 }
 
-static void release(struct cmd_stats *s)
+static void release_figures(struct cmd_stats *s)
 {
     for (size_t i = 0; i < s->n_endpoints; i++)
         free(s->endpoint[i].name);
@@ -271,9 +271,9 @@ static void release(struct cmd_stats *s)
 int cmd_stats(const struct cmd *cmd, struct err *e)
 {
     struct cmd_stats s = {.cmd = cmd};
-    int result = read_all(&s, e);
+    int result = read_figures(&s, e);
     if (result == 0)
-        (cmd->json ? print_json : cmd_stats_print)(&s);
-    release(&s);
+        (cmd->json ? print_stats_json : cmd_stats_print)(&s);
+    release_figures(&s);
     return result;
 }

@@ -58,7 +58,7 @@ static const char *differs(const struct store_event *v, const struct event *d)
     return v->created_ms != (d->created_ms >= 0 ? d->created_ms : v->received_ms) ? "created_ms" : NULL;
 }
 
-static enum finding judge(const struct check *k, const struct store_event *v, const char **what)
+static enum finding verify_stored(const struct check *k, const struct store_event *v, const char **what)
 {
     struct event event;
     struct err e = {0};
@@ -81,7 +81,7 @@ static void check_one(void *ctx, const struct store_event *v)
 {
     struct check *k = ctx;
     const char *what = "signature";
-    enum finding f = judge(k, v, &what);
+    enum finding f = verify_stored(k, v, &what);
     k->missing += v->seq - k->last - 1;
     k->last = v->seq;
     k->n[f]++;
@@ -101,7 +101,7 @@ static void check_one(void *ctx, const struct store_event *v)
     }
 }
 
-static void print_sum(const struct check *k)
+static void print_findings(const struct check *k)
 {
     if (k->cmd->json) {
         struct json_out *j = json_out_new();
@@ -134,7 +134,7 @@ static int check_stored(struct check *k, struct store *s, struct err *e)
     if (more < 0)
         return -1;
     k->missing += q.to - k->last;
-    print_sum(k);
+    print_findings(k);
     if (k->n[ALTERED])
         return err_set(
             e, ERR_NOT_FOUND,

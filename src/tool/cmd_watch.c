@@ -35,9 +35,9 @@ struct watch {
     char wrong[WRONG_MAX][400];
 };
 
-static void find(struct watch *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void add_wrong(struct watch *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-static void find(struct watch *w, const char *format, ...)
+static void add_wrong(struct watch *w, const char *format, ...)
 {
     va_list ap;
     va_start(ap, format);
@@ -56,7 +56,7 @@ static void take_state(void *ctx, const struct store_tally *t)
         w->oldest_ms = t->oldest_ms;
 }
 
-static void take_count(void *ctx, const struct store_count *c)
+static void take_latest(void *ctx, const struct store_count *c)
 {
     struct watch *w = ctx;
     bool mine = !w->cmd->endpoint || span_equal(c->endpoint, span_of(w->cmd->endpoint));
@@ -85,7 +85,7 @@ static void judge_lock(struct watch *w, struct store *s)
 {
     struct err e;
     if (store_try(s, BUSY_MS, &e) != 0 && e.code == ERR_BUSY)
-        find(w, "%.300s (doctor)", e.msg);
+        add_wrong(w, "%.300s (doctor)", e.msg);
 }
 
 static int read_store(struct watch *w, const struct config *c, struct err *e)
@@ -94,7 +94,7 @@ static int read_store(struct watch *w, const struct config *c, struct err *e)
     struct store_query filter = {.endpoint = cmd->endpoint, .state = -1};
     struct store *s = cmd_store(c, false, e);
     int failed = !s || store_ready(s, e) != 0 || store_tally(s, &filter, false, take_state, w, e) != 0 ||
-                 store_counts(s, 0, take_count, w, e) != 0;
+                 store_counts(s, 0, take_latest, w, e) != 0;
     if (!failed)
         judge_lock(w, s);
     store_close(s);
@@ -124,13 +124,14 @@ static void judge_inbox(struct watch *w)
     const struct cmd *cmd = w->cmd;
     char age[24];
     if (w->oldest_ms && cmd->now_ms - w->oldest_ms > cmd->oldest_ms)
-        find(w, "%lld wait, the oldest for %s", (long long)w->n[WAITING], cmd_age(cmd->now_ms - w->oldest_ms, age));
+        add_wrong(w, "%lld wait, the oldest for %s", (long long)w->n[WAITING],
+                  cmd_age(cmd->now_ms - w->oldest_ms, age));
     if (w->n[DEAD])
-        find(w, "%lld dead (list --state dead)", (long long)w->n[DEAD]);
+        add_wrong(w, "%lld dead (list --state dead)", (long long)w->n[DEAD]);
     if (w->n[QUARANTINED])
-        find(w, "%lld in quarantine", (long long)w->n[QUARANTINED]);
+        add_wrong(w, "%lld in quarantine", (long long)w->n[QUARANTINED]);
     if (cmd->silence_ms && w->latest_ms < cmd->now_ms - cmd->silence_ms)
-        find(w, "nothing came for %s", cmd_age(cmd->silence_ms, age));
+        add_wrong(w, "nothing came for %s", cmd_age(cmd->silence_ms, age));
 }
 
 /* A database that was deleted: it is somebody's turn to restore it, or to say that all is well. */
@@ -141,12 +142,13 @@ static void judge_deleted(struct watch *w, const char *database)
     beside_base(database, base, NULL);
     if (snprintf(pattern, sizeof pattern, "%s.deleted-*Z", base) < (int)sizeof pattern &&
         glob(pattern, 0, NULL, &found) == 0)
-        find(w, "the database was deleted or replaced: complycube-inbox restore '%s', and remove that file",
-             found.gl_pathv[0]);
+        add_wrong(w, "the database was deleted or replaced: complycube-inbox restore '%s', and remove that file",
+                  found.gl_pathv[0]);
     globfree(&found);
     if (snprintf(pattern, sizeof pattern, "%s" RECEIVER_MISSED, base) < (int)sizeof pattern &&
         access(pattern, F_OK) == 0)
-        find(w, "the database was gone, and was begun anew: complycube-inbox restore BACKUP, and remove %s", pattern);
+        add_wrong(w, "the database was gone, and was begun anew: complycube-inbox restore BACKUP, and remove %s",
+                  pattern);
 }
 
 static void judge_refusals(struct watch *w)
@@ -157,18 +159,18 @@ static void judge_refusals(struct watch *w)
     cmd_age(w->cmd->within_ms, age);
     cmd_time(w->matched_ms, time);
     if (refused >= w->cmd->refused_max)
-        find(w, "%lld signatures refused within %s", (long long)refused, age);
+        add_wrong(w, "%lld signatures refused within %s", (long long)refused, age);
     else if (!w->matched_ms && wrong >= IN_A_ROW)
-        find(w, "%lld signatures refused, and none was ever right: is the secret another webhook's? (doctor)",
-             (long long)wrong);
+        add_wrong(w, "%lld signatures refused, and none was ever right: is the secret another webhook's? (doctor)",
+                  (long long)wrong);
     else if (wrong >= IN_A_ROW_MATCHED)
-        find(w, "%lld signatures refused since %s, and none was right: is a secret wrong? (doctor)", (long long)wrong,
-             time);
+        add_wrong(w, "%lld signatures refused since %s, and none was right: is a secret wrong? (doctor)",
+                  (long long)wrong, time);
     if (failed >= w->cmd->failed_max)
-        find(w, "%lld answers of 5xx within %s (see the receiver's log)", (long long)failed, age);
+        add_wrong(w, "%lld answers of 5xx within %s (see the receiver's log)", (long long)failed, age);
     else if (broken >= IN_A_ROW)
-        find(w, "%lld answers of 5xx since the last event that was accepted (see the receiver's log)",
-             (long long)broken);
+        add_wrong(w, "%lld answers of 5xx since the last event that was accepted (see the receiver's log)",
+                  (long long)broken);
 }
 
 /* Without a secret that can be used no event is accepted. Who may not read the file cannot tell. */
@@ -184,11 +186,11 @@ static void judge_secrets(struct watch *w, const struct config *c)
         if (!mine || !file || (access(file, R_OK) != 0 && errno == EACCES))
             continue;
         if (secrets_read(s, file, &c->trusted, &e) != 0)
-            find(w, "%.300s", e.msg);
+            add_wrong(w, "%.300s", e.msg);
         else if (s->n == 0)
-            find(w, "%.300s holds no secret", file);
+            add_wrong(w, "%.300s holds no secret", file);
         else if (config_exposed(c, &c->endpoint[i], &weak))
-            find(w, "%.150s could be replaced: %.150s (doctor)", file, config_exposed_by(&weak, by));
+            add_wrong(w, "%.150s could be replaced: %.150s (doctor)", file, config_exposed_by(&weak, by));
         secrets_release(s);
     }
     free(s);
@@ -204,7 +206,7 @@ static void judge_spool(struct watch *w, const struct config *c)
         return;
     if (spool_list(c->spool, false, &names, &e) != 0) {
         if (e.code != ERR_NOT_FOUND)
-            find(w, "%.300s", e.msg);
+            add_wrong(w, "%.300s", e.msg);
         return;
     }
     w->spooled = (int64_t)names.count[SPOOL_EVENT];
@@ -212,13 +214,13 @@ static void judge_spool(struct watch *w, const struct config *c)
     w->aside = (int64_t)names.count[SPOOL_ASIDE];
     spool_names_release(&names);
     if (w->spooled && w->cmd->now_ms - w->spooled_ms > SPOOL_LATE_MS)
-        find(w, "%lld wait in the spool, the oldest for %s (spool record)", (long long)w->spooled,
-             cmd_age(w->cmd->now_ms - w->spooled_ms, age));
+        add_wrong(w, "%lld wait in the spool, the oldest for %s (spool record)", (long long)w->spooled,
+                  cmd_age(w->cmd->now_ms - w->spooled_ms, age));
     if (w->aside)
-        find(w, "%lld of the spool are set aside (spool record)", (long long)w->aside);
+        add_wrong(w, "%lld of the spool are set aside (spool record)", (long long)w->aside);
 }
 
-static void put_time(struct json_out *j, const char *name, int64_t ms)
+static void put_moment(struct json_out *j, const char *name, int64_t ms)
 {
     if (ms)
         json_out_number(j, name, ms);
@@ -226,7 +228,7 @@ static void put_time(struct json_out *j, const char *name, int64_t ms)
         json_out_raw(j, name, (struct span){0});
 }
 
-static void print_json(const struct watch *w, bool looked, const char *wrong)
+static void print_watch_json(const struct watch *w, bool looked, const char *wrong)
 {
     struct json_out *j = json_out_new();
     json_out_number(j, "schema", 1);
@@ -234,14 +236,14 @@ static void print_json(const struct watch *w, bool looked, const char *wrong)
     json_out_text(j, "wrong", w->n_wrong ? span_of(wrong) : (struct span){0});
     if (looked) {
         json_out_number(j, "waiting", w->n[WAITING]);
-        put_time(j, "oldest_ms", w->oldest_ms);
+        put_moment(j, "oldest_ms", w->oldest_ms);
         json_out_number(j, "dead", w->n[DEAD]);
         json_out_number(j, "quarantined", w->n[QUARANTINED]);
         if (w->cmd->silence_ms)
-            put_time(j, "latest_ms", w->latest_ms);
+            put_moment(j, "latest_ms", w->latest_ms);
     }
     json_out_number(j, "spooled", w->spooled);
-    put_time(j, "spooled_ms", w->spooled_ms);
+    put_moment(j, "spooled_ms", w->spooled_ms);
     json_out_number(j, "spool_aside", w->aside);
     for (enum refusals_kind k = 0; k < REFUSALS_KINDS; k++) {
         char name[32];
@@ -252,13 +254,13 @@ static void print_json(const struct watch *w, bool looked, const char *wrong)
 }
 
 /* What keeps events from being recorded comes first, and gives the exit code; else it is that of ERR_NOT_FOUND. */
-static int tell(const struct watch *w, bool looked, enum err_code code, struct err *e)
+static int report_wrong(const struct watch *w, bool looked, enum err_code code, struct err *e)
 {
     char line[sizeof e->msg] = "";
     for (size_t i = 0, used = 0; i < w->n_wrong && used < sizeof line; i++, used = strlen(line))
         snprintf(line + used, sizeof line - used, "%s%s", i ? "; " : "", w->wrong[i]);
     if (w->cmd->json)
-        print_json(w, looked, line);
+        print_watch_json(w, looked, line);
     return w->n_wrong ? err_set(e, code, "%s", line) : 0;
 }
 
@@ -276,16 +278,16 @@ int cmd_watch(const struct cmd *cmd, struct err *e)
     if (looked)
         judge_inbox(w);
     else
-        find(w, "%s", e->msg);
+        add_wrong(w, "%s", e->msg);
     if (c && read_refusals(w, c, &other) != 0)
-        find(w, "%s", other.msg);
+        add_wrong(w, "%s", other.msg);
     judge_refusals(w);
     if (c) {
         judge_secrets(w, c);
         judge_spool(w, c);
         judge_deleted(w, c->database);
     }
-    int result = tell(w, looked, looked ? ERR_NOT_FOUND : e->code, e);
+    int result = report_wrong(w, looked, looked ? ERR_NOT_FOUND : e->code, e);
     config_free(c);
     free(w);
     return result;

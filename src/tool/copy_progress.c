@@ -14,7 +14,7 @@ int copy_progress_begin(struct copy_progress *t, struct err *e)
     return signals_open(&t->signals, e);
 }
 
-static bool tell(void *ctx, const char *doing, int64_t done, int64_t all)
+static bool draw_copy(void *ctx, const char *doing, int64_t done, int64_t all)
 {
     struct copy_progress *t = ctx;
     char more[64];
@@ -26,7 +26,7 @@ static bool tell(void *ctx, const char *doing, int64_t done, int64_t all)
     return t->signals.told == 0;
 }
 
-struct store_teller copy_progress_teller(struct copy_progress *t) { return (struct store_teller){tell, t}; }
+struct store_teller copy_progress_teller(struct copy_progress *t) { return (struct store_teller){draw_copy, t}; }
 
 void copy_progress_end(struct copy_progress *t)
 {

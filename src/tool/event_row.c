@@ -8,7 +8,7 @@
 
 enum { WAITING = 0, DONE = 1 };
 
-static void put_time(struct json_out *j, const char *name, bool known, int64_t ms)
+static void put_time_if(struct json_out *j, const char *name, bool known, int64_t ms)
 {
     if (known)
         json_out_number(j, name, ms);
@@ -16,7 +16,7 @@ static void put_time(struct json_out *j, const char *name, bool known, int64_t m
         json_out_raw(j, name, (struct span){0});
 }
 
-static void print_json(const struct store_event *v)
+static void print_row_json(const struct store_event *v)
 {
     struct json_out *j = json_out_new();
     json_out_number(j, "schema", 1);
@@ -30,8 +30,8 @@ static void print_json(const struct store_event *v)
     json_out_number(j, "received_ms", v->received_ms);
     json_out_text(j, "state", span_of(cmd_state_word(v->state)));
     json_out_number(j, "attempts", v->attempts);
-    put_time(j, "due_ms", v->state == WAITING, v->due_ms);
-    put_time(j, "done_ms", v->state == DONE && v->done_ms, v->done_ms);
+    put_time_if(j, "due_ms", v->state == WAITING, v->due_ms);
+    put_time_if(j, "done_ms", v->state == DONE && v->done_ms, v->done_ms);
     json_out_bool(j, "superseded", v->superseded);
     json_out_end(j);
 }
@@ -95,7 +95,7 @@ void event_row_print(void *row, const struct store_event *v)
 {
     struct event_row *r = row;
     if (r->json)
-        print_json(v);
+        print_row_json(v);
     else if (r->wide)
         print_wide(r, v);
     else

@@ -61,7 +61,7 @@ static const struct {
 
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
-static size_t find(const char *type)
+static size_t find_kind(const char *type)
 {
     size_t i = 0;
     while (i < KINDS && strcmp(kinds[i].type, type) != 0)
@@ -71,7 +71,7 @@ static size_t find(const char *type)
 
 const char *example_type(size_t n) { return n < KINDS ? kinds[n].type : NULL; }
 
-bool example_has(const char *type) { return find(type) < KINDS; }
+bool example_has(const char *type) { return find_kind(type) < KINDS; }
 
 static bool draw(struct example *x, char id[EXAMPLE_ID + 1])
 {
@@ -99,7 +99,7 @@ void example_close(struct example *x)
 }
 
 /* "2026-01-29T20:32:22.004Z" */
-static void put_time(FILE *to, int64_t ms)
+static void write_time(FILE *to, int64_t ms)
 {
     time_t seconds = (time_t)(ms / 1000);
     struct tm tm;
@@ -121,14 +121,14 @@ static void put_payload(FILE *to, const struct example *x, const char *payload, 
         case 'R': fputs(ids[1], to); break;
         case 'X': fputs(ids[2], to); break;
         case 'C': fputs(x->client, to); break;
-        default: put_time(to, *at == 'B' ? now_ms - BEFORE_MS : now_ms);
+        default: write_time(to, *at == 'B' ? now_ms - BEFORE_MS : now_ms);
         }
     }
 }
 
 size_t example_write(struct example *x, const char *type, int64_t now_ms, char out[EXAMPLE_MAX], struct err *e)
 {
-    size_t kind = find(type);
+    size_t kind = find_kind(type);
     char ids[3][EXAMPLE_ID + 1]; /* of the event, its resource, and one more */
     if (kind == KINDS) {
         err_set(e, ERR_NOT_FOUND, "there is no example of the type %.64s", type);
@@ -148,7 +148,7 @@ size_t example_write(struct example *x, const char *type, int64_t now_ms, char o
             kinds[kind].resource);
     put_payload(to, x, kinds[kind].payload, ids, now_ms);
     fputs(",\"createdAt\":\"", to);
-    put_time(to, now_ms);
+    write_time(to, now_ms);
     fputs("\"}", to);
     long length = ftell(to);
     fclose(to);

@@ -25,7 +25,7 @@ static char *room(struct writer *w, size_t len)
     return w->out->at + w->out->len;
 }
 
-static void put(struct writer *w, const char *bytes, size_t len)
+static void put_bytes(struct writer *w, const char *bytes, size_t len)
 {
     char *to = room(w, len);
     if (to)
@@ -62,26 +62,26 @@ static void put_string(struct writer *w, struct span text)
     w->out->len += (size_t)(to - begin);
 }
 
-static const char *accept(void *ctx, const struct json_member *m)
+static const char *accept_any(void *ctx, const struct json_member *m)
 {
     (void)ctx, (void)m;
     return NULL;
 }
 
 /* As a JSON string, if the scanner that reads it again takes it for one: no half characters, no U+0000. */
-static bool put_text(struct writer *w, struct span text)
+static bool put_checked_string(struct writer *w, struct span text)
 {
     static const char head[] = "{\"\":";
     const size_t len = sizeof head - 1, start = w->out->len;
     if (memchr(text.at, '\0', text.len))
         return false;
-    put(w, head, len);
+    put_bytes(w, head, len);
     put_string(w, text);
-    put(w, "}", 1);
+    put_bytes(w, "}", 1);
     if (w->failed)
         return true;
     char *at = w->out->at + start;
-    bool good = json_scan((struct span){at, w->out->len - start}, accept, NULL) == NULL;
+    bool good = json_scan((struct span){at, w->out->len - start}, accept_any, NULL) == NULL;
     if (good)
         memmove(at, at + len, w->out->len - start - len);
     w->out->len = good ? w->out->len - len - 1 : start;
@@ -90,9 +90,9 @@ static bool put_text(struct writer *w, struct span text)
 
 static void name(struct writer *w, const char *text)
 {
-    put(w, w->first ? "{\"" : ",\"", 2);
-    put(w, text, strlen(text));
-    put(w, "\":", 2);
+    put_bytes(w, w->first ? "{\"" : ",\"", 2);
+    put_bytes(w, text, strlen(text));
+    put_bytes(w, "\":", 2);
     w->first = false;
 }
 
@@ -101,55 +101,55 @@ static void add_text(struct writer *w, const char *called, struct span text)
 {
     name(w, called);
     if (!text.at)
-        put(w, "null", 4);
-    else if (!put_text(w, text))
-        put(w, "\"?\"", 3);
+        put_bytes(w, "null", 4);
+    else if (!put_checked_string(w, text))
+        put_bytes(w, "\"?\"", 3);
 }
 
-static void add_number(struct writer *w, const char *called, int64_t number)
+static void add_number_member(struct writer *w, const char *called, int64_t number)
 {
     char text[24];
     name(w, called);
-    put(w, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)number));
+    put_bytes(w, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)number));
 }
 
 static void add_time(struct writer *w, const char *called, int64_t ms)
 {
     if (ms)
-        add_number(w, called, ms);
+        add_number_member(w, called, ms);
     else
         add_text(w, called, (struct span){0});
 }
 
-static void add_body(struct writer *w, struct span body)
+static void add_body_member(struct writer *w, struct span body)
 {
     size_t start = w->out->len, len = base64_size(body.len);
     name(w, "body");
-    if (body.at ? put_text(w, body) : (put(w, "null", 4), true))
+    if (body.at ? put_checked_string(w, body) : (put_bytes(w, "null", 4), true))
         return;
     w->out->len = start;
     name(w, "body_base64");
-    put(w, "\"", 1);
+    put_bytes(w, "\"", 1);
     char *to = room(w, len);
     if (to)
         base64_encode(body, to);
     w->out->len += to ? len : 0;
-    put(w, "\"", 1);
+    put_bytes(w, "\"", 1);
 }
 
-static void begin(struct writer *w, const char *kind, struct span endpoint)
+static void begin_line(struct writer *w, const char *kind, struct span endpoint)
 {
-    add_number(w, "schema", 1);
+    add_number_member(w, "schema", 1);
     add_text(w, "kind", span_of(kind));
     add_text(w, "endpoint", endpoint);
 }
 
 static struct span or_absent(struct span text) { return text.len ? text : (struct span){0}; }
 
-static int end(struct writer *w, struct span body)
+static int end_line(struct writer *w, struct span body)
 {
-    add_body(w, body);
-    put(w, "}\n", 2);
+    add_body_member(w, body);
+    put_bytes(w, "}\n", 2);
     return w->failed ? -1 : 0;
 }
 
@@ -160,36 +160,36 @@ int export_line_write(struct buf *out, const struct store_event *v)
     bool has_digest = v->payload_sha256.len == VERIFY_DIGEST;
     if (has_digest)
         hex_encode((const uint8_t *)v->payload_sha256.at, VERIFY_DIGEST, digest);
-    begin(&w, "event", v->endpoint);
+    begin_line(&w, "event", v->endpoint);
     add_text(&w, "event_id", v->id);
     add_text(&w, "type", v->type);
     add_text(&w, "resource_type", v->resource_type);
-    add_number(&w, "created_ms", v->created_ms);
-    add_number(&w, "received_ms", v->received_ms);
+    add_number_member(&w, "created_ms", v->created_ms);
+    add_number_member(&w, "received_ms", v->received_ms);
     add_text(&w, "source", v->source);
     add_text(&w, "secret", v->secret);
     add_text(&w, "signature", or_absent(v->signature));
     add_text(&w, "state", span_of(cmd_state_word(v->state)));
-    add_number(&w, "attempts", v->attempts);
+    add_number_member(&w, "attempts", v->attempts);
     add_time(&w, "done_ms", v->done_ms);
     add_text(&w, "error", v->error);
     add_time(&w, "erased_ms", v->erased_ms);
     add_text(&w, "payload_sha256", has_digest ? span_of(digest) : (struct span){0});
-    return end(&w, v->body);
+    return end_line(&w, v->body);
 }
 
 int export_line_write_quarantined(struct buf *out, const struct store_quarantined *row)
 {
     struct writer w = {out, false, true};
-    begin(&w, "quarantine", row->endpoint);
+    begin_line(&w, "quarantine", row->endpoint);
     add_text(&w, "event_id", row->event_id);
-    add_number(&w, "received_ms", row->first_ms);
-    add_number(&w, "last_ms", row->last_ms);
-    add_number(&w, "times", row->times);
+    add_number_member(&w, "received_ms", row->first_ms);
+    add_number_member(&w, "last_ms", row->last_ms);
+    add_number_member(&w, "times", row->times);
     add_text(&w, "secret", row->secret);
     add_text(&w, "signature", row->signature);
     add_text(&w, "reason", row->reason);
-    return end(&w, row->body);
+    return end_line(&w, row->body);
 }
 
 /* ---- reading ---- */
@@ -270,7 +270,7 @@ static int read_state(struct export_line *line, struct err *e)
     return line->state_number >= 0 ? 0 : err_set(e, ERR_UNDECODABLE, "its state is none");
 }
 
-static int check(struct export_line *line, struct err *e)
+static int check_members(struct export_line *line, struct err *e)
 {
     line->quarantined = span_equal(line->kind, span_of("quarantine"));
     if (line->schema != 1)
@@ -295,5 +295,5 @@ int export_line_read(struct export_line *line, struct span text, struct err *e)
     if (buf_room(&line->data, text.len + 1, TEXT_SIZE_MAX) < text.len)
         return err_set(e, ERR_MEMORY, "it is too long");
     const char *why = json_scan(text, visit, line);
-    return why ? err_set(e, ERR_UNDECODABLE, "%s", why) : check(line, e);
+    return why ? err_set(e, ERR_UNDECODABLE, "%s", why) : check_members(line, e);
 }

@@ -114,7 +114,7 @@ static void read_answer(CURL *easy, struct http_result *r)
 }
 
 /* A failure before anything could be sent is not about the event, nor one to replace a connection that is gone. */
-static void judge(const struct http *h, struct transfer *t, CURLcode code)
+static void judge_curl(const struct http *h, struct transfer *t, CURLcode code)
 {
     double sent_s = 0, took_s = 0;
     curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME, &sent_s);
@@ -131,7 +131,7 @@ static void judge(const struct http *h, struct transfer *t, CURLcode code)
         say(&t->result, HTTP_BROKEN, "%s", error);
 }
 
-static void end(struct http *h, struct transfer *t)
+static void end_transfer(struct http *h, struct transfer *t)
 {
     curl_multi_remove_handle(h->multi, t->easy);
     curl_slist_free_all(t->headers);
@@ -148,8 +148,8 @@ static void perform(struct http *h)
         struct transfer *t = NULL;
         if (m->msg != CURLMSG_DONE || curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t) != CURLE_OK)
             continue;
-        judge(h, t, m->data.result);
-        end(h, t);
+        judge_curl(h, t, m->data.result);
+        end_transfer(h, t);
     }
 }
 
@@ -204,7 +204,7 @@ void http_post(struct http *h, int slot, struct span signature, struct span body
     if (!t->easy || !add_header(t, "Content-Type: application/json") || !add_header(t, header) ||
         !add_header(t, "Expect:")) {
         say(&t->result, HTTP_UNSENT, "out of memory");
-        end(h, t);
+        end_transfer(h, t);
         return;
     }
     curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
@@ -213,7 +213,7 @@ void http_post(struct http *h, int slot, struct span signature, struct span body
     CURLMcode bad = curl_multi_add_handle(h->multi, t->easy);
     if (bad) {
         say(&t->result, HTTP_UNSENT, "%s", curl_multi_strerror(bad));
-        end(h, t);
+        end_transfer(h, t);
         return;
     }
     perform(h);
@@ -226,7 +226,7 @@ void http_cancel(struct http *h, int slot)
     struct transfer *t = &h->transfer[slot];
     if (t->result.end != HTTP_RUNNING)
         return;
-    end(h, t);
+    end_transfer(h, t);
     say(&t->result, HTTP_CANCELLED, "cancelled");
 }
 
@@ -242,7 +242,7 @@ void http_close(struct http *h)
 {
     for (int i = 0; h && i < HTTP_SLOTS_MAX; i++) {
         if (h->transfer[i].headers) /* it runs */
-            end(h, &h->transfer[i]);
+            end_transfer(h, &h->transfer[i]);
         curl_easy_cleanup(h->transfer[i].easy);
     }
     if (h)

@@ -12,7 +12,7 @@
 
 enum { BODY_MAX = 256 << 20 /* bytes */, SIGNATURE_MAX = 128 };
 
-static void refuse_errno(const struct import_taker *taker, const char *path)
+static void refuse_unreadable(const struct import_taker *taker, const char *path)
 {
     char why[160];
     snprintf(why, sizeof why, "cannot be read: %s", strerror(errno));
@@ -26,7 +26,7 @@ static void read_lines(const struct import_taker *taker, const char *path)
     size_t cap = 0;
     ssize_t len;
     if (!from) {
-        refuse_errno(taker, path);
+        refuse_unreadable(taker, path);
         return;
     }
     bool more = true;
@@ -37,7 +37,7 @@ static void read_lines(const struct import_taker *taker, const char *path)
             more = taker->line(taker->ctx, path, number, (struct span){text, (size_t)len});
     }
     if (ferror(from))
-        refuse_errno(taker, path);
+        refuse_unreadable(taker, path);
     free(text);
     if (from != stdin)
         fclose(from);
@@ -46,7 +46,7 @@ static void read_lines(const struct import_taker *taker, const char *path)
 /* ---- a folder ---- */
 
 /* A file whole, to be released; false when it is not there or cannot be read, errno says why. */
-static bool read_file(const char *folder, const char *name, const char *suffix, size_t max, struct buf *out)
+static bool read_beside(const char *folder, const char *name, const char *suffix, size_t max, struct buf *out)
 {
     char path[PATH_MAX];
     size_t room, n;
@@ -101,11 +101,11 @@ static bool import_file(const struct import_taker *taker, const char *folder, co
     snprintf(path, sizeof path, "%s/%s", folder, name);
     snprintf(plain, sizeof plain, "%.*s", (int)(strlen(name) - 5), name);
     bool more = true;
-    if (!read_file(folder, name, "", BODY_MAX, &body)) {
-        refuse_errno(taker, path);
+    if (!read_beside(folder, name, "", BODY_MAX, &body)) {
+        refuse_unreadable(taker, path);
     } else {
-        bool beside = read_file(folder, plain, ".sig", SIGNATURE_MAX, &signature) ||
-                      read_file(folder, name, ".sig", SIGNATURE_MAX, &signature);
+        bool beside = read_beside(folder, plain, ".sig", SIGNATURE_MAX, &signature) ||
+                      read_beside(folder, name, ".sig", SIGNATURE_MAX, &signature);
         struct span hex = beside ? first_line((struct span){signature.at ? signature.at : "", signature.len})
                                  : find_in_table((struct span){table->at, table->len}, name);
         more = taker->body(taker->ctx, path, (struct span){body.at, body.len}, hex);
@@ -121,14 +121,14 @@ static bool is_body(const char *name)
     return len > 5 && name[0] != '.' && strcmp(name + len - 5, ".json") == 0;
 }
 
-static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 struct bodies {
     char **name; /* n of them, to be freed */
     size_t n, cap;
 };
 
-static int add_body(struct bodies *b, const char *name)
+static int add_body_name(struct bodies *b, const char *name)
 {
     if (b->n == b->cap) {
         size_t cap = b->cap ? 2 * b->cap : 64;
@@ -150,11 +150,11 @@ static int list_bodies(DIR *folder, struct bodies *b)
 {
     const struct dirent *p;
     while ((errno = 0, p = readdir(folder)))
-        if (is_body(p->d_name) && add_body(b, p->d_name) != 0)
+        if (is_body(p->d_name) && add_body_name(b, p->d_name) != 0)
             break;
     int failed = errno;
     if (b->n)
-        qsort(b->name, b->n, sizeof *b->name, by_name);
+        qsort(b->name, b->n, sizeof *b->name, compare_names);
     errno = failed;
     return failed ? -1 : 0;
 }
@@ -165,10 +165,10 @@ static void read_folder(const struct import_taker *taker, const char *path, DIR 
     struct buf table = {0};
     bool whole = list_bodies(folder, &b) == 0;
     if (!whole)
-        refuse_errno(taker, path);
+        refuse_unreadable(taker, path);
     bool more = true;
-    if (!read_file(path, "SIGNATURES.tsv", "", BODY_MAX, &table) && errno != ENOENT)
-        refuse_errno(taker, path);
+    if (!read_beside(path, "SIGNATURES.tsv", "", BODY_MAX, &table) && errno != ENOENT)
+        refuse_unreadable(taker, path);
     if (whole && b.n == 0)
         taker->refuse(taker->ctx, path, "no file NAME.json is in this folder");
     for (size_t i = 0; i < b.n; i++) {

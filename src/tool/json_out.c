@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void *must(void *memory)
+static void *must_have(void *memory)
 {
     if (!memory) {
         fputs("complycube-inbox: out of memory\n", stderr);
@@ -19,25 +19,25 @@ static void *must(void *memory)
 
 static cJSON *tree(struct json_out *j) { return (cJSON *)(void *)j; }
 
-static void put(struct json_out *j, const char *name, cJSON *value)
+static void put_value(struct json_out *j, const char *name, cJSON *value)
 {
-    cJSON_AddItemToObject(tree(j), name, must(value));
+    cJSON_AddItemToObject(tree(j), name, must_have(value));
 }
 
-static char *copy(struct span text)
+static char *copy_span(struct span text)
 {
-    char *c = must(malloc(text.len + 1));
+    char *c = must_have(malloc(text.len + 1));
     memcpy(c, text.at, text.len);
     c[text.len] = '\0';
     return c;
 }
 
-struct json_out *json_out_new(void) { return must(cJSON_CreateObject()); }
+struct json_out *json_out_new(void) { return must_have(cJSON_CreateObject()); }
 
 void json_out_text(struct json_out *j, const char *name, struct span value)
 {
-    char *text = value.at ? copy(value) : NULL;
-    put(j, name, text ? cJSON_CreateString(text) : cJSON_CreateNull());
+    char *text = value.at ? copy_span(value) : NULL;
+    put_value(j, name, text ? cJSON_CreateString(text) : cJSON_CreateNull());
     free(text);
 }
 
@@ -68,7 +68,7 @@ void json_out_bytes(struct json_out *j, const char *name, struct span value)
         json_out_text(j, name, value);
         return;
     }
-    char *text = must(malloc(base64_size(value.len) + 1));
+    char *text = must_have(malloc(base64_size(value.len) + 1));
     base64_encode(value, text);
     snprintf(called, sizeof called, "%s_base64", name);
     json_out_text(j, called, (struct span){text, base64_size(value.len)});
@@ -79,24 +79,24 @@ void json_out_number(struct json_out *j, const char *name, int64_t value)
 {
     char text[24]; /* as text: a double would lose digits above 2^53 */
     snprintf(text, sizeof text, "%lld", (long long)value);
-    put(j, name, cJSON_CreateRaw(text));
+    put_value(j, name, cJSON_CreateRaw(text));
 }
 
-void json_out_bool(struct json_out *j, const char *name, bool value) { put(j, name, cJSON_CreateBool(value)); }
+void json_out_bool(struct json_out *j, const char *name, bool value) { put_value(j, name, cJSON_CreateBool(value)); }
 
 void json_out_raw(struct json_out *j, const char *name, struct span json)
 {
-    char *text = json.at ? copy(json) : NULL;
+    char *text = json.at ? copy_span(json) : NULL;
     for (char *c = text; c && *c; c++)
         if (*c == '\n' || *c == '\r')
             *c = ' '; /* between tokens only: no string of checked JSON holds one */
-    put(j, name, text ? cJSON_CreateRaw(text) : cJSON_CreateNull());
+    put_value(j, name, text ? cJSON_CreateRaw(text) : cJSON_CreateNull());
     free(text);
 }
 
 void json_out_end(struct json_out *j)
 {
-    char *text = must(cJSON_PrintUnformatted(tree(j)));
+    char *text = must_have(cJSON_PrintUnformatted(tree(j)));
     puts(text);
     cJSON_free(text);
     cJSON_Delete(tree(j));

@@ -34,7 +34,7 @@ static void raise_limit(void)
 }
 
 /* The descriptor, -1 where there is none. */
-static int add(int folder, const char *name, const char *path)
+static int open_path(int folder, const char *name, const char *path)
 {
     raise_limit();
     if (opened.n == opened.cap) {
@@ -60,14 +60,14 @@ static bool is_imported(const char *name)
     return dot && *name != '.' && (strcmp(dot, ".json") == 0 || strcmp(dot, ".sig") == 0 || strcmp(dot, ".tsv") == 0);
 }
 
-static void add_folder(int fd, const char *path)
+static void open_below(int fd, const char *path)
 {
     char below[PATH_MAX];
     int again = dup(fd);
     DIR *folder = again >= 0 ? fdopendir(again) : NULL;
     for (const struct dirent *p; folder && (p = readdir(folder));)
         if (is_imported(p->d_name) && snprintf(below, sizeof below, "%s/%s", path, p->d_name) < (int)sizeof below)
-            add(fd, p->d_name, below);
+            open_path(fd, p->d_name, below);
     if (folder)
         closedir(folder);
 }
@@ -81,16 +81,16 @@ void named_open(char *const *paths)
 {
     struct stat st;
     for (; paths && *paths; paths++) {
-        int fd = strcmp(*paths, "-") == 0 ? -1 : add(AT_FDCWD, *paths, *paths);
+        int fd = strcmp(*paths, "-") == 0 ? -1 : open_path(AT_FDCWD, *paths, *paths);
         if (fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
-            add_folder(fd, *paths);
+            open_below(fd, *paths);
     }
     if (opened.n)
         qsort(opened.list, opened.n, sizeof *opened.list, by_path);
 }
 
 /* A descriptor of its own, at the beginning; -1 with errno: it was not opened before. */
-static int find(const char *path)
+static int find_opened(const char *path)
 {
     struct one key = {(char *)(uintptr_t)path, -1};
     const struct one *one = opened.n ? bsearch(&key, opened.list, opened.n, sizeof key, by_path) : NULL;
@@ -103,13 +103,13 @@ static int find(const char *path)
 
 FILE *named_file(const char *path)
 {
-    int fd = find(path);
+    int fd = find_opened(path);
     return fd >= 0 ? fdopen(fd, "r") : fopen(path, "re");
 }
 
 DIR *named_folder(const char *path)
 {
-    int fd = find(path);
+    int fd = find_opened(path);
     DIR *folder = fd >= 0 ? fdopendir(fd) : opendir(path);
     if (folder)
         rewinddir(folder);

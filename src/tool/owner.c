@@ -14,7 +14,7 @@
 
 static const char *const how[] = {"belongs to another user", "may be written by a group", "may be written by anyone"};
 
-static int refuse(const char *path, const struct trust_weak *weak, struct err *e)
+static int refuse_root(const char *path, const struct trust_weak *weak, struct err *e)
 {
     return err_set(
         e, ERR_READONLY,
@@ -31,7 +31,7 @@ static int check_path(const char *path, bool leaf, struct err *e)
     int found = trust_walk(path, &root, leaf, &weak);
     if (found < 0)
         return err_set(e, ERR_READONLY, "looking at the folders of %s: %s", path, strerror(errno));
-    return found ? refuse(path, &weak, e) : 0;
+    return found ? refuse_root(path, &weak, e) : 0;
 }
 
 /* A folder where others may add names is not root's alone, sticky or not. */
@@ -40,7 +40,7 @@ static int check_shared(const char *folder, const struct stat *st, struct err *e
     struct trust_weak weak = {.st = *st, .why = st->st_mode & S_IWOTH ? TRUST_OTHERS : TRUST_GROUP};
     bool shared = st->st_mode & S_IWOTH || (st->st_mode & S_IWGRP && st->st_gid != 0);
     snprintf(weak.path, sizeof weak.path, "%s", folder);
-    return shared ? refuse(folder, &weak, e) : 0;
+    return shared ? refuse_root(folder, &weak, e) : 0;
 }
 
 static int check_config(const struct config *c, struct err *e)
@@ -51,7 +51,7 @@ static int check_config(const struct config *c, struct err *e)
         return 0; /* the environment is root's own */
     snprintf(weak.path, sizeof weak.path, "%s", c->path);
     if (stat(c->path, &file) == 0 && file.st_uid != 0)
-        return refuse(c->path, &weak, e);
+        return refuse_root(c->path, &weak, e);
     return check_path(c->path, false, e);
 }
 

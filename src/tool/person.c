@@ -44,7 +44,7 @@ struct collect {
     int64_t back;      /* and so many at its back, of events that name the client */
 };
 
-static void add_event(void *ctx, const struct store_event *v)
+static void add_client_event(void *ctx, const struct store_event *v)
 {
     struct collect *c = ctx;
     bool names = span_equal(v->client_id, span_of(c->person->cmd->client_id));
@@ -77,7 +77,7 @@ static int collect_ids(struct person *p, struct store *s, bool links_last, int64
     if (more)
         c.failed = !(c.order = malloc((size_t)*n * sizeof *c.order));
     while (more > 0 && !c.failed)
-        more = store_read(s, &q, add_event, &c, e);
+        more = store_read(s, &q, add_client_event, &c, e);
     if (c.order && more == 0 && !c.failed)
         *n = put_in_order(&c, seqs);
     free(c.order);
@@ -113,7 +113,10 @@ void person_release(struct person *p)
     *p = (struct person){0};
 }
 
-static bool is_word(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+static bool is_alphanumeric(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
 
 /* Do the bytes of an id stand in a body, and no longer word around them? */
 static bool stands_in(const char *id, struct span body)
@@ -121,12 +124,12 @@ static bool stands_in(const char *id, struct span body)
     size_t len = strlen(id);
     const char *end = body.at + body.len;
     for (const char *at = body.at; len && (at = memmem(at, (size_t)(end - at), id, len)); at++)
-        if ((at == body.at || !is_word(at[-1])) && (at + len == end || !is_word(at[len])))
+        if ((at == body.at || !is_alphanumeric(at[-1])) && (at + len == end || !is_alphanumeric(at[len])))
             return true;
     return false;
 }
 
-static bool names(const struct person *p, const struct store_quarantined *row)
+static bool is_named_in(const struct person *p, const struct store_quarantined *row)
 {
     struct event event;
     const struct verified *body = verify_trusted(p->verifier, 0, "", "", NULL, row->body);
@@ -147,5 +150,5 @@ bool person_has(const struct person *p, const struct store_quarantined *row)
         return row->erased;
     if (cmd->operand)
         return row->erased;
-    return p->n == 0 || row->erased || names(p, row);
+    return p->n == 0 || row->erased || is_named_in(p, row);
 }

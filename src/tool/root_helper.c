@@ -65,7 +65,7 @@ static bool has_open(const struct question *q)
     return found;
 }
 
-static void answer(const struct question *q, struct answer *a)
+static void answer_question(const struct question *q, struct answer *a)
 {
     char link[64];
     *a = (struct answer){.error = 0};
@@ -81,12 +81,12 @@ static void answer(const struct question *q, struct answer *a)
 }
 
 /* Until the other end is closed. */
-static void serve(int fd)
+static void serve_questions(int fd)
 {
     struct question q;
     struct answer a;
     while (recv(fd, &q, sizeof q, MSG_WAITALL) == (ssize_t)sizeof q) {
-        answer(&q, &a);
+        answer_question(&q, &a);
         if (send(fd, &a, sizeof a, MSG_NOSIGNAL) != (ssize_t)sizeof a)
             break;
     }
@@ -101,7 +101,7 @@ int root_helper_begin(struct err *e)
     pid_t pid = fork();
     if (pid == 0) {
         close(ends[0]);
-        serve(ends[1]);
+        serve_questions(ends[1]);
     }
     close(ends[1]);
     helper = ends[0];
@@ -114,7 +114,7 @@ static void ask(const struct question *q, struct answer *a)
 {
     *a = (struct answer){.error = -1};
     if (helper < 0)
-        answer(q, a);
+        answer_question(q, a);
     else if (send(helper, q, sizeof *q, MSG_NOSIGNAL) != (ssize_t)sizeof *q ||
              recv(helper, a, sizeof *a, MSG_WAITALL) != (ssize_t)sizeof *a)
         *a = (struct answer){.error = -1};

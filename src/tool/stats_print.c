@@ -25,7 +25,7 @@ static void print_bar(int64_t n, int64_t most, int columns)
         fputs(parts[units % unit], stdout);
 }
 
-static void print_endpoint(const char *name, const struct cmd_stats_endpoint *p, int64_t now_ms)
+static void print_endpoint_row(const char *name, const struct cmd_stats_endpoint *p, int64_t now_ms)
 {
     char age[24];
     cmd_print_text(span_of(name), 12);
@@ -41,14 +41,14 @@ static void print_endpoints(const struct cmd_stats *s)
            "OLDEST"); /* that waits */
     for (size_t i = 0; i < s->n_endpoints; i++) {
         const struct cmd_stats_endpoint *p = &s->endpoint[i];
-        print_endpoint(p->name, p, s->cmd->now_ms);
+        print_endpoint_row(p->name, p, s->cmd->now_ms);
         for (int state = 0; state < STORE_STATES; state++)
             all.n[state] += p->n[state];
         if (p->oldest_ms && (!all.oldest_ms || p->oldest_ms < all.oldest_ms))
             all.oldest_ms = p->oldest_ms;
     }
     if (s->n_endpoints > 1)
-        print_endpoint("all", &all, s->cmd->now_ms);
+        print_endpoint_row("all", &all, s->cmd->now_ms);
 }
 
 static void print_types(const struct cmd_stats *s)
@@ -69,7 +69,7 @@ static void print_types(const struct cmd_stats *s)
         printf("and %zu types more: see --json\n", s->n_types - TYPES);
 }
 
-static void print_step(const char *label, const struct cmd_stats_step *step, int64_t most)
+static void print_step_row(const char *label, const struct cmd_stats_step *step, int64_t most)
 {
     printf("%-11s  %8lld  %8lld  %8lld  %8lld  %8lld", label, (long long)step->new, (long long)step->again,
            (long long)(step->ignored + step->quarantined), (long long)step->refused, (long long)step->failed);
@@ -77,7 +77,7 @@ static void print_step(const char *label, const struct cmd_stats_step *step, int
     printf("\n");
 }
 
-static void print_steps(const struct cmd_stats *s)
+static void print_step_rows(const struct cmd_stats *s)
 {
     struct cmd_stats_step all = {0};
     char label[32];
@@ -92,7 +92,7 @@ static void print_steps(const struct cmd_stats *s)
         if (!localtime_r(&seconds, &tm) ||
             strftime(label, sizeof label, s->days ? "%Y-%m-%d" : "%m-%d %H:%M", &tm) == 0)
             snprintf(label, sizeof label, "-");
-        print_step(label, p, most);
+        print_step_row(label, p, most);
         all.new += p->new;
         all.again += p->again;
         all.ignored += p->ignored;
@@ -100,7 +100,7 @@ static void print_steps(const struct cmd_stats *s)
         all.refused += p->refused;
         all.failed += p->failed;
     }
-    print_step("all", &all, 0);
+    print_step_row("all", &all, 0);
 }
 
 static void print_refused(const struct cmd_stats *s)
@@ -115,7 +115,7 @@ static void print_refused(const struct cmd_stats *s)
             printf("%-32s  %9lld\n", refusals_text(k), (long long)s->refused[k]);
 }
 
-static void print_secrets(const struct cmd_stats *s)
+static void print_last_matches(const struct cmd_stats *s)
 {
     char last[32];
     if (s->n_secrets)
@@ -134,7 +134,7 @@ void cmd_stats_print(const struct cmd_stats *s)
     setlocale(LC_CTYPE, ""); /* which bars the terminal can show */
     print_endpoints(s);
     print_types(s);
-    print_steps(s);
+    print_step_rows(s);
     print_refused(s);
-    print_secrets(s);
+    print_last_matches(s);
 }

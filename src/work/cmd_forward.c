@@ -23,12 +23,12 @@ static void judge_status(const struct http_result *r, struct pool_outcome *o)
     }
 }
 
-static void start(void *ctx, int slot, const struct pool_event *v)
+static void post_event(void *ctx, int slot, const struct pool_event *v)
 {
     http_post((struct http *)ctx, slot, v->signature, v->body);
 }
 
-static void look(void *ctx, int slot, struct pool_outcome *o)
+static void look_at_post(void *ctx, int slot, struct pool_outcome *o)
 {
     const struct http_result *r = http_look((struct http *)ctx, slot);
     if (r->end == HTTP_ANSWERED)
@@ -37,11 +37,11 @@ static void look(void *ctx, int slot, struct pool_outcome *o)
         pool_say(o, r->end == HTTP_UNSENT ? POOL_DOWN : POOL_FAILED, "%s", r->why);
 }
 
-static void cancel(void *ctx, int slot) { http_cancel((struct http *)ctx, slot); }
+static void cancel_post(void *ctx, int slot) { http_cancel((struct http *)ctx, slot); }
 
-static void wait_for(void *ctx, int fd, int ms) { http_wait((struct http *)ctx, fd, ms); }
+static void wait_for_posts(void *ctx, int fd, int ms) { http_wait((struct http *)ctx, fd, ms); }
 
-static const struct pool_ops ops = {start, look, cancel, wait_for};
+static const struct pool_ops ops = {post_event, look_at_post, cancel_post, wait_for_posts};
 
 int cmd_forward(const struct cmd *cmd, struct err *e)
 {

@@ -178,7 +178,7 @@ static int body_file(struct span body)
 }
 
 /* Into a process group of its own, with no signal blocked or ignored. Gives errno's value. */
-static int spawn(struct work *w, struct child *c, int in, int out)
+static int spawn_child(struct work *w, struct child *c, int in, int out)
 {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t how;
@@ -199,7 +199,7 @@ static int spawn(struct work *w, struct child *c, int in, int out)
     return failed;
 }
 
-static void start(void *ctx, int slot, const struct pool_event *v)
+static void start_child(void *ctx, int slot, const struct pool_event *v)
 {
     struct work *w = ctx;
     struct child *c = &w->child[slot];
@@ -217,7 +217,7 @@ static void start(void *ctx, int slot, const struct pool_event *v)
     }
     *c = (struct child){.out = -1, .late_ms = clock_ms() + w->timeout_s * 1000};
     int in = body_file(v->body);
-    int failed = in < 0 || pipe2(out, O_CLOEXEC) != 0 ? errno : spawn(w, c, in, out[1]);
+    int failed = in < 0 || pipe2(out, O_CLOEXEC) != 0 ? errno : spawn_child(w, c, in, out[1]);
     if (failed) {
         c->pid = 0;
         pool_say(&c->outcome, POOL_DOWN, "%s: %s", w->program, strerror(failed));
@@ -259,7 +259,7 @@ static void read_output(struct child *c)
 }
 
 /* The status of a CGI answer: 200 where there is none, 0 where it is no number. source: RFC 3875, section 6.3.3 */
-static int status_of(const struct child *c)
+static int cgi_status(const struct child *c)
 {
     const char *line = c->head;
     while (line && *line && *line != '\n' && strncmp(line, "\r\n", 2) != 0) {
@@ -275,9 +275,9 @@ static int status_of(const struct child *c)
     return 200;
 }
 
-static void judge(const struct work *w, const struct child *c, int status, struct pool_outcome *o)
+static void judge_child(const struct work *w, const struct child *c, int status, struct pool_outcome *o)
 {
-    int answer = status_of(c);
+    int answer = cgi_status(c);
     if (c->late)
         pool_say(o, POOL_FAILED, "took longer than %lld s", (long long)w->timeout_s);
     else if (WIFSIGNALED(status))
@@ -299,7 +299,7 @@ static void kill_all(const struct child *c, int signal)
     kill(c->pid, signal);
 }
 
-static void hurry(struct child *c)
+static void hurry_child(struct child *c)
 {
     if (clock_ms() < c->late_ms || c->killed)
         return;
@@ -309,7 +309,7 @@ static void hurry(struct child *c)
     c->late_ms += KILL_MS;
 }
 
-static void look(void *ctx, int slot, struct pool_outcome *o)
+static void look_at_child(void *ctx, int slot, struct pool_outcome *o)
 {
     struct work *w = ctx;
     struct child *c = &w->child[slot];
@@ -319,7 +319,7 @@ static void look(void *ctx, int slot, struct pool_outcome *o)
         *o = c->outcome;
         return;
     }
-    hurry(c);
+    hurry_child(c);
     read_output(c);
     if (waitid(P_PID, (id_t)c->pid, &end, WEXITED | WNOHANG | WNOWAIT) != 0 || end.si_pid == 0)
         return;
@@ -330,10 +330,10 @@ static void look(void *ctx, int slot, struct pool_outcome *o)
     if (c->out >= 0)
         close(c->out);
     c->pid = 0;
-    judge(w, c, status, o);
+    judge_child(w, c, status, o);
 }
 
-static void cancel(void *ctx, int slot)
+static void cancel_child(void *ctx, int slot)
 {
     struct child *c = &((struct work *)ctx)->child[slot];
     if (c->pid && !c->killed)
@@ -341,7 +341,7 @@ static void cancel(void *ctx, int slot)
     c->killed = true;
 }
 
-static void wait_for(void *ctx, int fd, int ms)
+static void wait_for_children(void *ctx, int fd, int ms)
 {
     struct work *w = ctx;
     struct pollfd watched[POOL_SLOTS_MAX + 1] = {{.fd = fd, .events = POLLIN}};
@@ -367,7 +367,7 @@ static void fill_standard(void)
     close(fd);
 }
 
-static const struct pool_ops ops = {start, look, cancel, wait_for};
+static const struct pool_ops ops = {start_child, look_at_child, cancel_child, wait_for_children};
 
 int cmd_work(const struct cmd *cmd, struct err *e)
 {

@@ -19,7 +19,7 @@ enum {
 /* ---- the store, which may be busy or moved away for a moment ---- */
 
 /* Something failed: try again in a moment, or, when it does not pass, stop. */
-static void trouble(struct pool *p, const struct err *e, bool passing)
+static void meet_trouble(struct pool *p, const struct err *e, bool passing)
 {
     if (p->fault.code != ERR_NONE)
         return;
@@ -91,19 +91,19 @@ static bool reopen_store(struct pool *p)
     if (p->store && store_in_place(p->store))
         return true;
     if (p->store && store_leave(p->store, &e) < 0) {
-        trouble(p, &e, true);
+        meet_trouble(p, &e, true);
         return false;
     }
     store_close(p->store);
     p->store = cmd_store(p->config, false, &e);
     if (!p->store)
-        trouble(p, &e, true); /* whoever moves it is not done yet */
+        meet_trouble(p, &e, true); /* whoever moves it is not done yet */
     return p->store != NULL;
 }
 
 /* ---- claims ---- */
 
-static void take_event(void *ctx, const struct store_lease *lease, const struct store_event *v)
+static void take_claimed(void *ctx, const struct store_lease *lease, const struct store_event *v)
 {
     struct pool *p = ctx;
     struct slot *s = p->slot;
@@ -140,11 +140,11 @@ static int64_t next_claim(const struct pool *p)
     return later(later(p->claim_ms, p->retry_ms), p->outage.since_ms ? p->outage.until_ms : 0);
 }
 
-static void claim(struct pool *p)
+static void claim_events(struct pool *p)
 {
     struct err e = {0};
     int n = p->outage.since_ms ? 1 : p->n - p->used; /* one is enough to see whether it is up again */
-    int got = store_claim(p->store, &p->want, n, clock_time_ms(), take_event, p, &e);
+    int got = store_claim(p->store, &p->want, n, clock_time_ms(), take_claimed, p, &e);
     p->now_ms = clock_ms();
     for (struct slot *s = p->slot; s < p->slot + p->n; s++)
         if (s->state == CLAIMED) {
@@ -154,7 +154,7 @@ static void claim(struct pool *p)
             p->ops->start(p->ctx, (int)(s - p->slot), &s->event);
         }
     if (got < 0) { /* what was right a moment ago may be so again */
-        trouble(p, &e, e.code == ERR_BUSY || p->claimed_once);
+        meet_trouble(p, &e, e.code == ERR_BUSY || p->claimed_once);
         return;
     }
     p->claimed_once = true;
@@ -167,7 +167,7 @@ static void claim(struct pool *p)
 
 /* ---- what came of it ---- */
 
-static void look(struct pool *p)
+static void look_at_slots(struct pool *p)
 {
     for (struct slot *s = p->slot; s < p->slot + p->n; s++) {
         if (s->state != RUNNING)
@@ -179,7 +179,7 @@ static void look(struct pool *p)
 }
 
 /* It is settled: 1, or 0 when its lease was lost. */
-static void tell(struct pool *p, struct slot *s, int settled)
+static void report_settled(struct pool *p, struct slot *s, int settled)
 {
     if (!settled) {
         p->report.lost++;
@@ -196,7 +196,7 @@ static void tell(struct pool *p, struct slot *s, int settled)
 }
 
 /* Settle what has ended, and extend what goes on for long. */
-static void settle(struct pool *p)
+static void settle_claims(struct pool *p)
 {
     for (struct slot *s = p->slot; s < p->slot + p->n + OUTAGE_HELD_MAX; s++) {
         struct err e = {0};
@@ -214,7 +214,7 @@ static void settle(struct pool *p)
         if (settled >= 0)
             p->trouble_ms = 0;
         else
-            trouble(p, &e, true);
+            meet_trouble(p, &e, true);
         if (settled == 0 && extend) /* it may as well end: what it did so far cannot be undone */
             s->extend_ms = INT64_MAX;
         else if (extend)
@@ -222,7 +222,7 @@ static void settle(struct pool *p)
         if (!ended || (settled < 0 && p->fault.code == ERR_NONE))
             continue;
         if (settled >= 0)
-            tell(p, s, settled);
+            report_settled(p, s, settled);
         s->state = FREE; /* after a fault its lease ends by itself */
         p->used -= s < p->slot + p->n;
         p->none = false;
@@ -232,7 +232,7 @@ static void settle(struct pool *p)
 
 /* ---- when it ends ---- */
 
-static void cancel(struct pool *p)
+static void cancel_running(struct pool *p)
 {
     p->cancelled = true;
     for (struct slot *s = p->slot; s < p->slot + p->n; s++)
@@ -242,7 +242,7 @@ static void cancel(struct pool *p)
         }
 }
 
-static void heed(struct pool *p)
+static void heed_signals(struct pool *p)
 {
     signals_take(&p->signals);
     if (!p->stopping && (p->signals.told > 0 || p->now_ms >= p->end_ms))
@@ -251,10 +251,10 @@ static void heed(struct pool *p)
         (p->used == 0 && p->outage.held && (p->stopping || (p->cmd->once && p->none))))
         pool_be_down(p);
     if (!p->cancelled && (p->signals.told > 1 || p->now_ms - POOL_GRACE_S * INT64_C(1000) >= p->end_ms))
-        cancel(p);
+        cancel_running(p);
 }
 
-static bool is_over(const struct pool *p) { return is_idle(p) && (p->stopping || (p->cmd->once && p->none)); }
+static bool is_finished(const struct pool *p) { return is_idle(p) && (p->stopping || (p->cmd->once && p->none)); }
 
 static int64_t sooner(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -277,7 +277,7 @@ static int until_next(const struct pool *p, int64_t progress_ms)
 }
 
 /* Gives when to do so again. A count reads the inbox, so it may take a twentieth of the time at most. */
-static int64_t progress(struct pool *p)
+static int64_t show_progress(struct pool *p)
 {
     struct store_facts facts;
     if (!p->report.terminal)
@@ -291,19 +291,19 @@ static int64_t progress(struct pool *p)
     return sooner(pool_report_progress(&p->report, p->now_ms), p->count_ms);
 }
 
-static void work(struct pool *p)
+static void run_loop(struct pool *p)
 {
-    while (!is_over(p)) {
+    while (!is_finished(p)) {
         p->now_ms = clock_ms();
-        heed(p);
-        look(p);
+        heed_signals(p);
+        look_at_slots(p);
         take_up_changes(p);
         reopen_store(p);
-        settle(p);
+        settle_claims(p);
         if (p->now_ms >= next_claim(p) && reopen_store(p))
-            claim(p); /* what could not even be started is seen at once */
-        else if (!is_over(p))
-            p->ops->wait(p->ctx, p->signals.fd, until_next(p, progress(p)));
+            claim_events(p); /* what could not even be started is seen at once */
+        else if (!is_finished(p))
+            p->ops->wait(p->ctx, p->signals.fd, until_next(p, show_progress(p)));
     }
 }
 
@@ -335,7 +335,7 @@ static int sum_up(struct pool *p, struct err *e)
     return p->fault.code == ERR_NONE ? 0 : -1;
 }
 
-static int run(struct pool *p, struct err *e)
+static int run_pool(struct pool *p, struct err *e)
 {
     const struct cmd *cmd = p->cmd;
     p->store = cmd_store(p->config, false, e);
@@ -353,7 +353,7 @@ static int run(struct pool *p, struct err *e)
     p->now_ms = clock_ms();
     p->end_ms = cmd->max_time_s ? p->now_ms + cmd->max_time_s * 1000 : INT64_MAX;
     pool_report_open(&p->report);
-    work(p);
+    run_loop(p);
     signals_close(&p->signals);
     return sum_up(p, e);
 }
@@ -367,7 +367,7 @@ int pool_run(const struct cmd *cmd, const struct pool_ops *ops, void *ctx, struc
     p->ops = ops;
     p->ctx = ctx;
     p->config = cmd_config_public(cmd, e);
-    int result = p->config ? run(p, e) : -1;
+    int result = p->config ? run_pool(p, e) : -1;
     store_close(p->store);
     config_free(p->config);
     config_free(p->next);

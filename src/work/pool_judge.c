@@ -9,7 +9,7 @@ void pool_stop_for(struct pool *p, const struct err *e)
     p->stopping = true;
 }
 
-static void end(struct slot *s, enum store_verb verb, int64_t delay_ms)
+static void end_slot(struct slot *s, enum store_verb verb, int64_t delay_ms)
 {
     s->verb = verb;
     s->delay_ms = delay_ms;
@@ -24,7 +24,7 @@ static void let_go(struct pool *p, int64_t delay_ms, bool suspect)
             continue;
         if (suspect)
             pool_outage_suspect(&p->outage, s->event.seq);
-        end(s, STORE_RELEASE, delay_ms);
+        end_slot(s, STORE_RELEASE, delay_ms);
     }
 }
 
@@ -57,7 +57,7 @@ void pool_try_held(struct pool *p)
 }
 
 /* Keep it, in a slot that runs nothing. */
-static void hold(struct pool *p, struct slot *s)
+static void hold_event(struct pool *p, struct slot *s)
 {
     struct slot *free = p->slot + p->n;
     while (free->state != FREE)
@@ -80,11 +80,11 @@ static void meet_nobody(struct pool *p, struct slot *s)
     if (first && v != OUTAGE_FAILED)
         pool_report_reason(&p->report, "the application is down, its events are kept", s->outcome.why);
     if (v == OUTAGE_FAILED) {
-        end(s, STORE_NACK, 0);
+        end_slot(s, STORE_NACK, 0);
     } else if (v == OUTAGE_HOLD && !p->stopping) {
-        hold(p, s);
+        hold_event(p, s);
     } else {
-        end(s, STORE_RELEASE, after_the_pause(p));
+        end_slot(s, STORE_RELEASE, after_the_pause(p));
         pool_be_down(p);
     }
 }
@@ -103,7 +103,7 @@ void pool_judge(struct pool *p, struct slot *s)
 {
     enum pool_result result = s->outcome.result;
     if (s->cancelled && result != POOL_DONE && p->signals.told > 1) {
-        end(s, STORE_RELEASE, 0);
+        end_slot(s, STORE_RELEASE, 0);
         return;
     }
     if (s->cancelled && result != POOL_DONE) /* it had begun, so it counts */
@@ -112,7 +112,7 @@ void pool_judge(struct pool *p, struct slot *s)
         meet_nobody(p, s);
         return;
     }
-    end(s, result == POOL_DONE ? STORE_ACK : STORE_NACK, 0);
+    end_slot(s, result == POOL_DONE ? STORE_ACK : STORE_NACK, 0);
     if (result == POOL_DONE)
         pool_outage_trust(&p->outage, s->event.seq);
     if (!s->cancelled)

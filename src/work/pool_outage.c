@@ -4,7 +4,7 @@
 
 enum { PAUSE_MS = 1000, PAUSE_MAX_MS = 60000, SURE_MS = 60000 };
 
-static int64_t find(const struct pool_outage *o, int64_t seq)
+static int64_t find_suspect(const struct pool_outage *o, int64_t seq)
 {
     int64_t n = o->n_suspects < OUTAGE_SUSPECTS_MAX ? o->n_suspects : OUTAGE_SUSPECTS_MAX;
     for (int64_t i = 0; i < n; i++)
@@ -25,7 +25,7 @@ static void pause_for(struct pool_outage *o, int64_t begun_ms, int64_t asked_ms,
 enum pool_outage_verdict pool_outage_met(struct pool_outage *o, int64_t seq, int64_t begun_ms, int64_t asked_ms,
                                          int64_t now_ms)
 {
-    if (!o->sure && find(o, seq) >= 0)
+    if (!o->sure && find_suspect(o, seq) >= 0)
         return OUTAGE_FAILED;
     if (!o->since_ms) {
         o->since_ms = now_ms;
@@ -53,7 +53,7 @@ bool pool_outage_over(struct pool_outage *o, int64_t begun_ms)
 
 void pool_outage_trust(struct pool_outage *o, int64_t seq)
 {
-    int64_t i = find(o, seq);
+    int64_t i = find_suspect(o, seq);
     if (i >= 0)
         o->suspect[i] = 0;
 }

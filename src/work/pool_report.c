@@ -14,7 +14,7 @@ void pool_report_open(struct pool_report *r)
     *r = (struct pool_report){.terminal = isatty(STDERR_FILENO) == 1, .changed = true, .drawn_ms = INT64_MIN / 2};
 }
 
-static void erase(struct pool_report *r)
+static void erase_progress(struct pool_report *r)
 {
     if (r->shown)
         fputs("\r\033[K", stderr);
@@ -29,7 +29,7 @@ void pool_report_line(struct pool_report *r, const char *format, ...)
     va_start(ap, format);
     vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
-    erase(r);
+    erase_progress(r);
     fprintf(stderr, "complycube-inbox: %s\n", text);
 }
 
@@ -40,20 +40,20 @@ struct line {
     FILE *to;
 };
 
-static bool begin(struct line *l)
+static bool begin_report_line(struct line *l)
 {
     *l = (struct line){0};
     l->to = open_memstream(&l->text, &l->len);
     return l->to && fputs("complycube-inbox: ", l->to) >= 0;
 }
 
-static void end(struct line *l, struct pool_report *r)
+static void end_report_line(struct line *l, struct pool_report *r)
 {
     bool whole = l->to && fputc('\n', l->to) != EOF;
     if (l->to)
         whole &= fclose(l->to) == 0;
     if (whole) {
-        erase(r);
+        erase_progress(r);
         fwrite(l->text, 1, l->len, stderr);
     }
     free(l->text);
@@ -62,11 +62,11 @@ static void end(struct line *l, struct pool_report *r)
 void pool_report_reason(struct pool_report *r, const char *ours, const char *theirs)
 {
     struct line l;
-    if (begin(&l)) {
+    if (begin_report_line(&l)) {
         fprintf(l.to, "%s: ", ours);
         cmd_write_text(l.to, span_of(theirs), 0);
     }
-    end(&l, r);
+    end_report_line(&l, r);
 }
 
 void pool_report_event(struct pool_report *r, const struct pool_event *event, const char *what, const char *why,
@@ -74,7 +74,7 @@ void pool_report_event(struct pool_report *r, const struct pool_event *event, co
 {
     struct line l;
     char time[32];
-    if (begin(&l)) {
+    if (begin_report_line(&l)) {
         fprintf(l.to, "event %lld (", (long long)event->seq);
         cmd_write_text(l.to, (struct span){event->id.at, event->id.len < 64 ? event->id.len : 64}, 0);
         fputc(' ', l.to);
@@ -86,7 +86,7 @@ void pool_report_event(struct pool_report *r, const struct pool_event *event, co
         else if (again_ms)
             fprintf(l.to, "; again at %s", cmd_time(again_ms, time));
     }
-    end(&l, r);
+    end_report_line(&l, r);
 }
 
 int64_t pool_report_progress(struct pool_report *r, int64_t now_ms)
@@ -110,7 +110,7 @@ int64_t pool_report_progress(struct pool_report *r, int64_t now_ms)
 
 void pool_report_close(struct pool_report *r)
 {
-    erase(r);
+    erase_progress(r);
     r->terminal = false;
 }
 
