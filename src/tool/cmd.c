@@ -2,6 +2,7 @@
  * cmd: what the subcommands of complycube-inbox share. */
 #include "cmd.h"
 
+#include "base/seqs.h"
 #include "named.h"
 #include "receiver/receiver.h"
 
@@ -155,56 +156,46 @@ bool cmd_selects(const struct cmd *cmd)
            cmd->since_ms || cmd->before_ms;
 }
 
-struct named {
-    int64_t *seqs;
-    int64_t n, cap;
+struct found {
+    struct seqs seqs;
     bool out_of_memory;
 };
 
 static void add_seq(void *ctx, const struct store_event *v)
 {
-    struct named *all = ctx;
-    if (all->n == all->cap) {
-        int64_t cap = all->cap ? 2 * all->cap : 64, *seqs = realloc(all->seqs, (size_t)cap * sizeof *seqs);
-        all->out_of_memory |= !seqs;
-        if (!seqs)
-            return;
-        all->seqs = seqs;
-        all->cap = cap;
-    }
-    all->seqs[all->n++] = v->seq;
-}
-
-static int compare_seqs(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
+    struct found *all = ctx;
+    all->out_of_memory |= seqs_add(&all->seqs, v->seq, NULL) != 0;
 }
 
 /* Each once, the oldest first. */
-static int64_t sort_seqs(int64_t *seqs, int64_t n)
+static void make_unique(struct seqs *s)
 {
-    int64_t kept = 0;
-    if (n)
-        qsort(seqs, (size_t)n, sizeof *seqs, compare_seqs);
-    for (int64_t i = 0; i < n; i++)
-        if (kept == 0 || seqs[i] != seqs[kept - 1])
-            seqs[kept++] = seqs[i];
-    return kept;
+    size_t kept = 0;
+    seqs_sort(s);
+    for (size_t i = 0; i < s->n; i++)
+        if (kept == 0 || s->at[i] != s->at[kept - 1])
+            s->at[kept++] = s->at[i];
+    s->n = kept;
 }
 
 int64_t cmd_select(const struct cmd *cmd, struct store *s, const struct store_query *f, int64_t **seqs, struct err *e)
 {
-    struct named all = {0};
+    struct found all = {0};
     if (!cmd->operand)
         return store_select(s, STORE_MATCHING, f, seqs, e);
     for (char *const *key = cmd->operands; *key; key++)
-        if (store_find(s, span_of(*key), add_seq, &all, e) != 0) {
-            free(all.seqs);
-            return -1;
-        }
-    *seqs = all.seqs;
-    return all.out_of_memory ? err_set(e, ERR_MEMORY, "choosing events: out of memory") : sort_seqs(all.seqs, all.n);
+        if (store_find(s, span_of(*key), add_seq, &all, e) != 0)
+            goto failed;
+    if (all.out_of_memory) {
+        err_set(e, ERR_MEMORY, "choosing events: out of memory");
+        goto failed;
+    }
+    make_unique(&all.seqs);
+    *seqs = all.seqs.at;
+    return (int64_t)all.seqs.n;
+failed:
+    seqs_release(&all.seqs);
+    return -1;
 }
 
 void cmd_pause(int64_t took_ms)
