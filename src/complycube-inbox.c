@@ -395,7 +395,7 @@ static int open_needs(const struct subcommand *sub, struct cmd *cmd, struct err 
 {
     if (sub->needs & (CMD_CONFIG | CMD_PUBLIC)) {
         bool without_secrets = sub->needs & CMD_PUBLIC || cmd->unverified;
-        cmd->config = without_secrets ? cmd_config_public(cmd, e) : cmd_config(cmd, e);
+        cmd->config = without_secrets ? cmd_load_public_config(cmd, e) : cmd_load_config(cmd, e);
         if (!cmd->config)
             return -1;
         if (cmd->database)

@@ -16,18 +16,18 @@
 
 static int64_t nanoseconds(struct timespec t) { return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec; }
 
-struct files_print files_print(const struct stat *st)
+struct files_stamp files_stamp(const struct stat *st)
 {
-    return (struct files_print){(int64_t)st->st_ino, st->st_size, nanoseconds(st->st_mtim), nanoseconds(st->st_ctim)};
+    return (struct files_stamp){(int64_t)st->st_ino, st->st_size, nanoseconds(st->st_mtim), nanoseconds(st->st_ctim)};
 }
 
-struct files_print files_look(const char *path)
+struct files_stamp files_look(const char *path)
 {
     struct stat st;
-    return stat(path, &st) == 0 ? files_print(&st) : (struct files_print){0};
+    return stat(path, &st) == 0 ? files_stamp(&st) : (struct files_stamp){0};
 }
 
-bool files_print_equal(const struct files_print *a, const struct files_print *b)
+bool files_print_equal(const struct files_stamp *a, const struct files_stamp *b)
 {
     return a->ino == b->ino && a->size == b->size && a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
 }
@@ -141,7 +141,7 @@ int files_folder(const char *path, char *folder, size_t size)
 }
 
 /* What a call on a path failed with, and the cure of that. */
-static int refuse(const char *doing, const char *path, struct err *e)
+static int refuse_file(const char *doing, const char *path, struct err *e)
 {
     static const struct {
         int os;
@@ -174,7 +174,7 @@ int files_sync_folder(const char *path, struct err *e)
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int failed = fd < 0 || (fsync(fd) != 0 && errno != EINVAL);
     if (failed)
-        refuse("flushing the folder of", path, e);
+        refuse_file("flushing the folder of", path, e);
     if (fd >= 0)
         close(fd);
     return failed ? -1 : 0;
@@ -203,14 +203,14 @@ static int refuse_group(const char *path, gid_t gid, struct err *e)
         group ? group->gr_name : "?", strerror(os), user ? user->pw_name : "this user");
 }
 
-static int fit(int fd, const char *path, mode_t mode, gid_t group, struct err *e)
+static int fit_descriptor(int fd, const char *path, mode_t mode, gid_t group, struct err *e)
 {
     uid_t owner;
     files_heir(path, &owner, &group);
     if ((group != (gid_t)-1 || owner != (uid_t)-1) && fchown(fd, owner, group) != 0)
         return refuse_group(path, group, e);
     if (fchmod(fd, mode) != 0)
-        return refuse("setting the mode of", path, e);
+        return refuse_file("setting the mode of", path, e);
     return 0;
 }
 
@@ -273,7 +273,7 @@ int files_name(const char *from, const char *to, struct err *e)
     if (failed && errno == EEXIST)
         return err_set(e, ERR_USAGE, "%s is there already; name another file", to);
     if (failed)
-        return refuse("naming", to, e);
+        return refuse_file("naming", to, e);
     return files_sync_folder(to, e);
 }
 
@@ -285,8 +285,8 @@ int files_make_file(const char *path, mode_t mode, gid_t group, bool *made, stru
     if (fd < 0 && errno == EEXIST)
         return 0;
     if (fd < 0)
-        return refuse("making", path, e);
-    int failed = fit(fd, path, mode, group, e) != 0 || files_sync_folder(path, e) != 0;
+        return refuse_file("making", path, e);
+    int failed = fit_descriptor(fd, path, mode, group, e) != 0 || files_sync_folder(path, e) != 0;
     struct stat st;
     if (failed && fstat(fd, &st) == 0 && st.st_size == 0) /* the next try must not find it there, and wrong */
         unlink(path);
@@ -308,7 +308,7 @@ int files_make_dir(const char *path, mode_t mode, gid_t group, bool *made, struc
     if (failed && errno == EEXIST)
         return 0;
     if (failed)
-        return refuse("making the folder", path, e);
+        return refuse_file("making the folder", path, e);
     const int how = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     struct stat st;
     int fd = open(path, how);
@@ -320,11 +320,11 @@ int files_make_dir(const char *path, mode_t mode, gid_t group, bool *made, struc
         return err_set(e, ERR_READONLY, "%s was replaced while it was made; look at it and remove it", path);
     }
     if (fd < 0) {
-        refuse("opening the folder", path, e);
+        refuse_file("opening the folder", path, e);
         rmdir(path);
         return -1;
     }
-    failed = fit(fd, path, mode, group, e) != 0 || files_sync_folder(path, e) != 0;
+    failed = fit_descriptor(fd, path, mode, group, e) != 0 || files_sync_folder(path, e) != 0;
     close(fd);
     if (failed)
         rmdir(path);

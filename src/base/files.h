@@ -16,13 +16,13 @@
 enum { FILES_TEXT_MAX = 1 << 20 };
 
 /* What stat tells of a file; all zero: it is not there. Any write changes it, since nobody can set a ctime. */
-struct files_print {
+struct files_stamp {
     int64_t ino, size, mtime_ns, ctime_ns;
 };
 
-struct files_print files_print(const struct stat *st);
-struct files_print files_look(const char *path);
-bool files_print_equal(const struct files_print *a, const struct files_print *b);
+struct files_stamp files_stamp(const struct stat *st);
+struct files_stamp files_look(const char *path);
+bool files_print_equal(const struct files_stamp *a, const struct files_stamp *b);
 
 /*
  * Read a text file of at most FILES_TEXT_MAX bytes into `out` (to be released), a NUL behind it not counted.

@@ -11,7 +11,7 @@ struct scan {
     unsigned char object[JSON_DEPTH_MAX + 1]; /* is the n-th open container an object? */
 };
 
-static bool fail(struct scan *s, const char *why)
+static bool fail_json(struct scan *s, const char *why)
 {
     s->why = why;
     return false;
@@ -58,15 +58,15 @@ static int hex4(bytes p, bytes end)
 static bool scan_escape(struct scan *s)
 {
     if (s->p == s->end)
-        return fail(s, "unfinished string");
+        return fail_json(s, "unfinished string");
     int c = *s->p++;
     if (c == 'u') {
         if (hex4(s->p, s->end) < 0)
-            return fail(s, "wrong \\u escape");
+            return fail_json(s, "wrong \\u escape");
         s->p += 4;
         return true;
     }
-    return strchr("\"\\/bfnrt", c) && c ? true : fail(s, "wrong escape");
+    return strchr("\"\\/bfnrt", c) && c ? true : fail_json(s, "wrong escape");
 }
 
 /* Is one of these eight bytes a control character, a quote, a backslash or not ASCII? */
@@ -100,7 +100,7 @@ static bool scan_string(struct scan *s, struct span *inside)
             return true;
         }
         if (c < 0x20)
-            return fail(s, "control character in a string");
+            return fail_json(s, "control character in a string");
         if (c == '\\') {
             s->p++;
             if (!scan_escape(s))
@@ -111,11 +111,11 @@ static bool scan_string(struct scan *s, struct span *inside)
         } else {
             unsigned n = utf8_length(s->p, s->end);
             if (n == 0)
-                return fail(s, "not valid UTF-8");
+                return fail_json(s, "not valid UTF-8");
             s->p += n;
         }
     }
-    return fail(s, "unfinished string");
+    return fail_json(s, "unfinished string");
 }
 
 static bool scan_digits(struct scan *s)
@@ -133,18 +133,18 @@ static bool scan_number(struct scan *s)
     if (s->p < s->end && *s->p == '0')
         s->p++;
     else if (!scan_digits(s))
-        return fail(s, "wrong number");
+        return fail_json(s, "wrong number");
     if (s->p < s->end && *s->p == '.') {
         s->p++;
         if (!scan_digits(s))
-            return fail(s, "wrong number");
+            return fail_json(s, "wrong number");
     }
     if (s->p < s->end && (*s->p | 32) == 'e') {
         s->p++;
         if (s->p < s->end && (*s->p == '+' || *s->p == '-'))
             s->p++;
         if (!scan_digits(s))
-            return fail(s, "wrong number");
+            return fail_json(s, "wrong number");
     }
     return true;
 }
@@ -153,7 +153,7 @@ static bool scan_word(struct scan *s, const char *word)
 {
     size_t n = strlen(word);
     if ((size_t)(s->end - s->p) < n || memcmp(s->p, word, n) != 0)
-        return fail(s, "unknown word");
+        return fail_json(s, "unknown word");
     s->p += n;
     return true;
 }
@@ -161,7 +161,7 @@ static bool scan_word(struct scan *s, const char *word)
 static bool open_container(struct scan *s, bool object)
 {
     if (s->depth == JSON_DEPTH_MAX)
-        return fail(s, "nested too deeply");
+        return fail_json(s, "nested too deeply");
     s->object[++s->depth] = object;
     s->p++;
     return true;
@@ -173,7 +173,7 @@ static bool scan_value(struct scan *s, bool *opened)
     struct span unused;
     *opened = false;
     if (s->p == s->end)
-        return fail(s, "unfinished");
+        return fail_json(s, "unfinished");
     switch (*s->p) {
     case '{':
     case '[': *opened = true; return open_container(s, *s->p == '{');
@@ -184,19 +184,19 @@ static bool scan_value(struct scan *s, bool *opened)
     default:
         if (*s->p == '-' || (*s->p >= '0' && *s->p <= '9'))
             return scan_number(s);
-        return fail(s, "unexpected character");
+        return fail_json(s, "unexpected character");
     }
 }
 
 static bool scan_name(struct scan *s, struct span *name)
 {
     if (s->p == s->end || *s->p != '"')
-        return fail(s, "a member's name is missing");
+        return fail_json(s, "a member's name is missing");
     if (!scan_string(s, name))
         return false;
     skip_blanks(s);
     if (s->p == s->end || *s->p != ':')
-        return fail(s, "a colon is missing");
+        return fail_json(s, "a colon is missing");
     s->p++;
     skip_blanks(s);
     return true;
@@ -218,7 +218,7 @@ static bool scan_inside(struct scan *s, json_visit *visit, void *ctx)
             s->depth--;
         } else {
             if (!first && (s->p == s->end || *s->p++ != ','))
-                return fail(s, "a comma or a closing bracket is missing");
+                return fail_json(s, "a comma or a closing bracket is missing");
             skip_blanks(s);
             struct span name;
             if (s->object[s->depth] && !scan_name(s, &name))

@@ -101,7 +101,7 @@ static int judge_folder(struct walk *w, const struct stat *st)
 }
 
 /* 0: go on; 1: *weak; 2: the end is reached, or what comes is missing. */
-static int step(struct walk *w, const char *part, bool leaf)
+static int walk_step(struct walk *w, const char *part, bool leaf)
 {
     struct stat st;
     size_t len = strlen(w->at);
@@ -138,6 +138,6 @@ int trust_walk(const char *path, const struct trust *with, bool leaf, struct tru
         return -1;
     int result = judge_folder(&w, &root);
     while (result == 0 && next_part(&w, part, sizeof part))
-        result = step(&w, part, leaf);
+        result = walk_step(&w, part, leaf);
     return result == 2 ? 0 : result;
 }

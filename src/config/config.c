@@ -286,7 +286,7 @@ static void broken_text(struct config *c)
 }
 
 /* libconfuse's own tables, from ours. */
-static cfg_t *parse(struct config *c, char *text)
+static cfg_t *parse_config(struct config *c, char *text)
 {
     char all[] = "{\"*\"}";
     cfg_opt_t section[] = {CFG_STR("secret_file", "", CFGF_NONE), CFG_STR_LIST("events", all, CFGF_NONE), CFG_END()};
@@ -324,13 +324,13 @@ static int parse_file(struct config *c, struct stat *st)
     int result = -1;
     if (files_read_text(c->path, &text, st, &c->error) != 0)
         goto out;
-    c->print = files_print(st);
+    c->print = files_stamp(st);
     if (buf_room(&text, sizeof END_LINE, (size_t)2 * FILES_TEXT_MAX) < sizeof END_LINE) {
         config_broken(c, ERR_MEMORY, "out of memory", "");
         goto out;
     }
     memcpy(text.at + text.len, END_LINE, sizeof END_LINE);
-    c->parsed = parse(c, text.at);
+    c->parsed = parse_config(c, text.at);
     if (!c->parsed)
         config_broken(c, ERR_MEMORY, "out of memory", "");
     else if (c->error.code == ERR_NONE && st->st_mode & S_IWOTH)
@@ -341,7 +341,7 @@ out:
     return result;
 }
 
-static int read_file(struct config *c)
+static int read_config_file(struct config *c)
 {
     struct stat st;
     c->print = files_look(c->path);
@@ -393,7 +393,7 @@ static int read_environment(struct config *c, const struct config_env *env)
 }
 
 /* A file that may still be changing is looked at once more: no later change could hide in the same tick. */
-static void distrust_young(struct files_print *print, int64_t now_ms)
+static void distrust_young(struct files_stamp *print, int64_t now_ms)
 {
     if (now_ms - print->ctime_ns / 1000000 < CONFIG_REST_MS)
         print->mtime_ns = -1;
@@ -409,7 +409,7 @@ struct config *config_load(const struct config_env *env, int64_t now_ms)
     c->journal = c->log = c->sandbox = "auto";
     c->without_secrets = env->without_secrets;
     bool environment = find(c, env);
-    if (c->error.code == ERR_NONE && (environment ? read_environment(c, env) : read_file(c)) == 0 &&
+    if (c->error.code == ERR_NONE && (environment ? read_environment(c, env) : read_config_file(c)) == 0 &&
         config_check_directory(c) == 0 && !c->without_secrets)
         config_check_secrets(c);
     distrust_young(&c->print, now_ms);

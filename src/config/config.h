@@ -77,7 +77,7 @@ struct config {
     struct trust trusted;      /* whose secret files are accepted */
     struct err error;          /* ERR_NONE, or why it must not be used, ... */
     struct config_fault fault; /* ... and what the error is about */
-    struct files_print print;
+    struct files_stamp print;
     void *parsed;  /* libconfuse's, and ... */
     char *made[8]; /* ... strings of our own */
     size_t n_made;

@@ -158,7 +158,7 @@ static bool leads_elsewhere(const struct config *c)
     return elsewhere;
 }
 
-static bool at_rest(const struct files_print *p, int64_t now_ms)
+static bool at_rest(const struct files_stamp *p, int64_t now_ms)
 {
     int64_t age_ms = now_ms - p->ctime_ns / 1000000;
     return age_ms >= CONFIG_REST_MS || age_ms < -CONFIG_REST_MS; /* a clock that was set back must not stop us */
@@ -172,7 +172,7 @@ bool config_changed(const struct config *c, int64_t now_ms)
         const char *path = i < c->n_endpoints ? c->endpoint[i].secret_file : c->path;
         if (!path || !*path || (c->without_secrets && i < c->n_endpoints))
             continue;
-        struct files_print now = files_look(path);
+        struct files_stamp now = files_look(path);
         if (files_print_equal(&now, i < c->n_endpoints ? &c->endpoint[i].secrets.print : &c->print))
             continue;
         if (!at_rest(&now, now_ms))

@@ -29,7 +29,7 @@ bool secrets_is_part(const struct secret *part, const struct secret *whole)
     return part->len < whole->len && (part->len < SECRETS_HEAD || part->head == whole->head);
 }
 
-static uint8_t head_of(struct span value)
+static uint8_t beginning_hash(struct span value)
 {
     uint8_t digest[VERIFY_DIGEST];
     value.len = value.len < SECRETS_HEAD ? value.len : (size_t)SECRETS_HEAD;
@@ -38,7 +38,7 @@ static uint8_t head_of(struct span value)
 }
 
 /* The next run of non-blank bytes of *line, moving on; empty at the end. */
-static struct span next_word(struct span *line)
+static struct span next_secret_word(struct span *line)
 {
     *line = span_trim(*line);
     struct span word = {line->at, 0};
@@ -58,7 +58,7 @@ static bool looks_secret(struct span name)
     return name.len >= 24;
 }
 
-static const char *add(struct secrets *s, struct span name, struct span value, bool retired)
+static const char *add_secret(struct secrets *s, struct span name, struct span value, bool retired)
 {
     if (s->n == SECRETS_MAX)
         return "there are more than 64 secrets in one file";
@@ -81,7 +81,7 @@ static const char *add(struct secrets *s, struct span name, struct span value, b
         snprintf(secret->name, sizeof secret->name, "secret-%zu", s->n + 1);
     verify_key(&secret->key, value);
     secret->len = value.len;
-    secret->head = head_of(value);
+    secret->head = beginning_hash(value);
     secret->retired = retired;
     for (size_t i = 0; i < s->n; i++) {
         if (strcmp(s->list[i].name, secret->name) == 0)
@@ -95,21 +95,21 @@ static const char *add(struct secrets *s, struct span name, struct span value, b
 
 static const char *parse_line(struct secrets *s, struct span line)
 {
-    struct span first = next_word(&line), second = next_word(&line), third = next_word(&line);
+    struct span first = next_secret_word(&line), second = next_secret_word(&line), third = next_secret_word(&line);
     if (first.len == 0 || first.at[0] == '#')
         return NULL;
     const struct span mark = span_of("retired");
     bool retired = span_equal(third, mark);
-    if ((third.len && !retired) || next_word(&line).len || span_equal(second.len ? second : first, mark))
+    if ((third.len && !retired) || next_secret_word(&line).len || span_equal(second.len ? second : first, mark))
         return "a line is \"value\", \"name value\" or \"name value retired\"";
     if (second.len == 0 && first.len < SECRETS_ALONE_MIN) /* a name, which anybody could guess */
         return "a name without its secret; a line is \"name value\"";
     if (second.len == 0)
-        return add(s, (struct span){0}, first, false);
-    return add(s, first, second, retired);
+        return add_secret(s, (struct span){0}, first, false);
+    return add_secret(s, first, second, retired);
 }
 
-static int parse(struct secrets *s, struct span rest, const char *path, struct err *e)
+static int parse_secrets(struct secrets *s, struct span rest, const char *path, struct err *e)
 {
     s->unterminated = rest.len && rest.at[rest.len - 1] != '\n';
     for (int number = 1; rest.len; number++) {
@@ -169,7 +169,7 @@ static bool reads_too(const struct source *f, bool exposed, const struct trust_w
            f->st.st_uid == geteuid();
 }
 
-static int check_mode(struct secrets *s, const struct source *f, struct err *e)
+static int check_secret_mode(struct secrets *s, const struct source *f, struct err *e)
 {
     struct trust_weak weak = {.why = TRUST_OTHERS};
     if (f->st.st_mode & S_IWOTH)
@@ -202,13 +202,13 @@ static int read_open(struct secrets *s, struct source *f, struct err *e)
             e->code = ERR_SECRETS;
         goto out;
     }
-    s->print = files_print(&f->st);
-    if (check_owner(f, e) != 0 || check_mode(s, f, e) != 0)
+    s->print = files_stamp(&f->st);
+    if (check_owner(f, e) != 0 || check_secret_mode(s, f, e) != 0)
         goto out;
-    result = parse(s, (struct span){text.at, text.len}, f->path, e);
+    result = parse_secrets(s, (struct span){text.at, text.len}, f->path, e);
 out:
     if (s->narrowed && fstat(f->fd, &f->st) == 0)
-        s->print = files_print(&f->st);
+        s->print = files_stamp(&f->st);
     if (text.at)
         explicit_bzero(text.at, text.cap);
     buf_release(&text);
@@ -235,10 +235,10 @@ int secrets_from_text(struct secrets *s, const char *value, struct err *e)
 {
     *s = (struct secrets){.n = 0};
     struct span line = span_of(value);
-    struct span word = next_word(&line);
-    const char *why = word.len == 0          ? "it is empty"
-                      : next_word(&line).len ? "it holds a blank"
-                                             : add(s, (struct span){0}, word, false);
+    struct span word = next_secret_word(&line);
+    const char *why = word.len == 0                 ? "it is empty"
+                      : next_secret_word(&line).len ? "it holds a blank"
+                                                    : add_secret(s, (struct span){0}, word, false);
     if (why) {
         secrets_release(s);
         return err_set(e, ERR_SECRETS, "COMPLYCUBE_WEBHOOK_SECRET: %s", why);

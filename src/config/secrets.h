@@ -36,7 +36,7 @@ struct secrets {
     bool narrowed;            /* the file's mode was narrowed to 0600 */
     int line;                 /* that was refused; 0: none was, or the whole file */
     bool example;             /* it has the secret of the manual's example */
-    struct files_print print; /* of the file, also if it was refused */
+    struct files_stamp print; /* of the file, also if it was refused */
 };
 
 /*

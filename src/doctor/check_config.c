@@ -10,7 +10,7 @@
 static const char refuses_all[] = "without it the receiver answers 500 to every event, and after ten tries "
                                   "ComplyCube disables the webhook";
 
-static struct config *load(const struct doctor *d, bool without_secrets)
+static struct config *load_config(const struct doctor *d, bool without_secrets)
 {
     struct config_env env = *d->cmd->env;
     env.without_secrets = without_secrets;
@@ -147,7 +147,7 @@ static void step_readable(struct doctor *d, struct finding *f, const char *path,
 }
 
 /* A file that is not there, or cannot be opened: true when it was told. */
-static bool tell_unopened(struct doctor *d, const struct config_endpoint *p)
+static bool report_unopened_secrets(struct doctor *d, const struct config_endpoint *p)
 {
     struct doctor_path try = {.mode = R_OK};
     struct err e = {0};
@@ -257,7 +257,7 @@ static void tell_exposed(struct doctor *d, const struct config *c, const struct 
 }
 
 /* Each file by itself, so that all that is wrong is told at once. False: something is. */
-static bool check_files(struct doctor *d, const struct config *c)
+static bool check_secret_files(struct doctor *d, const struct config *c)
 {
     bool good = true;
     for (size_t i = 0; i < c->n_endpoints; i++) {
@@ -266,7 +266,7 @@ static bool check_files(struct doctor *d, const struct config *c)
         struct err e = {0};
         if (!p->secret_file)
             continue;
-        if (tell_unopened(d, p)) {
+        if (report_unopened_secrets(d, p)) {
             good = false;
             continue;
         }
@@ -325,7 +325,7 @@ static void set_database(struct doctor *d)
 
 void doctor_config(struct doctor *d, struct config **out)
 {
-    struct config *c = load(d, true);
+    struct config *c = load_config(d, true);
     *out = c;
     if (!c || c->error.code != ERR_NONE) {
         if (c)
@@ -339,8 +339,8 @@ void doctor_config(struct doctor *d, struct config **out)
 
 void doctor_secrets(struct doctor *d, struct config **out)
 {
-    bool good = check_files(d, d->config);
-    struct config *whole = load(d, false);
+    bool good = check_secret_files(d, d->config);
+    struct config *whole = load_config(d, false);
     if (!good || !whole || whole->error.code != ERR_NONE) {
         if (good && whole) {
             struct finding f = finding_of(FINDING_WRONG, err_word(whole->error.code), refuses_all);

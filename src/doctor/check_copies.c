@@ -56,7 +56,7 @@ static void tell_saved(struct doctor *d, const char *path, const char *name, con
     doctor_tell(d, &f, "the database was deleted or replaced while in use; what it held is %s", path);
 }
 
-static void tell_missed(struct doctor *d, const char *path, const char *name, const char *database)
+static void report_missed_copy(struct doctor *d, const char *path, const char *name, const char *database)
 {
     size_t n = strlen(database);
     char time[32];
@@ -68,7 +68,7 @@ static void tell_missed(struct doctor *d, const char *path, const char *name, co
                  "by hand: bring back what it held, where there is a backup: complycube-inbox restore BACKUP; then:");
     finding_step(&f, "rm %q", path);
     doctor_tell(d, &f, "the database was gone at %s, and was begun anew",
-                cmd_time((int64_t)st.st_mtime * 1000, time));
+                cmd_format_time((int64_t)st.st_mtime * 1000, time));
 }
 
 /* An older copy is to be removed; the first time, a look at it comes before. */
@@ -95,7 +95,7 @@ void doctor_copies(struct doctor *d)
         const char *name = names[i]->d_name;
         if (snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path) {
             tell_saved(d, path, name, database + 1);
-            tell_missed(d, path, name, database + 1);
+            report_missed_copy(d, path, name, database + 1);
             if (has_mark(name, database + 1) && is_left(d, path, name) && found++ < TOLD_MAX)
                 step_remove(&older, path);
         }

@@ -40,9 +40,9 @@ static bool is_planted(struct paths *p, const char *path, int mode)
     return true;
 }
 
-static void add(struct paths *p, int mode, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void add_path(struct paths *p, int mode, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-static void add(struct paths *p, int mode, const char *format, ...)
+static void add_path(struct paths *p, int mode, const char *format, ...)
 {
     struct stat st;
     va_list ap;
@@ -64,46 +64,46 @@ static void add_database(struct paths *p, const struct doctor *d)
 {
     char folder[PATH_MAX];
     if (files_folder(d->database, folder, sizeof folder) == 0)
-        add(p, R_OK | W_OK | X_OK, "%s", folder);
+        add_path(p, R_OK | W_OK | X_OK, "%s", folder);
     for (size_t i = 0; store_files[i]; i++)
-        add(p, R_OK | W_OK, "%s%s", d->database, store_files[i]);
+        add_path(p, R_OK | W_OK, "%s%s", d->database, store_files[i]);
 }
 
 /* The receiver's own files, and their folder where a group shares the database's. */
-static void add_own(struct paths *p, const struct doctor *d)
+static void add_own_files(struct paths *p, const struct doctor *d)
 {
     char base[PATH_MAX], folder[PATH_MAX];
     beside_base(d->database, base, NULL);
     if (strcmp(base, d->database) != 0 && files_folder(base, folder, sizeof folder) == 0)
-        add(p, R_OK | W_OK | X_OK, "%s", folder);
-    add(p, R_OK | W_OK, "%s.lock", base);
-    add(p, R_OK | W_OK, "%s.refused", base);
+        add_path(p, R_OK | W_OK | X_OK, "%s", folder);
+    add_path(p, R_OK | W_OK, "%s.lock", base);
+    add_path(p, R_OK | W_OK, "%s.refused", base);
 }
 
 /* The folders of each endpoint, with the days of done/, and the settings. */
-static void add_directory(struct paths *p, const struct config *c)
+static void add_inbox_files(struct paths *p, const struct config *c)
 {
     static const char *const folders[] = {"", "/tmp", "/new", "/cur", "/done", "/dead"};
     char pattern[PATH_MAX];
     if (!c->files)
         return;
-    add(p, R_OK | W_OK | X_OK, "%s", c->directory);
-    add(p, R_OK, "%s/setting", c->directory);
+    add_path(p, R_OK | W_OK | X_OK, "%s", c->directory);
+    add_path(p, R_OK, "%s/setting", c->directory);
     for (size_t i = 0; i < c->n_endpoints; i++) {
         for (size_t k = 0; k < sizeof folders / sizeof *folders; k++)
-            add(p, R_OK | W_OK | X_OK, "%s/%s%s", c->directory, c->names[i], folders[k]);
+            add_path(p, R_OK | W_OK | X_OK, "%s/%s%s", c->directory, c->names[i], folders[k]);
         glob_t days = {0};
         if (snprintf(pattern, sizeof pattern, "%s/%s/done/[0-9]*", c->directory, c->names[i]) < (int)sizeof pattern &&
             glob(pattern, 0, NULL, &days) == 0)
             for (size_t k = 0; k < days.gl_pathc; k++)
-                add(p, R_OK | W_OK | X_OK, "%s", days.gl_pathv[k]);
+                add_path(p, R_OK | W_OK | X_OK, "%s", days.gl_pathv[k]);
         globfree(&days);
     }
 }
 
 /* ---- the receiver's user ---- */
 
-static const char *describe(const char *path, char *out, size_t size)
+static const char *describe_path(const char *path, char *out, size_t size)
 {
     struct stat st;
     char owner[40], group[40];
@@ -114,7 +114,7 @@ static const char *describe(const char *path, char *out, size_t size)
     return out;
 }
 
-static void tell_refused(struct doctor *d, const struct doctor_path *p, bool database)
+static void report_refused_file(struct doctor *d, const struct doctor_path *p, bool database)
 {
     struct stat st = {0};
     char name[40], is[160];
@@ -130,7 +130,7 @@ static void tell_refused(struct doctor *d, const struct doctor_path *p, bool dat
     else
         finding_step(&f, folder ? "chmod u+rwx %q" : "chmod u+rw %q", p->path);
     doctor_tell(d, &f, "%s cannot be used by %s: %s%s", p->path, d->user ? d->user->pw_name : "this user",
-                strerror(p->error), describe(p->path, is, sizeof is));
+                strerror(p->error), describe_path(p->path, is, sizeof is));
 }
 
 static bool check_receiver(struct doctor *d, struct paths *p, size_t of_database)
@@ -146,7 +146,7 @@ static bool check_receiver(struct doctor *d, struct paths *p, size_t of_database
     for (size_t i = 0; i < p->n; i++)
         if (p->list[i].error) {
             good = false;
-            tell_refused(d, &p->list[i], i < of_database);
+            report_refused_file(d, &p->list[i], i < of_database);
             if (doctor_blocked(d->user, p->list[i].path, blocked)) /* the others are behind that too */
                 return false;
         }
@@ -161,7 +161,7 @@ static bool fits_group(const struct stat *st, gid_t group)
     return st->st_gid == group && (st->st_mode & needed) == needed;
 }
 
-static void check_mode(struct doctor *d, const char *path, const char *what)
+static void check_file_mode(struct doctor *d, const char *path, const char *what)
 {
     struct stat st;
     char group[40];
@@ -202,7 +202,7 @@ static void tell_open(struct doctor *d, const char *folder, const struct stat *s
 }
 
 /* Consumers of another user write the database and make its side files, so they need its folder too. */
-static void check_folder(struct doctor *d)
+static void check_database_folder(struct doctor *d)
 {
     char folder[PATH_MAX], group[40];
     struct stat st;
@@ -258,7 +258,7 @@ static void check_directory(struct doctor *d, const struct paths *p, size_t from
         doctor_tell(d, &f, "%s has mode %04o: consumers of the group %s cannot reach the inbox in it", folder,
                     (unsigned)(st.st_mode & 07777), c->group);
     }
-    check_mode(d, c->directory, "directory");
+    check_file_mode(d, c->directory, "directory");
     for (size_t i = from; d->group != (gid_t)-1 && i < p->n; i++)
         if (stat(p->list[i].path, &st) == 0 && S_ISDIR(st.st_mode) && !fits_group(&st, d->group)) {
             struct finding f = finding_of(FINDING_WRONG, "group", "a consumer renames files in it");
@@ -299,9 +299,9 @@ static void check_missing(struct doctor *d)
 static void check_modes(struct doctor *d, const struct paths *p, size_t of_database)
 {
     if (!d->config->files)
-        check_folder(d);
+        check_database_folder(d);
     for (size_t i = 1; i < of_database; i++) /* the first is the folder */
-        check_mode(d, p->list[i].path, "permissions");
+        check_file_mode(d, p->list[i].path, "permissions");
     if (d->config->files && strcmp(d->config->directory, p->planted) != 0) {
         check_directory(d, p, of_database);
         check_missing(d);
@@ -335,12 +335,12 @@ void doctor_files(struct doctor *d)
     check_config_file(d);
     add_database(&p, d);
     size_t of_database = p.n;
-    add_directory(&p, d->config);
+    add_inbox_files(&p, d->config);
     d->reachable = check_receiver(d, &p, of_database);
     check_modes(d, &p, of_database);
     check_own(d);
     p.n = 0;
-    add_own(&p, d);
+    add_own_files(&p, d);
     d->reachable &= check_receiver(d, &p, p.n);
     free(p.list);
 }
@@ -351,7 +351,7 @@ void doctor_files(struct doctor *d)
 static void add_above(struct paths *p, const char *path)
 {
     for (const char *slash = strchr(path + 1, '/'); slash && slash[1]; slash = strchr(slash + 1, '/'))
-        add(p, X_OK, "%.*s", (int)(slash - path), path);
+        add_path(p, X_OK, "%.*s", (int)(slash - path), path);
 }
 
 static void step_consumer(struct doctor *d, struct finding *f, const struct passwd *who, const struct doctor_path *p)
@@ -401,7 +401,7 @@ static size_t tell_consumer(struct doctor *d, const struct passwd *who, const st
         struct finding f = finding_of(FINDING_WRONG, "consumer", "it can neither claim an event nor tell it done");
         step_consumer(d, &f, who, one);
         doctor_tell(d, &f, "%s cannot use %s: %s%s", who->pw_name, one->path, strerror(one->error),
-                    describe(one->path, is, sizeof is));
+                    describe_path(one->path, is, sizeof is));
         if (one->mode == X_OK) /* what is below is not to be told */
             return wrong;
     }
@@ -449,7 +449,7 @@ void doctor_consumer(struct doctor *d)
         add_above(&p, d->config->directory);
     else
         add_database(&p, d);
-    add_directory(&p, d->config);
+    add_inbox_files(&p, d->config);
     if (doctor_try(&who, p.list, p.n, &e) != 0) {
         struct finding f = finding_of(FINDING_WRONG, "consumer", "");
         doctor_tell(d, &f, "%s", e.msg);

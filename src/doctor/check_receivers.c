@@ -107,7 +107,7 @@ static int program_of(const char *pid, char *exe, bool *old)
 {
     struct stat st;
     slurp(pid, "cmdline", exe, PATH_MAX);
-    *old = *exe == '/' && stat(exe, &st) == 0 && files_print(&st).ctime_ns / 1000000 > began_ms(pid) + SLACK_MS;
+    *old = *exe == '/' && stat(exe, &st) == 0 && files_stamp(&st).ctime_ns / 1000000 > began_ms(pid) + SLACK_MS;
     return *exe == '/' ? 0 : -1;
 }
 
@@ -133,7 +133,7 @@ static void tell_confined(struct doctor *d, const char *pid)
 }
 
 /* A program that was replaced by a rename is "PATH (deleted)" to the process that still runs it. */
-static void look_at(struct doctor *d, const char *pid, int *seen)
+static void look_at_process(struct doctor *d, const char *pid, int *seen)
 {
     char exe[PATH_MAX];
     bool old = false;
@@ -198,7 +198,7 @@ void doctor_receivers(struct doctor *d)
         if (pid > 0 && *end == '\0' && pid != (long)getpid() &&
             (root_helper_has_open(entry->d_name, &database, &lock) ||
              (!root_helper_is_there() && may_have_open(d, entry->d_name))))
-            look_at(d, entry->d_name, &seen);
+            look_at_process(d, entry->d_name, &seen);
     }
     if (dir)
         closedir(dir);

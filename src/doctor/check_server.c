@@ -37,7 +37,7 @@ static void restart(const struct look *k, struct finding *f)
 }
 
 /* A line gets this text; where there is none, it is added to the file that leads to the receiver. */
-static void step(const struct look *k, struct finding *f, int at, const char *name, const char *text)
+static void step_by_server(const struct look *k, struct finding *f, int at, const char *name, const char *text)
 {
     char raw[4096];
     const struct serverconf_line *hit = &k->s->line[k->hit], *l = at >= 0 ? &k->s->line[at] : NULL;
@@ -65,7 +65,7 @@ static void place(const struct look *k, int at, char *out, size_t size)
 }
 
 /* A size as nginx writes it, k and m behind it. */
-static long long size_of(const char *value)
+static long long size_of_directive(const char *value)
 {
     char *end;
     long long n = strtoll(value, &end, 10);
@@ -107,7 +107,7 @@ static bool fcgid_loaded(const struct serverconf *s)
 static void check_fcgid_length(const struct look *k)
 {
     int at = serverconf_effective(k->s, "FcgidMaxRequestLen", k->hit);
-    long long n = at >= 0 ? size_of(k->s->line[at].value) : FCGID_DEFAULT;
+    long long n = at >= 0 ? size_of_directive(k->s->line[at].value) : FCGID_DEFAULT;
     char text[80], where[4200];
     if (n >= k->max_body) {
         doctor_ok(k->d, "web server", "FcgidMaxRequestLen is %lld", n);
@@ -116,7 +116,7 @@ static void check_fcgid_length(const struct look *k)
     place(k, at, where, sizeof where);
     snprintf(text, sizeof text, "FcgidMaxRequestLen %lld", enough(k));
     struct finding f = finding_of(FINDING_WRONG, "web server", long_events);
-    step(k, &f, at, "FcgidMaxRequestLen", text);
+    step_by_server(k, &f, at, "FcgidMaxRequestLen", text);
     doctor_tell(k->d, &f, "Apache: FcgidMaxRequestLen is %lld %s, and max_body %lld", n, where, k->max_body);
 }
 
@@ -125,7 +125,7 @@ static void check_limit(const struct look *k, bool fcgid)
 {
     bool proxied = !fcgid && strncasecmp(k->s->line[k->hit].name, "ProxyPass", 9) == 0;
     int at = serverconf_effective(k->s, "LimitRequestBody", k->hit);
-    long long n = at >= 0 ? size_of(k->s->line[at].value) : 0;
+    long long n = at >= 0 ? size_of_directive(k->s->line[at].value) : 0;
     char text[80];
     if (at < 0 || n == 0 || (!fcgid && n >= k->max_body))
         return;
@@ -134,7 +134,7 @@ static void check_limit(const struct look *k, bool fcgid)
         proxied ? FINDING_WARNING : FINDING_WRONG, "web server",
         fcgid ? "mod_fcgid then hands on a body that is cut as if it were whole, and it is refused: never use both"
               : long_events);
-    step(k, &f, at, "LimitRequestBody", text);
+    step_by_server(k, &f, at, "LimitRequestBody", text);
     doctor_tell(k->d, &f, "Apache: LimitRequestBody is %lld in %s:%d", n, k->s->line[at].file, k->s->line[at].line);
 }
 
@@ -147,7 +147,7 @@ static void check_mutex(const struct look *k)
                                       "\"can't lock process table\", and they get no answer");
         if (strcasecmp(l->name, "Mutex") != 0 || strncasecmp(l->value + strspn(l->value, "\""), "file:", 5) != 0)
             continue;
-        step(k, &f, (int)i, "Mutex", "Mutex default");
+        step_by_server(k, &f, (int)i, "Mutex", "Mutex default");
         doctor_tell(k->d, &f, "Apache: Mutex file: in %s:%d", l->file, l->line);
     }
 }
@@ -171,7 +171,7 @@ static void check_reuse(const struct look *k)
         struct finding f = finding_of(FINDING_WARNING, "web server",
                                       "an idle connection that is kept gains nothing here, and may hold "
                                       "up others");
-        step(k, &f, (int)i, at ? "ProxyPass" : "?", at ? text : "the same without enablereuse=on");
+        step_by_server(k, &f, (int)i, at ? "ProxyPass" : "?", at ? text : "the same without enablereuse=on");
         doctor_tell(k->d, &f, "Apache: enablereuse=on in %s:%d", l->file, l->line);
     }
 }
@@ -188,7 +188,7 @@ static void check_header(const struct look *k)
         snprintf(text, sizeof text, "# %s", raw);
         struct finding f =
             finding_of(FINDING_WRONG, "web server", "without its own signature every event is refused");
-        step(k, &f, (int)i, "RequestHeader", text);
+        step_by_server(k, &f, (int)i, "RequestHeader", text);
         doctor_tell(k->d, &f, "Apache: RequestHeader changes ComplyCube-Signature in %s:%d", l->file, l->line);
     }
 }
@@ -212,20 +212,20 @@ static void check_lighttpd(const struct look *k)
 {
     char text[80];
     int at = serverconf_effective(k->s, "server.max-request-size", k->hit);
-    long long n = at >= 0 ? size_of(k->s->line[at].value) : 0;
+    long long n = at >= 0 ? size_of_directive(k->s->line[at].value) : 0;
     if (n && n << 10 < k->max_body) { /* KiB; 0: without limit */
         snprintf(text, sizeof text, "server.max-request-size = %lld", enough(k) >> 10);
         struct finding f = finding_of(FINDING_WRONG, "web server", long_events);
-        step(k, &f, at, "server.max-request-size", text);
+        step_by_server(k, &f, at, "server.max-request-size", text);
         doctor_tell(k->d, &f, "lighttpd: server.max-request-size is %lld KiB in %s:%d, and max_body %lld bytes", n,
                     k->s->line[at].file, k->s->line[at].line, k->max_body);
     }
     at = serverconf_effective(k->s, "server.stream-request-body", k->hit);
-    if (at >= 0 && size_of(k->s->line[at].value)) {
+    if (at >= 0 && size_of_directive(k->s->line[at].value)) {
         struct finding f = finding_of(FINDING_WRONG, "web server",
                                       "bodies that break off reach the receiver, and one without a length "
                                       "is refused with 411");
-        step(k, &f, at, "server.stream-request-body", "server.stream-request-body = 0");
+        step_by_server(k, &f, at, "server.stream-request-body", "server.stream-request-body = 0");
         doctor_tell(k->d, &f, "lighttpd: server.stream-request-body is not 0 in %s:%d", k->s->line[at].file,
                     k->s->line[at].line);
     }
@@ -237,12 +237,12 @@ static void check_nginx(const struct look *k)
 {
     char text[80], where[4200];
     int at = serverconf_effective(k->s, "client_max_body_size", k->hit);
-    long long n = at >= 0 ? size_of(k->s->line[at].value) : NGINX_DEFAULT;
+    long long n = at >= 0 ? size_of_directive(k->s->line[at].value) : NGINX_DEFAULT;
     if (n && n < k->max_body) {
         place(k, at, where, sizeof where);
         snprintf(text, sizeof text, "client_max_body_size %lld;", enough(k));
         struct finding f = finding_of(FINDING_WRONG, "web server", long_events);
-        step(k, &f, at, "client_max_body_size", text);
+        step_by_server(k, &f, at, "client_max_body_size", text);
         doctor_tell(k->d, &f, "nginx: client_max_body_size is %lld %s, and max_body %lld", n, where, k->max_body);
     }
     at = serverconf_effective(k->s, "fastcgi_keep_conn", k->hit);
@@ -250,14 +250,14 @@ static void check_nginx(const struct look *k)
         struct finding f = finding_of(FINDING_WARNING, "web server",
                                       "an idle connection that is kept gains nothing here, and may hold "
                                       "up others");
-        step(k, &f, at, "fastcgi_keep_conn", "fastcgi_keep_conn off;");
+        step_by_server(k, &f, at, "fastcgi_keep_conn", "fastcgi_keep_conn off;");
         doctor_tell(k->d, &f, "nginx: fastcgi_keep_conn is on in %s:%d", k->s->line[at].file, k->s->line[at].line);
     }
     at = serverconf_effective(k->s, "fastcgi_request_buffering", k->hit);
     if (at >= 0 && strcmp(k->s->line[at].value, "off") == 0) {
         struct finding f =
             finding_of(FINDING_WARNING, "web server", "a slow sender then holds a connection to the receiver");
-        step(k, &f, at, "fastcgi_request_buffering", "fastcgi_request_buffering on;");
+        step_by_server(k, &f, at, "fastcgi_request_buffering", "fastcgi_request_buffering on;");
         doctor_tell(k->d, &f, "nginx: fastcgi_request_buffering is off in %s:%d", k->s->line[at].file,
                     k->s->line[at].line);
     }

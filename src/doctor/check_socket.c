@@ -71,7 +71,7 @@ static const struct passwd *web_user(const struct serverconf *s)
     return NULL;
 }
 
-static void check_file(struct doctor *d, const struct serverconf *s, const char *path)
+static void check_socket_file(struct doctor *d, const struct serverconf *s, const char *path)
 {
     struct stat st;
     const struct passwd *user = web_user(s);
@@ -131,14 +131,14 @@ static bool has_address(const struct serverconf *s, const struct serverconf_line
     return s->kind == SERVERCONF_NGINX && strpbrk(l->value, ":.") && behind(l->value, "", out);
 }
 
-static void look_at(struct doctor *d, const struct serverconf *s, const struct serverconf_line *l)
+static void look_at_socket(struct doctor *d, const struct serverconf *s, const struct serverconf_line *l)
 {
     char at[PATH_MAX], own[PATH_MAX];
     bool lighttpd = s->kind == SERVERCONF_LIGHTTPD;
     if (lighttpd && behind(l->value, "bin-path", own))
         return; /* it makes the socket itself, for itself */
     if (lighttpd ? behind(l->value, "socket ", at) || behind(l->value, "socket=", at) : behind(l->value, "unix:", at))
-        check_file(d, s, at);
+        check_socket_file(d, s, at);
     else if (has_address(s, l, at))
         check_address(d, l, at);
 }
@@ -147,5 +147,5 @@ void doctor_socket(struct doctor *d, const struct serverconf *s)
 {
     for (size_t i = 0; i < s->n; i++)
         if (of_the_receiver(s, &s->line[i]))
-            look_at(d, s, &s->line[i]);
+            look_at_socket(d, s, &s->line[i]);
 }

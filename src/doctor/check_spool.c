@@ -63,7 +63,7 @@ static bool check_rights(struct doctor *d, const char *path, const struct stat *
     return false;
 }
 
-static void check_mode(struct doctor *d, const char *path, const struct stat *st)
+static void check_spool_mode(struct doctor *d, const char *path, const struct stat *st)
 {
     char group[40];
     unsigned mode = st->st_mode & 07777;
@@ -81,7 +81,7 @@ static void check_mode(struct doctor *d, const char *path, const struct stat *st
     }
 }
 
-static void check_system(struct doctor *d, const char *path, const struct stat *st)
+static void check_spool_system(struct doctor *d, const char *path, const struct stat *st)
 {
     struct stat database;
     enum files_system system = files_system(path);
@@ -119,7 +119,7 @@ static void check_waiting(struct doctor *d, const struct spool_names *names)
         "the next event, or a FastCGI receiver by itself, records them as soon as the database can be written");
     if (late)
         doctor_step_tool(d, &f, "spool record");
-    doctor_tell(d, &f, "%d wait in it, the oldest since %s", (int)n, cmd_time(names->oldest_ms, time));
+    doctor_tell(d, &f, "%d wait in it, the oldest since %s", (int)n, cmd_format_time(names->oldest_ms, time));
 }
 
 /* What was set aside: how many are torn, and the first of those that are whole, which no secret of ours has signed. */
@@ -193,8 +193,8 @@ void doctor_spool(struct doctor *d)
     const char *path = d->config->spool;
     if (!*path || !check_there(d, path, &st) || !check_rights(d, path, &st))
         return;
-    check_mode(d, path, &st);
-    check_system(d, path, &st);
+    check_spool_mode(d, path, &st);
+    check_spool_system(d, path, &st);
     if (spool_list(path, true, &names, &e) != 0) {
         struct finding f = finding_of(FINDING_WARNING, "spool", "what waits in it cannot be told");
         doctor_tell(d, &f, "%s", e.msg);

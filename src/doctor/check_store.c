@@ -51,7 +51,7 @@ static void step_orphan(struct doctor *d, struct finding *f)
     step_restore(d, f, "move the -wal away, and ");
 }
 
-static void tell_unopened(struct doctor *d, const struct err *e)
+static void report_unopened_store(struct doctor *d, const struct err *e)
 {
     struct finding f =
         finding_of(FINDING_WRONG, err_word(e->code),
@@ -105,7 +105,7 @@ static void check_journal(struct doctor *d, const struct store_facts *facts)
     }
 }
 
-static void check_system(struct doctor *d)
+static void check_store_system(struct doctor *d)
 {
     char folder[PATH_MAX];
     struct statvfs fs;
@@ -144,7 +144,7 @@ static void add_missing(void *ctx, const struct store_step *step)
     all->len += n > 0 && (size_t)n < left ? (size_t)n : 0;
 }
 
-static void check_schema(struct doctor *d, struct store *s, const struct store_facts *facts)
+static void check_store_schema(struct doctor *d, struct store *s, const struct store_facts *facts)
 {
     struct names missing = {.len = 0};
     struct err e = {0};
@@ -171,7 +171,7 @@ static void check_lag(struct doctor *d, const struct store_facts *facts)
     if (late)
         finding_step(&f, "by hand: look whether your workers run, and what they print");
     doctor_tell(d, &f, "%lld leased, %lld to be tried again, the oldest came %s", (long long)facts->leased,
-                (long long)facts->delayed, cmd_time(facts->oldest_ms, time));
+                (long long)facts->delayed, cmd_format_time(facts->oldest_ms, time));
 }
 
 /* Events that stand in one form of the inbox, and whose consumers look into the other. */
@@ -350,7 +350,7 @@ static void check_since(struct doctor *d, const struct matches *m)
     }
     if (f.steps)
         doctor_tell(d, &f, "%lld requests were refused for their signature since %s, and none was accepted since",
-                    (long long)n, cmd_time(m->last_ms, time));
+                    (long long)n, cmd_format_time(m->last_ms, time));
 }
 
 static void check_matches(struct doctor *d, struct store *s)
@@ -377,20 +377,20 @@ void doctor_store(struct doctor *d)
     struct store_options o;
     struct store_facts facts;
     if (receiver_store_options(d->config, true, &o, &e) != 0 || store_probe(&o, &e) != 0) {
-        tell_unopened(d, &e);
+        report_unopened_store(d, &e);
         return;
     }
     doctor_ok(d, "database", "%s", d->database);
-    check_system(d);
+    check_store_system(d);
     struct store *s = cmd_store(d->config, false, &e);
     if (!s || store_read_facts(s, d->cmd->now_ms, &facts, &e) != 0) {
-        tell_unopened(d, &e);
+        report_unopened_store(d, &e);
         goto out;
     }
     if (store_try(s, BUSY_MS, &e) != 0 && e.code == ERR_BUSY)
-        tell_unopened(d, &e);
+        report_unopened_store(d, &e);
     check_journal(d, &facts);
-    check_schema(d, s, &facts);
+    check_store_schema(d, s, &facts);
     check_inbox(d, &facts);
     check_ignored(d, s);
     check_matches(d, s);

@@ -60,7 +60,7 @@ static void tell_tls(struct doctor *d, const struct http_seen *seen)
     struct finding f =
         finding_of(FINDING_WRONG, "certificate", "ComplyCube sends nothing to a host whose certificate is not valid");
     if (seen->expires_ms)
-        cmd_time(seen->expires_ms, until);
+        cmd_format_time(seen->expires_ms, until);
     if (*seen->subject)
         snprintf(of, sizeof of, " (%.80s, by %.80s%s%s)", seen->subject, seen->issuer, *until ? ", until " : "",
                  until);
@@ -154,7 +154,8 @@ static void check_certificate(struct doctor *d, const struct http_seen *seen, in
                                   "when it has expired nothing comes any more");
     if (days < DAYS_LOW)
         finding_step(&f, "by hand: renew the certificate (certbot renew), and see to it that it is done by itself");
-    doctor_tell(d, &f, "valid for %lld days more, until %s", (long long)days, cmd_time(seen->expires_ms, until));
+    doctor_tell(d, &f, "valid for %lld days more, until %s", (long long)days,
+                cmd_format_time(seen->expires_ms, until));
 }
 
 static void check_clock(struct doctor *d, const struct http_seen *seen, int64_t now_ms)
@@ -198,7 +199,7 @@ static bool tell_early(struct doctor *d, const struct http_seen *seen, const cha
     return true;
 }
 
-static bool look(struct tried *t, struct err *e)
+static bool look_at_url(struct tried *t, struct err *e)
 {
     struct doctor *d = t->d;
     struct http_seen seen;
@@ -283,7 +284,7 @@ static int try_secret(struct tried *t, size_t i, bool *refused)
     return -1;
 }
 
-static void tell_refused(struct tried *t, const bool *refused, size_t n_good)
+static void report_refused_url(struct tried *t, const bool *refused, size_t n_good)
 {
     struct doctor *d = t->d;
     if (n_good == 0) {
@@ -328,7 +329,7 @@ static bool try_secrets(struct tried *t)
             t->good = i;
     }
     if (any)
-        tell_refused(t, refused, n_good);
+        report_refused_url(t, refused, n_good);
     return n_good > 0;
 }
 
@@ -398,7 +399,7 @@ static void try_bodies(struct tried *t)
 
 /* ---- all of it ---- */
 
-static void collect(struct tried *t, const struct config *c)
+static void collect_answer(struct tried *t, const struct config *c)
 {
     for (size_t i = 0; i < c->n_endpoints; i++)
         for (size_t k = 0; k < c->endpoint[i].secrets.n; k++) {
@@ -414,7 +415,7 @@ void doctor_url(struct doctor *d)
     struct tried t = {.d = d, .ask = {.url = d->cmd->url, .timeout_s = TIMEOUT_S}};
     const char *ca = doctor_variable(d, "CURL_CA_BUNDLE");
     t.ask.ca_file = ca && *ca ? ca : doctor_variable(d, "SSL_CERT_FILE");
-    if (!look(&t, &e))
+    if (!look_at_url(&t, &e))
         return;
     if (!d->sound) {
         struct finding f = finding_of(FINDING_WARNING, "probe", "without a secret nothing can be signed");
@@ -422,7 +423,7 @@ void doctor_url(struct doctor *d)
         doctor_tell(d, &f, "none was sent");
         return;
     }
-    collect(&t, d->config);
+    collect_answer(&t, d->config);
     if (verify_open_keys(&t.verifier, t.secret, t.n, &e) != 0) {
         struct finding f = finding_of(FINDING_WRONG, err_word(e.code), "");
         doctor_tell(d, &f, "%s", e.msg);

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 /* A group that does not exist is found before any right is looked at. */
-static int find_group(struct doctor *d)
+static int find_consumers_group(struct doctor *d)
 {
     struct store_options o;
     struct err e = {0};
@@ -29,7 +29,7 @@ static int examine(struct doctor *d, struct config **c, struct err *e)
     if (stranger)
         return stranger < 0 ? -1 : 0;
     doctor_secrets(d, c);
-    if (find_group(d) != 0)
+    if (find_consumers_group(d) != 0)
         return 0;
     doctor_files(d);
     if (d->cmd->as)

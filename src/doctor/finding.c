@@ -80,7 +80,7 @@ void finding_step(struct finding *f, const char *format, ...)
 /* ---- printing ---- */
 
 /* How much of the text goes on a line of so many columns: up to a blank, else behind a slash, else as it comes. */
-static size_t fit(const char *text, size_t columns)
+static size_t fit_line(const char *text, size_t columns)
 {
     size_t n = 0, blank = 0, slash = 0;
     for (size_t used = 0; text[n]; n++) {
@@ -99,8 +99,8 @@ static size_t fit(const char *text, size_t columns)
 static void print_wrapped(const char *text, int indent)
 {
     while (*text) {
-        size_t n = fit(text, (size_t)(WIDTH - indent));
-        cmd_print_text((struct span){text, n}, 0);
+        size_t n = fit_line(text, (size_t)(WIDTH - indent));
+        cmd_print_safe((struct span){text, n}, 0);
         text += n + strspn(text + n, " ");
         putchar('\n');
         if (*text)
@@ -117,7 +117,7 @@ static void print_steps(const char *steps)
         if (step && strncmp(step, "by hand: ", 9) == 0) {
             print_wrapped(step, INDENT + 3);
         } else {
-            cmd_print_text((struct span){steps, n}, 0);
+            cmd_print_safe((struct span){steps, n}, 0);
             putchar('\n');
         }
         free(step);
@@ -149,7 +149,7 @@ static void print_finding_json(const struct finding *f, const char *text)
     json_out_text(j, "finding", span_of(text));
     json_out_text(j, "why", !ok && *f->why ? span_of(f->why) : (struct span){0});
     json_out_text(j, "cure", !ok && f->steps ? span_of(f->steps) : (struct span){0});
-    json_out_end(j);
+    json_out_print(j);
 }
 
 void finding_print(const struct finding *f, const char *text, enum finding_form form)

@@ -13,7 +13,7 @@
 
 enum { FILES_MAX = 512, DEPTH_MAX = 16, BYTES_MAX = 16 << 20, LINES_MAX = 100000, VARIABLES_MAX = 1000 };
 
-static void read_file(struct serverconf *s, const char *path, int parent, int depth);
+static void read_server_file(struct serverconf *s, const char *path, int parent, int depth);
 
 void serverconf_put(struct serverconf_text *t, const char *at, size_t n)
 {
@@ -94,7 +94,7 @@ void serverconf_include(struct serverconf_reader *r, const char *pattern)
         memcpy(path + len, "/*", 3);
     if (glob(path, 0, NULL, &found) == 0)
         for (size_t i = 0; i < found.gl_pathc; i++)
-            read_file(r->s, found.gl_pathv[i], r->parent, r->depth + 1);
+            read_server_file(r->s, found.gl_pathv[i], r->parent, r->depth + 1);
     globfree(&found);
 }
 
@@ -274,7 +274,7 @@ static void read_nginx(struct serverconf_reader *r)
 
 /* ---- files ---- */
 
-static void read_file(struct serverconf *s, const char *path, int parent, int depth)
+static void read_server_file(struct serverconf *s, const char *path, int parent, int depth)
 {
     static void (*const read[])(struct serverconf_reader *) = {serverconf_apache, read_lighttpd, read_nginx};
     struct buf text = {0};
@@ -300,7 +300,7 @@ int serverconf_read(struct serverconf *s, const char *path)
     size_t before = s->n_files;
     if (!*s->base && files_folder(path, s->base, sizeof s->base) != 0)
         return -1;
-    read_file(s, path, -1, 0);
+    read_server_file(s, path, -1, 0);
     return s->n_files > before ? 0 : -1;
 }
 

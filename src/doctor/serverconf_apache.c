@@ -11,7 +11,7 @@
 /* ---- Apache: a directive a line ---- */
 
 /* The next word of a line, its quotes taken off, moving on. */
-static bool next_word(const char **at, struct serverconf_text *word)
+static bool next_apache_word(const char **at, struct serverconf_text *word)
 {
     const char *c = *at + strspn(*at, " \t");
     char quote = *c == '"' || *c == '\'' ? *c : '\0';
@@ -114,15 +114,15 @@ static void apache_section(struct serverconf_reader *r, struct apache *a, int fi
 static void apache_directive(struct serverconf_reader *r, struct apache *a, int first)
 {
     const char *rest = a->value.at;
-    if (strcasecmp(a->name.at, "Define") == 0 && next_word(&rest, &a->word)) {
+    if (strcasecmp(a->name.at, "Define") == 0 && next_apache_word(&rest, &a->word)) {
         char name[128];
         snprintf(name, sizeof name, "%.127s", a->word.at);
-        next_word(&rest, &a->word);
+        next_apache_word(&rest, &a->word);
         serverconf_define(r->s, name, a->word.at);
-    } else if (strcasecmp(a->name.at, "ServerRoot") == 0 && next_word(&rest, &a->word)) {
+    } else if (strcasecmp(a->name.at, "ServerRoot") == 0 && next_apache_word(&rest, &a->word)) {
         snprintf(r->s->base, sizeof r->s->base, "%.4000s", a->word.at);
     } else if (strcasecmp(a->name.at, "Include") == 0 || strcasecmp(a->name.at, "IncludeOptional") == 0) {
-        if (next_word(&rest, &a->word))
+        if (next_apache_word(&rest, &a->word))
             serverconf_include(r, a->word.at);
         return;
     }

@@ -68,7 +68,7 @@ static bool counts(const struct serverconf *s, int i, int at)
     return true;
 }
 
-static int depth(const struct serverconf *s, int i)
+static int narrowing_depth(const struct serverconf *s, int i)
 {
     int n = 0;
     for (int p = s->line[i].parent; p >= 0; p = s->line[p].parent)
@@ -81,7 +81,7 @@ int serverconf_effective(const struct serverconf *s, const char *name, int at)
     int found = -1;
     for (int i = 0; i < (int)s->n; i++)
         if (strcasecmp(s->line[i].name, name) == 0 && counts(s, i, at) &&
-            (found < 0 || depth(s, i) >= depth(s, found)))
+            (found < 0 || narrowing_depth(s, i) >= narrowing_depth(s, found)))
             found = i;
     return found;
 }

@@ -149,7 +149,7 @@ static bool skip(struct span *text, char c)
 }
 
 /* Days since 1970-01-01 in the Gregorian calendar; years counted from March so that leap days come last. */
-static int64_t days(int year, int month, int day)
+static int64_t days_since_epoch(int year, int month, int day)
 {
     int64_t y = year - (month <= 2);
     int64_t m = (month + 9) % 12;
@@ -210,6 +210,6 @@ int64_t decode_time(struct span text)
     if (!form || !is_date(year, month, day) || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 ||
         second > 60 || ms < 0 || east == INT32_MIN || text.len)
         return -1;
-    int64_t at = ((days(year, month, day) * 24 + hour) * 60 + minute - east) * 60 + second;
+    int64_t at = ((days_since_epoch(year, month, day) * 24 + hour) * 60 + minute - east) * 60 + second;
     return at < 0 || at >= 10000000000 ? -1 : at * 1000 + ms; /* 13 digits, until the year 2286 */
 }

@@ -8,10 +8,10 @@
 
 static const char probe_type[] = "complycube-inbox.probe";
 
-static bool is(struct span text, const char *word) { return span_equal(text, span_of(word)); }
+static bool span_is(struct span text, const char *word) { return span_equal(text, span_of(word)); }
 
 /* The one way into failing, with x->err as its reason; -1. */
-static int fail(struct exchange *x)
+static int fail_batch(struct exchange *x)
 {
     x->code = err_failure(&x->err);
     return -1;
@@ -21,10 +21,10 @@ static int fail(struct exchange *x)
 static void succeed(struct exchange *x) { x->code = ERR_NONE; }
 
 /* Not even verified; the connection is drained all the same. */
-static int refuse(struct exchange *x, enum err_code code, const char *why)
+static int refuse_request(struct exchange *x, enum err_code code, const char *why)
 {
     err_set(&x->err, code, "%s", why);
-    return fail(x);
+    return fail_batch(x);
 }
 
 /* CONTENT_LENGTH that is a number and not that of the body: the body, not the secret, is at fault. */
@@ -43,29 +43,30 @@ static bool length_differs(const struct request *q)
 static int check_method(struct receiver *r, struct exchange *x, int64_t now_ms)
 {
     const struct request *q = &x->request;
-    x->state = is(q->method, "GET") || is(q->method, "HEAD");
+    x->state = span_is(q->method, "GET") || span_is(q->method, "HEAD");
     if (x->state) {
         x->code = receiver_state(r, now_ms, &x->err);
         return -1;
     }
-    return is(q->method, "POST") ? 0 : refuse(x, ERR_METHOD, "only GET, HEAD and POST are answered");
+    return span_is(q->method, "POST") ? 0 : refuse_request(x, ERR_METHOD, "only GET, HEAD and POST are answered");
 }
 
 static int verify(struct receiver *r, struct exchange *x, size_t slot)
 {
     const struct request *q = &x->request;
     if (q->end == REQUEST_TOO_LARGE)
-        return refuse(x, ERR_TOO_LARGE, "the body is above max_body; raise it if such events are real");
+        return refuse_request(x, ERR_TOO_LARGE, "the body is above max_body; raise it if such events are real");
     if (!r->verifier)
-        return refuse(x, r->config->error.code, r->config->error.msg);
+        return refuse_request(x, r->config->error.code, r->config->error.msg);
     if (q->signature_twice)
-        return refuse(x, ERR_SIGNATURE, "the signature header came more than once");
+        return refuse_request(x, ERR_SIGNATURE, "the signature header came more than once");
     x->verified = verify_body(r->verifier, slot, q->signature, q->body, &x->err);
     if (x->verified)
         return 0;
-    fail(x);
+    fail_batch(x);
     if (x->code == ERR_SIGNATURE && (q->end == REQUEST_CUT || length_differs(q)))
-        refuse(x, ERR_INCOMPLETE, "the body is not as long as it was said to be; see the web server's limits");
+        refuse_request(x, ERR_INCOMPLETE,
+                       "the body is not as long as it was said to be; see the web server's limits");
     return -1;
 }
 
@@ -77,7 +78,7 @@ static int decode(struct receiver *r, struct exchange *x)
         record->reason = record->err.msg;
         return 0;
     }
-    x->probe = is(x->event.type, probe_type);
+    x->probe = span_is(x->event.type, probe_type);
     if (x->probe)
         succeed(x);
     record->ignored = !config_wants(r->config, verified_endpoint(x->verified), x->event.type);
@@ -85,7 +86,7 @@ static int decode(struct receiver *r, struct exchange *x)
 }
 
 /* Is there something to record? Until it is, it has failed. */
-static bool take(struct receiver *r, struct exchange *x, size_t slot, int64_t now_ms)
+static bool take_request(struct receiver *r, struct exchange *x, size_t slot, int64_t now_ms)
 {
     x->code = ERR_SYSTEM;
     x->err.code = ERR_NONE;
@@ -126,12 +127,12 @@ static void record(struct receiver *r, struct exchange *const waiting[], size_t 
             continue;
         }
         x->err = failed ? e : x->record.err;
-        fail(x);
+        fail_batch(x);
     }
     spool(r, waiting, n, now_ms);
 }
 
-static struct reply answer(const struct exchange *x)
+static struct reply answer_get(const struct exchange *x)
 {
     if (x->state)
         return reply_state(x->code);
@@ -159,7 +160,7 @@ static enum err_level level(const struct exchange *x)
     return aside ? LEVEL_WARNING : LEVEL_INFO;
 }
 
-static void describe(struct exchange *x, const struct log *log, int64_t now_ms)
+static void describe_failure(struct exchange *x, const struct log *log, int64_t now_ms)
 {
     struct log_line *l = &x->line;
     l->level = level(x);
@@ -189,13 +190,13 @@ void receive_batch(struct receiver *r, struct exchange *const batch[], size_t n,
     struct exchange *waiting[RECEIVE_BATCH_MAX];
     size_t waiting_n = 0;
     for (size_t i = 0; i < n; i++)
-        if (take(r, batch[i], i, now_ms))
+        if (take_request(r, batch[i], i, now_ms))
             waiting[waiting_n++] = batch[i];
     if (waiting_n)
         record(r, waiting, waiting_n, now_ms);
     for (size_t i = 0; i < n; i++) {
-        batch[i]->reply = answer(batch[i]);
-        describe(batch[i], &r->log, now_ms);
+        batch[i]->reply = answer_get(batch[i]);
+        describe_failure(batch[i], &r->log, now_ms);
         if (!batch[i]->state)
             refusals_add(&r->refusals, batch[i]->code);
     }

@@ -58,7 +58,7 @@ static void note_exposed(struct receiver *r, const struct config *c, int64_t now
 }
 
 /* A configuration that may be used; else its error says why not. NULL: memory is out. */
-static struct config *load(struct receiver *r, int64_t now_ms)
+static struct config *load_configuration(struct receiver *r, int64_t now_ms)
 {
     struct config *c = config_load(&r->env, now_ms);
     r->barred = c && c->error.code == ERR_NONE && config_may_begin(c, &c->error) != 0;
@@ -74,7 +74,8 @@ struct held {
 };
 
 /* The usable secrets of a configuration, but those that `newer` (may be NULL) knows. */
-static size_t collect(const struct config *c, const struct config *newer, struct held *list, size_t n, size_t max)
+static size_t collect_keys(const struct config *c, const struct config *newer, struct held *list, size_t n,
+                           size_t max)
 {
     for (size_t i = 0; c && i < c->n_endpoints; i++)
         for (size_t k = 0; k < c->endpoint[i].secrets.n; k++) {
@@ -92,8 +93,8 @@ static void make_keys(struct receiver *r)
 {
     struct held list[SECRETS_IN_FORCE_MAX];
     struct verify_named keys[SECRETS_IN_FORCE_MAX];
-    size_t n = collect(r->config, NULL, list, 0, SECRETS_IN_FORCE_MAX);
-    n = collect(r->outgoing, r->config, list, n, SECRETS_IN_FORCE_MAX);
+    size_t n = collect_keys(r->config, NULL, list, 0, SECRETS_IN_FORCE_MAX);
+    n = collect_keys(r->outgoing, r->config, list, n, SECRETS_IN_FORCE_MAX);
     for (size_t i = 0; i < n; i++)
         keys[i] = (struct verify_named){list[i].endpoint, list[i].secret->name, &list[i].secret->key};
     verify_close(r->verifier); /* before: its keys borrow names of a configuration that may go */
@@ -103,7 +104,7 @@ static void make_keys(struct receiver *r)
 static bool loses_a_secret(const struct config *old, const struct config *new)
 {
     struct held one;
-    return collect(old, new, &one, 0, 1) == 1;
+    return collect_keys(old, new, &one, 0, 1) == 1;
 }
 
 static bool unterminated(const struct config *c)
@@ -118,9 +119,9 @@ static bool unterminated(const struct config *c)
 static bool has_half_a_secret(const struct receiver *r, const struct config *new)
 {
     struct held in_force[SECRETS_IN_FORCE_MAX], given[SECRETS_IN_FORCE_MAX];
-    size_t n = collect(r->config, new, in_force, 0, SECRETS_IN_FORCE_MAX);
-    n = collect(r->outgoing, new, in_force, n, SECRETS_IN_FORCE_MAX);
-    size_t m = collect(new, NULL, given, 0, SECRETS_IN_FORCE_MAX);
+    size_t n = collect_keys(r->config, new, in_force, 0, SECRETS_IN_FORCE_MAX);
+    n = collect_keys(r->outgoing, new, in_force, n, SECRETS_IN_FORCE_MAX);
+    size_t m = collect_keys(new, NULL, given, 0, SECRETS_IN_FORCE_MAX);
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < m; k++)
             if (secrets_is_part(given[k].secret, in_force[i].secret))
@@ -211,7 +212,7 @@ static void take_over(struct receiver *r, struct config *new, int64_t now_ms)
             "a secret is gone from its file without being marked retired; it counts until the file is at rest");
 }
 
-static void refuse(struct receiver *r, struct config *new, int64_t now_ms)
+static void refuse_configuration(struct receiver *r, struct config *new, int64_t now_ms)
 {
     const struct err *before = r->refused ? &r->refused->error : &r->config->error;
     if (!err_equal(before, &new->error))
@@ -252,7 +253,7 @@ void receiver_refresh(struct receiver *r, int64_t now_ms, bool at_once)
         end_outgoing(r, now_ms);
         return;
     }
-    struct config *new = load(r, now_ms);
+    struct config *new = load_configuration(r, now_ms);
     if (!new)
         return;
     if (r->reaches)
@@ -264,7 +265,7 @@ void receiver_refresh(struct receiver *r, int64_t now_ms, bool at_once)
                 "a secret in force is missing from its file, which looks half-written; end it with a newline, "
                 "or wait a minute");
     if (new->error.code != ERR_NONE) {
-        refuse(r, new, now_ms);
+        refuse_configuration(r, new, now_ms);
         return;
     }
     take_over(r, new, now_ms);
@@ -276,7 +277,7 @@ int receiver_open(struct receiver *r, const struct config_env *env, bool brief, 
 {
     *r = (struct receiver){.env = *env, .brief = brief, .log = {.fd = -1}, .looked_ms = now_ms};
     r->refusals.fd = -1;
-    r->config = load(r, now_ms);
+    r->config = load_configuration(r, now_ms);
     if (!r->config)
         return err_set(e, ERR_MEMORY, "reading the configuration: out of memory");
     if (r->config->error.code == ERR_NONE) {
@@ -338,7 +339,7 @@ void receiver_close(struct receiver *r)
 /* ---- the store ---- */
 
 /* Looked up once: a process that has confined itself cannot any more. */
-static int find_group(const char *name, gid_t *gid, struct err *e)
+static int find_configured_group(const char *name, gid_t *gid, struct err *e)
 {
     static char known[256];
     static gid_t is;
@@ -363,7 +364,7 @@ int receiver_store_options(const struct config *c, bool brief, struct store_opti
     o->checkpoint_pages = brief ? CHECKPOINT_PAGES_BRIEF : CHECKPOINT_PAGES;
     if (!*c->group)
         return 0;
-    return find_group(c->group, &o->group, e);
+    return find_configured_group(c->group, &o->group, e);
 }
 
 /* Was a database here, of which only the lock is left? */
@@ -377,7 +378,7 @@ static bool is_missed(const char *database)
 }
 
 /* Events are received, but what it held is lost where nobody looks: say so, and leave a mark for whoever does. */
-static void tell_missed(struct receiver *r, const struct store_options *o)
+static void report_missed(struct receiver *r, const struct store_options *o)
 {
     char base[PATH_MAX], mark[PATH_MAX];
     struct err why, e;
@@ -409,7 +410,7 @@ struct store *receiver_store(struct receiver *r, struct err *e)
         o.wait_ms = r->hurries ? HURRY_MS : o.wait_ms;
         o.in_memory = true;
         if (store_open(&r->store, &o, e) == 0 && missed)
-            tell_missed(r, &o);
+            report_missed(r, &o);
     }
     return r->store;
 }

@@ -45,7 +45,7 @@ static void tell_recorded(struct receiver *r, int64_t n)
 }
 
 /* With the store held: as spool_record. */
-static int drain(struct receiver *r, struct store *store, int budget_ms, int64_t now_ms, struct err *e)
+static int drain_spool(struct receiver *r, struct store *store, int budget_ms, int64_t now_ms, struct err *e)
 {
     struct spool_drain d = {.store = store,
                             .config = r->config,
@@ -70,12 +70,12 @@ static int record_behind(struct receiver *r, struct store *store, struct record 
         return store_record(store, batch, n, now_ms, e);
     if (store_hold(store, r->hurries ? HURRY_MS : WAIT_MS, e) != 0)
         return -1;
-    int result = spool_waits(spool, now_ms) ? drain(r, store, DRAIN_MS, now_ms, e) : 0;
+    int result = spool_waits(spool, now_ms) ? drain_spool(r, store, DRAIN_MS, now_ms, e) : 0;
     if (result == 0)
         result = store_record(store, batch, n, now_ms, e);
     else if (result > 0)
         err_set(e, ERR_BUSY, "older events wait in the spool, and are recorded first");
-    store_release(store);
+    store_unhold(store);
     return result;
 }
 
@@ -154,8 +154,8 @@ void receiver_unspool(struct receiver *r, int64_t now_ms)
     struct store *store = receiver_store(r, &e);
     int result = store ? store_hold(store, TICK_WAIT_MS, &e) : -1;
     if (result == 0) {
-        result = drain(r, store, TICK_MS, now_ms, &e);
-        store_release(store);
+        result = drain_spool(r, store, TICK_MS, now_ms, &e);
+        store_unhold(store);
     }
     r->hurries = false;
     if (result < 0 && !r->trouble_until_ms && e.code != ERR_BUSY) /* a batch that failed of it has said so */

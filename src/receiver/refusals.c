@@ -63,7 +63,7 @@ static struct header header_of(void)
 
 static uint32_t check_of(const struct refusals_slot *s) { return checksum(s, offsetof(struct refusals_slot, check)); }
 
-static int path_of(const char *database, char *path, size_t size)
+static int path_of_refusals(const char *database, char *path, size_t size)
 {
     char base[PATH_MAX];
     beside_base(database, base, NULL);
@@ -74,7 +74,7 @@ static int path_of(const char *database, char *path, size_t size)
 
 static enum err_code code_of(int os) { return os == ENOSPC || os == EDQUOT ? ERR_FULL : ERR_READONLY; }
 
-static int fail(const struct refusals *r, const char *doing, struct err *e)
+static int fail_refusals(const struct refusals *r, const char *doing, struct err *e)
 {
     int os = errno;
     return err_set(e, code_of(os), "%s the count of refusals %s: %s; it must be writable for this user", doing,
@@ -100,7 +100,7 @@ static bool is_sound(int fd)
 }
 
 /* Begin anew, under the lock. All of it is written, so that a disk that fills up later does not matter. */
-static int begin(int fd)
+static int begin_file(int fd)
 {
     struct header h = header_of();
     char *zero = calloc(1, SIZE);
@@ -121,7 +121,7 @@ int refusals_open(struct refusals *r, const char *database, gid_t group, struct 
 {
     struct stat st;
     refusals_close(r);
-    if (path_of(database, r->path, sizeof r->path) != 0)
+    if (path_of_refusals(database, r->path, sizeof r->path) != 0)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
     bool own =
         strncmp(r->path, database, strlen(database)) == 0 && strstr(r->path + strlen(database), BESIDE_OWN "/");
@@ -129,7 +129,7 @@ int refusals_open(struct refusals *r, const char *database, gid_t group, struct 
         return -1;
     r->fd = open(r->path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
     if (r->fd < 0)
-        return fail(r, "opening", e);
+        return fail_refusals(r, "opening", e);
     if (fstat(r->fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         refusals_close(r);
         return err_set(e, ERR_READONLY, "%s is not a file; remove it", r->path);
@@ -143,7 +143,7 @@ bool refusals_in_place(const struct refusals *r, const char *database)
 {
     char path[PATH_MAX];
     struct stat st;
-    return r->fd >= 0 && path_of(database, path, sizeof path) == 0 && strcmp(path, r->path) == 0 &&
+    return r->fd >= 0 && path_of_refusals(database, path, sizeof path) == 0 && strcmp(path, r->path) == 0 &&
            stat(path, &st) == 0 && st.st_dev == r->dev && st.st_ino == r->ino;
 }
 
@@ -182,11 +182,11 @@ int refusals_write(struct refusals *r, int64_t now_ms, int tries, struct err *e)
         return err_set(e, ERR_READONLY, "the count of refusals is not open");
     if (take_lock(r->fd, LOCK_EX, tries) != 0)
         return err_set(e, ERR_BUSY, "others are counting in %s", r->path);
-    int failed = (!is_sound(r->fd) && begin(r->fd) != 0) ||
+    int failed = (!is_sound(r->fd) && begin_file(r->fd) != 0) ||
                  add_slot(r, HEADER, REFUSALS_MINUTES, MINUTE_MS, now_ms) != 0 ||
                  add_slot(r, HEADER + REFUSALS_MINUTES * SLOT, REFUSALS_HOURS, HOUR_MS, now_ms) != 0;
     if (failed)
-        fail(r, "writing", e);
+        fail_refusals(r, "writing", e);
     flock(r->fd, LOCK_UN);
     if (failed)
         return -1;
@@ -211,7 +211,7 @@ int refusals_read(const char *database, struct refusals_log *log, struct err *e)
 {
     char path[PATH_MAX];
     memset(log, 0, sizeof *log);
-    if (path_of(database, path, sizeof path) != 0)
+    if (path_of_refusals(database, path, sizeof path) != 0)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
     if (fd < 0)

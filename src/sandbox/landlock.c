@@ -62,7 +62,7 @@ int sandbox_landlock_abi(const char **why)
 }
 
 /* Allow one use. 1: it is not there, and needed */
-static int add(int rules, struct sandbox_rule *r, uint64_t handled)
+static int add_rule(int rules, struct sandbox_rule *r, uint64_t handled)
 {
     struct stat st;
     int fd = open(r->path, O_PATH | O_CLOEXEC);
@@ -87,7 +87,7 @@ int sandbox_landlock(int abi, struct sandbox_rule *rules, size_t n, bool moves, 
     int fd = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0);
     int failed = fd < 0 ? -1 : 0;
     for (size_t i = 0; i < n && !failed; i++)
-        failed = add(fd, &rules[i], all.files);
+        failed = add_rule(fd, &rules[i], all.files);
     if (!failed)
         failed = syscall(SYS_landlock_restrict_self, fd, 0) == 0 ? 0 : -1;
     if (failed < 0)

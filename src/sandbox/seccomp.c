@@ -212,9 +212,12 @@ static void jump(struct program *p, uint16_t code, int number, enum label yes, e
     p->label[p->n - 1][1] = (uint8_t)no;
 }
 
-static void load(struct program *p, size_t offset) { emit(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, (uint32_t)offset); }
+static void load_filter(struct program *p, size_t offset)
+{
+    emit(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, (uint32_t)offset);
+}
 
-static void give(struct program *p, uint32_t action) { emit(p, BPF_RET | BPF_K, 0, 0, action); }
+static void give_result(struct program *p, uint32_t action) { emit(p, BPF_RET | BPF_K, 0, 0, action); }
 
 static size_t argument(unsigned n, bool high)
 {
@@ -223,21 +226,21 @@ static size_t argument(unsigned n, bool high)
 }
 
 /* Let the argument decide, then fall to what comes behind. */
-static void check(struct program *p, const struct checked *c)
+static void check_argument(struct program *p, const struct checked *c)
 {
     uint32_t value = c->own == OWN_PID ? (uint32_t)getpid() : c->own == OWN_TID ? (uint32_t)gettid() : c->value;
-    load(p, argument(c->argument, false));
+    load_filter(p, argument(c->argument, false));
     switch (c->test) {
     case IS: emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, value); break;
     case UP_TO: emit(p, BPF_JMP | BPF_JGT | BPF_K, 1, 0, value); break;
     case WITHOUT: emit(p, BPF_JMP | BPF_JSET | BPF_K, 1, 0, value); break;
     case NONE:
         emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 3, 0);
-        load(p, argument(c->argument, true));
+        load_filter(p, argument(c->argument, true));
         emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
         break;
     }
-    give(p, SECCOMP_RET_ALLOW);
+    give_result(p, SECCOMP_RET_ALLOW);
 }
 
 static void decide(struct program *p, const struct run *r, int from, int to)
@@ -246,8 +249,8 @@ static void decide(struct program *p, const struct run *r, int from, int to)
         jump(p, BPF_JEQ, r->from, NEXT, TO_DENY);
         for (const struct checked *c = r->row; c < checked + sizeof checked / sizeof *checked && same_call(c, r->row);
              c++)
-            check(p, c);
-        give(p, SECCOMP_RET_ERRNO | EPERM);
+            check_argument(p, c);
+        give_result(p, SECCOMP_RET_ERRNO | EPERM);
         return;
     }
     if (r->from > from)
@@ -255,7 +258,7 @@ static void decide(struct program *p, const struct run *r, int from, int to)
     if (r->to + 1 < to)
         jump(p, BPF_JGT, r->to, TO_DENY, TO_ALLOW);
     else
-        give(p, SECCOMP_RET_ALLOW);
+        give_result(p, SECCOMP_RET_ALLOW);
 }
 
 /* Find the call among n runs by halves; it is known to lie in from .. to - 1. */
@@ -281,8 +284,8 @@ static void search(struct program *p, const struct run *r, size_t n, int from, i
 static void finish(struct program *p)
 {
     size_t end[] = {[TO_ALLOW] = p->n, [TO_DENY] = p->n + 1};
-    give(p, SECCOMP_RET_ALLOW);
-    give(p, SECCOMP_RET_ERRNO | ENOSYS);
+    give_result(p, SECCOMP_RET_ALLOW);
+    give_result(p, SECCOMP_RET_ERRNO | ENOSYS);
     for (size_t i = 0; i < p->n && !p->broken; i++)
         for (size_t k = 0; k < 2; k++) {
             uint8_t label = p->label[i][k];
@@ -305,10 +308,10 @@ static void build(struct program *p, bool later, bool brief)
     add_checked(p);
     join_runs(p);
     if (brief) /* what looks at an argument is not tried with every number by the kernel, which takes a quarter of all */
-        load(p, argument(0, false));
-    load(p, offsetof(struct seccomp_data, arch));
+        load_filter(p, argument(0, false));
+    load_filter(p, offsetof(struct seccomp_data, arch));
     jump(p, BPF_JEQ, (int)ARCHITECTURE, NEXT, TO_DENY);
-    load(p, offsetof(struct seccomp_data, nr));
+    load_filter(p, offsetof(struct seccomp_data, nr));
     search(p, p->run, p->n_runs, 0, INT_MAX);
     finish(p);
 }

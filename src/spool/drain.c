@@ -65,27 +65,27 @@ struct pass {
 
 /* ---- files that are left ---- */
 
-static int path_of(const struct spool *s, const char *name, const char *tail, char *path)
+static int path_in_spool(const struct spool *s, const char *name, const char *tail, char *path)
 {
     return snprintf(path, PATH_MAX, "%s/%s%s", s->path, name, tail) < PATH_MAX ? 0 : -1;
 }
 
-static void tell(struct pass *p, const char *name, const struct err *why)
+static void tell_drained(struct pass *p, const char *name, const struct err *why)
 {
     if (p->d->told)
         p->d->told(p->d->ctx, name, why);
 }
 
-static void set_aside(struct pass *p, const char *name, struct err *why)
+static void set_spooled_aside(struct pass *p, const char *name, struct err *why)
 {
     char from[PATH_MAX], to[PATH_MAX];
-    bool moved = p->d->keep || (path_of(p->spool, name, "", from) == 0 &&
-                                path_of(p->spool, name, ".aside", to) == 0 && rename(from, to) == 0);
+    bool moved = p->d->keep || (path_in_spool(p->spool, name, "", from) == 0 &&
+                                path_in_spool(p->spool, name, ".aside", to) == 0 && rename(from, to) == 0);
     if (!moved && errno == ENOENT)
         return;
     p->left |= !moved;
     p->d->aside++;
-    tell(p, name, why);
+    tell_drained(p, name, why);
 }
 
 int64_t spool_retry(const char *path, struct err *e)
@@ -114,7 +114,7 @@ static void remove_unfinished(const struct spool *s, int64_t now_ms)
     int64_t ms;
     DIR *folder = opendir(s->path);
     for (struct dirent *p; folder && (p = readdir(folder));)
-        if (spool_kind(p->d_name, &ms) == SPOOL_UNFINISHED && path_of(s, p->d_name, "", path) == 0 &&
+        if (spool_kind(p->d_name, &ms) == SPOOL_UNFINISHED && path_in_spool(s, p->d_name, "", path) == 0 &&
             lstat(path, &st) == 0 && now_ms - (int64_t)st.st_mtime * 1000 > UNFINISHED_MS)
             unlink(path);
     if (folder)
@@ -158,11 +158,11 @@ static int take_batch(struct pass *p, struct err *e)
         }
         if (read < 0 && why.code != ERR_UNDECODABLE) { /* a disk that fails: it may be there again */
             p->left = true;
-            tell(p, item->name, &why);
+            tell_drained(p, item->name, &why);
             continue;
         }
         if (read < 0 || prepare(p, item, &why) != 0) {
-            set_aside(p, item->name, &why);
+            set_spooled_aside(p, item->name, &why);
             continue;
         }
         bytes += item->entry.body.len;
@@ -175,12 +175,12 @@ static void remove_one(struct pass *p, const char *name)
 {
     char path[PATH_MAX];
     struct err why;
-    if (p->d->keep || path_of(p->spool, name, "", path) != 0 || unlink(path) == 0 || errno == ENOENT)
+    if (p->d->keep || path_in_spool(p->spool, name, "", path) != 0 || unlink(path) == 0 || errno == ENOENT)
         return;
     err_set(&why, ERR_READONLY, "it is recorded, and cannot be removed: %s; see complycube-inbox doctor",
             strerror(errno));
     p->left = true; /* what stands behind it does not wait for it */
-    tell(p, name, &why);
+    tell_drained(p, name, &why);
 }
 
 static int record_batch(struct pass *p, int64_t now_ms, struct err *e)
@@ -197,7 +197,7 @@ static int record_batch(struct pass *p, int64_t now_ms, struct err *e)
         if (!store_is_recorded(batch[i]->outcome)) {
             err_failure(&batch[i]->err);
             refused++;
-            tell(p, p->items[i].name, &batch[i]->err);
+            tell_drained(p, p->items[i].name, &batch[i]->err);
         } else {
             p->d->recorded++;
             remove_one(p, p->items[i].name);
@@ -211,7 +211,7 @@ static int record_batch(struct pass *p, int64_t now_ms, struct err *e)
 
 /* ---- the whole ---- */
 
-static int run(struct pass *p, int64_t now_ms, struct err *e)
+static int run_drain(struct pass *p, int64_t now_ms, struct err *e)
 {
     int64_t end_ms = clock_ms() + p->d->budget_ms;
     do {
@@ -237,7 +237,7 @@ int spool_record(struct spool *s, struct spool_drain *d, int64_t now_ms, struct 
     p->spool = s;
     p->d = d;
     d->recorded = d->aside = d->refused = 0;
-    int result = spool_verifier(d->config, d->before, &p->verifier, e) == 0 ? run(p, now_ms, e) : -1;
+    int result = spool_verifier(d->config, d->before, &p->verifier, e) == 0 ? run_drain(p, now_ms, e) : -1;
     if (p->names.count[SPOOL_UNFINISHED] && !d->keep)
         remove_unfinished(s, now_ms);
     s->waits = result != 0 || p->left;

@@ -32,7 +32,7 @@ int spool_make(const char *path, gid_t group, bool *made, struct err *e)
 }
 
 /* Say what errno says, in our codes; always -1. */
-static int fail(const char *doing, const char *path, struct err *e)
+static int fail_spool(const char *doing, const char *path, struct err *e)
 {
     int os = errno;
     enum err_code code = os == ENOSPC || os == EDQUOT                                  ? ERR_FULL
@@ -43,7 +43,7 @@ static int fail(const char *doing, const char *path, struct err *e)
     return err_set(e, code, "the spool: %s %s: %s; see complycube-inbox doctor", doing, path, strerror(os));
 }
 
-static int path_of(const char *folder, const char *mark, const char *name, char *path, struct err *e)
+static int path_of_spooled(const char *folder, const char *mark, const char *name, char *path, struct err *e)
 {
     return snprintf(path, PATH_MAX, "%s/%s%s", folder, mark, name) < PATH_MAX
                ? 0
@@ -84,7 +84,7 @@ static void sort(struct spool_names *names)
 }
 
 /* However many wait, only so many of the oldest are kept. */
-static int add(struct spool_names *names, const char *name, struct err *e)
+static int add_name_to(struct spool_names *names, const char *name, struct err *e)
 {
     if (names->n == 2 * (size_t)NAMES_MAX) {
         sort(names);
@@ -116,7 +116,7 @@ static int take_name(DIR *folder, const char *name, bool aside, struct spool_nam
     if (kind == SPOOL_UNFINISHED && fstatat(dirfd(folder), name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
         (!names->unfinished_ms || (int64_t)st.st_mtime * 1000 < names->unfinished_ms))
         names->unfinished_ms = (int64_t)st.st_mtime * 1000;
-    return kind == SPOOL_EVENT || (kind == SPOOL_ASIDE && aside) ? add(names, name, e) : 0;
+    return kind == SPOOL_EVENT || (kind == SPOOL_ASIDE && aside) ? add_name_to(names, name, e) : 0;
 }
 
 int spool_list(const char *path, bool aside, struct spool_names *names, struct err *e)
@@ -125,12 +125,12 @@ int spool_list(const char *path, bool aside, struct spool_names *names, struct e
     *names = (struct spool_names){.n = 0};
     DIR *folder = opendir(path);
     if (!folder)
-        return fail("opening", path, e);
+        return fail_spool("opening", path, e);
     for (struct dirent *p; !failed && (errno = 0, p = readdir(folder));)
         if (strcmp(p->d_name, ".") != 0 && strcmp(p->d_name, "..") != 0)
             failed = take_name(folder, p->d_name, aside, names, e);
     if (!failed && errno)
-        failed = fail("reading", path, e);
+        failed = fail_spool("reading", path, e);
     closedir(folder);
     sort(names);
     if (failed)
@@ -152,10 +152,10 @@ bool spool_waits(struct spool *s, int64_t now_ms)
 {
     struct spool_names names;
     struct err e;
-    const struct files_print none = {0};
+    const struct files_stamp none = {0};
     if (!*s->path)
         return false;
-    struct files_print now = files_look(s->path);
+    struct files_stamp now = files_look(s->path);
     if (!files_print_equal(&now, &none) && files_print_equal(&now, &s->empty))
         return s->waits = false;
     if (spool_list(s->path, false, &names, &e) != 0) {
@@ -171,14 +171,14 @@ bool spool_waits(struct spool *s, int64_t now_ms)
 
 /* ---- writing ---- */
 
-static int head_of(const struct spool_entry *v, char *head)
+static int header_of(const struct spool_entry *v, char *head)
 {
     return snprintf(head, HEAD_MAX,
                     "complycube-spool 1\nreceived_ms %lld\nendpoint %s\nsecret %s\nsignature %s\nlength %zu\n\n",
                     (long long)v->received_ms, v->endpoint, v->secret, v->signature, v->body.len);
 }
 
-static int write_all(int fd, struct iovec parts[2])
+static int write_all_parts(int fd, struct iovec parts[2])
 {
     int first = 0;
     while (first < 2) {
@@ -197,7 +197,7 @@ static int write_all(int fd, struct iovec parts[2])
     return 0;
 }
 
-static int fill(int fd, const struct verified *event, int64_t received_ms, gid_t group)
+static int fill_file(int fd, const struct verified *event, int64_t received_ms, gid_t group)
 {
     struct spool_entry v = {.received_ms = received_ms, .body = verified_body(event)};
     char head[HEAD_MAX];
@@ -205,9 +205,9 @@ static int fill(int fd, const struct verified *event, int64_t received_ms, gid_t
     snprintf(v.endpoint, sizeof v.endpoint, "%s", verified_endpoint(event));
     snprintf(v.secret, sizeof v.secret, "%s", verified_secret(event));
     hex_encode(verified_signature(event), VERIFY_DIGEST, v.signature);
-    int len = head_of(&v, head);
+    int len = header_of(&v, head);
     struct iovec parts[2] = {{head, (size_t)len}, {(void *)(uintptr_t)v.body.at, v.body.len}};
-    if (write_all(fd, parts) != 0 || fchmod(fd, group == (gid_t)-1 ? 0600 : 0660) != 0 || fstat(fd, &st) != 0)
+    if (write_all_parts(fd, parts) != 0 || fchmod(fd, group == (gid_t)-1 ? 0600 : 0660) != 0 || fstat(fd, &st) != 0)
         return -1;
     if (group != (gid_t)-1 && st.st_gid != group && fchown(fd, (uid_t)-1, group) != 0 &&
         fchmod(fd, 0600) != 0) /* the event matters more than who else could record it */
@@ -216,18 +216,19 @@ static int fill(int fd, const struct verified *event, int64_t received_ms, gid_t
 }
 
 /* A new file under its hidden name; the folder is made where it is gone. */
-static int open_new(struct spool *s, int64_t received_ms, gid_t group, char *name, char *path, struct err *e)
+static int open_new_spool_file(struct spool *s, int64_t received_ms, gid_t group, char *name, char *path,
+                               struct err *e)
 {
     for (int again = 0;; again++) {
         snprintf(name, SPOOL_NAME_SIZE, "%013lld.%09u.%08x.event", (long long)received_ms,
                  (unsigned)(s->count++ % 1000000000u), (unsigned)s->process);
-        if (path_of(s->path, ".", name, path, e) != 0)
+        if (path_of_spooled(s->path, ".", name, path, e) != 0)
             return -1;
         int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0600);
         if (fd >= 0)
             return fd;
         if (again || (errno != ENOENT && errno != EEXIST))
-            return fail("making", path, e);
+            return fail_spool("making", path, e);
         if (errno == ENOENT && spool_make(s->path, group, NULL, e) != 0)
             return -1;
     }
@@ -237,28 +238,28 @@ static int write_one(struct spool *s, const struct verified *event, int64_t rece
                      struct err *e)
 {
     char path[PATH_MAX];
-    int fd = open_new(s, received_ms, group, name, path, e);
+    int fd = open_new_spool_file(s, received_ms, group, name, path, e);
     if (fd < 0)
         return -1;
-    int failed = fill(fd, event, received_ms, group);
+    int failed = fill_file(fd, event, received_ms, group);
     if (failed)
-        fail("writing", path, e);
+        fail_spool("writing", path, e);
     if (close(fd) != 0 && !failed)
-        failed = fail("closing", path, e);
+        failed = fail_spool("closing", path, e);
     if (failed)
         unlink(path);
     return failed;
 }
 
 /* Without covering up another file; old kernels and file systems do not know how. */
-static int show(const struct spool *s, const char *name, struct err *e)
+static int show_spooled(const struct spool *s, const char *name, struct err *e)
 {
     char from[PATH_MAX], to[PATH_MAX];
-    if (path_of(s->path, ".", name, from, e) != 0 || path_of(s->path, "", name, to, e) != 0)
+    if (path_of_spooled(s->path, ".", name, from, e) != 0 || path_of_spooled(s->path, "", name, to, e) != 0)
         return -1;
     if (kernel_rename_new(from, to) == 0 || ((errno == EINVAL || errno == ENOSYS) && rename(from, to) == 0))
         return 0;
-    fail("naming", to, e);
+    fail_spool("naming", to, e);
     unlink(from);
     return -1;
 }
@@ -266,7 +267,7 @@ static int show(const struct spool *s, const char *name, struct err *e)
 int spool_flush(const char *path, struct err *e)
 {
     char inside[PATH_MAX];
-    return path_of(path, "", "x", inside, e) == 0 ? files_sync_folder(inside, e) : -1;
+    return path_of_spooled(path, "", "x", inside, e) == 0 ? files_sync_folder(inside, e) : -1;
 }
 
 size_t spool_put(struct spool *s, const struct verified *const list[], size_t n, gid_t group, int64_t now_ms,
@@ -279,10 +280,10 @@ size_t spool_put(struct spool *s, const struct verified *const list[], size_t n,
                                                   : now_ms; /* whatever the clock says */
     while (written < n && write_one(s, list[written], received_ms, group, names[written], e) == 0)
         written++;
-    while (shown < written && show(s, names[shown], e) == 0)
+    while (shown < written && show_spooled(s, names[shown], e) == 0)
         shown++;
     for (size_t i = shown; i < written; i++)
-        if (path_of(s->path, ".", names[i], path, NULL) == 0)
+        if (path_of_spooled(s->path, ".", names[i], path, NULL) == 0)
             unlink(path);
     if (shown == 0)
         return 0;
@@ -333,7 +334,7 @@ int spool_parse(struct span text, struct spool_entry *v, struct err *e)
     if (!sound)
         return no_file(e, "a line at its head is wrong");
     hex_encode(digest, sizeof digest, v->signature);
-    size_t len = (size_t)head_of(v, head); /* it is as we write it, length and all, or none of ours */
+    size_t len = (size_t)header_of(v, head); /* it is as we write it, length and all, or none of ours */
     if (len != text.len - rest.len || memcmp(head, text.at, len) != 0)
         return no_file(e, "it is not as long as it says, or its head is not as this program writes it");
     return 0;
@@ -344,7 +345,7 @@ static int read_whole(int fd, struct buf *out, const char *name, struct err *e)
 {
     struct stat st;
     if (fstat(fd, &st) != 0)
-        return fail("looking at", name, e);
+        return fail_spool("looking at", name, e);
     if (!S_ISREG(st.st_mode) || st.st_size > SPOOL_BODY_MAX + HEAD_MAX)
         return no_file(e, "it is no file, or too long");
     out->len = 0;
@@ -356,7 +357,7 @@ static int read_whole(int fd, struct buf *out, const char *name, struct err *e)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return fail("reading", name, e);
+            return fail_spool("reading", name, e);
         if (n == 0)
             break;
         out->len += (size_t)n;
@@ -368,7 +369,7 @@ int spool_read(const char *folder, const char *name, struct spool_entry *v, stru
 {
     char path[PATH_MAX];
     int64_t ms = 0;
-    if (path_of(folder, "", name, path, e) != 0)
+    if (path_of_spooled(folder, "", name, path, e) != 0)
         return -1;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
     if (fd < 0 && errno == ENOENT)
@@ -378,7 +379,7 @@ int spool_read(const char *folder, const char *name, struct spool_entry *v, stru
     if (fd < 0 && (errno == ELOOP || errno == ENXIO)) /* a link, or a socket */
         return no_file(e, strerror(errno));
     if (fd < 0)
-        return fail("opening", path, e);
+        return fail_spool("opening", path, e);
     int failed = read_whole(fd, &v->data, name, e);
     close(fd);
     if (failed || spool_parse((struct span){v->data.at ? v->data.at : "", v->data.len}, v, e) != 0)

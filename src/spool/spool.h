@@ -38,7 +38,7 @@ struct spool {
     char path[PATH_MAX]; /* "": there is none */
     bool waits;          /* the folder may hold events */
     uint32_t process, count;
-    struct files_print empty; /* of the folder, when it was seen empty; all zero: it was not */
+    struct files_stamp empty; /* of the folder, when it was seen empty; all zero: it was not */
     int64_t rest_until_ms;    /* of clock_ms: what was left the last time stays until then */
 };
 

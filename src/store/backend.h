@@ -27,7 +27,7 @@ struct store_ops {
 
     STORE_OP(record); /* outcomes are STORE_UNSET before; after a failure they do not count */
     STORE_OP(hold);   /* one writer at a time, of all processes; store_record may be called meanwhile */
-    STORE_OP(release);
+    STORE_OP(unhold);
     STORE_OP(try);
     STORE_OP(ready);
 
@@ -45,12 +45,12 @@ struct store_ops {
 
     STORE_OP(change);
     STORE_OP(erase);
-    STORE_OP(quarantine);
-    STORE_OP(quarantined);
+    STORE_OP(list_quarantine);
+    STORE_OP(walk_quarantine);
     STORE_OP(accept);
     STORE_OP(drop);
     STORE_OP(erase_quarantined);
-    STORE_OP(note);
+    STORE_OP(add_history);
     STORE_OP(history);
 
     STORE_OP(missing);

@@ -27,7 +27,7 @@ static int planted(const char *own, const char *what, struct err *e)
 }
 
 /* Is it a folder that only the owner of the database's folder may write? 1; 0: there is none; -1 and *e. */
-static int look(const char *database, const char *own, struct err *e)
+static int look_for_own(const char *database, const char *own, struct err *e)
 {
     char folder[PATH_MAX];
     struct stat st, above;
@@ -44,7 +44,7 @@ static int look(const char *database, const char *own, struct err *e)
     return st.st_mode & (S_IWGRP | S_IWOTH) ? planted(own, "may be written by others", e) : 1;
 }
 
-static const char *name_of(const char *database)
+static const char *own_name_of(const char *database)
 {
     const char *slash = strrchr(database, '/');
     return slash ? slash + 1 : database;
@@ -60,8 +60,8 @@ static int own_of(const char *database, char *own, struct err *e)
 int beside_base(const char *database, char *base, struct err *e)
 {
     char own[PATH_MAX];
-    int there = own_of(database, own, e) == 0 ? look(database, own, e) : -1;
-    const char *name = name_of(database);
+    int there = own_of(database, own, e) == 0 ? look_for_own(database, own, e) : -1;
+    const char *name = own_name_of(database);
     if (there == 1 && snprintf(base, PATH_MAX, "%s/%s", own, name) >= PATH_MAX)
         there = err_set(e, ERR_CONFIG, "the database's path is too long");
     if (there != 1)
@@ -84,7 +84,7 @@ static int open_ours(int folder, const char *name, nlink_t names, int *fd)
 }
 
 /* Whatever cannot be moved stays where it is: it is of no use to whoever follows the new name. */
-static void move(int folder, int own, const char *name, mode_t mode, bool *changed)
+static void move_into_own(int folder, int own, const char *name, mode_t mode, bool *changed)
 {
     int fd;
     if (open_ours(folder, name, 1, &fd) != 0)
@@ -98,7 +98,7 @@ static void share_lock(int folder, int own, const char *database, bool *changed)
 {
     char name[NAME_MAX + 1];
     int fd;
-    if (snprintf(name, sizeof name, "%s.lock", name_of(database)) >= (int)sizeof name ||
+    if (snprintf(name, sizeof name, "%s.lock", own_name_of(database)) >= (int)sizeof name ||
         open_ours(folder, name, 1, &fd) != 0)
         return;
     if (fchmod(fd, LOCK_MODE) == 0 && linkat(folder, name, own, name, 0) == 0)
@@ -108,7 +108,7 @@ static void share_lock(int folder, int own, const char *database, bool *changed)
 
 static void move_all(int folder, int own, const char *database, bool *changed)
 {
-    const char *base = name_of(database);
+    const char *base = own_name_of(database);
     size_t n = strlen(base);
     int again = dup(folder);
     DIR *list = again >= 0 ? fdopendir(again) : NULL;
@@ -117,7 +117,7 @@ static void move_all(int folder, int own, const char *database, bool *changed)
             size_t m = strlen(kinds[i].suffix);
             bool begins = strncmp(p->d_name, base, n) == 0 && strncmp(p->d_name + n, kinds[i].suffix, m) == 0;
             if (begins && (kinds[i].suffix[m - 1] == '-' || p->d_name[n + m] == '\0'))
-                move(folder, own, p->d_name, kinds[i].mode, changed);
+                move_into_own(folder, own, p->d_name, kinds[i].mode, changed);
         }
     if (list)
         closedir(list);
@@ -132,7 +132,7 @@ static int make_own(const char *database, const char *own, int folder, gid_t gro
     bool made = false;
     if (snprintf(new, sizeof new, "%s.new", own) >= (int)sizeof new)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
-    if (files_make_dir(new, MODE, group, NULL, e) != 0 || look(database, new, e) < 0)
+    if (files_make_dir(new, MODE, group, NULL, e) != 0 || look_for_own(database, new, e) < 0)
         return -1;
     int into = open(new, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (into < 0)
@@ -156,7 +156,7 @@ int beside_make(const char *database, gid_t group, bool *changed, struct err *e)
         return -1;
     if (stat(above, &st) == 0 && st.st_uid != geteuid()) /* its owner could put another in its place */
         return 0;
-    int there = look(database, own, e), into = -1;
+    int there = look_for_own(database, own, e), into = -1;
     int folder = there < 0 ? -1 : open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC), failed = -1;
     if (there < 0)
         return -1;

@@ -38,7 +38,7 @@ int store_record(struct store *s, struct record *const batch[], size_t n, int64_
 }
 
 int store_hold(struct store *s, int wait_ms, struct err *e) { return s->ops->hold(s, wait_ms, e); }
-void store_release(struct store *s) { s->ops->release(s); }
+void store_unhold(struct store *s) { s->ops->unhold(s); }
 int store_try(struct store *s, int wait_ms, struct err *e) { return s->ops->try(s, wait_ms, e); }
 int store_ready(struct store *s, struct err *e) { return s->ops->ready(s, e); }
 
@@ -99,10 +99,10 @@ int64_t store_change(struct store *s, enum store_change what, const int64_t *seq
     return s->ops->change(s, what, seqs, n, by, now_ms, each, ctx, e);
 }
 
-int store_quarantine(struct store *s, int64_t id, const char *endpoint, store_each_quarantined *each, void *ctx,
-                     struct err *e)
+int store_list_quarantine(struct store *s, int64_t id, const char *endpoint, store_each_quarantined *each, void *ctx,
+                          struct err *e)
 {
-    return s->ops->quarantine(s, id, endpoint, each, ctx, e);
+    return s->ops->list_quarantine(s, id, endpoint, each, ctx, e);
 }
 
 int store_accept(struct store *s, int64_t id, struct record *r, const struct store_actor *by, int64_t now_ms,
@@ -134,16 +134,16 @@ int64_t store_erase_quarantined(struct store *s, const int64_t *ids, int64_t n, 
     return s->ops->erase_quarantined(s, ids, n, by, now_ms, e);
 }
 
-int store_note(struct store *s, const char *action, int64_t n, const char *detail, const struct store_actor *by,
-               int64_t now_ms, struct err *e)
+int store_add_history(struct store *s, const char *action, int64_t n, const char *detail,
+                      const struct store_actor *by, int64_t now_ms, struct err *e)
 {
-    return s->ops->note(s, action, n, detail, by, now_ms, e);
+    return s->ops->add_history(s, action, n, detail, by, now_ms, e);
 }
 
-int store_quarantined(struct store *s, int64_t *after, int64_t erased_ms, store_each_quarantined *each, void *ctx,
-                      struct err *e)
+int store_walk_quarantine(struct store *s, int64_t *after, int64_t erased_ms, store_each_quarantined *each, void *ctx,
+                          struct err *e)
 {
-    return s->ops->quarantined(s, after, erased_ms, each, ctx, e);
+    return s->ops->walk_quarantine(s, after, erased_ms, each, ctx, e);
 }
 
 /* ---- opening ---- */

@@ -230,7 +230,7 @@ int store_record(struct store *s, struct record *const batch[], size_t n, int64_
  * errors: ERR_BUSY  another process held it for so long
  */
 int store_hold(struct store *s, int wait_ms, struct err *e);
-void store_release(struct store *s);
+void store_unhold(struct store *s);
 
 /*
  * Could an event be recorded now? Waits for both locks as whoever records does, and changes nothing.
@@ -329,8 +329,8 @@ int64_t store_change(struct store *s, enum store_change what, const int64_t *seq
                      struct err *e);
 
 /* What is in quarantine, the newest first: all of an endpoint (NULL: of any), or, by its id (0: any), one. */
-int store_quarantine(struct store *s, int64_t id, const char *endpoint, store_each_quarantined *each, void *ctx,
-                     struct err *e);
+int store_list_quarantine(struct store *s, int64_t id, const char *endpoint, store_each_quarantined *each, void *ctx,
+                          struct err *e);
 
 /*
  * Take one out of quarantine as an event, which waits then. Where another is known by its id and type, they change
@@ -365,8 +365,8 @@ int64_t store_erase_quarantined(struct store *s, const int64_t *ids, int64_t n, 
                                 int64_t now_ms, struct err *e);
 
 /* A row of history that stands for n events. */
-int store_note(struct store *s, const char *action, int64_t n, const char *detail, const struct store_actor *by,
-               int64_t now_ms, struct err *e);
+int store_add_history(struct store *s, const char *action, int64_t n, const char *detail,
+                      const struct store_actor *by, int64_t now_ms, struct err *e);
 
 /*
  * Rows of quarantine, the oldest first.
@@ -374,8 +374,8 @@ int store_note(struct store *s, const char *action, int64_t n, const char *detai
  *          erased_ms as struct store_quarantined has it
  * cost:    as of store_read
  */
-int store_quarantined(struct store *s, int64_t *after, int64_t erased_ms, store_each_quarantined *each, void *ctx,
-                      struct err *e);
+int store_walk_quarantine(struct store *s, int64_t *after, int64_t erased_ms, store_each_quarantined *each, void *ctx,
+                          struct err *e);
 
 /* ---- its schema ---- */
 

@@ -38,8 +38,8 @@ int cmd_check_type(const struct cmd *cmd, struct err *e)
     return cmd->n_types <= 1 ? 0 : err_set(e, ERR_USAGE, "%s takes one --type", cmd->name);
 }
 
-struct config *cmd_config(const struct cmd *cmd, struct err *e) { return load_config(cmd, false, e); }
-struct config *cmd_config_public(const struct cmd *cmd, struct err *e) { return load_config(cmd, true, e); }
+struct config *cmd_load_config(const struct cmd *cmd, struct err *e) { return load_config(cmd, false, e); }
+struct config *cmd_load_public_config(const struct cmd *cmd, struct err *e) { return load_config(cmd, true, e); }
 
 static size_t list_keys(const struct config *c, struct verify_named *list)
 {
@@ -75,7 +75,7 @@ struct store *cmd_store(const struct config *c, bool create, struct err *e)
     return s;
 }
 
-const char *cmd_time(int64_t ms, char *out)
+const char *cmd_format_time(int64_t ms, char *out)
 {
     time_t seconds = (time_t)(ms / 1000);
     struct tm tm;
@@ -92,7 +92,7 @@ int64_t cmd_parse_age(const char *text)
     return end != text && unit_ms && end[1] == '\0' && n >= 0 && n < 100000000 ? n * unit_ms : -1;
 }
 
-const char *cmd_age(int64_t ms, char *out)
+const char *cmd_format_age(int64_t ms, char *out)
 {
     static const struct {
         int64_t unit_ms;
@@ -264,7 +264,7 @@ void cmd_write_text(FILE *to, struct span text, int width)
         putc(' ', to);
 }
 
-void cmd_print_text(struct span text, int width) { cmd_write_text(stdout, text, width); }
+void cmd_print_safe(struct span text, int width) { cmd_write_text(stdout, text, width); }
 
 void cmd_print_wrapped(struct span text, int indent)
 {
@@ -275,10 +275,10 @@ void cmd_print_wrapped(struct span text, int indent)
             n--;
         if (n == 1) /* one long word */
             n = room;
-        cmd_print_text((struct span){text.at, n}, 0);
+        cmd_print_safe((struct span){text.at, n}, 0);
         printf("\n%*s", indent, "");
         n += text.at[n] == ' ';
         text = (struct span){text.at + n, text.len - n};
     }
-    cmd_print_text(text, 0);
+    cmd_print_safe(text, 0);
 }

@@ -98,10 +98,10 @@ int cmd_spool(const struct cmd *cmd, struct err *e);
 int cmd_check_type(const struct cmd *cmd, struct err *e);
 
 /* The configuration, good or not at all: to be freed, or NULL and *e. */
-struct config *cmd_config(const struct cmd *cmd, struct err *e);
+struct config *cmd_load_config(const struct cmd *cmd, struct err *e);
 
 /* The same for commands that need no secret, and may be run by a user who can read none. */
-struct config *cmd_config_public(const struct cmd *cmd, struct err *e);
+struct config *cmd_load_public_config(const struct cmd *cmd, struct err *e);
 
 /* All secrets of a configuration, retired ones too: what they have signed stays signed. To be closed; 0, or -1 and *e. */
 int cmd_verifier(const struct config *c, struct verifier **v, struct err *e);
@@ -110,7 +110,7 @@ int cmd_verifier(const struct config *c, struct verifier **v, struct err *e);
 struct store *cmd_store(const struct config *c, bool create, struct err *e);
 
 /* "2026-01-29 20:32:22 +0100" of a time in ms; at least 32 bytes at `out`, which is returned. "-" for 0. */
-const char *cmd_time(int64_t ms, char *out);
+const char *cmd_format_time(int64_t ms, char *out);
 
 /*
  * A time on the command line in ms since the Epoch: "2026-01-29", "2026-01-29 20:32" or with seconds, local or with a
@@ -122,7 +122,7 @@ int64_t cmd_parse_time(const char *text, int64_t now_ms);
 int64_t cmd_parse_age(const char *text);
 
 /* The same for a person, of at most 5 columns: "95s", "8m", "15h", "30d"; at least 24 bytes at `out`, which is returned. */
-const char *cmd_age(int64_t ms, char *out);
+const char *cmd_format_age(int64_t ms, char *out);
 
 /* Which events the command line asks for. */
 struct store_query cmd_query(const struct cmd *cmd);
@@ -156,7 +156,7 @@ int cmd_state(const char *word);
 
 /* Print bytes from outside so that a terminal is safe, at most `width` columns; padded to it when positive. */
 void cmd_write_text(FILE *to, struct span text, int width);
-void cmd_print_text(struct span text, int width);
+void cmd_print_safe(struct span text, int width);
 
 /* The same as a paragraph of 80 columns that begins at column `indent`, where the line at hand has come to. */
 void cmd_print_wrapped(struct span text, int indent);

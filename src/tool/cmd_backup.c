@@ -56,7 +56,7 @@ static void print_backup_json(const char *path, const struct store_backup *b)
     json_out_number(j, "dead", b->dead);
     json_out_number(j, "quarantined", b->quarantined);
     json_out_number(j, "inbox_without_event", b->stray);
-    json_out_end(j);
+    json_out_print(j);
 }
 
 static void print_backup(const char *path, const struct store_backup *b)

@@ -60,7 +60,7 @@ static void report_change(void *ctx, int64_t seq, enum store_changed result)
         json_out_number(j, "schema", 1);
         json_out_number(j, "seq", seq);
         json_out_text(j, "result", span_of(words[result]));
-        json_out_end(j);
+        json_out_print(j);
     } else if (result != STORE_CHANGED && told < TOLD_MAX) {
         printf("%6lld  %s\n", (long long)seq, reason_of(c, result));
     } else if (result != STORE_CHANGED && told == TOLD_MAX) {
@@ -96,7 +96,7 @@ static void report_chosen(const struct change *c, const int64_t *seqs, int64_t n
         json_out_number(j, "schema", 1);
         json_out_number(j, "seq", seqs[i]);
         json_out_text(j, "result", span_of("chosen"));
-        json_out_end(j);
+        json_out_print(j);
     }
     if (c->cmd->json)
         return;

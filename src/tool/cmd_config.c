@@ -19,7 +19,7 @@ static void print_value(const struct report *r, const char *endpoint, const char
         if (line)
             snprintf(place, sizeof place, "line %d", line);
         printf("%-*s  %-13s  %-11s  ", r->width, endpoint ? endpoint : "-", key, line ? place : from);
-        cmd_print_text(span_of(*value ? value : "-"), 0);
+        cmd_print_safe(span_of(*value ? value : "-"), 0);
         printf("\n");
         return;
     }
@@ -33,7 +33,7 @@ static void print_value(const struct report *r, const char *endpoint, const char
         json_out_number(j, "line", line);
     else
         json_out_raw(j, "line", (struct span){0});
-    json_out_end(j);
+    json_out_print(j);
 }
 
 static void print_keys(const struct report *r, const struct config *c)
@@ -86,12 +86,12 @@ static void print_endpoint_values(const struct report *r, const struct config *c
 
 int cmd_config_show(const struct cmd *cmd, struct err *e)
 {
-    struct config *c = cmd_config(cmd, e);
+    struct config *c = cmd_load_config(cmd, e);
     struct report r = {cmd->json, 8};
     bool without = !c && e->code == ERR_SECRETS; /* all the rest can be told, which may be what mends it */
     struct err why = *e;
     if (without)
-        c = cmd_config_public(cmd, e);
+        c = cmd_load_public_config(cmd, e);
     if (!c)
         return -1;
     for (size_t i = 0; i < c->n_endpoints; i++)

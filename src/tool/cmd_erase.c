@@ -31,7 +31,7 @@ static void report_erased(void *ctx, int64_t seq, enum store_changed result)
     json_out_number(j, "schema", 1);
     json_out_number(j, "seq", seq);
     json_out_text(j, "result", span_of("erased"));
-    json_out_end(j);
+    json_out_print(j);
 }
 
 static int erase_events(struct erase *x, const int64_t *seqs, int64_t n, struct err *e)
@@ -63,7 +63,7 @@ static void report_quarantined(struct erase *x, int64_t id, const char *result)
     json_out_number(j, "schema", 1);
     json_out_number(j, "quarantine", id);
     json_out_text(j, "result", span_of(result));
-    json_out_end(j);
+    json_out_print(j);
 }
 
 static void choose_quarantined(void *ctx, const struct store_quarantined *row)
@@ -90,7 +90,7 @@ static int erase_quarantined(struct erase *x, struct err *e)
 {
     for (int64_t at = INT64_MIN; at != INT64_MAX;) {
         x->n_ids = 0;
-        if (store_quarantined(x->store, &at, x->now_ms, choose_quarantined, x, e) != 0 || empty_rows(x, e) != 0)
+        if (store_walk_quarantine(x->store, &at, x->now_ms, choose_quarantined, x, e) != 0 || empty_rows(x, e) != 0)
             return -1;
     }
     return 0;
@@ -111,13 +111,13 @@ static void print_chosen(void *ctx, const struct store_event *v)
         json_out_text(j, "event_id", v->id);
         json_out_text(j, "type", v->type);
         json_out_text(j, "result", span_of("chosen"));
-        json_out_end(j);
+        json_out_print(j);
         return;
     }
     printf("%6lld  %-7s  ", (long long)v->seq, cmd_state_word(v->state));
-    cmd_print_text(v->type, 25);
+    cmd_print_safe(v->type, 25);
     printf("  ");
-    cmd_print_text(v->id, 0);
+    cmd_print_safe(v->id, 0);
     printf("\n");
 }
 
@@ -178,7 +178,7 @@ static int erase_resource(struct erase *x, const char *id, struct err *e)
 static int erase_more(struct erase *x, struct err *e)
 {
     struct person more;
-    int64_t *seqs = NULL, n = person_open(&more, x->cmd, x->store, true, &seqs, e);
+    int64_t *seqs = NULL, n = person_select(&more, x->cmd, x->store, true, &seqs, e);
     int result = n < 0 || erase_quarantined(x, e) != 0 || erase_events(x, seqs, n, e) != 0 ? -1 : 0;
     if (n >= 0 && person_add(&x->person, &more) != 0)
         result = err_set(e, ERR_MEMORY, "choosing events: out of memory");
@@ -268,7 +268,7 @@ int cmd_erase(const struct cmd *cmd, struct err *e)
     if (!x)
         return err_set(e, ERR_MEMORY, "starting: out of memory");
     *x = (struct erase){.cmd = cmd, .store = cmd->store, .now_ms = cmd->now_ms, .by = cmd_actor(cmd, &who)};
-    if (record_first(cmd, e) != 0 || (n = person_open(&x->person, cmd, x->store, true, &seqs, e)) < 0 ||
+    if (record_first(cmd, e) != 0 || (n = person_select(&x->person, cmd, x->store, true, &seqs, e)) < 0 ||
         erase_or_show(x, seqs, n, e) != 0)
         goto out;
     cmd_spool_foreign(cmd->config);

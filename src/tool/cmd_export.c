@@ -82,7 +82,7 @@ static int export_events(struct export *x, struct err *e)
         x->progress = progress_begin(q.to);
         return q.to == 0 ? 0 : export_query(x, &q, e);
     }
-    n = person_open(&x->person, cmd, x->cmd->store, false, &seqs, e);
+    n = person_select(&x->person, cmd, x->cmd->store, false, &seqs, e);
     q.client_id = q.resource_id = NULL; /* what was chosen by its number needs no more than the state and the type */
     q.seqs = seqs;
     q.n_seqs = n;
@@ -94,7 +94,7 @@ static int export_events(struct export *x, struct err *e)
 static int export_quarantine(struct export *x, struct err *e)
 {
     for (int64_t at = INT64_MIN; at != INT64_MAX;)
-        if (store_quarantined(x->cmd->store, &at, -1, add_quarantined_line, x, e) != 0 || write_out(x, e) != 0)
+        if (store_walk_quarantine(x->cmd->store, &at, -1, add_quarantined_line, x, e) != 0 || write_out(x, e) != 0)
             return -1;
     return 0;
 }

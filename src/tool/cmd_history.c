@@ -37,7 +37,7 @@ static void print_history_json(const struct store_past *p)
     json_out_text(j, "host", p->host);
     json_out_text(j, "reason", p->reason);
     json_out_text(j, "detail", p->detail);
-    json_out_end(j);
+    json_out_print(j);
 }
 
 /* "alice (root)@host": who became that user, where it was by sudo. */
@@ -51,15 +51,15 @@ static void print_who(const struct store_past *p)
                  p->user.at, (int)p->host.len, p->host.at);
     else
         snprintf(who, sizeof who, "%.*s@%.*s", (int)p->user.len, p->user.at, (int)p->host.len, p->host.at);
-    cmd_print_text(span_of(who), 0);
+    cmd_print_safe(span_of(who), 0);
 }
 
 /* Two lines: what, and below it by whom and why, which may be long. */
 static void print_history_text(const struct store_past *p)
 {
     char time[32];
-    printf("%.19s  ", cmd_time(p->at_ms, time));
-    cmd_print_text(p->action, 8);
+    printf("%.19s  ", cmd_format_time(p->at_ms, time));
+    cmd_print_safe(p->action, 8);
     if (p->seq)
         printf("  %8lld  ", (long long)p->seq);
     else
@@ -72,13 +72,13 @@ static void print_history_text(const struct store_past *p)
         printf("%lld events", (long long)p->n);
     if (p->detail.at) {
         printf("%s", p->to >= 0 || p->n > 1 ? "; " : "");
-        cmd_print_text(p->detail, 0);
+        cmd_print_safe(p->detail, 0);
     }
     printf("\n%19s  ", "by");
     print_who(p);
     if (p->reason.at) {
         printf(": ");
-        cmd_print_text(p->reason, 0);
+        cmd_print_safe(p->reason, 0);
     }
     printf("\n");
 }

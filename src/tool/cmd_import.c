@@ -49,7 +49,7 @@ static void report_item(struct import *x, const char *where, struct span id, enu
         json_out_text(j, "event_id", id);
         json_out_text(j, "result", span_of(words[result]));
         json_out_text(j, "why", span_of(why));
-        json_out_end(j);
+        json_out_print(j);
         return;
     }
     if (result == IMPORTED || (result != REFUSED && x->told >= TOLD_MAX))
@@ -264,7 +264,7 @@ static int finish_import(struct import *x, struct err *e)
     progress_end(&x->progress);
     int64_t n = x->count[IMPORTED] + x->count[QUARANTINED];
     const char *detail = x->cmd->unverified ? "unverified" : NULL;
-    if (n && store_note(x->cmd->store, "import", n, detail, &by, clock_time_ms(), x->failed ? NULL : e) != 0 &&
+    if (n && store_add_history(x->cmd->store, "import", n, detail, &by, clock_time_ms(), x->failed ? NULL : e) != 0 &&
         !x->failed)
         return -1;
     if (!x->cmd->json)

@@ -40,7 +40,7 @@ static void print_made(const struct cmd *cmd, const char *path, bool made, bool 
     json_out_text(j, "mode", span_of(mode));
     json_out_text(j, "owner", span_of(owner));
     json_out_text(j, "group", span_of(group_name));
-    json_out_end(j);
+    json_out_print(j);
 }
 
 /* What its owner cannot write, SQLite gives its side files too. */
@@ -145,8 +145,8 @@ int cmd_init(const struct cmd *cmd, struct err *e)
         return -1;
     if (keeps_modes(c))
         fprintf(stderr, "complycube-inbox: files keep their modes as long as secrets could be replaced (doctor)\n");
-    struct files_print before = files_look(c->database), none = {0};
-    struct files_print files_before = files_look(c->directory);
+    struct files_stamp before = files_look(c->database), none = {0};
+    struct files_stamp files_before = files_look(c->directory);
     print_made(cmd, folder, made_folder, false);
     if (store_probe(&o, e) != 0 && e->code != ERR_READONLY) /* what is not ours is left as it is */
         return -1;

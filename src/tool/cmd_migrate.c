@@ -17,7 +17,7 @@ static void print_migrate_step(const struct cmd *cmd, const struct store_step *s
     json_out_text(j, "kind", span_of(step->kind));
     json_out_text(j, "name", span_of(step->name));
     json_out_bool(j, "replaced", step->remade);
-    json_out_end(j);
+    json_out_print(j);
 }
 
 static void warn_of_index(void *ctx, const struct store_step *step)

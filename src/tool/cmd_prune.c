@@ -40,7 +40,7 @@ static int note_prune(struct store *s, const struct store_actor *by, int64_t bef
     struct tm tm;
     if (!gmtime_r(&seconds, &tm) || strftime(detail, sizeof detail, "done before %Y-%m-%dT%H:%M:%SZ", &tm) == 0)
         snprintf(detail, sizeof detail, "done before %lld", (long long)before_ms);
-    return store_note(s, "prune", n, detail, by, clock_time_ms(), e);
+    return store_add_history(s, "prune", n, detail, by, clock_time_ms(), e);
 }
 
 static int report_pruned(const struct cmd *cmd, int64_t emptied, int64_t removed)
@@ -50,7 +50,7 @@ static int report_pruned(const struct cmd *cmd, int64_t emptied, int64_t removed
         json_out_number(j, "schema", 1);
         json_out_number(j, cmd->dry_run ? "chosen" : "emptied", emptied);
         json_out_number(j, "removed", removed);
-        json_out_end(j);
+        json_out_print(j);
     } else if (cmd->dry_run) {
         printf("%lld events would be emptied; nothing was changed\n", (long long)emptied);
     } else {

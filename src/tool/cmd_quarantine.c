@@ -25,7 +25,7 @@ static void put_all(const struct store_quarantined *q, bool whole)
     json_out_text(j, "signature", q->signature);
     if (whole)
         json_out_bytes(j, "body", q->body);
-    json_out_end(j);
+    json_out_print(j);
 }
 
 static void list_json(void *ctx, const struct store_quarantined *q)
@@ -40,8 +40,8 @@ static void list_row(void *ctx, const struct store_quarantined *q)
     int64_t *rows = ctx;
     if ((*rows)++ == 0)
         printf("%6s  %-19s  %5s  %-8s  %s\n", "ID", "LAST RECEIVED", "TIMES", "ENDPOINT", "REASON");
-    printf("%6lld  %.19s  %5lld  ", (long long)q->id, cmd_time(q->last_ms, time), (long long)q->times);
-    cmd_print_text(q->endpoint, 8);
+    printf("%6lld  %.19s  %5lld  ", (long long)q->id, cmd_format_time(q->last_ms, time), (long long)q->times);
+    cmd_print_safe(q->endpoint, 8);
     printf("  ");
     cmd_print_wrapped(q->reason, 45);
     printf("\n");
@@ -50,7 +50,7 @@ static void list_row(void *ctx, const struct store_quarantined *q)
 static int list_quarantine(const struct cmd *cmd, struct err *e)
 {
     int64_t rows = 0;
-    if (store_quarantine(cmd->store, 0, cmd->endpoint, cmd->json ? list_json : list_row, &rows, e) != 0)
+    if (store_list_quarantine(cmd->store, 0, cmd->endpoint, cmd->json ? list_json : list_row, &rows, e) != 0)
         return -1;
     if (rows == 0 && !cmd->json)
         printf("nothing is in quarantine\n");
@@ -67,11 +67,11 @@ static void print_quarantined(void *ctx, const struct store_quarantined *q)
     }
     const char *const names[] = {"endpoint", "secret", "event_id", "reason", "body"};
     const struct span texts[] = {q->endpoint, q->secret, q->event_id, q->reason, q->body};
-    printf("%-14s %lld\n%-14s %s\n", "id", (long long)q->id, "first", cmd_time(q->first_ms, time));
-    printf("%-14s %s\n%-14s %lld\n", "last", cmd_time(q->last_ms, time), "times", (long long)q->times);
+    printf("%-14s %lld\n%-14s %s\n", "id", (long long)q->id, "first", cmd_format_time(q->first_ms, time));
+    printf("%-14s %s\n%-14s %lld\n", "last", cmd_format_time(q->last_ms, time), "times", (long long)q->times);
     for (int i = 0; i < 5; i++) {
         printf("%-14s ", names[i]);
-        cmd_print_text(texts[i].at ? texts[i] : span_of("-"), 0);
+        cmd_print_safe(texts[i].at ? texts[i] : span_of("-"), 0);
         printf("\n");
     }
 }
@@ -142,7 +142,7 @@ static int accept_with(const struct cmd *cmd, struct verifier *v, int64_t id, co
         json_out_number(j, "schema", 1);
         json_out_number(j, "id", id);
         json_out_number(j, "seq", seq);
-        json_out_end(j);
+        json_out_print(j);
     } else if (result == 0) {
         printf("%lld is event %lld now, and waits\n", (long long)id, (long long)seq);
     }
@@ -155,13 +155,13 @@ static int accept_row(const struct cmd *cmd, int64_t id, struct err *e)
     struct config *c = NULL;
     struct verifier *v = NULL;
     int result = -1;
-    if (store_quarantine(cmd->store, id, NULL, keep_row, &k, e) != 0)
+    if (store_list_quarantine(cmd->store, id, NULL, keep_row, &k, e) != 0)
         goto out;
     if (k.out_of_memory) {
         err_set(e, ERR_MEMORY, "accepting an event: out of memory");
         goto out;
     }
-    if (!cmd->unverified && !(c = cmd_config(cmd, e)))
+    if (!cmd->unverified && !(c = cmd_load_config(cmd, e)))
         goto out;
     if ((c ? cmd_verifier(c, &v, e) : verify_open_keyless(&v, e)) == 0)
         result = accept_with(cmd, v, id, &k, e);
@@ -183,13 +183,13 @@ static int drop_row(const struct cmd *cmd, int64_t id, struct err *e)
     struct json_out *j = json_out_new();
     json_out_number(j, "schema", 1);
     json_out_number(j, "id", id);
-    json_out_end(j);
+    json_out_print(j);
     return 0;
 }
 
 static int show_row(const struct cmd *cmd, int64_t id, struct err *e)
 {
-    return store_quarantine(cmd->store, id, NULL, print_quarantined, (void *)(uintptr_t)cmd, e);
+    return store_list_quarantine(cmd->store, id, NULL, print_quarantined, (void *)(uintptr_t)cmd, e);
 }
 
 struct verb {

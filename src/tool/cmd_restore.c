@@ -166,7 +166,7 @@ static void print_restored_json(const struct restore *r)
     json_out_raw(j, "without_file", lacking ? span_of(lacking) : (struct span){0});
     json_out_bool(j, "requeued", r->requeued);
     json_out_number(j, "files_without_event", r->orphaned);
-    json_out_end(j);
+    json_out_print(j);
     free(lacking);
 }
 

@@ -83,7 +83,7 @@ static void print_secret_json(const struct row *r, const char *verdict)
         json_out_raw(j, "last_match_ms", (struct span){0});
     json_out_number(j, "matches_7_days", r->week);
     json_out_text(j, "verdict", span_of(verdict));
-    json_out_end(j);
+    json_out_print(j);
 }
 
 static void print_secret_rows(const struct cmd *cmd, const struct table *t)
@@ -98,7 +98,7 @@ static void print_secret_rows(const struct cmd *cmd, const struct table *t)
             print_secret_json(r, judge_secret(t, r));
         else
             printf("%-*s  %-*s  %-8s  %-25s  %6lld  %s\n", a, r->endpoint, b, r->secret,
-                   r->retired ? "retired" : "in force", cmd_time(r->last_ms, time), (long long)r->week,
+                   r->retired ? "retired" : "in force", cmd_format_time(r->last_ms, time), (long long)r->week,
                    judge_secret(t, r));
 }
 

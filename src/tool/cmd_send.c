@@ -226,7 +226,7 @@ static void print_table(struct send *s)
     for (size_t i = 0; i < ENDS; i++)
         if (s->none[ends[i].end]) {
             printf("%-10s  %8lld  ", ends[i].words, (long long)s->none[ends[i].end]);
-            cmd_print_text(span_of(s->why[ends[i].end]), 0);
+            cmd_print_safe(span_of(s->why[ends[i].end]), 0);
             printf("\n");
         }
     printf("\n%lld sent in %.2f s, signed with the secret %s of %s\n", (long long)s->ended, (double)s->took_ms / 1e3,
@@ -269,7 +269,7 @@ static void print_answers_json(struct send *s)
     put_quantile(j, "median_us", s, 50);
     put_quantile(j, "p99_us", s, 99);
     json_out_number(j, "took_ms", s->took_ms);
-    json_out_end(j);
+    json_out_print(j);
 }
 
 static int send_all(struct send *s, struct err *e)
@@ -308,7 +308,7 @@ int cmd_send(const struct cmd *cmd, struct err *e)
     if (!s)
         return err_set(e, ERR_MEMORY, "starting: out of memory");
     s->cmd = cmd;
-    struct config *c = cmd_config(cmd, e);
+    struct config *c = cmd_load_config(cmd, e);
     if (c && choose_secret(s, c, e) == 0 && prepare_body(s, e) == 0 &&
         http_open(&s->http, cmd->operand, TIMEOUT_S, e) == 0)
         result = send_all(s, e);

@@ -62,7 +62,7 @@ static void print_event_json(void *ctx, const struct store_event *v)
     else
         json_out_raw(j, "payload", v->payload);
     json_out_bytes(j, "body", v->body);
-    json_out_end(j);
+    json_out_print(j);
 }
 
 static void print_event_text(void *ctx, const struct store_event *v)
@@ -75,15 +75,15 @@ static void print_event_text(void *ctx, const struct store_event *v)
     texts_of(v, names, texts);
     for (int i = 0; i < TEXTS; i++) {
         printf("%-14s ", names[i]);
-        cmd_print_text(texts[i].at ? texts[i] : span_of("-"), 0);
+        cmd_print_safe(texts[i].at ? texts[i] : span_of("-"), 0);
         printf("\n");
     }
-    printf("%-14s %s\n", "received", cmd_time(v->received_ms, time));
-    printf("%-14s %s\n", "due", cmd_time(v->due_ms, time));
-    printf("%-14s %s\n", "done", cmd_time(v->done_ms, time));
+    printf("%-14s %s\n", "received", cmd_format_time(v->received_ms, time));
+    printf("%-14s %s\n", "due", cmd_format_time(v->due_ms, time));
+    printf("%-14s %s\n", "done", cmd_format_time(v->done_ms, time));
     printf("%-14s %lld\n%-14s %s\n%-14s ", "attempts", (long long)v->attempts, "superseded",
            v->superseded ? "yes" : "no", "payload");
-    cmd_print_text(v->payload.at ? v->payload : span_of("-"), 0);
+    cmd_print_safe(v->payload.at ? v->payload : span_of("-"), 0);
     printf("\n");
 }
 

@@ -52,7 +52,7 @@ int cmd_sign(const struct cmd *cmd, struct err *e)
         secret = (struct verify_named){"environment", "environment", &one.list[0].key};
         return sign_input(&secret, e);
     }
-    struct config *c = cmd_config(cmd, e);
+    struct config *c = cmd_load_config(cmd, e);
     int result = c && choose_signing_secret(cmd, c, &secret, e) == 0 ? sign_input(&secret, e) : -1;
     config_free(c);
     return result;

@@ -63,12 +63,12 @@ static void print_waiting(const struct row *row)
     if (localtime_r(&seconds, &tm))
         strftime(text, sizeof text, "%m-%d %H:%M:%S", &tm);
     printf("%-14s  ", text);
-    cmd_print_text(span_of(*row->entry.endpoint ? row->entry.endpoint : "-"), 8);
+    cmd_print_safe(span_of(*row->entry.endpoint ? row->entry.endpoint : "-"), 8);
     printf("  ");
-    cmd_print_text(row->decoded ? row->event.type : span_of("-"), 20);
+    cmd_print_safe(row->decoded ? row->event.type : span_of("-"), 20);
     printf("  %*zu  ", BYTES_WIDTH - 1, row->entry.body.len);
     if (row->decoded)
-        cmd_print_text(row->event.id, 0);
+        cmd_print_safe(row->event.id, 0);
     else
         printf("no event");
     printf(row->aside ? "  (aside)\n" : "\n");
@@ -88,7 +88,7 @@ static void print_waiting_json(const struct row *row)
     json_out_text(j, "type", row->decoded ? row->event.type : none);
     json_out_number(j, "bytes", (int64_t)row->entry.body.len);
     json_out_text(j, "why", row->why.code != ERR_NONE ? span_of(row->why.msg) : none);
-    json_out_end(j);
+    json_out_print(j);
 }
 
 static void print_rest(const struct spool_names *names)
@@ -126,7 +126,7 @@ static int list_waiting(const struct cmd *cmd, struct err *e)
     struct verifier *v = NULL;
     struct row *row = NULL;
     int result = -1;
-    struct config *c = cmd_config_public(cmd, e);
+    struct config *c = cmd_load_public_config(cmd, e);
     const char *folder = c ? configured_folder(c, e) : NULL;
     if (!folder || (spool_list(folder, true, &names, e) != 0 && e->code != ERR_NOT_FOUND) ||
         verify_open_keyless(&v, e) != 0)
@@ -166,7 +166,7 @@ static void report_left(void *ctx, const char *name, const struct err *why)
     json_out_number(j, "schema", 1);
     json_out_text(j, "file", span_of(name));
     json_out_text(j, "left", span_of(why->msg));
-    json_out_end(j);
+    json_out_print(j);
 }
 
 /* All that waits, a little at a time, so that the receivers get their turn. */
@@ -186,7 +186,7 @@ static int record_all(const struct config *c, struct store *s, struct told *t, s
         result = store_hold(s, WAIT_MS, e);
         if (result == 0) {
             result = spool_record(&spool, &d, clock_time_ms(), e);
-            store_release(s);
+            store_unhold(s);
             sum->recorded += d.recorded;
             sum->aside += d.aside;
             sum->refused = d.refused;
@@ -207,7 +207,7 @@ static void print_recorded(const struct cmd *cmd, const struct spool_drain *sum)
         json_out_number(j, "recorded", sum->recorded);
         json_out_number(j, "aside", sum->aside);
         json_out_number(j, "refused", sum->refused);
-        json_out_end(j);
+        json_out_print(j);
         return;
     }
     printf("%lld recorded", (long long)sum->recorded);
@@ -253,7 +253,7 @@ static int record_waiting(const struct cmd *cmd, struct err *e)
     struct spool_drain sum = {0};
     struct store *s = NULL;
     int result = -1;
-    struct config *c = cmd_config(cmd, e);
+    struct config *c = cmd_load_config(cmd, e);
     if (!c || !configured_folder(c, e) || !(s = cmd_store(c, true, e)))
         goto out;
     result = record_all(c, s, &t, &sum, e);
@@ -301,7 +301,7 @@ int cmd_spool_first(const struct cmd *cmd, const struct config *c, struct store 
         return *c->spool && access(c->spool, F_OK) == 0 ? spool_flush(c->spool, e) : 0;
     if (e->code != ERR_NOT_FOUND)
         return -1;
-    struct config *own = c->without_secrets ? cmd_config(cmd, &why) : NULL;
+    struct config *own = c->without_secrets ? cmd_load_config(cmd, &why) : NULL;
     const struct config *with = c->without_secrets ? own : c;
     int result = with ? record_all(with, s, &t, &sum, &why) : -1;
     config_free(own);
@@ -334,7 +334,7 @@ static int64_t record_copy(const struct config *c, struct store *s, struct err *
     if (store_hold(s, WAIT_MS, e) != 0)
         return -1;
     int result = spool_record(&spool, &d, clock_time_ms(), e);
-    store_release(s);
+    store_unhold(s);
     if (result == 0 && d.aside + d.refused == 0)
         return d.recorded;
     return result < 0 ? -1
@@ -347,7 +347,7 @@ int64_t cmd_spool_copy(const struct cmd *cmd, const struct config *c, const char
     char lock[PATH_MAX + 8];
     const struct store_options o = {.url = copy, .journal = "delete", .group = (gid_t)-1, .wait_ms = WAIT_MS};
     struct store *s = NULL;
-    struct config *with = cmd_config(cmd, e);
+    struct config *with = cmd_load_config(cmd, e);
     int64_t n = with && store_open(&s, &o, e) == 0 ? record_copy(with, s, e) : -1;
     store_close(s);
     config_free(with);

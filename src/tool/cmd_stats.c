@@ -180,7 +180,7 @@ static void put_endpoint(const struct cmd_stats *s, const struct cmd_stats_endpo
         json_out_raw(j, "oldest_ms", (struct span){0});
         json_out_number(j, "lag_ms", 0);
     }
-    json_out_end(j);
+    json_out_print(j);
 }
 
 static void put_step(const struct cmd_stats_step *step)
@@ -195,7 +195,7 @@ static void put_step(const struct cmd_stats_step *step)
     json_out_number(j, "quarantined", step->quarantined);
     json_out_number(j, "refused", step->refused);
     json_out_number(j, "failed", step->failed);
-    json_out_end(j);
+    json_out_print(j);
 }
 
 static void print_stats_json(const struct cmd_stats *s)
@@ -207,7 +207,7 @@ static void print_stats_json(const struct cmd_stats *s)
         json_out_text(j, "endpoint", span_of(s->type[i].endpoint));
         json_out_text(j, "type", span_of(s->type[i].name));
         json_out_number(j, "events", s->type[i].n);
-        json_out_end(j);
+        json_out_print(j);
     }
     for (size_t i = 0; i < s->n_steps; i++)
         put_step(&s->step[i]);
@@ -217,13 +217,13 @@ static void print_stats_json(const struct cmd_stats *s)
         json_out_text(j, "secret", span_of(s->secret[i].name));
         json_out_number(j, "last_match_ms", s->secret[i].last_ms);
         json_out_number(j, "matches", s->secret[i].n);
-        json_out_end(j);
+        json_out_print(j);
     }
     struct json_out *j = begin_figure("refused");
     json_out_number(j, "since_ms", s->from_ms);
     for (enum refusals_kind k = 0; k < REFUSALS_KINDS; k++)
         json_out_number(j, refusals_word(k), s->refused[k]);
-    json_out_end(j);
+    json_out_print(j);
 }
 
 /* ---- together ---- */

@@ -93,10 +93,10 @@ static void check_one(void *ctx, const struct store_event *v)
         json_out_number(j, "seq", v->seq);
         json_out_text(j, "finding", span_of("altered"));
         json_out_text(j, "what", span_of(what));
-        json_out_end(j);
+        json_out_print(j);
     } else if (k->n[f] <= TOLD_MAX) {
         printf("event %lld, ", (long long)v->seq);
-        cmd_print_text(v->id, 0);
+        cmd_print_safe(v->id, 0);
         printf(": its %s is not what was signed\n", what);
     }
 }
@@ -109,7 +109,7 @@ static void print_findings(const struct check *k)
         for (int i = 0; i < FINDINGS; i++)
             json_out_number(j, findings[i].name, k->n[i]);
         json_out_number(j, "missing", k->missing);
-        json_out_end(j);
+        json_out_print(j);
         return;
     }
     for (int i = 0; i < FINDINGS; i++)

@@ -125,13 +125,13 @@ static void judge_inbox(struct watch *w)
     char age[24];
     if (w->oldest_ms && cmd->now_ms - w->oldest_ms > cmd->oldest_ms)
         add_wrong(w, "%lld wait, the oldest for %s", (long long)w->n[WAITING],
-                  cmd_age(cmd->now_ms - w->oldest_ms, age));
+                  cmd_format_age(cmd->now_ms - w->oldest_ms, age));
     if (w->n[DEAD])
         add_wrong(w, "%lld dead (list --state dead)", (long long)w->n[DEAD]);
     if (w->n[QUARANTINED])
         add_wrong(w, "%lld in quarantine", (long long)w->n[QUARANTINED]);
     if (cmd->silence_ms && w->latest_ms < cmd->now_ms - cmd->silence_ms)
-        add_wrong(w, "nothing came for %s", cmd_age(cmd->silence_ms, age));
+        add_wrong(w, "nothing came for %s", cmd_format_age(cmd->silence_ms, age));
 }
 
 /* A database that was deleted: it is somebody's turn to restore it, or to say that all is well. */
@@ -156,8 +156,8 @@ static void judge_refusals(struct watch *w)
     char age[24], time[32];
     int64_t refused = w->refused[REFUSALS_SIGNATURE], failed = w->refused[REFUSALS_FAILED];
     int64_t wrong = w->in_a_row[REFUSALS_SIGNATURE], broken = w->in_a_row[REFUSALS_FAILED];
-    cmd_age(w->cmd->within_ms, age);
-    cmd_time(w->matched_ms, time);
+    cmd_format_age(w->cmd->within_ms, age);
+    cmd_format_time(w->matched_ms, time);
     if (refused >= w->cmd->refused_max)
         add_wrong(w, "%lld signatures refused within %s", (long long)refused, age);
     else if (!w->matched_ms && wrong >= IN_A_ROW)
@@ -215,7 +215,7 @@ static void judge_spool(struct watch *w, const struct config *c)
     spool_names_release(&names);
     if (w->spooled && w->cmd->now_ms - w->spooled_ms > SPOOL_LATE_MS)
         add_wrong(w, "%lld wait in the spool, the oldest for %s (spool record)", (long long)w->spooled,
-                  cmd_age(w->cmd->now_ms - w->spooled_ms, age));
+                  cmd_format_age(w->cmd->now_ms - w->spooled_ms, age));
     if (w->aside)
         add_wrong(w, "%lld of the spool are set aside (spool record)", (long long)w->aside);
 }
@@ -250,7 +250,7 @@ static void print_watch_json(const struct watch *w, bool looked, const char *wro
         snprintf(name, sizeof name, "refused_%s", refusals_word(k));
         json_out_number(j, k == REFUSALS_FAILED ? "answered_5xx" : name, w->refused[k]);
     }
-    json_out_end(j);
+    json_out_print(j);
 }
 
 /* What keeps events from being recorded comes first, and gives the exit code; else it is that of ERR_NOT_FOUND. */
@@ -271,7 +271,7 @@ int cmd_watch(const struct cmd *cmd, struct err *e)
     if (!w)
         return err_set(e, ERR_MEMORY, "looking: out of memory");
     w->cmd = cmd;
-    struct config *c = cmd_config_public(cmd, e);
+    struct config *c = cmd_load_public_config(cmd, e);
     bool known = c && (!cmd->endpoint || event_row_knows(c, cmd->endpoint) ||
                        err_set(e, ERR_NOT_FOUND, "there is no endpoint %s", cmd->endpoint) == 0);
     bool looked = known && read_store(w, c, e) == 0;

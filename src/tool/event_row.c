@@ -33,7 +33,7 @@ static void print_row_json(const struct store_event *v)
     put_time_if(j, "due_ms", v->state == WAITING, v->due_ms);
     put_time_if(j, "done_ms", v->state == DONE && v->done_ms, v->done_ms);
     json_out_bool(j, "superseded", v->superseded);
-    json_out_end(j);
+    json_out_print(j);
 }
 
 /* "01-29 20:32", of another year "2025-01-29". */
@@ -53,7 +53,7 @@ static void print_due(const struct store_event *v, int64_t now_ms)
     if (v->state == WAITING && v->due_ms <= now_ms)
         snprintf(text, sizeof text, "now");
     else if (v->state == WAITING)
-        snprintf(text, sizeof text, "in %s", cmd_age(v->due_ms - now_ms, age));
+        snprintf(text, sizeof text, "in %s", cmd_format_age(v->due_ms - now_ms, age));
     printf("%-6s", text);
 }
 
@@ -67,9 +67,9 @@ static void print_narrow(const struct event_row *r, const struct store_event *v)
     printf("  %-7s  %5lld  ", cmd_state_word(v->state), (long long)v->attempts);
     print_due(v, r->now_ms);
     printf("  ");
-    cmd_print_text(v->endpoint, 8);
+    cmd_print_safe(v->endpoint, 8);
     printf("  ");
-    cmd_print_text(v->type, 0);
+    cmd_print_safe(v->type, 0);
     printf("\n");
 }
 
@@ -79,15 +79,16 @@ static void print_wide(const struct event_row *r, const struct store_event *v)
     if (r->rows == 0)
         printf("%6s  %-25s  %-7s  %5s  %-25s  %-8s  %-25s  %-24s  %s\n", "SEQ", "RECEIVED", "STATE", "TRIES", "DUE",
                "ENDPOINT", "TYPE", "EVENT ID", "RESOURCE ID");
-    printf("%6lld  %s  %-7s  %5lld  %-25s  ", (long long)v->seq, cmd_time(v->received_ms, received),
-           cmd_state_word(v->state), (long long)v->attempts, cmd_time(v->state == WAITING ? v->due_ms : 0, due));
-    cmd_print_text(v->endpoint, 8);
+    printf("%6lld  %s  %-7s  %5lld  %-25s  ", (long long)v->seq, cmd_format_time(v->received_ms, received),
+           cmd_state_word(v->state), (long long)v->attempts,
+           cmd_format_time(v->state == WAITING ? v->due_ms : 0, due));
+    cmd_print_safe(v->endpoint, 8);
     printf("  ");
-    cmd_print_text(v->type, 25);
+    cmd_print_safe(v->type, 25);
     printf("  ");
-    cmd_print_text(v->id, 24);
+    cmd_print_safe(v->id, 24);
     printf("  ");
-    cmd_print_text(v->resource_id.at ? v->resource_id : span_of("-"), 0);
+    cmd_print_safe(v->resource_id.at ? v->resource_id : span_of("-"), 0);
     printf("\n");
 }
 

@@ -94,7 +94,7 @@ void json_out_raw(struct json_out *j, const char *name, struct span json)
     free(text);
 }
 
-void json_out_end(struct json_out *j)
+void json_out_print(struct json_out *j)
 {
     char *text = must_have(cJSON_PrintUnformatted(tree(j)));
     puts(text);

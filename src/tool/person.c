@@ -86,8 +86,8 @@ static int collect_ids(struct person *p, struct store *s, bool links_last, int64
     return more < 0 ? -1 : 0;
 }
 
-int64_t person_open(struct person *p, const struct cmd *cmd, struct store *s, bool links_last, int64_t **seqs,
-                    struct err *e)
+int64_t person_select(struct person *p, const struct cmd *cmd, struct store *s, bool links_last, int64_t **seqs,
+                      struct err *e)
 {
     struct store_query f = cmd_query(cmd);
     *p = (struct person){.cmd = cmd};

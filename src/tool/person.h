@@ -23,8 +23,8 @@ struct person {
  * out:    how many, with *seqs to be freed and *p to be released; or -1 and *e
  * errors: ERR_NOT_FOUND  an argument that is no event
  */
-int64_t person_open(struct person *p, const struct cmd *cmd, struct store *s, bool links_last, int64_t **seqs,
-                    struct err *e);
+int64_t person_select(struct person *p, const struct cmd *cmd, struct store *s, bool links_last, int64_t **seqs,
+                      struct err *e);
 void person_release(struct person *p);
 
 /* Know the ids of another, too; -1: memory is out. */

@@ -28,10 +28,10 @@ static void print_bar(int64_t n, int64_t most, int columns)
 static void print_endpoint_row(const char *name, const struct cmd_stats_endpoint *p, int64_t now_ms)
 {
     char age[24];
-    cmd_print_text(span_of(name), 12);
+    cmd_print_safe(span_of(name), 12);
     printf("  %9lld  %9lld  %9lld  %9lld  %9lld  %6s\n", (long long)p->n[0], (long long)p->n[1], (long long)p->n[2],
            (long long)p->n[3], (long long)p->n[STORE_STATE_QUARANTINED],
-           p->oldest_ms ? cmd_age(now_ms - p->oldest_ms, age) : "-");
+           p->oldest_ms ? cmd_format_age(now_ms - p->oldest_ms, age) : "-");
 }
 
 static void print_endpoints(const struct cmd_stats *s)
@@ -58,9 +58,9 @@ static void print_types(const struct cmd_stats *s)
     printf("\n%-32s  %-12s  %9s\n", "TYPE", "ENDPOINT", "EVENTS");
     for (size_t i = 0; i < s->n_types && i < TYPES; i++) {
         const struct cmd_stats_type *t = &s->type[i];
-        cmd_print_text(span_of(t->name), 32);
+        cmd_print_safe(span_of(t->name), 32);
         printf("  ");
-        cmd_print_text(span_of(t->endpoint), 12);
+        cmd_print_safe(span_of(t->endpoint), 12);
         printf("  %9lld", (long long)t->n);
         print_bar(t->n, s->type[0].n, WIDTH - 59);
         printf("\n");
@@ -109,7 +109,7 @@ static void print_refused(const struct cmd_stats *s)
     bool any = false;
     for (enum refusals_kind k = 0; k < REFUSALS_KINDS; k++)
         any |= s->refused[k] > 0;
-    printf("\nREFUSED since %s%s\n", cmd_time(s->from_ms, from), any ? "" : ": none");
+    printf("\nREFUSED since %s%s\n", cmd_format_time(s->from_ms, from), any ? "" : ": none");
     for (enum refusals_kind k = 0; k < REFUSALS_KINDS; k++)
         if (s->refused[k])
             printf("%-32s  %9lld\n", refusals_text(k), (long long)s->refused[k]);
@@ -122,10 +122,10 @@ static void print_last_matches(const struct cmd_stats *s)
         printf("\n%-12s  %-24s  %-25s  %11s\n", "ENDPOINT", "SECRET", "LAST MATCH", "MATCHES");
     for (size_t i = 0; i < s->n_secrets; i++) {
         const struct cmd_stats_secret *p = &s->secret[i];
-        cmd_print_text(span_of(p->endpoint), 12);
+        cmd_print_safe(span_of(p->endpoint), 12);
         printf("  ");
-        cmd_print_text(span_of(p->name), 24);
-        printf("  %-25s  %11lld\n", cmd_time(p->last_ms, last), (long long)p->n);
+        cmd_print_safe(span_of(p->name), 24);
+        printf("  %-25s  %11lld\n", cmd_format_time(p->last_ms, last), (long long)p->n);
     }
 }
 

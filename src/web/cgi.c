@@ -23,7 +23,7 @@ static struct span variable(const char *name)
  * Read the body to its end, whatever CONTENT_LENGTH says, keeping at most max bytes; what is above is drained,
  * since mod_cgid loses the answer of a program that leaves input unread.
  */
-static enum request_body read_body(struct buf *body, size_t max)
+static enum request_body read_cgi_body(struct buf *body, size_t max)
 {
     static char rest[65536];
     int64_t end_ms = clock_ms() + WEB_DEADLINE_MS;
@@ -48,7 +48,7 @@ static enum request_body read_body(struct buf *body, size_t max)
     }
 }
 
-static int write_all(const char *at, size_t len)
+static int write_all_out(const char *at, size_t len)
 {
     while (len) {
         ssize_t n = write(STDOUT_FILENO, at, len);
@@ -83,7 +83,7 @@ int web_cgi(struct receiver *r)
     q->signature = variable("HTTP_COMPLYCUBE_SIGNATURE");
     q->content_length = variable("CONTENT_LENGTH");
     q->remote = variable("REMOTE_ADDR");
-    q->end = read_body(&body, r->config->max_body ? r->config->max_body : WEB_BODY_MAX);
+    q->end = read_cgi_body(&body, r->config->max_body ? r->config->max_body : WEB_BODY_MAX);
     q->body = (struct span){body.at ? body.at : "", body.len};
     receive_batch(r, batch, 1, clock_time_ms());
     size_t len = reply_write(&x.reply, span_equal(q->method, span_of("HEAD")), out);
@@ -92,7 +92,7 @@ int web_cgi(struct receiver *r)
     receiver_count(r, clock_time_ms());
     store_close(r->store); /* the log is written back before the answer: nothing is left to do after it */
     r->store = NULL;
-    int failed = write_all(out, len);
+    int failed = write_all_out(out, len);
     buf_release(&body);
     return failed ? 1 : 0;
 }

@@ -129,7 +129,7 @@ static void gather_more(struct server *s, struct connection *c)
 }
 
 /* What has arrived on a connection that has no request at work? */
-static void look(struct server *s, struct connection *c, bool ended)
+static void look_for_changes(struct server *s, struct connection *c, bool ended)
 {
     if (c->state == GATHERING) {
         gather_more(s, c);
@@ -153,7 +153,7 @@ static void look(struct server *s, struct connection *c, bool ended)
 }
 
 /* One that has begun and has not moved on since the latest tick: its writer may be blocked by a full buffer. */
-static void look_again(struct server *s, struct connection *c)
+static void look_again_soon(struct server *s, struct connection *c)
 {
     ssize_t n = c->state == PARTIAL ? recv(c->fd, s->peek, sizeof s->peek, MSG_PEEK | MSG_DONTWAIT) : 0;
     if (c->state == GATHERING || (n > 0 && n == c->seen))
@@ -194,12 +194,12 @@ static void accept_waiting(struct server *s)
             cut(s, c);
         *c = (struct connection){.state = PARTIAL, .fd = fd, .end_ms = s->now_ms + WEB_DEADLINE_MS};
         s->open++;
-        look(s, c, false);
+        look_for_changes(s, c, false);
     }
 }
 
 /* Cut what is late, help on what does not move, and write what was refused: at a time, however many there are. */
-static void tick(struct server *s)
+static void tick_receiver(struct server *s)
 {
     s->tick_ms = s->now_ms + TICK_MS;
     receiver_count(s->r, clock_time_ms());
@@ -219,7 +219,7 @@ static void tick(struct server *s)
                           "a request was not whole at its deadline; its client was too slow");
             cut(s, c);
         } else if (c->state == PARTIAL || c->state == GATHERING) {
-            look_again(s, c);
+            look_again_soon(s, c);
         }
     }
     if (!s->stopping)
@@ -244,7 +244,7 @@ static int read_request(struct server *s, struct connection *c, struct fcgi_slot
     return failed;
 }
 
-static size_t collect(struct server *s, struct member *members)
+static size_t collect_requests(struct server *s, struct member *members)
 {
     size_t n = 0, bytes = 0;
     while (s->next_ready < s->n_ready && n < RECEIVE_BATCH_MAX && bytes < BATCH_BYTES) {
@@ -259,7 +259,7 @@ static size_t collect(struct server *s, struct member *members)
     return n;
 }
 
-static void answer(struct server *s, const struct member *m)
+static void answer_batch(struct server *s, const struct member *m)
 {
     struct connection *c = m->c;
     bool to_stream = s->r->log.sink == LOG_AUTO && fcgi_slot_exchange(m->slot)->line.len;
@@ -270,7 +270,7 @@ static void answer(struct server *s, const struct member *m)
     c->state = IDLE_KEPT;
     c->seen = 0;
     c->end_ms = INT64_MAX;
-    look(s, c, false); /* more may have come, its edge gone by unseen */
+    look_for_changes(s, c, false); /* more may have come, its edge gone by unseen */
 }
 
 static void log_batch(struct server *s, const struct member *members, size_t n)
@@ -284,7 +284,7 @@ static void log_batch(struct server *s, const struct member *members, size_t n)
 }
 
 /* Said once: what the kernel does not have. */
-static void confine(struct server *s)
+static void confine_receiver(struct server *s)
 {
     struct sandbox_report report;
     sandbox_confine(s->r->config, false);
@@ -316,7 +316,7 @@ static void serve(struct server *s)
 {
     struct member members[RECEIVE_BATCH_MAX];
     struct exchange *batch[RECEIVE_BATCH_MAX];
-    size_t n = collect(s, members);
+    size_t n = collect_requests(s, members);
     s->n_ready -= s->next_ready; /* what did not fit comes first in the next batch */
     memmove(s->ready, s->ready + s->next_ready, s->n_ready * sizeof *s->ready);
     s->next_ready = 0;
@@ -325,13 +325,13 @@ static void serve(struct server *s)
     int64_t time_ms = clock_time_ms();
     receiver_refresh(s->r, time_ms, false);
     if (!sandbox_is_done())
-        confine(s);
+        confine_receiver(s);
     for (size_t i = 0; i < n; i++)
         batch[i] = fcgi_slot_exchange(members[i].slot);
     receive_batch(s->r, batch, n, time_ms);
     log_batch(s, members, n);
     for (size_t i = 0; i < n; i++)
-        answer(s, &members[i]);
+        answer_batch(s, &members[i]);
     if (s->r->shut_out && s->reached && !s->stopping)
         stop(s); /* nothing else heals it; whoever started it starts it again */
 }
@@ -357,7 +357,7 @@ static void on_event(struct server *s, const struct epoll_event *event)
     } else if (event->data.ptr == &s->signal_fd) {
         on_signal(s);
     } else if (c->state == PARTIAL || c->state == GATHERING || c->state == IDLE_KEPT) {
-        look(s, c, event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
+        look_for_changes(s, c, event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
     }
 }
 
@@ -376,7 +376,7 @@ static void loop(struct server *s)
         s->incoming = false;
         serve(s);
         if (s->now_ms >= s->tick_ms)
-            tick(s);
+            tick_receiver(s);
         if (s->stopping && s->now_ms - s->stop_ms >= GRACE_MS + TICK_MS)
             break;
     }
@@ -441,7 +441,7 @@ int web_fcgi(struct receiver *r, int listen_fd)
         if (r->verifier && !receiver_store(r, &e)) /* said now, not at the first event; it is tried again */
             receiver_say(r, clock_time_ms(), &e);
         log_prepare(); /* a changed configuration may want it */
-        confine(s);
+        confine_receiver(s);
         loop(s);
         receiver_count(r, clock_time_ms());
     }

@@ -16,14 +16,14 @@ size_t fcgi_gather_limit(size_t max_body)
 }
 
 /* A body that is known to be too long: records that have been walked over since are dropped. */
-static void drain(struct fcgi_gather *g, size_t before)
+static void drain_body(struct fcgi_gather *g, size_t before)
 {
     memmove(g->bytes.at + before, g->bytes.at + g->walk.at, g->bytes.len - g->walk.at);
     g->bytes.len -= g->walk.at - before;
     g->walk.at = before;
 }
 
-static ssize_t take(struct fcgi_gather *g, int fd, size_t max_body, size_t room)
+static ssize_t take_bytes(struct fcgi_gather *g, int fd, size_t max_body, size_t room)
 {
     size_t limit = fcgi_gather_limit(max_body), had = g->bytes.cap;
     if (limit > had + room)
@@ -41,7 +41,7 @@ int fcgi_gather_read(struct fcgi_gather *g, int fd, size_t max_body, size_t room
     size_t had = g->bytes.cap;
     while (g->walk.state == FCGI_PARTIAL) {
         size_t grown = g->bytes.cap - had;
-        ssize_t n = take(g, fd, max_body, room > grown ? room - grown : 0);
+        ssize_t n = take_bytes(g, fd, max_body, room > grown ? room - grown : 0);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -53,7 +53,7 @@ int fcgi_gather_read(struct fcgi_gather *g, int fd, size_t max_body, size_t room
         g->bytes.len += (size_t)n;
         fcgi_record_walk(&g->walk, (struct span){g->bytes.at, g->bytes.len});
         if (too_long && g->walk.state == FCGI_PARTIAL)
-            drain(g, before);
+            drain_body(g, before);
     }
     return 0;
 }

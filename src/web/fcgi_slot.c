@@ -60,7 +60,7 @@ static void read_variables(const struct fcgi_slot *slot, struct request *q)
     q->signature_twice = times[1] > 1; /* nginx passes a header that came twice as two variables */
 }
 
-static enum request_body read_body(struct fcgi_slot *slot, size_t max)
+static enum request_body read_fcgi_body(struct fcgi_slot *slot, size_t max)
 {
     struct buf *body = &slot->body;
     enum request_body end = REQUEST_WHOLE;
@@ -98,7 +98,7 @@ int fcgi_slot_read(struct fcgi_slot *slot, int fd, int from, size_t max_body)
     if (FCGX_Accept_r(&slot->fcgx) != 0)
         return give_up(fd, from);
     read_variables(slot, q);
-    q->end = read_body(slot, max_body);
+    q->end = read_fcgi_body(slot, max_body);
     q->body = (struct span){slot->body.at ? slot->body.at : "", slot->body.len};
     if (q->end == REQUEST_CUT) {
         FCGX_Detach(&slot->fcgx); /* nobody is there to answer */

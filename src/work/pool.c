@@ -63,7 +63,7 @@ static void take_up_changes(struct pool *p)
     struct err e;
     if (p->now_ms >= p->look_ms && config_changed(p->next ? p->next : p->config, clock_time_ms())) {
         cmd.now_ms = clock_time_ms();
-        struct config *new = cmd_config_public(&cmd, &e);
+        struct config *new = cmd_load_public_config(&cmd, &e);
         if (new) {
             config_free(p->next);
             p->next = new;
@@ -366,7 +366,7 @@ int pool_run(const struct cmd *cmd, const struct pool_ops *ops, void *ctx, struc
     p->cmd = cmd;
     p->ops = ops;
     p->ctx = ctx;
-    p->config = cmd_config_public(cmd, e);
+    p->config = cmd_load_public_config(cmd, e);
     int result = p->config ? run_pool(p, e) : -1;
     store_close(p->store);
     config_free(p->config);

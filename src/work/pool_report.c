@@ -84,7 +84,7 @@ void pool_report_event(struct pool_report *r, const struct pool_event *event, co
         if (again_ms == INT64_MAX)
             fputs("; given up, it is dead", l.to);
         else if (again_ms)
-            fprintf(l.to, "; again at %s", cmd_time(again_ms, time));
+            fprintf(l.to, "; again at %s", cmd_format_time(again_ms, time));
     }
     end_report_line(&l, r);
 }

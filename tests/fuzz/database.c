@@ -366,7 +366,7 @@ static void read_events(struct store *s, struct err *e)
     say(store_ignored(s, 0, meet_count, NULL, e), e);
     say(store_tally(s, &all, true, meet_tally, NULL, e), e);
     say(store_tally(s, &timed, true, meet_tally, NULL, e), e);
-    say(store_quarantine(s, 0, NULL, meet_row, NULL, e), e);
+    say(store_list_quarantine(s, 0, NULL, meet_row, NULL, e), e);
     say(store_history(s, 0, 0, 0, 1000, meet_past, NULL, e), e);
     say(store_ready(s, e), e);
     bool known = say(store_newest(s, &newest, e), e) == 0;
@@ -378,7 +378,7 @@ static void read_events(struct store *s, struct err *e)
     }
     for (after = INT64_MIN, rounds = 0; after != INT64_MAX; rounds++) {
         FUZZ_CHECK(rounds < ROUNDS);
-        if (say(store_quarantined(s, &after, NOW_MS, meet_row, NULL, e), e) != 0)
+        if (say(store_walk_quarantine(s, &after, NOW_MS, meet_row, NULL, e), e) != 0)
             break;
     }
 }

@@ -181,7 +181,7 @@ int maildir_fit(const char *path, gid_t group, bool *changed, struct err *e)
     return failed;
 }
 
-static int check_folder(const char *path, struct err *e)
+static int check_maildir_folder(const char *path, struct err *e)
 {
     return access(path, R_OK | W_OK | X_OK) == 0
                ? 0
@@ -194,15 +194,15 @@ int maildir_check(const char *path, struct err *e)
     struct maildir d = {0};
     char part[PATH_MAX];
     if (access(path, F_OK) != 0)
-        return files_folder(path, part, sizeof part) == 0 ? check_folder(part, e) : 0;
-    if (check_folder(path, e) != 0 || snprintf(d.path, sizeof d.path, "%s", path) >= (int)sizeof d.path)
+        return files_folder(path, part, sizeof part) == 0 ? check_maildir_folder(part, e) : 0;
+    if (check_maildir_folder(path, e) != 0 || snprintf(d.path, sizeof d.path, "%s", path) >= (int)sizeof d.path)
         return -1;
     DIR *top = opendir(path);
     int failed = 0;
     for (struct dirent *p; top && !failed && (p = readdir(top));)
         for (size_t i = 0; i < WRITTEN && !failed && *p->d_name != '.'; i++)
             if (maildir_path(&d, part, NULL, "%s/%s", p->d_name, folders[i]) == 0 && access(part, F_OK) == 0)
-                failed = check_folder(part, e);
+                failed = check_maildir_folder(part, e);
     if (top)
         closedir(top);
     return failed;
@@ -220,7 +220,7 @@ static int make_all(struct maildir *d, const char *endpoint, struct err *e)
     return failed;
 }
 
-static int open_new(struct maildir *d, const char *endpoint, const char *path, struct err *e)
+static int open_new_event_file(struct maildir *d, const char *endpoint, const char *path, struct err *e)
 {
     for (int again = 0;; again++) {
         int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -235,7 +235,8 @@ static int open_new(struct maildir *d, const char *endpoint, const char *path, s
     }
 }
 
-static int fill(const struct maildir *d, int fd, const char *path, struct span body, int64_t now_ms, struct err *e)
+static int fill_event_file(const struct maildir *d, int fd, const char *path, struct span body, int64_t now_ms,
+                           struct err *e)
 {
     while (body.len) {
         ssize_t n = write(fd, body.at, body.len);
@@ -278,10 +279,10 @@ int maildir_write(struct maildir *d, const char *endpoint, int64_t created_ms, i
     snprintf(w->name, sizeof w->name, "%013lld.%012lld.json", (long long)created_ms, (long long)seq);
     if (maildir_path(d, path, e, "%s/tmp/%s", w->endpoint, w->name) != 0)
         return -1;
-    w->fd = open_new(d, w->endpoint, path, e);
+    w->fd = open_new_event_file(d, w->endpoint, path, e);
     if (w->fd < 0)
         return -1;
-    if (fill(d, w->fd, path, body, now_ms, e) == 0) {
+    if (fill_event_file(d, w->fd, path, body, now_ms, e) == 0) {
         d->n++;
         return 0;
     }
@@ -330,7 +331,7 @@ static int rename_new(const char *from, const char *to)
     return errno == EINVAL || errno == ENOSYS ? rename(from, to) : -1;
 }
 
-static int show(struct maildir *d, const char *endpoint, const char *name, struct err *e)
+static int show_event_file(struct maildir *d, const char *endpoint, const char *name, struct err *e)
 {
     char from[PATH_MAX], to[PATH_MAX];
     if (maildir_path(d, from, e, "%s/tmp/%s", endpoint, name) != 0 ||
@@ -346,7 +347,7 @@ static int show(struct maildir *d, const char *endpoint, const char *name, struc
 void maildir_publish(struct maildir *d)
 {
     for (size_t i = 0; i < d->n; i++)
-        show(d, d->written[i].endpoint, d->written[i].name, NULL);
+        show_event_file(d, d->written[i].endpoint, d->written[i].name, NULL);
     d->n = 0;
 }
 
@@ -364,7 +365,7 @@ void maildir_drop(struct maildir *d, bool committed)
 
 struct sweep {
     struct maildir *d;
-    directory_logged *logged;
+    maildir_logged *logged;
     void *ctx;
 };
 
@@ -374,13 +375,13 @@ static int sweep_one(void *ctx, const char *endpoint, const struct maildir_name 
     char path[PATH_MAX];
     int logged = s->logged(s->ctx, endpoint, name, e);
     if (logged)
-        return logged < 0 ? -1 : show(s->d, endpoint, name->text, e);
+        return logged < 0 ? -1 : show_event_file(s->d, endpoint, name->text, e);
     if (maildir_path(s->d, path, e, "%s/tmp/%s", endpoint, name->text) == 0)
         unlink(path);
     return 0;
 }
 
-void maildir_sweep(struct maildir *d, directory_logged *logged, void *ctx)
+void maildir_sweep(struct maildir *d, maildir_logged *logged, void *ctx)
 {
     struct sweep s = {d, logged, ctx};
     for (size_t i = 0; i < d->n_endpoints; i++) {

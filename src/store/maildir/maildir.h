@@ -80,16 +80,16 @@ void maildir_drop(struct maildir *d, bool committed);
  * Before the first file of a batch is written: files that a crash left behind are shown when logged() says so, else
  * removed. An endpoint of which one cannot be shown takes no event until it can.
  */
-typedef int directory_logged(void *ctx, const char *endpoint, const struct maildir_name *name, struct err *e);
-void maildir_sweep(struct maildir *d, directory_logged *logged, void *ctx);
+typedef int maildir_logged(void *ctx, const char *endpoint, const struct maildir_name *name, struct err *e);
+void maildir_sweep(struct maildir *d, maildir_logged *logged, void *ctx);
 
 /* ---- working, by anyone ---- */
 
 int maildir_read_setting(const struct maildir *d, struct maildir_setting *setting, struct err *e);
 
 /* One name after the other, of all endpoints that are known or of one, from a folder: "new", "cur", "tmp" or "dead". */
-typedef int directory_each(void *ctx, const char *endpoint, const struct maildir_name *name, struct err *e);
-int maildir_list(const struct maildir *d, const char *endpoint, const char *folder, directory_each *each, void *ctx,
+typedef int maildir_each(void *ctx, const char *endpoint, const struct maildir_name *name, struct err *e);
+int maildir_list(const struct maildir *d, const char *endpoint, const char *folder, maildir_each *each, void *ctx,
                  struct err *e);
 
 /* The path of an endpoint's file of locks, for lock_open; 0, or -1 when it is too long. */
@@ -130,7 +130,7 @@ int maildir_erase(const struct maildir *d, const char *endpoint, const struct ma
 int maildir_flush(const struct maildir *d, struct err *e);
 
 /* The names in the days of done/ that end after a time, of all endpoints that are known. */
-int maildir_list_done(const struct maildir *d, int64_t since_ms, directory_each *each, void *ctx, struct err *e);
+int maildir_list_done(const struct maildir *d, int64_t since_ms, maildir_each *each, void *ctx, struct err *e);
 
 /* The name of an event's file as it is in new/. */
 void maildir_name(int64_t created_ms, int64_t seq, struct maildir_name *name);

@@ -15,7 +15,7 @@
 enum { PLAIN_MIN = 13 + 1 + 12 + 5 /* "CREATED.SEQ.json" */, PLAIN_SIZE = 48, DAY_MS = 86400000 };
 
 /* A number after `prefix` at *at, moving on; -1 when it is not there. */
-static int64_t number(const char **at, const char *prefix)
+static int64_t number_in_name(const char **at, const char *prefix)
 {
     size_t len = strlen(prefix);
     if (strncmp(*at, prefix, len) != 0 || (*at)[len] < '0' || (*at)[len] > '9')
@@ -32,14 +32,14 @@ bool maildir_parse(const char *text, struct maildir_name *name)
     const char *at = text;
     if (strlen(text) < PLAIN_MIN || strcspn(text, ",") >= PLAIN_SIZE || strlen(text) >= sizeof name->text)
         return false;
-    *name = (struct maildir_name){.created_ms = number(&at, "")};
-    name->seq = number(&at, ".");
+    *name = (struct maildir_name){.created_ms = number_in_name(&at, "")};
+    name->seq = number_in_name(&at, ".");
     if (name->created_ms < 0 || name->seq < 0 || strncmp(at, ".json", 5) != 0)
         return false;
     at += 5;
     if (*at != '\0') {
-        name->attempts = number(&at, ",a=");
-        name->until_ms = number(&at, ",l=");
+        name->attempts = number_in_name(&at, ",a=");
+        name->until_ms = number_in_name(&at, ",l=");
         name->claimed = strncmp(at, ",w=", 3) == 0;
         if (name->attempts < 0 || name->until_ms < 0 || (!name->claimed && *at != '\0'))
             return false;
@@ -55,7 +55,7 @@ static const char *plain(const struct maildir_name *name, char *out)
     return out;
 }
 
-static int list_one(const char *path, const char *endpoint, directory_each *each, void *ctx, struct err *e)
+static int list_one_folder(const char *path, const char *endpoint, maildir_each *each, void *ctx, struct err *e)
 {
     DIR *folder = opendir(path);
     if (!folder)
@@ -75,7 +75,7 @@ static int list_one(const char *path, const char *endpoint, directory_each *each
     return failed;
 }
 
-int maildir_list(const struct maildir *d, const char *endpoint, const char *folder, directory_each *each, void *ctx,
+int maildir_list(const struct maildir *d, const char *endpoint, const char *folder, maildir_each *each, void *ctx,
                  struct err *e)
 {
     char path[PATH_MAX];
@@ -83,7 +83,7 @@ int maildir_list(const struct maildir *d, const char *endpoint, const char *fold
         if ((!endpoint || strcmp(endpoint, d->endpoint[i]) == 0) &&
             (maildir_check_links(d, d->endpoint[i], folder, e) != 0 ||
              maildir_path(d, path, e, "%s/%s", d->endpoint[i], folder) != 0 ||
-             list_one(path, d->endpoint[i], each, ctx, e) != 0))
+             list_one_folder(path, d->endpoint[i], each, ctx, e) != 0))
             return -1;
     return 0;
 }
@@ -102,7 +102,7 @@ int maildir_read_setting(const struct maildir *d, struct maildir_setting *settin
     bool good = true;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         const char *at = text.at ? strstr(text.at, keys[i]) : NULL;
-        *values[i] = at ? number(&at, keys[i]) : -1;
+        *values[i] = at ? number_in_name(&at, keys[i]) : -1;
         good = good && *values[i] > 0 && *values[i] <= MAILDIR_NUMBER_MAX;
     }
     buf_release(&text);
@@ -120,8 +120,8 @@ static const char *folder_of(const struct maildir_name *name)
     return name->fresh ? "new" : name->dead ? "dead" : "cur";
 }
 
-static int move(const struct maildir *d, const char *endpoint, const struct maildir_name *name, const char *to,
-                struct err *e)
+static int move_file(const struct maildir *d, const char *endpoint, const struct maildir_name *name, const char *to,
+                     struct err *e)
 {
     char from[PATH_MAX], target[PATH_MAX];
     if (maildir_path(d, from, e, "%s/%s/%s", endpoint, folder_of(name), name->text) != 0 ||
@@ -143,7 +143,7 @@ static int move_in_cur(const struct maildir *d, const char *endpoint, struct mai
                      (long long)until_ms, owner ? ",w=" : "", owner ? owner : "");
     if (n >= (int)sizeof to || !maildir_parse(to + 4, &next))
         return err_set(e, ERR_USAGE, "the owner of a claim is too long");
-    int moved = move(d, endpoint, name, to, e);
+    int moved = move_file(d, endpoint, name, to, e);
     if (moved == 1)
         *name = next;
     return moved;
@@ -220,7 +220,7 @@ int maildir_done(const struct maildir *d, const char *endpoint, const struct mai
     if (make_day(d, endpoint, now_ms, day, sizeof day, e) != 0)
         return -1;
     snprintf(to, sizeof to, "%s/%s", day, plain(name, base));
-    int moved = move(d, endpoint, name, to, e);
+    int moved = move_file(d, endpoint, name, to, e);
     if (moved == 1 && name->dead)
         remove_below(d, endpoint, "dead/", base, ".txt");
     return moved;
@@ -231,7 +231,7 @@ int maildir_dead(const struct maildir *d, const char *endpoint, const struct mai
 {
     char base[PLAIN_SIZE], to[PLAIN_SIZE + 8], path[PATH_MAX];
     snprintf(to, sizeof to, "dead/%s", plain(name, base));
-    int moved = move(d, endpoint, name, to, e);
+    int moved = move_file(d, endpoint, name, to, e);
     if (moved != 1 || !why || maildir_path(d, path, e, "%s/%s.txt", endpoint, to) != 0)
         return moved;
     bool made =
@@ -313,7 +313,7 @@ int64_t maildir_prune(const struct maildir *d, int64_t before_ms, struct err *e)
     return n;
 }
 
-int maildir_list_done(const struct maildir *d, int64_t since_ms, directory_each *each, void *ctx, struct err *e)
+int maildir_list_done(const struct maildir *d, int64_t since_ms, maildir_each *each, void *ctx, struct err *e)
 {
     char path[PATH_MAX];
     int failed = 0;
@@ -322,7 +322,7 @@ int maildir_list_done(const struct maildir *d, int64_t since_ms, directory_each 
         for (struct dirent *p; days && !failed && (p = readdir(days));)
             if (end_of_day(p->d_name) > since_ms)
                 failed = maildir_path(d, path, e, "%s/done/%s", d->endpoint[i], p->d_name) != 0 ||
-                         list_one(path, d->endpoint[i], each, ctx, e) != 0;
+                         list_one_folder(path, d->endpoint[i], each, ctx, e) != 0;
         if (days)
             closedir(days);
     }

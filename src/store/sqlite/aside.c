@@ -49,8 +49,8 @@ static int remove_forged(struct db *s, const struct record *r, const struct name
     return sqlite_run(q) == SQLITE_OK ? 0 : sqlite_error(s, "writing quarantine", e);
 }
 
-static int insert(struct db *s, struct record *r, const char *reason, const struct name *name, int64_t now_ms,
-                  int64_t last_ms, struct err *e)
+static int insert_aside(struct db *s, struct record *r, const char *reason, const struct name *name, int64_t now_ms,
+                        int64_t last_ms, struct err *e)
 {
     int64_t id;
     sqlite3_stmt *q = sqlite_prepare(s, SQL_QUARANTINE, e);
@@ -87,7 +87,7 @@ int sqlite_put_aside(struct db *s, struct record *r, const char *reason, const s
     r->repeated = found;
     if (!found && count_again(s, r, name, last_ms, &found, e) != 0)
         return -1;
-    if (!found && insert(s, r, reason, name, now_ms, last_ms, e) != 0)
+    if (!found && insert_aside(s, r, reason, name, now_ms, last_ms, e) != 0)
         return -1;
     r->outcome = STORE_QUARANTINED;
     return 0;

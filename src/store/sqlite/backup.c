@@ -62,7 +62,7 @@ static int list_files(struct backup *b, struct err *e)
     return failed ? -1 : 0;
 }
 
-static int begin(struct backup *b, struct err *e)
+static int begin_reading(struct backup *b, struct err *e)
 {
     struct db *s = b->s;
     if (sqlite_do(s, SQL_SNAPSHOT, "beginning to read", e) != 0)
@@ -75,14 +75,14 @@ static int begin_alone(struct backup *b, struct err *e)
     if (sqlite_lock(b->s, e) != 0)
         return -1;
     sqlite_inbox_sweep(b->s); /* what a crash has left unshown is shown now */
-    int failed = begin(b, e);
+    int failed = begin_reading(b, e);
     lock_release(&b->s->lock);
     return failed;
 }
 
 /* ---- the copy ---- */
 
-static int fill(struct backup *b, struct err *e)
+static int fill_copy(struct backup *b, struct err *e)
 {
     int result = 1;
     for (int i = 0; result == 1 && i < TRIES; i++) {
@@ -128,7 +128,7 @@ static int add_files(struct backup *b, struct err *e)
     return sqlite_do(b->copy.db, SQL_BACKUP_ORPHANS, "listing the files", e);
 }
 
-static int add_own(struct backup *b, struct err *e)
+static int add_own_tables(struct backup *b, struct err *e)
 {
     if (sqlite_do(b->copy.db, SQL_SNAPSHOT, "beginning to write", e) != 0 ||
         sqlite_do(b->copy.db, SQL_BACKUP_TABLE, "writing when it was made", e) != 0)
@@ -145,7 +145,7 @@ static int add_own(struct backup *b, struct err *e)
                                                                  : sqlite_do(b->copy.db, SQL_COMMIT, "writing it", e);
 }
 
-static int check(struct backup *b, struct store_backup *made, struct err *e)
+static int check_copy(struct backup *b, struct store_backup *made, struct err *e)
 {
     if (sqlite_copy_check(&b->copy, b->teller, made, e) != 0)
         return -1;
@@ -154,7 +154,7 @@ static int check(struct backup *b, struct store_backup *made, struct err *e)
                                            (long long)made->last, (long long)b->last);
 }
 
-static int make(struct backup *b, const char *path, struct store_backup *made, struct err *e)
+static int make_backup(struct backup *b, const char *path, struct store_backup *made, struct err *e)
 {
     char part[PATH_MAX];
     int64_t pages = 0, size = 0;
@@ -165,7 +165,7 @@ static int make(struct backup *b, const char *path, struct store_backup *made, s
     if (sqlite_number(b->s, SQL_PAGES, &pages, e) != 0 || sqlite_number(b->s, SQL_PAGE_SIZE, &size, e) != 0 ||
         sqlite_copy_make(&b->copy, b->s->path, part, 0600, (gid_t)-1, pages * size, e) != 0)
         return -1;
-    int failed = fill(b, e) != 0 || add_own(b, e) != 0 || check(b, made, e) != 0 ||
+    int failed = fill_copy(b, e) != 0 || add_own_tables(b, e) != 0 || check_copy(b, made, e) != 0 ||
                  sqlite_copy_flush(&b->copy, e) != 0 || files_name(part, path, e) != 0;
     return failed ? -1 : 0;
 }
@@ -175,7 +175,7 @@ int sqlite_backup(struct store *store, const char *path, const struct store_tell
 {
     struct db *s = db_of(store);
     struct backup b = {.s = s, .teller = t, .now_ms = now_ms, .copy = {.fd = -1}};
-    int failed = make(&b, path, made, e);
+    int failed = make_backup(&b, path, made, e);
     sqlite_copy_end(&b.copy, !failed);
     free(b.names.list);
     return failed;

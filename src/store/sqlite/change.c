@@ -63,8 +63,8 @@ int sqlite_end(struct db *s, bool failed, struct err *e)
     return failed ? -1 : 0;
 }
 
-int sqlite_add_history(struct db *s, const struct sqlite_note *note, const struct store_actor *by, int64_t now_ms,
-                       struct err *e)
+int sqlite_write_history(struct db *s, const struct sqlite_note *note, const struct store_actor *by, int64_t now_ms,
+                         struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, SQL_HISTORY, e);
     if (!q)
@@ -162,7 +162,7 @@ static int change_one(struct sqlite_change *c, sqlite3_stmt *q, int64_t seq, str
              sqlite_change_run(c->s, rule->sql, seq, c->now_ms, e) != 0)
         result = -1;
     struct sqlite_note note = {.action = rule->action, .seq = seq, .from = v.state, .to = v.to};
-    return result == STORE_CHANGED && sqlite_add_history(c->s, &note, c->by, c->now_ms, e) != 0 ? -1 : result;
+    return result == STORE_CHANGED && sqlite_write_history(c->s, &note, c->by, c->now_ms, e) != 0 ? -1 : result;
 }
 
 static int find_and_change(struct sqlite_change *c, int64_t seq, struct err *e)

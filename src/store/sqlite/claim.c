@@ -32,7 +32,7 @@ int sqlite_hold(struct store *store, int wait_ms, struct err *e)
     return s->held ? 0 : -1;
 }
 
-void sqlite_release(struct store *store)
+void sqlite_unhold(struct store *store)
 {
     struct db *s = db_of(store);
     s->held = false;
@@ -186,7 +186,7 @@ static int read_claimed(struct db *s, struct claim *c, struct err *e)
 }
 
 /* What is changed and not read is dead or superseded: there may be more behind it. */
-static int claim(struct db *s, struct claim *c, int n, struct err *e)
+static int claim_rows(struct db *s, struct claim *c, int n, struct err *e)
 {
     int read = 0, changed = is_waiting(s, c, e);
     while (changed > 0 && read == 0) {
@@ -207,7 +207,7 @@ int sqlite_claim(struct store *store, const struct store_want *w, int n, int64_t
         sqlite_types(w, &c.types, e) != 0)
         return -1;
     c.until_ms = now_ms + (w->lease_ms ? w->lease_ms : c.setting.lease_ms);
-    int read = claim(s, &c, n, e);
+    int read = claim_rows(s, &c, n, e);
     free(c.types);
     return read;
 }

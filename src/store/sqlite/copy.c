@@ -269,7 +269,7 @@ int sqlite_copy_fill(struct sqlite_copy *c, struct db *from, const struct store_
 
 /* ---- checking it ---- */
 
-static int tick(void *ctx)
+static int tick_copy(void *ctx)
 {
     const struct store_teller *t = ctx;
     return !is_told(t, "checking", 0, 0);
@@ -281,7 +281,7 @@ static int check_sound(struct sqlite_copy *c, const struct store_teller *t, stru
     sqlite3_stmt *q = sqlite_prepare(c->db, SQL_SOUND, e);
     if (!q)
         return -1;
-    sqlite3_progress_handler(c->db->db, TICK, tick, &teller);
+    sqlite3_progress_handler(c->db->db, TICK, tick_copy, &teller);
     int rc = sqlite3_step(q), result = -1;
     const char *said = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(q, 0) : NULL;
     if (said && strcmp(said, "ok") == 0)
@@ -297,7 +297,7 @@ static int check_sound(struct sqlite_copy *c, const struct store_teller *t, stru
     return result;
 }
 
-static int count(struct sqlite_copy *c, struct store_backup *holds, struct err *e)
+static int count_held(struct sqlite_copy *c, struct store_backup *holds, struct err *e)
 {
     int64_t *const numbers[] = {&holds->events, &holds->last,        &holds->waiting,
                                 &holds->dead,   &holds->quarantined, &holds->stray};
@@ -332,5 +332,5 @@ int sqlite_copy_check(struct sqlite_copy *c, const struct store_teller *t, struc
         sqlite_number(c->db, SQL_VERSION, &version, e) != 0 ||
         sqlite_check_version(c->about, (uint32_t)application, (uint32_t)version, e) != 0)
         return -1;
-    return check_sound(c, t, e) == 0 && count(c, holds, e) == 0 ? 0 : -1;
+    return check_sound(c, t, e) == 0 && count_held(c, holds, e) == 0 ? 0 : -1;
 }

@@ -141,8 +141,8 @@ struct sqlite_note {
     int64_t seq, n; /* n 0: 1 */
     int from, to;
 };
-int sqlite_add_history(struct db *s, const struct sqlite_note *note, const struct store_actor *by, int64_t now_ms,
-                       struct err *e);
+int sqlite_write_history(struct db *s, const struct sqlite_note *note, const struct store_actor *by, int64_t now_ms,
+                         struct err *e);
 
 /*
  * Begin and end a transaction of changes by hand, under the writers' lock and with no trigger at work, since these
@@ -163,7 +163,7 @@ int sqlite_floor(struct db *s, int64_t *floor, struct err *e);
 
 SQLITE_OP(record);
 SQLITE_OP(hold);
-SQLITE_OP(release);
+SQLITE_OP(unhold);
 SQLITE_OP(try);
 SQLITE_OP(ready);
 SQLITE_OP(claim);
@@ -177,12 +177,12 @@ SQLITE_OP(counts);
 SQLITE_OP(ignored);
 SQLITE_OP(change);
 SQLITE_OP(erase);
-SQLITE_OP(quarantine);
-SQLITE_OP(quarantined);
+SQLITE_OP(list_quarantine);
+SQLITE_OP(walk_quarantine);
 SQLITE_OP(accept);
 SQLITE_OP(drop);
 SQLITE_OP(erase_quarantined);
-SQLITE_OP(note);
+SQLITE_OP(add_history);
 SQLITE_OP(history);
 SQLITE_OP(missing);
 SQLITE_OP(migrate);

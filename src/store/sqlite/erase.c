@@ -31,7 +31,7 @@ static void digest_payload(sqlite3_stmt *q, uint8_t digest[VERIFY_DIGEST])
     verify_sha256(has ? (struct span){body + at, (size_t)len} : (struct span){0}, digest);
 }
 
-static int empty(struct erase *x, int64_t seq, const uint8_t digest[VERIFY_DIGEST], struct err *e)
+static int empty_event(struct erase *x, int64_t seq, const uint8_t digest[VERIFY_DIGEST], struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(x->s, SQL_ERASE, e);
     if (!q)
@@ -69,13 +69,13 @@ static int erase_one(struct erase *x, sqlite3_stmt *q, int64_t seq, struct err *
     digest_payload(q, digest);
     x->bytes += sqlite3_column_bytes(q, 6);
     sqlite3_reset(q);
-    if (empty(x, seq, digest, e) != 0)
+    if (empty_event(x, seq, digest, e) != 0)
         return -1;
     int to = state == STORE_STATE_IGNORED ? STORE_STATE_IGNORED : STORE_STATE_DONE;
     struct sqlite_note note = {.action = "erase", .seq = seq, .from = state, .to = to};
     if (to == state)
         note.from = note.to = -1;
-    if (x->how == STORE_ERASE && sqlite_add_history(x->s, &note, x->by, x->now_ms, e) != 0)
+    if (x->how == STORE_ERASE && sqlite_write_history(x->s, &note, x->by, x->now_ms, e) != 0)
         return -1;
     return STORE_CHANGED;
 }
@@ -141,7 +141,7 @@ static int empty_row(struct db *s, int64_t id, const struct store_actor *by, int
         return 0;
     snprintf(detail, sizeof detail, "quarantine: number %lld", (long long)id);
     struct sqlite_note note = {.action = "erase", .from = -1, .to = -1, .detail = detail};
-    return sqlite_add_history(s, &note, by, now_ms, e);
+    return sqlite_write_history(s, &note, by, now_ms, e);
 }
 
 int64_t sqlite_erase_quarantined(struct store *store, const int64_t *ids, int64_t n, const struct store_actor *by,
@@ -262,12 +262,12 @@ int64_t sqlite_of_client(struct db *s, const struct store_query *f, int64_t **se
     return (int64_t)all.n;
 }
 
-int sqlite_note(struct store *store, const char *action, int64_t n, const char *detail, const struct store_actor *by,
-                int64_t now_ms, struct err *e)
+int sqlite_add_history(struct store *store, const char *action, int64_t n, const char *detail,
+                       const struct store_actor *by, int64_t now_ms, struct err *e)
 {
     struct db *s = db_of(store);
     struct sqlite_note note = {.action = action, .n = n, .from = -1, .to = -1, .detail = detail};
     if (sqlite_begin(s, e) != 0)
         return -1;
-    return sqlite_end(s, sqlite_add_history(s, &note, by, now_ms, e) != 0, e);
+    return sqlite_end(s, sqlite_write_history(s, &note, by, now_ms, e) != 0, e);
 }

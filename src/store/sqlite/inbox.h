@@ -49,8 +49,8 @@ int sqlite_inbox_look(struct db *s, int64_t done_since_ms, struct sqlite_look **
 void sqlite_inbox_look_end(struct sqlite_look *look);
 
 /* Fill in what the table does not know of an event that was read: its state, attempts, why it is dead. */
-void sqlite_inbox_tell(struct db *s, struct sqlite_look *look,
-                       struct store_event *v); /* v lives until the next one */
+void sqlite_inbox_fill_in(struct db *s, struct sqlite_look *look,
+                          struct store_event *v); /* v lives until the next one */
 
 /* The state of an event that has no row: 0, 1 or 2. */
 int sqlite_inbox_state(const struct sqlite_look *look, const char *endpoint, int64_t created_ms, int64_t seq);

@@ -155,7 +155,7 @@ static bool is_asked_for(const struct store_query *f, const struct store_event *
            (!f->before_ms || v->received_ms < f->before_ms);
 }
 
-static void list_one(void *ctx, const struct store_event *found)
+static void list_one_event(void *ctx, const struct store_event *found)
 {
     struct listing *l = ctx;
     struct store_event v = *found;
@@ -173,13 +173,13 @@ static int list_all(struct db *s, struct listing *l, struct err *e)
     for (size_t i = l->all->n; by_file && i-- > 0 && l->left;) {
         sqlite3_stmt *q =
             l->all->list[i].state == l->filter->state ? sqlite_by_seq(s, l->all->list[i].name.seq, e) : NULL;
-        if (q && sqlite_each(s, q, list_one, l, e) < 0)
+        if (q && sqlite_each(s, q, list_one_event, l, e) < 0)
             return -1;
     }
     if (by_file)
         return 0;
     if (l->filter->state < 0)
-        return sqlite_newest(s, l->filter, -1, l->left, list_one, l, e) < 0 ? -1 : 0;
+        return sqlite_newest(s, l->filter, -1, l->left, list_one_event, l, e) < 0 ? -1 : 0;
     sqlite3_stmt *q = sqlite_filtered(s, l->filter, -1, -1, e);
     if (!q)
         return -1;
@@ -187,7 +187,7 @@ static int list_all(struct db *s, struct listing *l, struct err *e)
     while (l->left && (rc = sqlite3_step(q)) == SQLITE_ROW) {
         struct store_event v;
         sqlite_event(q, &v);
-        list_one(l, &v);
+        list_one_event(l, &v);
     }
     int failed = rc != SQLITE_DONE && rc != SQLITE_ROW ? sqlite_error(s, "reading events", e) : 0;
     sqlite3_reset(q);

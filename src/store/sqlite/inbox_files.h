@@ -35,7 +35,7 @@ const struct sqlite_named *sqlite_files_find(const struct sqlite_names *names, s
 /* Take the endpoint's lock, which whoever moves a name within cur/ holds; to be closed. */
 int sqlite_files_lock(struct db *s, const char *endpoint, struct lock *lock, struct err *e);
 
-/* Is this file of an event in the log? A directory_logged, with the store as its context. */
+/* Is this file of an event in the log? A maildir_logged, with the store as its context. */
 int sqlite_files_is_logged(void *store, const char *endpoint, const struct maildir_name *name, struct err *e);
 
 #endif

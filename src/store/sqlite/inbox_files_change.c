@@ -40,8 +40,8 @@ static int write_again(struct sqlite_change *c, const struct sqlite_standing *v,
     return v->has_row && sqlite_change_run(c->s, SQL_INBOX_UNDO, v->seq, c->now_ms, e) != 0 ? -1 : STORE_CHANGED;
 }
 
-static int move(const struct sqlite_change *c, const struct sqlite_standing *v, const struct maildir_name *name,
-                struct err *e)
+static int move_changed(const struct sqlite_change *c, const struct sqlite_standing *v,
+                        const struct maildir_name *name, struct err *e)
 {
     const struct maildir *d = c->s->files;
     return v->to == 2 ? maildir_dead(d, v->endpoint, name, c->by->reason, e)
@@ -53,7 +53,7 @@ static int move_or_look_again(struct sqlite_change *c, const struct sqlite_stand
 {
     const struct sqlite_named *found = sqlite_files_find(&c->names, span_of(v->endpoint), v->created_ms, v->seq);
     struct lock lock;
-    int moved = found ? move(c, v, &found->name, e) : 0;
+    int moved = found ? move_changed(c, v, &found->name, e) : 0;
     if (moved != 0)
         return moved < 0 ? -1 : STORE_CHANGED;
     if (sqlite_files_lock(c->s, v->endpoint, &lock, e) != 0)
@@ -62,7 +62,7 @@ static int move_or_look_again(struct sqlite_change *c, const struct sqlite_stand
         struct sqlite_names now = {0};
         moved = sqlite_files_names(c->s, v->endpoint, true, &now, e);
         found = moved == 0 ? sqlite_files_find(&now, span_of(v->endpoint), v->created_ms, v->seq) : NULL;
-        moved = found ? move(c, v, &found->name, e) : moved;
+        moved = found ? move_changed(c, v, &found->name, e) : moved;
         free(now.list);
     }
     lock_close(&lock);

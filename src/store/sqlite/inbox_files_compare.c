@@ -14,7 +14,7 @@ struct compare {
     const char *folder;
 };
 
-static int look_at(void *ctx, const char *endpoint, const struct maildir_name *name, struct err *e)
+static int compare_file(void *ctx, const char *endpoint, const struct maildir_name *name, struct err *e)
 {
     struct compare *c = ctx;
     char text[MAILDIR_NAME_SIZE + 16];
@@ -28,16 +28,16 @@ static int look_at(void *ctx, const char *endpoint, const struct maildir_name *n
 }
 
 /* In the order in which names move; what is done may be of any database and is told by nobody. */
-static int look(struct compare *c, struct err *e)
+static int look_at_folders(struct compare *c, struct err *e)
 {
     static const char *const folders[] = {"tmp", "new", "cur", "dead"};
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         c->folder = i ? folders[i] : ""; /* what is in tmp/ may be written just now */
-        if (maildir_list(c->s->files, NULL, folders[i], look_at, c, e) != 0)
+        if (maildir_list(c->s->files, NULL, folders[i], compare_file, c, e) != 0)
             return -1;
     }
     c->folder = "";
-    return maildir_list_done(c->s->files, 0, look_at, c, e);
+    return maildir_list_done(c->s->files, 0, compare_file, c, e);
 }
 
 /* Nothing is left of it to be in a file. */
@@ -59,7 +59,7 @@ int64_t sqlite_compare(struct store *store, int64_t *seqs, int64_t n, store_each
     int64_t lacking = 0;
     if (!s->files)
         return 0;
-    int failed = look(&c, e);
+    int failed = look_at_folders(&c, e);
     seqs_sort(&c.files);
     for (int64_t i = 0; !failed && i < n; i++)
         if (!seqs_has(&c.files, seqs[i]) && !is_erased(s, seqs[i]))

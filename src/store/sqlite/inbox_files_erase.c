@@ -74,7 +74,7 @@ int sqlite_inbox_state(const struct sqlite_look *held, const char *endpoint, int
     return found ? found->state : 1;
 }
 
-void sqlite_inbox_tell(struct db *s, struct sqlite_look *held, struct store_event *v)
+void sqlite_inbox_fill_in(struct db *s, struct sqlite_look *held, struct store_event *v)
 {
     if (!held)
         return;

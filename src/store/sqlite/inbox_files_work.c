@@ -84,7 +84,7 @@ static int is_over(struct claim *c, int64_t seq, struct err *e)
 enum { ENDED = 2 };
 
 /* Claim the file of the event at hand: 1; or bury it or be done with it: ENDED; 0 when another was first. */
-static int take(struct claim *c, const struct store_event *v, struct err *e)
+static int take_file(struct claim *c, const struct store_event *v, struct err *e)
 {
     const struct maildir *d = c->s->files;
     struct maildir_name *name = &c->at->name;
@@ -115,7 +115,7 @@ struct look {
     struct err *e;
 };
 
-static void look_at(void *ctx, const struct store_event *v)
+static void claim_one_file(void *ctx, const struct store_event *v)
 {
     struct look *l = ctx;
     struct claim *c = l->claim;
@@ -131,13 +131,13 @@ static void look_at(void *ctx, const struct store_event *v)
     }
     if (leased || !is_wanted(c, v->type) || (*key && c->want->ordered && is_held(c, key)))
         return;
-    l->result = c->at->name.until_ms <= c->now_ms ? take(c, v, l->e) : 0;
+    l->result = c->at->name.until_ms <= c->now_ms ? take_file(c, v, l->e) : 0;
     if (*key && c->want->ordered && l->result != ENDED)
         hold(c, key);
 }
 
 /* Twice over the names: what is claimed holds its resource; then each in its turn. */
-static int claim(struct claim *c, struct sqlite_names *all, int n, struct err *e)
+static int claim_files(struct claim *c, struct sqlite_names *all, int n, struct err *e)
 {
     struct look l = {.claim = c, .e = e};
     for (int pass = c->want->ordered ? 0 : 1; pass < 2; pass++) {
@@ -148,7 +148,7 @@ static int claim(struct claim *c, struct sqlite_names *all, int n, struct err *e
                 continue;
             c->at = &all->list[i];
             sqlite3_stmt *q = sqlite_by_seq(c->s, name->seq, e);
-            if (!q || sqlite_each(c->s, q, look_at, &l, e) < 0 || l.result < 0)
+            if (!q || sqlite_each(c->s, q, claim_one_file, &l, e) < 0 || l.result < 0)
                 return -1;
             if (c->out_of_memory)
                 return err_set(e, ERR_MEMORY, "claiming events: out of memory");
@@ -162,7 +162,7 @@ static int claim_locked(struct claim *c, int n, struct err *e)
     struct sqlite_names all = {0};
     int given = sqlite_files_names(c->s, c->endpoint, false, &all, e);
     if (given == 0 && all.n) /* no work whose end cannot be told */
-        given = maildir_ready_done(c->s->files, c->endpoint, c->now_ms, e) == 0 ? claim(c, &all, n, e) : -1;
+        given = maildir_ready_done(c->s->files, c->endpoint, c->now_ms, e) == 0 ? claim_files(c, &all, n, e) : -1;
     for (size_t i = 0; i < c->n_held; i++)
         free(c->held[i].key);
     free(c->held);

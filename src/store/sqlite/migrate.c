@@ -210,7 +210,7 @@ int sqlite_missing(struct store *store, store_each_step *each, void *ctx, struct
 
 /* ---- making it ---- */
 
-static int run(struct db *s, const char *text, struct err *e)
+static int run_step(struct db *s, const char *text, struct err *e)
 {
     return !text || sqlite3_exec(s->db, text, NULL, NULL, NULL) == SQLITE_OK
                ? 0
@@ -218,7 +218,7 @@ static int run(struct db *s, const char *text, struct err *e)
 }
 
 /* One transaction: whoever sees the database sees the old object or the new one. */
-static int make(struct compare *c, const struct store_actor *by, int64_t now_ms, struct err *e)
+static int make_step(struct compare *c, const struct store_actor *by, int64_t now_ms, struct err *e)
 {
     struct db *s = c->s;
     char detail[160];
@@ -226,9 +226,9 @@ static int make(struct compare *c, const struct store_actor *by, int64_t now_ms,
     snprintf(detail, sizeof detail, "%s %s%s", c->step.kind, c->step.name, c->step.remade ? " made anew" : " made");
     if (sqlite_do(s, SQL_BEGIN, "beginning a transaction", e) != 0)
         return -1;
-    int failed = run(s, c->drop, e) != 0 || run(s, c->make, e) != 0;
+    int failed = run_step(s, c->drop, e) != 0 || run_step(s, c->make, e) != 0;
     if (!failed && by && sqlite_prepare(s, SQL_HISTORY, NULL))
-        failed = sqlite_add_history(s, &note, by, now_ms, e) != 0;
+        failed = sqlite_write_history(s, &note, by, now_ms, e) != 0;
     if (!failed)
         failed = sqlite_do(s, SQL_COMMIT, "committing", e) != 0;
     if (failed)
@@ -246,7 +246,7 @@ int sqlite_migrate(struct store *store, const struct store_actor *by, int64_t no
         return -1;
     int result = compare_all(&c, e);
     if (result == 0 && c.n)
-        result = make(&c, by, now_ms, e) == 0 ? 1 : -1;
+        result = make_step(&c, by, now_ms, e) == 0 ? 1 : -1;
     if (shared)
         lock_release(&s->lock);
     free(c.drop);

@@ -14,7 +14,7 @@ int sqlite_state_at(sqlite3_stmt *q, int column)
     return sqlite_number_at(q, column, 0, 3, &state) ? (int)state : -1;
 }
 
-static int refuse(struct db *s, const char *what, struct err *e)
+static int refuse_number(struct db *s, const char *what, struct err *e)
 {
     return err_set(
         e, ERR_DATABASE,
@@ -25,13 +25,13 @@ static int refuse(struct db *s, const char *what, struct err *e)
 
 int sqlite_id(struct db *s, sqlite3_stmt *q, int column, const char *what, int64_t *id, struct err *e)
 {
-    return sqlite_number_at(q, column, 1, STORE_NUMBER_MAX, id) ? 0 : refuse(s, what, e);
+    return sqlite_number_at(q, column, 1, STORE_NUMBER_MAX, id) ? 0 : refuse_number(s, what, e);
 }
 
 int sqlite_made(struct db *s, const char *what, int64_t *id, struct err *e)
 {
     *id = sqlite3_last_insert_rowid(s->db);
-    return sqlite3_changes(s->db) == 1 && *id >= 1 && *id <= STORE_NUMBER_MAX ? 0 : refuse(s, what, e);
+    return sqlite3_changes(s->db) == 1 && *id >= 1 && *id <= STORE_NUMBER_MAX ? 0 : refuse_number(s, what, e);
 }
 
 int sqlite_last(struct db *s, int64_t *last, struct err *e)
@@ -45,7 +45,7 @@ int sqlite_last(struct db *s, int64_t *last, struct err *e)
                 sqlite_number_at(q, 1, 1, STORE_NUMBER_MAX, &first);
     if (sqlite3_reset(q) != SQLITE_OK)
         return sqlite_error(s, "reading the log", e);
-    return good ? 0 : refuse(s, "an event has a number", e);
+    return good ? 0 : refuse_number(s, "an event has a number", e);
 }
 
 /* The column is younger than the first databases. */
@@ -61,7 +61,7 @@ int sqlite_floor(struct db *s, int64_t *floor, struct err *e)
     if (sqlite3_reset(q) != SQLITE_OK)
         return sqlite_error(s, "reading the settings", e);
     if (!good)
-        return refuse(s, "seq_floor is a number", e);
+        return refuse_number(s, "seq_floor is a number", e);
     if (*floor && sqlite_last(s, &last, e) != 0)
         return -1;
     *floor = last < *floor ? *floor : 0;

@@ -6,8 +6,8 @@
 
 #include <stdio.h>
 
-int sqlite_quarantine(struct store *store, int64_t id, const char *endpoint, store_each_quarantined *each, void *ctx,
-                      struct err *e)
+int sqlite_list_quarantine(struct store *store, int64_t id, const char *endpoint, store_each_quarantined *each,
+                           void *ctx, struct err *e)
 {
     struct db *s = db_of(store);
     int64_t rows = 0;
@@ -50,7 +50,7 @@ int sqlite_drop(struct store *store, int64_t id, const struct store_actor *by, i
     snprintf(detail, sizeof detail, "number %lld of quarantine", (long long)id);
     if (sqlite_begin(s, e) != 0)
         return -1;
-    bool failed = drop_one(s, id, e) != 0 || sqlite_add_history(s, &note, by, now_ms, e) != 0;
+    bool failed = drop_one(s, id, e) != 0 || sqlite_write_history(s, &note, by, now_ms, e) != 0;
     return sqlite_end(s, failed, e);
 }
 
@@ -92,7 +92,7 @@ static int write_event(struct db *s, enum store_sql which, const struct record *
 }
 
 /* The known event goes into quarantine, under the number that became free. */
-static int swap(struct db *s, int64_t id, int64_t seq, int64_t now_ms, struct err *e)
+static int swap_places(struct db *s, int64_t id, int64_t seq, int64_t now_ms, struct err *e)
 {
     static const char reason[] = "it was event and gave its place to another payload, by hand";
     sqlite3_stmt *q = sqlite_prepare(s, SQL_SWAP, e);
@@ -143,13 +143,14 @@ static int take_place(struct sqlite_change *c, int64_t id, struct record *r, con
                       int *from, struct err *e)
 {
     r->outcome = STORE_NEW;
-    return swap(c->s, id, twin, c->now_ms, e) != 0 ||
+    return swap_places(c->s, id, twin, c->now_ms, e) != 0 ||
                    write_event(c->s, SQL_EVENT_REPLACE, r, name, twin, c->now_ms, e) != 0
                ? -1
                : wait_again(c, twin, name->endpoint, from, e);
 }
 
-static int insert(struct sqlite_change *c, struct record *r, const struct name *name, int64_t *seq, struct err *e)
+static int insert_accepted(struct sqlite_change *c, struct record *r, const struct name *name, int64_t *seq,
+                           struct err *e)
 {
     int64_t next;
     if (sqlite_next(c->s, &next, e) != 0 || write_event(c->s, SQL_EVENT, r, name, next, c->now_ms, e) != 0 ||
@@ -173,12 +174,12 @@ static int accept_inside(struct sqlite_change *c, int64_t id, struct record *r, 
     if (!name || find_twin(c->s, r, name, &twin, e) != 0 || drop_one(c->s, id, e) != 0)
         return -1;
     *seq = twin;
-    int failed = twin ? take_place(c, id, r, name, twin, &from, e) : insert(c, r, name, seq, e);
+    int failed = twin ? take_place(c, id, r, name, twin, &from, e) : insert_accepted(c, r, name, seq, e);
     if (failed || sqlite_change_run(c->s, SQL_ACCEPTED, *seq, 0, e) != 0)
         return -1;
     snprintf(detail, sizeof detail, "number %lld of quarantine%s", (long long)id, twin ? ", in exchange" : "");
     struct sqlite_note note = {.action = "accept", .detail = detail, .seq = *seq, .from = from, .to = 0};
-    return sqlite_add_history(c->s, &note, c->by, c->now_ms, e);
+    return sqlite_write_history(c->s, &note, c->by, c->now_ms, e);
 }
 
 int sqlite_accept(struct store *store, int64_t id, struct record *r, const struct store_actor *by, int64_t now_ms,

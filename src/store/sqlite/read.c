@@ -304,7 +304,7 @@ int sqlite_counts(struct store *store, int64_t since_ms, store_each_count *each,
 }
 
 /* The folder and whatever of the database's files is there must be writable, with room to spare. */
-static int check_files(const char *path, struct err *e)
+static int check_database_files(const char *path, struct err *e)
 {
     char name[PATH_MAX], base[PATH_MAX];
     struct statvfs fs;
@@ -335,7 +335,8 @@ static int check_files(const char *path, struct err *e)
 int sqlite_ready(struct store *store, struct err *e)
 {
     struct db *s = db_of(store);
-    if (check_files(s->path, e) != 0 || sqlite_inbox_check(*s->maildir_path ? s->maildir_path : NULL, e) != 0)
+    if (check_database_files(s->path, e) != 0 ||
+        sqlite_inbox_check(*s->maildir_path ? s->maildir_path : NULL, e) != 0)
         return -1;
     sqlite3_stmt *q = sqlite_prepare(s, SQL_READABLE, e);
     if (!q)
@@ -363,7 +364,8 @@ int sqlite_probe(const char *path, const struct store_options *o, struct err *e)
 {
     unsigned char header[108];
     struct stat st;
-    if (check_files(path, e) != 0 || sqlite_inbox_check(o->directory, e) != 0 || sqlite_check_orphan(path, e) != 0)
+    if (check_database_files(path, e) != 0 || sqlite_inbox_check(o->directory, e) != 0 ||
+        sqlite_check_orphan(path, e) != 0)
         return -1;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)

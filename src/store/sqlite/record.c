@@ -254,8 +254,8 @@ static int put_event(struct db *s, struct record *r, const struct name *name, in
     return refuses_one(rc) ? refuse_one(s, r, 0, e) : sqlite_error(s, "writing an event", e);
 }
 
-static int count(struct db *s, int64_t endpoint, int64_t secret, const char *outcome, int64_t n, int64_t last_ms,
-                 struct err *e)
+static int count_outcome(struct db *s, int64_t endpoint, int64_t secret, const char *outcome, int64_t n,
+                         int64_t last_ms, struct err *e)
 {
     for (enum store_sql which = SQL_COUNT; n && which <= SQL_COUNT_NEW; which++) {
         sqlite3_stmt *q = sqlite_prepare(s, which, e);
@@ -300,8 +300,8 @@ static int count_batch(struct db *s, struct record *const batch[], const struct 
                 same++;
                 done[j] = j > i;
             }
-        if (count(s, names[i]->endpoint_id, names[i]->secret_id, store_outcome_word(batch[i]->outcome), same, last_ms,
-                  e) != 0)
+        if (count_outcome(s, names[i]->endpoint_id, names[i]->secret_id, store_outcome_word(batch[i]->outcome), same,
+                          last_ms, e) != 0)
             return -1;
     }
     return 0;

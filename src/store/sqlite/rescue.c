@@ -24,7 +24,7 @@ static int find_descriptor(const struct db *s, struct stat *st)
 }
 
 /* Its name says when it was last written to. */
-static int name_of(const struct db *s, const struct stat *st, char *name, size_t size)
+static int name_of_copy(const struct db *s, const struct stat *st, char *name, size_t size)
 {
     struct tm tm;
     char time[32];
@@ -52,7 +52,7 @@ int sqlite_rescue(struct db *s, struct err *e)
     int from = find_descriptor(s, &st);
     if (from < 0 || st.st_nlink > 0 || st.st_size == 0)
         return 0;
-    if (name_of(s, &st, name, sizeof name) != 0)
+    if (name_of_copy(s, &st, name, sizeof name) != 0)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
     int to = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (to < 0 && errno == EEXIST) /* another process has saved it */

@@ -45,7 +45,7 @@ struct restore {
     int64_t highest; /* number ever given, as far as is known */
 };
 
-static int64_t size_of(const char *path)
+static int64_t size_of_file(const char *path)
 {
     struct stat st;
     return stat(path, &st) == 0 ? (int64_t)st.st_size : -1;
@@ -55,12 +55,12 @@ static int64_t size_beside(const char *path, const char *suffix)
 {
     char name[PATH_MAX + 16];
     snprintf(name, sizeof name, "%s%s", path, suffix);
-    return size_of(name);
+    return size_of_file(name);
 }
 
 /* ---- the copy ---- */
 
-static int check_file(const struct restore *r, struct err *e)
+static int check_backup_file(const struct restore *r, struct err *e)
 {
     struct stat a, b;
     if (stat(r->file, &a) != 0)
@@ -129,13 +129,13 @@ static int make_copy(struct restore *r, struct err *e)
     mode_t mode = r->options->group == (gid_t)-1 ? 0600 : 0660;
     if (snprintf(part, sizeof part, "%s.restoring", r->base) >= (int)sizeof part)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
-    if (check_file(r, e) != 0)
+    if (check_backup_file(r, e) != 0)
         return -1;
     if (!realpath(r->file, file)) /* it may be a link to the latest backup */
         return err_set(e, ERR_NOT_FOUND, "%s: %s", r->file, strerror(errno));
     if (sqlite_lone_open(&from, file, e) != 0)
         return -1;
-    int64_t need = size_of(r->file) + (r->how->only_backup ? 0 : size_of(r->path) / 4);
+    int64_t need = size_of_file(r->file) + (r->how->only_backup ? 0 : size_of_file(r->path) / 4);
     int failed = check_kind(r, from, e) != 0 ||
                  sqlite_copy_make(&r->copy, r->file, part, mode, r->options->group, need, e) != 0 ||
                  files_follow(r->copy.fd, part, r->path, e) != 0 ||
@@ -194,7 +194,7 @@ static int open_old(struct restore *r, struct err *e)
     o.n_endpoints = 0;
     if (o.directory && access(o.directory, F_OK) != 0)
         o.directory = NULL;
-    r->there = size_of(r->path) > 0 || size_beside(r->path, "-wal") > 0;
+    r->there = size_of_file(r->path) > 0 || size_beside(r->path, "-wal") > 0;
     if (!r->there)
         return 0;
     return sqlite_open_db(&r->old, r->path, &o, &why) == 0 ? bring_early(r, e) : bear(r, &why, e);
@@ -255,7 +255,7 @@ static int write_own(struct restore *r, struct err *e)
     sqlite3_bind_int64(q, 1, t->floor);
     if (sqlite_run(q) != SQLITE_OK)
         return sqlite_error(r->copy.db, "writing where numbers begin", e);
-    return sqlite_add_history(r->copy.db, &note, &r->how->by, r->how->now_ms, e);
+    return sqlite_write_history(r->copy.db, &note, &r->how->by, r->how->now_ms, e);
 }
 
 /* What stands beside a database goes with it. */
@@ -272,9 +272,9 @@ static int move_beside(const struct restore *r, struct err *e)
 }
 
 /* A file system without links: for an instant there is none in place, and whoever looks waits for the lock. */
-static int set_aside(const struct restore *r, struct err *e)
+static int set_database_aside(const struct restore *r, struct err *e)
 {
-    if (size_of(r->path) <= 0 || link(r->path, r->told->before) == 0 ||
+    if (size_of_file(r->path) <= 0 || link(r->path, r->told->before) == 0 ||
         (errno != EEXIST && rename(r->path, r->told->before) == 0))
         return 0;
     return err_set(e, ERR_READONLY, "moving %s to %s: %s", r->path, r->told->before, strerror(errno));
@@ -297,7 +297,8 @@ static int put_in_place(struct restore *r, struct err *e)
 
 static int change_names(struct restore *r, struct err *e)
 {
-    return set_aside(r, e) != 0 || (!r->old && r->there && move_beside(r, e) != 0) || put_in_place(r, e) != 0 ||
+    return set_database_aside(r, e) != 0 || (!r->old && r->there && move_beside(r, e) != 0) ||
+                   put_in_place(r, e) != 0 ||
                    (r->there && (move_beside(r, e) != 0 || files_sync_folder(r->told->before, e) != 0)) ||
                    files_sync_folder(r->path, e) != 0
                ? -1
@@ -340,7 +341,7 @@ static int swap_locked(struct restore *r, struct err *e)
 }
 
 /* In the end everybody may go on: with the new one, or with the old one where it failed. */
-static int swap(struct restore *r, struct err *e)
+static int swap_databases(struct restore *r, struct err *e)
 {
     char lock[PATH_MAX];
     bool own = strcmp(r->base, r->path) != 0;
@@ -368,7 +369,7 @@ int sqlite_restore(const char *path, const struct store_options *o, const char *
             .copy = r.copy.db, .teller = &how->teller, .leave = how->only_backup, .upto = INT64_MIN};
         failed = sqlite_do(r.copy.db, SQL_BROUGHT_TABLE, "setting it up", e);
     }
-    failed = failed || open_old(&r, e) != 0 || sqlite_copy_flush(&r.copy, e) != 0 || swap(&r, e) != 0;
+    failed = failed || open_old(&r, e) != 0 || sqlite_copy_flush(&r.copy, e) != 0 || swap_databases(&r, e) != 0;
     sqlite_copy_end(&r.copy, false);
     sqlite_close_db(r.old);
     lock_close(&r.lock);

@@ -28,7 +28,7 @@ struct scrub {
     bool changed;
 };
 
-static uint32_t number(const unsigned char *p, int bytes)
+static uint32_t number_of_pragma(const unsigned char *p, int bytes)
 {
     uint32_t n = 0;
     for (int i = 0; i < bytes; i++)
@@ -60,9 +60,9 @@ static int clear(struct scrub *x, int64_t n, uint32_t from, uint32_t to, struct 
 /* A chain of freed parts: each begins with the place of the next and its own size. */
 static int clear_freed(struct scrub *x, int64_t n, uint32_t least, struct err *e)
 {
-    uint32_t at = number(x->page + 1, 2);
+    uint32_t at = number_of_pragma(x->page + 1, 2);
     while (at >= least && at + 4 <= x->usable) {
-        uint32_t next = number(x->page + at, 2), size = number(x->page + at + 2, 2);
+        uint32_t next = number_of_pragma(x->page + at, 2), size = number_of_pragma(x->page + at + 2, 2);
         if (size < 4 || at + size > x->usable || (next && next < at + size))
             return 0; /* damaged: that is for others to find */
         if (clear(x, n, at + 4, at + size, e) != 0)
@@ -78,7 +78,7 @@ static int clear_page(struct scrub *x, int64_t n, struct err *e)
     bool inner = kind == 2 || kind == 5;
     if (!inner && kind != 10 && kind != 13)
         return 0; /* of no tree */
-    uint32_t cells = number(x->page + 3, 2), begin = number(x->page + 5, 2);
+    uint32_t cells = number_of_pragma(x->page + 3, 2), begin = number_of_pragma(x->page + 5, 2);
     uint32_t end_of_cells = (inner ? 12 : 8) + 2 * cells;
     if (begin == 0)
         begin = 65536;
@@ -90,19 +90,19 @@ static int clear_page(struct scrub *x, int64_t n, struct err *e)
 /* Pages that are free: those that the list itself stands on, and all of the others. */
 static int clear_free_pages(struct scrub *x, int64_t *skip, struct err *e)
 {
-    int64_t trunk = number(x->header + 32, 4), seen = 0, left = PAGES, trunks = 0;
+    int64_t trunk = number_of_pragma(x->header + 32, 4), seen = 0, left = PAGES, trunks = 0;
     uint32_t *list = malloc(x->size);
     if (!list)
         return err_set(e, ERR_MEMORY, "scrubbing: out of memory");
     int failed = 0;
     while (trunk > 1 && trunk <= x->pages && trunks++ < x->pages && !failed && left > 0) {
         failed = read_page(x, trunk, e);
-        uint32_t n = failed ? 0 : number(x->page + 4, 4);
+        uint32_t n = failed ? 0 : number_of_pragma(x->page + 4, 4);
         if (n > x->size / 4 - 2)
             break;
         for (uint32_t i = 0; i < n; i++)
-            list[i] = number(x->page + 8 + (size_t)4 * i, 4);
-        int64_t next = failed ? 0 : number(x->page, 4);
+            list[i] = number_of_pragma(x->page + 8 + (size_t)4 * i, 4);
+        int64_t next = failed ? 0 : number_of_pragma(x->page, 4);
         failed = failed || clear(x, trunk, 8 + 4 * n, x->size, e);
         for (uint32_t i = 0; i < n && !failed && left > 0; i++) {
             if (seen++ < *skip || list[i] < 2 || list[i] > x->pages)
@@ -118,14 +118,14 @@ static int clear_free_pages(struct scrub *x, int64_t *skip, struct err *e)
 }
 
 /* What the header says of the file, under the lock; 1: it is as this was made for. */
-static int look(struct scrub *x, struct err *e)
+static int look_at_pages(struct scrub *x, struct err *e)
 {
     sqlite3_int64 bytes = 0;
     if (sqlite3_file_control(x->s->db, "main", SQLITE_FCNTL_FILE_POINTER, &x->file) != SQLITE_OK || !x->file ||
         x->file->pMethods->xRead(x->file, x->header, HEADER, 0) != SQLITE_OK ||
         x->file->pMethods->xFileSize(x->file, &bytes) != SQLITE_OK)
         return io_error(x, "reading the header", e);
-    x->size = number(x->header + 16, 2);
+    x->size = number_of_pragma(x->header + 16, 2);
     x->size = x->size == 1 ? 65536 : x->size;
     if (x->size < 512)
         return io_error(x, "reading the header", e);
@@ -136,14 +136,14 @@ static int look(struct scrub *x, struct err *e)
     x->zeros = x->page ? x->page + x->size : NULL;
     if (!x->page)
         return err_set(e, ERR_MEMORY, "scrubbing: out of memory");
-    bool has_map = number(x->header + 52, 4) != 0; /* auto_vacuum: pages of a kind we do not make */
+    bool has_map = number_of_pragma(x->header + 52, 4) != 0; /* auto_vacuum: pages of a kind we do not make */
     return !has_map && x->pages < PAGES_MAX;
 }
 
 /* A stretch of pages, then, when *at is behind the last, the free ones. 1: there is more. */
-static int stretch(struct scrub *x, int64_t *at, struct err *e)
+static int scrub_stretch(struct scrub *x, int64_t *at, struct err *e)
 {
-    int fit = look(x, e);
+    int fit = look_at_pages(x, e);
     if (fit <= 0)
         return fit < 0 ? -1
                        : err_set(e, ERR_DATABASE, "%s is not of a kind that can be scrubbed; run VACUUM on it",
@@ -167,7 +167,7 @@ static int stretch(struct scrub *x, int64_t *at, struct err *e)
 static int commit(struct scrub *x, struct err *e)
 {
     char text[64];
-    snprintf(text, sizeof text, "PRAGMA user_version=%u", number(x->header + 60, 4));
+    snprintf(text, sizeof text, "PRAGMA user_version=%u", number_of_pragma(x->header + 60, 4));
     sqlite3_db_release_memory(x->s->db);
     sqlite3_stmt *q = sqlite_prepare(x->s, SQL_COMMIT, e);
     if (x->file->pMethods->xSync(x->file, SQLITE_SYNC_FULL) != SQLITE_OK)
@@ -195,7 +195,7 @@ static int scrub_locked(struct scrub *x, int64_t *at, struct err *e)
         sqlite_run(begin) != SQLITE_OK)
         return sqlite_error(s, "writing its log back", e);
     int64_t next = *at;
-    int more = log_is_empty(s) ? stretch(x, &next, e) : err_set(e, ERR_BUSY, "%s: others write", s->path);
+    int more = log_is_empty(s) ? scrub_stretch(x, &next, e) : err_set(e, ERR_BUSY, "%s: others write", s->path);
     if (more >= 0 && x->changed && commit(x, e) != 0)
         more = -1;
     if (!sqlite3_get_autocommit(s->db))

@@ -61,7 +61,7 @@ int sqlite_error(struct db *s, const char *doing, struct err *e)
  * SQLite's own handler sleeps up to 100 ms between two looks, and a reader beside a busy writer with a rollback journal
  * may never see the lock free then. It counts its sleeps, too, which take longer where there is much to do.
  */
-static int look_again(void *ctx, int n)
+static int wait_for_lock(void *ctx, int n)
 {
     enum { LOOK_MS = 2 };
     struct db *s = ctx;
@@ -77,7 +77,7 @@ static int look_again(void *ctx, int n)
 void sqlite_wait(struct db *s, int ms)
 {
     s->busy_ms = ms;
-    sqlite3_busy_handler(s->db, look_again, s);
+    sqlite3_busy_handler(s->db, wait_for_lock, s);
 }
 
 sqlite3_stmt *sqlite_prepare(struct db *s, enum store_sql which, struct err *e)
@@ -122,7 +122,7 @@ int sqlite_check_version(const char *path, uint32_t application, uint32_t versio
 }
 
 /* *fresh: there is nothing in it yet. One snapshot: another process may be making the schema right now. */
-static int check_schema(struct db *s, bool *fresh, struct err *e)
+static int check_or_begin_schema(struct db *s, bool *fresh, struct err *e)
 {
     int application = 0, version = 0, tables = 0;
     if (exec(s, "SAVEPOINT look", e) != 0)
@@ -182,8 +182,8 @@ static int make_schema(struct db *s, struct err *e)
     if (exec(s, "BEGIN IMMEDIATE", e) != 0)
         return -1;
     snprintf(text, sizeof text, "PRAGMA application_id=%d; PRAGMA user_version=%d", STORE_APPLICATION, STORE_SCHEMA);
-    if (check_schema(s, &fresh, e) != 0 || (fresh && (exec(s, sqlite_schema, e) != 0 || exec(s, text, e) != 0)) ||
-        exec(s, "COMMIT", e) != 0) {
+    if (check_or_begin_schema(s, &fresh, e) != 0 ||
+        (fresh && (exec(s, sqlite_schema, e) != 0 || exec(s, text, e) != 0)) || exec(s, "COMMIT", e) != 0) {
         sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
         return -1;
     }
@@ -335,10 +335,10 @@ static int open_database(struct db *s, const char *path, const struct store_opti
         return err_set(e, ERR_CONFIG, "the database's path is too long");
     if (open_file(s, o, e) != 0 || beside_base(path, s->base, e) != 0 || open_lock(s, o->group, e) != 0)
         return -1;
-    int failed = check_schema(s, &fresh, e);
+    int failed = check_or_begin_schema(s, &fresh, e);
     for (int i = 0; failed && e && e->code == ERR_READONLY && i < LOG_TRIES; i++) {
         nanosleep(&(struct timespec){0, LOG_NS}, NULL);
-        failed = check_schema(s, &fresh, e);
+        failed = check_or_begin_schema(s, &fresh, e);
     }
     if (failed || !fresh)
         return failed ? -1 : set_journal(s, o, e);
@@ -412,7 +412,7 @@ static const struct store_ops ops = {
     .close = close_store,
     .record = sqlite_record,
     .hold = sqlite_hold,
-    .release = sqlite_release,
+    .unhold = sqlite_unhold,
     .try = sqlite_try,
     .ready = sqlite_ready,
     .claim = sqlite_claim,
@@ -427,12 +427,12 @@ static const struct store_ops ops = {
     .ignored = sqlite_ignored,
     .change = sqlite_change,
     .erase = sqlite_erase,
-    .quarantine = sqlite_quarantine,
-    .quarantined = sqlite_quarantined,
+    .list_quarantine = sqlite_list_quarantine,
+    .walk_quarantine = sqlite_walk_quarantine,
     .accept = sqlite_accept,
     .drop = sqlite_drop,
     .erase_quarantined = sqlite_erase_quarantined,
-    .note = sqlite_note,
+    .add_history = sqlite_add_history,
     .history = sqlite_history,
     .missing = sqlite_missing,
     .migrate = sqlite_migrate,

@@ -149,7 +149,7 @@ static int count_types(struct tally *t, struct err *e)
     return failed;
 }
 
-static int number(struct tally *t, enum store_sql which, int64_t a, int64_t b, int64_t *n, struct err *e)
+static int number_of_statement(struct tally *t, enum store_sql which, int64_t a, int64_t b, int64_t *n, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(t->s, which, e);
     if (!q)
@@ -168,9 +168,9 @@ static int count_states(struct tally *t, bool whole, struct err *e)
         struct endpoint *p = &t->endpoints[i];
         for (int state = 0; state < 4; state++)
             if ((whole && !sqlite_inbox_is_files(t->s)) || state != 1)
-                if (number(t, SQL_TALLY_STATE, state, p->id, &p->n[state], e) != 0)
+                if (number_of_statement(t, SQL_TALLY_STATE, state, p->id, &p->n[state], e) != 0)
                     return -1;
-        if (number(t, SQL_TALLY_OLDEST, p->id, 0, &p->oldest_ms, e) != 0)
+        if (number_of_statement(t, SQL_TALLY_OLDEST, p->id, 0, &p->oldest_ms, e) != 0)
             return -1;
         if (sqlite_inbox_is_files(t->s))
             p->n[1] = p->events - p->n[0] - p->n[2] - p->n[3]; /* less those that have a file */
@@ -192,7 +192,8 @@ static int count_files(struct tally *t, struct err *e)
         p->n[f->state]++;
         p->n[1] -= logged;
         int64_t oldest_ms = 0;
-        if (logged && f->state == 0 && !p->dated && number(t, SQL_RECEIVED, f->name.seq, 0, &oldest_ms, e) != 0)
+        if (logged && f->state == 0 && !p->dated &&
+            number_of_statement(t, SQL_RECEIVED, f->name.seq, 0, &oldest_ms, e) != 0)
             return -1;
         if (oldest_ms && (!p->oldest_ms || oldest_ms < p->oldest_ms))
             p->oldest_ms = oldest_ms;
@@ -208,7 +209,7 @@ static int count_all(struct tally *t, bool whole, struct err *e)
 
 /* ---- what came in a time ---- */
 
-static int by_seq(const void *a, const void *b)
+static int by_file_seq(const void *a, const void *b)
 {
     int64_t d = ((const struct sqlite_named *)a)->name.seq - ((const struct sqlite_named *)b)->name.seq;
     return (d > 0) - (d < 0);
@@ -223,7 +224,7 @@ static int state_of(const struct tally *t, sqlite3_stmt *q)
         return -1;
     struct sqlite_named key = {.name = {.seq = sqlite3_column_int64(q, 3)}};
     const struct sqlite_named *found =
-        t->files.n ? bsearch(&key, t->files.list, t->files.n, sizeof key, by_seq) : NULL;
+        t->files.n ? bsearch(&key, t->files.list, t->files.n, sizeof key, by_file_seq) : NULL;
     return found ? found->state : 1;
 }
 
@@ -277,7 +278,7 @@ static int by_number(const void *a, const void *b)
     return d ? d : (x->len > y->len) - (x->len < y->len);
 }
 
-static void give(struct tally *t, bool whole, store_each_tally *each, void *ctx)
+static void give_rows(struct tally *t, bool whole, store_each_tally *each, void *ctx)
 {
     for (size_t i = 0; i < t->n_endpoints; i++)
         for (int state = 0; state < STORE_STATES; state++) {
@@ -305,7 +306,7 @@ int sqlite_tally(struct store *store, const struct store_query *f, bool whole, s
     int failed = read_endpoints(&t, e) != 0 || sqlite_files_names(s, NULL, true, &t.files, e) != 0 ||
                  (timed ? count_time(&t, e) : count_all(&t, whole, e)) != 0 || count_quarantine(&t, e) != 0;
     if (!failed)
-        give(&t, whole, each, ctx);
+        give_rows(&t, whole, each, ctx);
     for (size_t i = 0; i < t.places; i++)
         free(t.types[i].text);
     free(t.types);

@@ -176,7 +176,7 @@ static int confined_path(sqlite3_vfs *vfs, const char *name, int size, char *out
     return snprintf(out, (size_t)size, "%s", name) < size ? SQLITE_OK : SQLITE_CANTOPEN;
 }
 
-static int confine(struct err *e)
+static int confine_sqlite(struct err *e)
 {
     sqlite3_config(SQLITE_CONFIG_SINGLETHREAD); /* a store belongs to one thread */
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
@@ -199,7 +199,7 @@ static int confine(struct err *e)
 int sqlite_connect(struct db *s, struct err *e)
 {
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
-    if (!base && confine(e) != 0)
+    if (!base && confine_sqlite(e) != 0)
         return -1;
     return sqlite3_open_v2(s->path, &s->db, flags, confined.zName) == SQLITE_OK ? 0
                                                                                 : sqlite_error(s, "opening it", e);

@@ -24,7 +24,7 @@ struct walk {
 
 static bool is_long(const struct walk *w) { return w->rows >= ROWS_MAX || w->bytes >= BYTES_MAX; }
 
-static void tell(struct walk *w, sqlite3_stmt *row)
+static void tell_row_read(struct walk *w, sqlite3_stmt *row)
 {
     struct store_event v;
     sqlite_event(row, &v);
@@ -32,7 +32,7 @@ static void tell(struct walk *w, sqlite3_stmt *row)
         v.erased_ms = sqlite3_column_int64(row, 24);
         v.payload_sha256 = blob_at(row, 25);
     }
-    sqlite_inbox_tell(w->s, w->held, &v);
+    sqlite_inbox_fill_in(w->s, w->held, &v);
     w->last = v.seq;
     w->rows++;
     w->bytes += (int64_t)v.body.len;
@@ -41,7 +41,7 @@ static void tell(struct walk *w, sqlite3_stmt *row)
 }
 
 /* Numbers above `after`, up to `to`. 0: all were told; 1: it ended early; or -1 and *e. */
-static int stretch(struct walk *w, int64_t after, int64_t to, struct err *e)
+static int read_stretch(struct walk *w, int64_t after, int64_t to, struct err *e)
 {
     int state = sqlite_inbox_is_files(w->s) ? -1 : w->q->state; /* else the files tell it */
     sqlite3_stmt *row = sqlite_matching(w->s, w->q->log_only ? SQL_LOG : SQL_RISING, w->q, state, -1, e);
@@ -51,7 +51,7 @@ static int stretch(struct walk *w, int64_t after, int64_t to, struct err *e)
     sqlite3_bind_int64(row, 10, to);
     int rc = SQLITE_ROW;
     while (!is_long(w) && (rc = sqlite3_step(row)) == SQLITE_ROW)
-        tell(w, row);
+        tell_row_read(w, row);
     int result = rc == SQLITE_DONE ? 0 : rc == SQLITE_ROW ? 1 : sqlite_error(w->s, "reading events", e);
     sqlite3_reset(row);
     return result;
@@ -82,7 +82,7 @@ int sqlite_walk(struct db *s, struct store_query *q, store_each *each, void *ctx
         return 0;
     }
     int64_t end = to - first >= NUMBERS_MAX ? first + NUMBERS_MAX - 1 : to;
-    int more = sqlite_inbox_look(s, INT64_MAX, &w.held, e) != 0 ? -1 : stretch(&w, first - 1, end, e);
+    int more = sqlite_inbox_look(s, INT64_MAX, &w.held, e) != 0 ? -1 : read_stretch(&w, first - 1, end, e);
     sqlite_inbox_look_end(w.held);
     if (more >= 0)
         q->after = more ? w.last : end;
@@ -94,7 +94,7 @@ int sqlite_read_numbers(struct db *s, struct store_query *q, store_each *each, v
     struct walk w = {.s = s, .q = q, .each = each, .ctx = ctx};
     int failed = sqlite_inbox_look(s, INT64_MAX, &w.held, e);
     for (int64_t looked = 0; !failed && q->n_seqs && !is_long(&w) && looked < NUMBERS_MAX; looked++) {
-        failed = stretch(&w, *q->seqs - 1, *q->seqs, e) < 0;
+        failed = read_stretch(&w, *q->seqs - 1, *q->seqs, e) < 0;
         q->seqs += !failed;
         q->n_seqs -= !failed;
     }
@@ -102,8 +102,8 @@ int sqlite_read_numbers(struct db *s, struct store_query *q, store_each *each, v
     return failed ? -1 : q->n_seqs > 0;
 }
 
-int sqlite_quarantined(struct store *store, int64_t *after, int64_t erased_ms, store_each_quarantined *each,
-                       void *ctx, struct err *e)
+int sqlite_walk_quarantine(struct store *store, int64_t *after, int64_t erased_ms, store_each_quarantined *each,
+                           void *ctx, struct err *e)
 {
     struct db *s = db_of(store);
     int64_t rows = 0, bytes = 0;

@@ -163,7 +163,7 @@ static void ignored_types_are_told_the_most_frequent_first_and_twenty_at_most(vo
 static void a_note_stands_for_many(void)
 {
     struct err e = {0};
-    assert_int_equal(store_note(store, "prune", 17, "before a day", &by_hand, NOW + 3, &e), 0);
+    assert_int_equal(store_add_history(store, "prune", 17, "before a day", &by_hand, NOW + 3, &e), 0);
     struct pasts p = history_of(0);
     assert_int_equal(p.n, 1);
     assert_text(p.v->action, "prune");
@@ -179,7 +179,7 @@ static void a_note_stands_for_many(void)
 static void an_actor_need_not_be_known(void)
 {
     struct err e = {0};
-    assert_int_equal(store_note(store, "import", 1, NULL, &(struct store_actor){0}, NOW, &e), 0);
+    assert_int_equal(store_add_history(store, "import", 1, NULL, &(struct store_actor){0}, NOW, &e), 0);
     struct pasts p = history_of(0);
     assert_null(p.v->user.at);
     assert_null(p.v->reason.at);
@@ -204,7 +204,7 @@ static void history_is_read_the_newest_first_of_a_time_and_a_limit_at_most(void)
                  {NOW + 1, NOW + 2, 9, "b "}};
     struct err e = {0};
     for (int i = 0; i < 3; i++)
-        store_note(store, (const char *[]){"a", "b", "c"}[i], 1, NULL, &by_hand, NOW + i, &e);
+        store_add_history(store, (const char *[]){"a", "b", "c"}[i], 1, NULL, &by_hand, NOW + i, &e);
     for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
         const char *text = "";
         assert_int_equal(

@@ -35,7 +35,7 @@ static void while_one_holds_it_no_other_writes_but_it_is_ready(void)
     assert_int_equal(r.outcome, STORE_UNSET);
     record_all(batch, 1, NOW); /* who holds it may */
     assert_int_equal(r.outcome, STORE_NEW);
-    store_release(store);
+    store_unhold(store);
     assert_int_equal(store_try(other, 100, &e), 0);
     store_close(other);
 }

@@ -93,9 +93,9 @@ static void it_is_read_the_newest_first_by_endpoint_or_by_its_number(void)
     assert_text(rows.v[0].body, "no event 2");
     assert_int_equal(quarantine_of("live").n, 2);
     assert_int_equal(quarantine_of("sandbox").n, 1);
-    assert_int_equal(store_quarantine(store, rows.v[1].id, NULL, see_id, &id, &e), 0);
+    assert_int_equal(store_list_quarantine(store, rows.v[1].id, NULL, see_id, &id, &e), 0);
     assert_int_equal(id, rows.v[1].id);
-    assert_int_equal(store_quarantine(store, rows.v[0].id + 1, NULL, see_id, &id, &e), -1);
+    assert_int_equal(store_list_quarantine(store, rows.v[0].id + 1, NULL, see_id, &id, &e), -1);
     assert_int_equal(e.code, ERR_NOT_FOUND);
 }
 
@@ -120,7 +120,7 @@ static void all_of_it_is_read_the_oldest_first_in_parts(void)
     int calls = 0;
     for (int64_t after = INT64_MIN; after != INT64_MAX; calls++) {
         assert_true(calls < 10);
-        assert_int_equal(store_quarantined(store, &after, 0, collect_ids, &all, &e), 0);
+        assert_int_equal(store_walk_quarantine(store, &after, 0, collect_ids, &all, &e), 0);
         assert_true(after == INT64_MAX || after == all.id[all.n - 1]);
     }
     assert_true(calls > 1);
@@ -255,7 +255,7 @@ static void a_row_tells_that_its_event_was_erased_at_the_time_in_question(void)
     for (int i = 0; i < 2; i++) {
         int64_t after = INT64_MIN;
         bool erased = !i;
-        assert_int_equal(store_quarantined(store, &after, NOW + 76 + i, see_erased, &erased, &e), 0);
+        assert_int_equal(store_walk_quarantine(store, &after, NOW + 76 + i, see_erased, &erased, &e), 0);
         assert_int_equal(erased, i);
     }
 }

@@ -242,7 +242,7 @@ struct rows quarantine_of(const char *endpoint)
 {
     struct rows rows = {0};
     struct err e = {0};
-    assert_int_equal(store_quarantine(store, 0, endpoint, see_row, &rows, &e), 0);
+    assert_int_equal(store_list_quarantine(store, 0, endpoint, see_row, &rows, &e), 0);
     return rows;
 }
 
