@@ -10,7 +10,7 @@
 static const char refuses_all[] = "without it the receiver answers 500 to every event, and after ten tries "
                                   "ComplyCube disables the webhook";
 
-static struct config *load_config(const struct doctor *d, bool without_secrets)
+static struct config *read_config(const struct doctor *d, bool without_secrets)
 {
     struct config_env env = *d->cmd->env;
     env.without_secrets = without_secrets;
@@ -325,7 +325,7 @@ static void set_database(struct doctor *d)
 
 void doctor_config(struct doctor *d, struct config **out)
 {
-    struct config *c = load_config(d, true);
+    struct config *c = read_config(d, true);
     *out = c;
     if (!c || c->error.code != ERR_NONE) {
         if (c)
@@ -340,7 +340,7 @@ void doctor_config(struct doctor *d, struct config **out)
 void doctor_secrets(struct doctor *d, struct config **out)
 {
     bool good = check_secret_files(d, d->config);
-    struct config *whole = load_config(d, false);
+    struct config *whole = read_config(d, false);
     if (!good || !whole || whole->error.code != ERR_NONE) {
         if (good && whole) {
             struct finding f = finding_of(FINDING_WRONG, err_word(whole->error.code), refuses_all);

@@ -70,7 +70,7 @@ const struct verified *verify_body(struct verifier *v, size_t slot, struct span 
 
 /*
  * Take a body for verified that this store has kept, or whose owner vouches for it: never one from outside. Callers are
- * cmd_* only (tests/lint/promises.t).
+ * in the rooms tool, work, doctor and spool only (tests/lint/promises.t).
  * in:     slot       as above; endpoint and secret are borrowed as the body is, secret "" where none matched
  *         signature  VERIFY_DIGEST bytes, copied, or NULL
  */

@@ -171,7 +171,7 @@ bool spool_waits(struct spool *s, int64_t now_ms)
 
 /* ---- writing ---- */
 
-static int header_of(const struct spool_entry *v, char *head)
+static int spooled_header_of(const struct spool_entry *v, char *head)
 {
     return snprintf(head, HEAD_MAX,
                     "complycube-spool 1\nreceived_ms %lld\nendpoint %s\nsecret %s\nsignature %s\nlength %zu\n\n",
@@ -205,7 +205,7 @@ static int fill_file(int fd, const struct verified *event, int64_t received_ms, 
     snprintf(v.endpoint, sizeof v.endpoint, "%s", verified_endpoint(event));
     snprintf(v.secret, sizeof v.secret, "%s", verified_secret(event));
     hex_encode(verified_signature(event), VERIFY_DIGEST, v.signature);
-    int len = header_of(&v, head);
+    int len = spooled_header_of(&v, head);
     struct iovec parts[2] = {{head, (size_t)len}, {(void *)(uintptr_t)v.body.at, v.body.len}};
     if (write_all_parts(fd, parts) != 0 || fchmod(fd, group == (gid_t)-1 ? 0600 : 0660) != 0 || fstat(fd, &st) != 0)
         return -1;
@@ -334,7 +334,7 @@ int spool_parse(struct span text, struct spool_entry *v, struct err *e)
     if (!sound)
         return no_file(e, "a line at its head is wrong");
     hex_encode(digest, sizeof digest, v->signature);
-    size_t len = (size_t)header_of(v, head); /* it is as we write it, length and all, or none of ours */
+    size_t len = (size_t)spooled_header_of(v, head); /* it is as we write it, length and all, or none of ours */
     if (len != text.len - rest.len || memcmp(head, text.at, len) != 0)
         return no_file(e, "it is not as long as it says, or its head is not as this program writes it");
     return 0;

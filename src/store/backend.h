@@ -2,7 +2,7 @@
  *
  * backend: what a store is made of. For backends and store.c; everybody else includes store.h.
  *
- * An operation has the type and the contract of the function of store.h that calls it: STORE_OP(claim) is a pointer to a
+ * An operation has the type and the contract of the function of store.h that calls it: `claim` is a pointer to a
  * function like store_claim. A backend fills the table with functions that take the struct store as the first member of
  * its own. What holds for all:
  *
@@ -20,52 +20,50 @@
 
 #include "store_file.h"
 
-#define STORE_OP(name) __typeof__(store_##name) *(name)
-
 struct store_ops {
     void (*close)(struct store *s); /* never of NULL */
 
-    STORE_OP(record); /* outcomes are STORE_UNSET before; after a failure they do not count */
-    STORE_OP(hold);   /* one writer at a time, of all processes; store_record may be called meanwhile */
-    STORE_OP(unhold);
-    STORE_OP(try);
-    STORE_OP(ready);
+    __typeof__(store_record) *record; /* outcomes are STORE_UNSET before; after a failure they do not count */
+    __typeof__(store_hold) *hold; /* one writer at a time, of all processes; store_record may be called meanwhile */
+    __typeof__(store_unhold) *unhold;
+    __typeof__(store_try) *try;
+    __typeof__(store_ready) *ready;
 
-    STORE_OP(claim); /* two claims never give the same event, whatever dies in between */
-    STORE_OP(settle);
+    __typeof__(store_claim) *claim; /* two claims never give the same event, whatever dies in between */
+    __typeof__(store_settle) *settle;
 
-    STORE_OP(read);
-    STORE_OP(select); /* *seqs is NULL before */
-    STORE_OP(find);
-    STORE_OP(newest);
-    STORE_OP(read_facts);
-    STORE_OP(tally);
-    STORE_OP(counts);
-    STORE_OP(ignored);
+    __typeof__(store_read) *read;
+    __typeof__(store_select) *select; /* *seqs is NULL before */
+    __typeof__(store_find) *find;
+    __typeof__(store_newest) *newest;
+    __typeof__(store_read_facts) *read_facts;
+    __typeof__(store_tally) *tally;
+    __typeof__(store_counts) *counts;
+    __typeof__(store_ignored) *ignored;
 
-    STORE_OP(change);
-    STORE_OP(erase);
-    STORE_OP(list_quarantine);
-    STORE_OP(walk_quarantine);
-    STORE_OP(accept);
-    STORE_OP(drop);
-    STORE_OP(erase_quarantined);
-    STORE_OP(add_history);
-    STORE_OP(history);
+    __typeof__(store_change) *change;
+    __typeof__(store_erase) *erase;
+    __typeof__(store_list_quarantine) *list_quarantine;
+    __typeof__(store_walk_quarantine) *walk_quarantine;
+    __typeof__(store_accept) *accept;
+    __typeof__(store_drop) *drop;
+    __typeof__(store_erase_quarantined) *erase_quarantined;
+    __typeof__(store_add_history) *add_history;
+    __typeof__(store_history) *history;
 
-    STORE_OP(missing);
-    STORE_OP(migrate);
+    __typeof__(store_missing) *missing;
+    __typeof__(store_migrate) *migrate;
 };
 
 /* Of store_file.h. */
 struct store_file_ops {
-    STORE_OP(in_place);
-    STORE_OP(leave);
-    STORE_OP(flush);
-    STORE_OP(scrub);
-    STORE_OP(prune_files);
-    STORE_OP(backup);
-    STORE_OP(compare);
+    __typeof__(store_in_place) *in_place;
+    __typeof__(store_leave) *leave;
+    __typeof__(store_flush) *flush;
+    __typeof__(store_scrub) *scrub;
+    __typeof__(store_prune_files) *prune_files;
+    __typeof__(store_backup) *backup;
+    __typeof__(store_compare) *compare;
 };
 
 struct store {

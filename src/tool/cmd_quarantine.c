@@ -221,14 +221,15 @@ int cmd_quarantine_check(const struct cmd *cmd, struct err *e)
 
 int cmd_quarantine(const struct cmd *cmd, struct err *e)
 {
-    if (!cmd->operand)
+    const struct verb *verb = cmd->operand ? find_quarantine_verb(cmd->operand) : NULL; /* as checked before */
+    if (!verb)
         return list_quarantine(cmd, e);
     for (char *const *id = cmd->operands + 1; *id; id++) {
         char *end;
         int64_t number = strtoll(*id, &end, 10);
         if (end == *id || *end || number < 1)
             return err_set(e, ERR_USAGE, "%.40s is no number of a row; complycube-inbox quarantine lists them", *id);
-        if (find_quarantine_verb(cmd->operand)->run(cmd, number, e) != 0)
+        if (verb->run(cmd, number, e) != 0)
             return -1;
     }
     return 0;

@@ -10,7 +10,7 @@ use Test::More;
 use Source;
 
 my $banned = join '|', qw(strcpy strcat strncpy sprintf vsprintf gets atoi atol atoll atof strtok system popen alloca rand);
-my (@calls, @readers, @functions, @files, @wide, $bodies);
+my (@calls, @readers, @functions, @files, @wide, %defined, $bodies);
 for my $file (sources('c', 'h')) {
     my @lines = split /\n/, code(slurp("$ROOT/src/$file"));
     my $count = () = slurp("$ROOT/src/$file") =~ /\n/g;
@@ -23,6 +23,7 @@ for my $file (sources('c', 'h')) {
         ($start, $name) = ($n, $1) if /^\w.*?\b(\w+)\(/ && !/;\s*$/;
         next if !/^\}\s*$/ || !$start;
         $bodies++;
+        $defined{$name}{$file} = 1;
         push @functions, "$file: $name() has " . ($n - $start + 1) . ' lines' if $n - $start + 1 > 60;
         $start = 0;
     }
@@ -30,6 +31,8 @@ for my $file (sources('c', 'h')) {
 is_deeply \@calls, [], 'no banned call';
 is_deeply \@readers, [], 'an error is known by its code and its detail: nothing looks into its message';
 cmp_ok $bodies, '>', 20, 'functions are found';
+my @twice = grep { keys %{ $defined{$_} } > 1 && $_ ne 'main' } sort keys %defined;
+is_deeply \@twice, [], 'a function\'s name stands once in the program' or diag map { "$_: @{[sort keys %{ $defined{$_} }]}\n" } @twice;
 is_deeply \@functions, [], 'no function above 60 lines';
 is_deeply \@files, [], 'no file of src/ above 500 lines';
 

@@ -110,6 +110,14 @@ for my $form (qw(table directory)) {
     change($f, "UPDATE inbox SET done_ms = $now - 99 * $DAY WHERE seq = 10") if $form eq 'table';
     ($code, $out) = tool_out($f, 'prune');
     like $out, $form eq 'table' ? qr/^2 events/ : qr/^0 events/, 'what was kept for an older one goes with it';
+    if ($form eq 'directory') {
+        my $done = $f->path('home/private/inbox.d/live/done');
+        chmod 0, $done;
+        ($code, $out, $err) = tool_out($f, 'prune');
+        is $code, 5, 'files that cannot be looked for are not taken for files that are gone';
+        like $err, qr{live/done: Permission denied}, 'it names the folder';
+        chmod 0700, $done;
+    }
     $f->finish;
 }
 done_testing;

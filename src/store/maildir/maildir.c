@@ -351,13 +351,13 @@ void maildir_publish(struct maildir *d)
     d->n = 0;
 }
 
-void maildir_drop(struct maildir *d, bool committed)
+void maildir_drop(struct maildir *d, bool uncertain)
 {
     char path[PATH_MAX];
     for (size_t i = 0; i < d->n; i++) {
         if (d->written[i].fd >= 0)
             close(d->written[i].fd);
-        if (!committed && maildir_path(d, path, NULL, "%s/tmp/%s", d->written[i].endpoint, d->written[i].name) == 0)
+        if (!uncertain && maildir_path(d, path, NULL, "%s/tmp/%s", d->written[i].endpoint, d->written[i].name) == 0)
             unlink(path);
     }
     d->n = 0;

@@ -71,10 +71,10 @@ int maildir_sync(struct maildir *d, struct err *e);
 void maildir_publish(struct maildir *d);
 
 /*
- * After a failure: forget the files and remove them. `committed`: the commit may have succeeded, so keep the files; the
+ * After a failure: forget the files and remove them. `uncertain`: the commit may have succeeded, so keep the files; the
  * next sweep decides.
  */
-void maildir_drop(struct maildir *d, bool committed);
+void maildir_drop(struct maildir *d, bool uncertain);
 
 /*
  * Before the first file of a batch is written: files that a crash left behind are shown when logged() says so, else

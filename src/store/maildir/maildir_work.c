@@ -258,15 +258,24 @@ static DIR *open_real(int at, const char *name)
     return folder;
 }
 
+/* Open a folder that may be absent: 0 and *folder, NULL if it is; or -1 and *e. */
+static int open_present(int at, const char *name, DIR **folder, struct err *e)
+{
+    *folder = open_real(at, name);
+    bool absent = errno == ENOENT || errno == ENOTDIR || errno == ELOOP;
+    return *folder || absent ? 0 : maildir_error("reading the folder", name, e);
+}
+
 /* Events only: whatever else is there was put there by somebody. */
 static int64_t prune_day(int done, const char *day, struct err *e)
 {
     struct maildir_name name;
     int64_t n = 0;
-    DIR *folder = open_real(done, day);
+    DIR *folder;
+    if (open_present(done, day, &folder, e) != 0)
+        return -1;
     if (!folder)
-        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0
-                                                                     : maildir_error("reading the folder", day, e);
+        return 0;
     for (struct dirent *p; n >= 0 && (p = readdir(folder));)
         if (maildir_parse(p->d_name, &name))
             n = unlinkat(dirfd(folder), p->d_name, 0) == 0 ? n + 1
@@ -289,7 +298,9 @@ static int64_t end_of_day(const char *name)
 static int64_t prune_endpoint(const char *done, int64_t before_ms, struct err *e)
 {
     int64_t n = 0, more = 0;
-    DIR *folder = open_real(AT_FDCWD, done);
+    DIR *folder;
+    if (open_present(AT_FDCWD, done, &folder, e) != 0)
+        return -1;
     for (struct dirent *p; folder && more >= 0 && (p = readdir(folder)); n += more > 0 ? more : 0) {
         int64_t end = end_of_day(p->d_name);
         more = end && end <= before_ms ? prune_day(dirfd(folder), p->d_name, e) : 0;
@@ -318,7 +329,9 @@ int maildir_list_done(const struct maildir *d, int64_t since_ms, maildir_each *e
     char path[PATH_MAX];
     int failed = 0;
     for (size_t i = 0; i < d->n_endpoints && !failed; i++) {
-        DIR *days = maildir_path(d, path, e, "%s/done", d->endpoint[i]) == 0 ? open_real(AT_FDCWD, path) : NULL;
+        DIR *days = NULL;
+        failed =
+            maildir_path(d, path, e, "%s/done", d->endpoint[i]) != 0 || open_present(AT_FDCWD, path, &days, e) != 0;
         for (struct dirent *p; days && !failed && (p = readdir(days));)
             if (end_of_day(p->d_name) > since_ms)
                 failed = maildir_path(d, path, e, "%s/done/%s", d->endpoint[i], p->d_name) != 0 ||
