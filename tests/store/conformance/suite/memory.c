@@ -925,6 +925,24 @@ static struct region *map(const char *path, bool create, struct err *e)
     return at == MAP_FAILED ? NULL : at;
 }
 
+/* What is there already needs no lock. */
+static int make_endpoints(struct store *s, const struct store_options *o, struct err *e)
+{
+    struct region *r = memory_of(s)->r;
+    size_t known = 0;
+    while (known < o->n_endpoints && find_endpoint(r, o->endpoints[known]) < r->endpoints)
+        known++;
+    if (r->used && known == o->n_endpoints)
+        return 0;
+    if (!enter(s, e))
+        return -1;
+    r->used = r->used ? r->used : 1; /* 0 is where absent texts are */
+    for (size_t i = 0; i < o->n_endpoints; i++)
+        make_endpoint(r, o->endpoints[i]);
+    leave(s);
+    return 0;
+}
+
 int memory_open(struct store **s, const char *path, const struct store_options *o, struct err *e)
 {
     char lock[PATH_MAX];
@@ -933,15 +951,14 @@ int memory_open(struct store **s, const char *path, const struct store_options *
         return err_set(e, ERR_MEMORY, "opening %s: out of memory", path);
     *m = (struct memory){.store = {&ops, NULL}, .lock = {-1}, .wait_ms = o->wait_ms};
     snprintf(lock, sizeof lock, "%s.lock", path);
-    if (!(m->r = map(path, o->create, e)) || lock_open(&m->lock, lock, (gid_t)-1, e) != 0 || !enter(&m->store, e)) {
+    m->r = map(path, o->create, e);
+    if (!m->r || lock_open(&m->lock, lock, (gid_t)-1, e) != 0 || make_endpoints(&m->store, o, e) != 0) {
+        if (m->r)
+            munmap(m->r, sizeof *m->r);
         lock_close(&m->lock);
         free(m);
         return -1;
     }
-    m->r->used = m->r->used ? m->r->used : 1; /* 0 is where absent texts are */
-    for (size_t i = 0; i < o->n_endpoints; i++)
-        make_endpoint(m->r, o->endpoints[i]);
-    leave(&m->store);
     *s = &m->store;
     return 0;
 }
