@@ -409,7 +409,7 @@ static size_t tell_consumer(struct doctor *d, const struct passwd *who, const st
 }
 
 /* Who reads a secret can forge events; a consumer needs none. */
-static void check_hidden(struct doctor *d, const struct passwd *who)
+static void check_secrets_hidden(struct doctor *d, const struct passwd *who)
 {
     for (size_t i = 0; i < d->config->n_endpoints; i++) {
         struct doctor_path p = {.mode = R_OK};
@@ -458,7 +458,7 @@ void doctor_consumer(struct doctor *d)
     }
     bool distinct = who.pw_uid != (d->user ? d->user->pw_uid : geteuid());
     if (distinct && who.pw_uid != 0)
-        check_hidden(d, &who);
+        check_secrets_hidden(d, &who);
 out:
     free(p.list);
 }

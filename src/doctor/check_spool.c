@@ -17,13 +17,14 @@ static const char acknowledged[] = "they were acknowledged, and nobody sends the
 static bool check_there(struct doctor *d, const char *path, struct stat *st)
 {
     char folder[PATH_MAX], name[40];
-    if (doctor_planted(d, path, true))
+    if (doctor_planted(d, path, true)) /* which is reported by now */
         return false;
-    if (stat(path, st) == 0 && S_ISDIR(st->st_mode))
+    bool there = stat(path, st) == 0;
+    if (there && S_ISDIR(st->st_mode))
         return true;
-    if (errno == EACCES) /* its rights are judged for the receiver's user alone */
+    if (!there && errno == EACCES) /* its rights are judged for the receiver's user alone */
         return false;
-    if (stat(path, st) == 0) {
+    if (there) {
         struct finding f = finding_of(FINDING_WRONG, "spool", unusable);
         finding_step(&f, "by hand: name a folder: in %s line %d, spool = \"...\"", d->config->path,
                      config_line(d->config, "spool"));

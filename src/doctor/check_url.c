@@ -243,11 +243,11 @@ static int post(struct tried *t, size_t secret, struct span body, struct http_se
     return http_see(&t->ask, seen, NULL);
 }
 
-static bool said(const struct http_seen *seen, const char *text) { return strstr(seen->body, text) != NULL; }
+static bool body_has(const struct http_seen *seen, const char *text) { return strstr(seen->body, text) != NULL; }
 
 static bool accepted(const struct http_seen *seen)
 {
-    return seen->trouble == HTTP_FINE && seen->status == 200 && said(seen, "\"probe\":true");
+    return seen->trouble == HTTP_FINE && seen->status == 200 && body_has(seen, "\"probe\":true");
 }
 
 /* A refusal by the receiver itself, but for that of a signature. */
@@ -277,7 +277,7 @@ static int try_secret(struct tried *t, size_t i, bool *refused)
         doctor_ok(t->d, "probe", "%s: accepted after %lld ms", of, (long long)seen.took_ms);
         return 1;
     }
-    *refused = seen.status == 400 && said(&seen, err_text(ERR_SIGNATURE));
+    *refused = seen.status == 400 && body_has(&seen, err_text(ERR_SIGNATURE));
     if (*refused)
         return 0;
     tell_refusal(t->d, &seen, of);
@@ -351,12 +351,12 @@ static void try_body(struct tried *t, struct span body, const char *of, const ch
     if (accepted(&seen)) {
         doctor_ok(t->d, "probe", "%s: accepted", of);
         check_time(t->d, &seen, of);
-    } else if (seen.trouble == HTTP_FINE && seen.status == 400 && said(&seen, "\"received\":")) {
+    } else if (seen.trouble == HTTP_FINE && seen.status == 400 && body_has(&seen, "\"received\":")) {
         struct finding f = finding_of(FINDING_WRONG, "body", "the signature is over the exact bytes");
         finding_step(&f, "%s", cure);
         doctor_tell(t->d, &f, "%s: %s", of, words);
     } else if (seen.trouble == HTTP_FINE && *cure && seen.status < 500 && seen.status != 413 &&
-               !said(&seen, "\"received\":")) {
+               !body_has(&seen, "\"received\":")) {
         struct finding f = finding_of(FINDING_WRONG, "body", retried);
         finding_step(&f, "%s", cure);
         doctor_tell(t->d, &f, "%s: %d, not from the receiver: %s", of, seen.status, words);

@@ -154,6 +154,7 @@ static void add_to(uint32_t *n, uint32_t more) { *n = *n > UINT32_MAX - more ? U
 void refusals_add(struct refusals *r, enum err_code code)
 {
     for (enum refusals_kind k = 0; k < REFUSALS_KINDS; k++)
+        /* the row with ERR_CODES stands for every code that is answered 5xx */
         if (code != ERR_NONE && (rows[k].code == code || (rows[k].code == ERR_CODES && err_http(code) >= 500))) {
             add_to(&r->pending[k], 1);
             r->any = true;

@@ -20,7 +20,7 @@ static const struct {
     mode_t mode;
 } kinds[] = {{".refused", FILE_MODE}, {".missed", FILE_MODE}, {".before-", 0600}, {".deleted-", 0600}};
 
-static int planted(const char *own, const char *what, struct err *e)
+static int refuse_planted(const char *own, const char *what, struct err *e)
 {
     return err_set(e, ERR_READONLY, "%s %s; only the receiver's user may have made it: look at it and remove it", own,
                    what);
@@ -36,12 +36,12 @@ static int look_for_own(const char *database, const char *own, struct err *e)
                    ? 0
                    : err_set(e, ERR_READONLY, "looking at %s: %s", own, strerror(errno));
     if (!S_ISDIR(st.st_mode))
-        return planted(own, "is no folder", e);
+        return refuse_planted(own, "is no folder", e);
     if (files_folder(database, folder, sizeof folder) != 0 || stat(folder, &above) != 0)
         return 0;
     if (st.st_uid != above.st_uid && st.st_uid != 0)
-        return planted(own, "belongs to another user than the folder that it is in", e);
-    return st.st_mode & (S_IWGRP | S_IWOTH) ? planted(own, "may be written by others", e) : 1;
+        return refuse_planted(own, "belongs to another user than the folder that it is in", e);
+    return st.st_mode & (S_IWGRP | S_IWOTH) ? refuse_planted(own, "may be written by others", e) : 1;
 }
 
 static const char *own_name_of(const char *database)

@@ -33,7 +33,7 @@ static struct config *load_config(const struct cmd *cmd, bool without_secrets, s
     return NULL;
 }
 
-int cmd_check_type(const struct cmd *cmd, struct err *e)
+int cmd_type_arguments(const struct cmd *cmd, struct err *e)
 {
     return cmd->n_types <= 1 ? 0 : err_set(e, ERR_USAGE, "%s takes one --type", cmd->name);
 }
@@ -198,7 +198,7 @@ failed:
     return -1;
 }
 
-void cmd_pause(int64_t took_ms)
+void cmd_let_others(int64_t took_ms)
 {
     struct timespec t = {(time_t)(took_ms / 1000), (long)(took_ms % 1000 * 1000000 + 500000)};
     nanosleep(&t, NULL);
@@ -247,10 +247,13 @@ static size_t obeyed(struct span text, size_t at)
     return turns ? 3 : 0;
 }
 
-void cmd_write_text(FILE *to, struct span text, int width)
+/* Is this a byte of UTF-8 within a character? It belongs to the column of the byte before. */
+static bool continues(char byte) { return ((unsigned char)byte & 0xc0) == 0x80; }
+
+void cmd_write_safe(FILE *to, struct span text, int width)
 {
     int columns = 0;
-    for (size_t i = 0; i < text.len && (width <= 0 || columns < width); i++) {
+    for (size_t i = 0; i < text.len && (width <= 0 || columns < width || continues(text.at[i])); i++) {
         unsigned char c = (unsigned char)text.at[i];
         size_t bad = obeyed(text, i);
         if (bad) {
@@ -258,13 +261,13 @@ void cmd_write_text(FILE *to, struct span text, int width)
             i += bad - 1;
         }
         putc(c, to);
-        columns += (c & 0xc0) != 0x80; /* a character of UTF-8, not each of its bytes */
+        columns += !continues((char)c);
     }
     for (; columns < width; columns++)
         putc(' ', to);
 }
 
-void cmd_print_safe(struct span text, int width) { cmd_write_text(stdout, text, width); }
+void cmd_print_safe(struct span text, int width) { cmd_write_safe(stdout, text, width); }
 
 void cmd_print_wrapped(struct span text, int indent)
 {

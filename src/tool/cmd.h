@@ -79,14 +79,14 @@ int cmd_stats(const struct cmd *cmd, struct err *e);
 int cmd_follow(const struct cmd *cmd, struct err *e);
 int cmd_watch(const struct cmd *cmd, struct err *e);  /* likewise */
 int cmd_change(const struct cmd *cmd, struct err *e); /* requeue, ack and dead */
-int cmd_change_check(const struct cmd *cmd, struct err *e);
+int cmd_change_arguments(const struct cmd *cmd, struct err *e);
 int cmd_quarantine(const struct cmd *cmd, struct err *e);
-int cmd_quarantine_check(const struct cmd *cmd, struct err *e);
+int cmd_quarantine_arguments(const struct cmd *cmd, struct err *e);
 int cmd_history(const struct cmd *cmd, struct err *e);
 int cmd_verify(const struct cmd *cmd, struct err *e); /* likewise when something does not match */
-int cmd_verify_check(const struct cmd *cmd, struct err *e);
+int cmd_verify_arguments(const struct cmd *cmd, struct err *e);
 int cmd_erase(const struct cmd *cmd, struct err *e);
-int cmd_erase_check(const struct cmd *cmd, struct err *e);
+int cmd_erase_arguments(const struct cmd *cmd, struct err *e);
 int cmd_export(const struct cmd *cmd, struct err *e);
 int cmd_import(const struct cmd *cmd, struct err *e);
 int cmd_backup(const struct cmd *cmd, struct err *e);
@@ -95,7 +95,7 @@ int cmd_migrate(const struct cmd *cmd, struct err *e);
 int cmd_spool(const struct cmd *cmd, struct err *e);
 
 /* A check of the command line: one --type at most. ERR_USAGE */
-int cmd_check_type(const struct cmd *cmd, struct err *e);
+int cmd_type_arguments(const struct cmd *cmd, struct err *e);
 
 /* The configuration, good or not at all: to be freed, or NULL and *e. */
 struct config *cmd_load_config(const struct cmd *cmd, struct err *e);
@@ -145,7 +145,7 @@ int64_t cmd_select(const struct cmd *cmd, struct store *s, const struct store_qu
                    struct err *e);
 
 /* Between two short transactions of a long change: leave the store to others for as long as the last one took. */
-void cmd_pause(int64_t took_ms);
+void cmd_let_others(int64_t took_ms);
 
 /* Read a file whole, "-" for standard input, into `out`, which is to be released. ERR_NOT_FOUND, ERR_SYSTEM */
 int cmd_read_file(const char *path, struct buf *out, struct err *e);
@@ -155,7 +155,7 @@ const char *cmd_state_word(int state);
 int cmd_state(const char *word);
 
 /* Print bytes from outside so that a terminal is safe, at most `width` columns; padded to it when positive. */
-void cmd_write_text(FILE *to, struct span text, int width);
+void cmd_write_safe(FILE *to, struct span text, int width);
 void cmd_print_safe(struct span text, int width);
 
 /* The same as a paragraph of 80 columns that begins at column `indent`, where the line at hand has come to. */

@@ -80,7 +80,7 @@ static int change_events(struct change *c, struct store *s, const int64_t *seqs,
         done += more > 0 ? more : 0;
         progress_draw(&progress, done, NULL);
         if (done < n && more > 0)
-            cmd_pause(clock_ms() - begun_ms);
+            cmd_let_others(clock_ms() - begun_ms);
     }
     progress_end(&progress);
     if (more < 0 && done)
@@ -117,7 +117,7 @@ static int finish_change(const struct change *c, struct err *e)
     return err_set(e, ERR_NOT_FOUND, "%lld of the named events were not changed", (long long)left);
 }
 
-int cmd_change_check(const struct cmd *cmd, struct err *e)
+int cmd_change_arguments(const struct cmd *cmd, struct err *e)
 {
     if (cmd->n_types > 1 || (cmd->ignored && cmd->state >= 0))
         return err_set(e, ERR_USAGE,

@@ -32,7 +32,7 @@ static void print_value(const struct report *r, const char *endpoint, const char
     if (line)
         json_out_number(j, "line", line);
     else
-        json_out_raw(j, "line", (struct span){0});
+        json_out_null(j, "line");
     json_out_print(j);
 }
 

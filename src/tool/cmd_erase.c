@@ -44,7 +44,7 @@ static int erase_events(struct erase *x, const int64_t *seqs, int64_t n, struct 
         done += more > 0 ? more : 0;
         progress_draw(&progress, done, NULL);
         if (done < n && more > 0)
-            cmd_pause(clock_ms() - begun_ms);
+            cmd_let_others(clock_ms() - begun_ms);
     }
     progress_end(&progress);
     if (more < 0 && done)
@@ -82,7 +82,7 @@ static int empty_rows(struct erase *x, struct err *e)
         return -1;
     for (int64_t i = 0; i < x->n_ids; i++)
         report_quarantined(x, x->ids[i], x->cmd->dry_run ? "chosen" : "erased");
-    cmd_pause(clock_ms() - begun_ms);
+    cmd_let_others(clock_ms() - begun_ms);
     return 0;
 }
 
@@ -146,7 +146,7 @@ static int scrub(struct store *s, struct err *e)
     int more;
     while ((more = store_scrub(s, &at, &why)) > 0) {
         progress_draw(&progress, at, " pages looked through");
-        cmd_pause(clock_ms() - begun_ms);
+        cmd_let_others(clock_ms() - begun_ms);
         begun_ms = clock_ms();
     }
     progress_end(&progress);
@@ -234,15 +234,15 @@ static int erase_or_show(struct erase *x, const int64_t *seqs, int64_t n, struct
 static int record_first(const struct cmd *cmd, struct err *e)
 {
     struct err why = {0};
-    if (cmd->dry_run && cmd_spool_look(cmd->config, &why) != 0)
+    if (cmd->dry_run && cmd_spool_expect_empty(cmd->config, &why) != 0)
         fprintf(stderr, "complycube-inbox: without what waits in the spool: %s\n", why.msg);
     if (cmd->dry_run || cmd_spool_first(cmd, cmd->config, cmd->store, e) == 0)
         return 0;
     return err_prefix(e, "nothing is erased while events wait outside the database");
 }
 
-/* The reason is kept for ever: it must not be what is to be forgotten. */
-int cmd_erase_check(const struct cmd *cmd, struct err *e)
+/* Either events by name or a filter; and a reason, which is kept for ever, so it must not hold what is to be forgotten. */
+int cmd_erase_arguments(const struct cmd *cmd, struct err *e)
 {
     const char *const ids[] = {cmd->client_id, cmd->resource_id};
     bool selects = cmd->client_id || cmd->resource_id || cmd->before_ms;
@@ -250,12 +250,13 @@ int cmd_erase_check(const struct cmd *cmd, struct err *e)
         return err_set(e, ERR_USAGE, "say whose events: --client ID, --resource ID or --before TIME; or name them");
     if (!cmd->dry_run && (!cmd->reason || !*cmd->reason))
         return err_set(e, ERR_USAGE, "what is erased never comes back: say why, with --reason TEXT, for the history");
-    for (int i = 0; i < 2; i++)
-        if (cmd->reason && ids[i] && (!*ids[i] || strstr(cmd->reason, ids[i])))
+    for (int i = 0; i < 2; i++) {
+        if (ids[i] && !*ids[i])
+            return err_set(e, ERR_USAGE, "an empty id is none");
+        if (ids[i] && cmd->reason && strstr(cmd->reason, ids[i]))
             return err_set(e, ERR_USAGE,
-                           *ids[i]
-                               ? "the reason names the id that is to be forgotten, and is kept; name a ticket, say"
-                               : "an empty id is none");
+                           "the reason names the id that is to be forgotten, and is kept; name a ticket, say");
+    }
     return 0;
 }
 
@@ -272,7 +273,7 @@ int cmd_erase(const struct cmd *cmd, struct err *e)
         erase_or_show(x, seqs, n, e) != 0)
         goto out;
     cmd_spool_foreign(cmd->config);
-    if (!cmd->dry_run && cmd_spool_look(cmd->config, e) != 0) {
+    if (!cmd->dry_run && cmd_spool_expect_empty(cmd->config, e) != 0) {
         e->code = ERR_BUSY;
         err_prefix(e, "erased, but events came meanwhile; run the same command again");
         goto out;

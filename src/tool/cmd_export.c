@@ -148,7 +148,7 @@ int cmd_export(const struct cmd *cmd, struct err *e)
     struct export x = {.cmd = cmd, .to = stdout};
     if (cmd->operand && (cmd_selects(cmd) || cmd->quarantine))
         return err_set(e, ERR_USAGE, "name the events, or say which with options");
-    if (cmd_check_type(cmd, e) != 0)
+    if (cmd_type_arguments(cmd, e) != 0)
         return -1;
     if (cmd->file && !(x.to = open_export(cmd, e)))
         return -1;

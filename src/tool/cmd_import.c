@@ -196,7 +196,7 @@ static void record_items(struct import *x)
         report_outcome(x, &x->items[i]);
     progress_draw(&x->progress, x->count[IMPORTED], NULL);
     if (x->n)
-        cmd_pause(took_ms);
+        cmd_let_others(took_ms);
     x->n = x->bytes = 0;
 }
 

@@ -67,7 +67,7 @@ int cmd_migrate(const struct cmd *cmd, struct err *e)
         more = store_migrate(cmd->store, &by, clock_time_ms(), &step, e);
         if (more > 0) {
             print_migrate_step(cmd, &step);
-            cmd_pause(clock_ms() - begun_ms);
+            cmd_let_others(clock_ms() - begun_ms);
         }
     } while (more > 0);
     return more;

@@ -27,7 +27,7 @@ static int empty_all(struct store *s, const int64_t *seqs, int64_t n, const stru
         done += more > 0 ? more : 0;
         progress_draw(&progress, done, NULL);
         if (done < n && more > 0)
-            cmd_pause(clock_ms() - begun_ms);
+            cmd_let_others(clock_ms() - begun_ms);
     }
     progress_end(&progress);
     return more < 0 ? -1 : 0;

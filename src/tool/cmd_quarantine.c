@@ -102,7 +102,8 @@ static void keep_row(void *ctx, const struct store_quarantined *q)
     k->first_ms = q->first_ms;
 }
 
-/* The body as one that is verified: again, since whoever can change the database could have changed it. */
+/* The body as one that is verified: again, since whoever can change the database could have changed it. With --unverified its
+ * owner vouches for it instead. It lives until the next one is verified, in the same slot. */
 static const struct verified *verify_kept(const struct cmd *cmd, struct verifier *v, const struct kept *k,
                                           struct err *e)
 {
@@ -209,7 +210,7 @@ static const struct verb *find_quarantine_verb(const char *name)
     return NULL;
 }
 
-int cmd_quarantine_check(const struct cmd *cmd, struct err *e)
+int cmd_quarantine_arguments(const struct cmd *cmd, struct err *e)
 {
     const struct verb *verb = cmd->operand ? find_quarantine_verb(cmd->operand) : NULL;
     if (cmd->operand && (!verb || !cmd->operands[1]))

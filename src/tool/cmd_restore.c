@@ -69,7 +69,7 @@ static int change_without_file(const struct restore *r, struct store *s, enum st
     for (; done < n && more >= 0; done += more > 0 ? more : 0) {
         int64_t begun_ms = clock_ms();
         more = store_change(s, what, seqs + done, n - done, &by, clock_time_ms(), ignore_result, NULL, e);
-        cmd_pause(clock_ms() - begun_ms);
+        cmd_let_others(clock_ms() - begun_ms);
     }
     return more < 0 ? -1 : 0;
 }

@@ -80,7 +80,7 @@ static void print_secret_json(const struct row *r, const char *verdict)
     if (r->last_ms)
         json_out_number(j, "last_match_ms", r->last_ms);
     else
-        json_out_raw(j, "last_match_ms", (struct span){0});
+        json_out_null(j, "last_match_ms");
     json_out_number(j, "matches_7_days", r->week);
     json_out_text(j, "verdict", span_of(verdict));
     json_out_print(j);

@@ -238,7 +238,7 @@ static void put_quantile(struct json_out *j, const char *name, const struct send
     if (s->n_answers)
         json_out_number(j, name, quantile_us(s->answers, s->n_answers, percent));
     else
-        json_out_raw(j, name, (struct span){0});
+        json_out_null(j, name);
 }
 
 static void print_answers_json(struct send *s)

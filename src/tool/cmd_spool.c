@@ -193,7 +193,7 @@ static int record_all(const struct config *c, struct store *s, struct told *t, s
         }
         progress_draw(&progress, sum->recorded, NULL);
         if (result == 1)
-            cmd_pause(clock_ms() - begun_ms);
+            cmd_let_others(clock_ms() - begun_ms);
     }
     progress_end(&progress);
     return result;
@@ -277,7 +277,7 @@ int cmd_spool(const struct cmd *cmd, struct err *e)
 
 /* ---- for other commands ---- */
 
-int cmd_spool_look(const struct config *c, struct err *e) { return look_for_waiting(c, true, e); }
+int cmd_spool_expect_empty(const struct config *c, struct err *e) { return look_for_waiting(c, true, e); }
 
 void cmd_spool_foreign(const struct config *c)
 {
@@ -297,7 +297,7 @@ int cmd_spool_first(const struct cmd *cmd, const struct config *c, struct store 
     struct told t = {cmd, true};
     struct spool_drain sum = {0};
     struct err why = {0};
-    if (cmd_spool_look(c, e) == 0)
+    if (cmd_spool_expect_empty(c, e) == 0)
         return *c->spool && access(c->spool, F_OK) == 0 ? spool_flush(c->spool, e) : 0;
     if (e->code != ERR_NOT_FOUND)
         return -1;
@@ -309,7 +309,7 @@ int cmd_spool_first(const struct cmd *cmd, const struct config *c, struct store 
         fprintf(stderr, "%lld events of the spool are recorded first\n", (long long)sum.recorded);
     if (result != 0)
         return err_set(e, why.code, "what waits in the spool %.120s cannot be recorded: %.240s", c->spool, why.msg);
-    return cmd_spool_look(c, e) == 0 ? spool_flush(c->spool, e) : -1;
+    return cmd_spool_expect_empty(c, e) == 0 ? spool_flush(c->spool, e) : -1;
 }
 
 /* Does anything lie there that is no event that waits? */

@@ -8,7 +8,7 @@
 #include "cmd.h"
 
 /* Does anything wait there, or lie aside? 0; or -1 and *e, ERR_NOT_FOUND, which says how much and what to do. */
-int cmd_spool_look(const struct config *c, struct err *e);
+int cmd_spool_expect_empty(const struct config *c, struct err *e);
 
 /* Tell on standard error of files there that are none of a spool, and that nobody looks into. */
 void cmd_spool_foreign(const struct config *c);

@@ -177,7 +177,7 @@ static void put_endpoint(const struct cmd_stats *s, const struct cmd_stats_endpo
         json_out_number(j, "oldest_ms", p->oldest_ms);
         json_out_number(j, "lag_ms", s->cmd->now_ms - p->oldest_ms);
     } else {
-        json_out_raw(j, "oldest_ms", (struct span){0});
+        json_out_null(j, "oldest_ms");
         json_out_number(j, "lag_ms", 0);
     }
     json_out_print(j);

@@ -157,7 +157,7 @@ static int check_input(const struct check *k, struct err *e)
     return good ? 0 : -1;
 }
 
-int cmd_verify_check(const struct cmd *cmd, struct err *e)
+int cmd_verify_arguments(const struct cmd *cmd, struct err *e)
 {
     return cmd->stored != (cmd->operand != NULL)
                ? 0

@@ -225,7 +225,7 @@ static void put_moment(struct json_out *j, const char *name, int64_t ms)
     if (ms)
         json_out_number(j, name, ms);
     else
-        json_out_raw(j, name, (struct span){0});
+        json_out_null(j, name);
 }
 
 static void print_watch_json(const struct watch *w, bool looked, const char *wrong)

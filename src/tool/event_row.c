@@ -13,7 +13,7 @@ static void put_time_if(struct json_out *j, const char *name, bool known, int64_
     if (known)
         json_out_number(j, name, ms);
     else
-        json_out_raw(j, name, (struct span){0});
+        json_out_null(j, name);
 }
 
 static void print_row_json(const struct store_event *v)

@@ -84,6 +84,8 @@ void json_out_number(struct json_out *j, const char *name, int64_t value)
 
 void json_out_bool(struct json_out *j, const char *name, bool value) { put_value(j, name, cJSON_CreateBool(value)); }
 
+void json_out_null(struct json_out *j, const char *name) { json_out_raw(j, name, (struct span){0}); }
+
 void json_out_raw(struct json_out *j, const char *name, struct span json)
 {
     char *text = json.at ? copy_span(json) : NULL;

@@ -27,7 +27,7 @@ int fcgi_slot_setup(void)
 struct fcgi_slot *fcgi_slot_new(void)
 {
     struct fcgi_slot *slot = calloc(1, sizeof *slot);
-    if (slot && FCGX_InitRequest(&slot->fcgx, -1, 0) != 0) {
+    if (slot && FCGX_InitRequest(&slot->fcgx, -1 /* it accepts no connection itself */, 0) != 0) {
         free(slot);
         return NULL;
     }

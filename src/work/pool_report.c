@@ -64,7 +64,7 @@ void pool_report_reason(struct pool_report *r, const char *ours, const char *the
     struct line l;
     if (begin_report_line(&l)) {
         fprintf(l.to, "%s: ", ours);
-        cmd_write_text(l.to, span_of(theirs), 0);
+        cmd_write_safe(l.to, span_of(theirs), 0);
     }
     end_report_line(&l, r);
 }
@@ -76,11 +76,11 @@ void pool_report_event(struct pool_report *r, const struct pool_event *event, co
     char time[32];
     if (begin_report_line(&l)) {
         fprintf(l.to, "event %lld (", (long long)event->seq);
-        cmd_write_text(l.to, (struct span){event->id.at, event->id.len < 64 ? event->id.len : 64}, 0);
+        cmd_write_safe(l.to, (struct span){event->id.at, event->id.len < 64 ? event->id.len : 64}, 0);
         fputc(' ', l.to);
-        cmd_write_text(l.to, (struct span){event->type.at, event->type.len < 64 ? event->type.len : 64}, 0);
+        cmd_write_safe(l.to, (struct span){event->type.at, event->type.len < 64 ? event->type.len : 64}, 0);
         fprintf(l.to, ") %s: ", what);
-        cmd_write_text(l.to, span_of(why), 0);
+        cmd_write_safe(l.to, span_of(why), 0);
         if (again_ms == INT64_MAX)
             fputs("; given up, it is dead", l.to);
         else if (again_ms)

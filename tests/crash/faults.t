@@ -12,6 +12,7 @@ use Event;
 use FastCgi;
 use Fixture;
 use Proc qw(look_into wait_until);
+use IO::Select;
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -42,16 +43,20 @@ sub fault {
     my ($pid, $call, $error, %o) = @_;
     my $when = $o{first} ? ":when=1..$o{first}" : '';
     $call .= ",$ALSO{$call}" if $ALSO{$call};
+    pipe my $said, my $says or die "pipe: $!";
     defined(my $strace = fork) or die "fork: $!";
     if (!$strace) {
-        open STDERR, '>', '/dev/null';
-        exec 'strace', '-f', '-qq', '-o', '/dev/null', '-e', "trace=$call", '-e', "inject=$call:error=$error$when", '-p', $pid or POSIX::_exit(127);
+        open STDERR, '>&', $says or POSIX::_exit(127);
+        exec 'strace', '-f', '-o', '/dev/null', '-e', "trace=$call", '-e', "inject=$call:error=$error$when", '-p', $pid or POSIX::_exit(127);
     }
-    my $traced = sub { return Fixture::slurp("/proc/$pid/status") =~ /^TracerPid:\s+$strace$/m };
-    my $ok = wait_until(sub { $traced->() || waitpid($strace, POSIX::WNOHANG()) == $strace }, 5) && $traced->();
+    close $says;
+    # It says so once the process is interrupted, and no call of it escapes any more. A tracer it has a moment earlier.
+    my ($ok, $text) = (0, '');
+    while (!$ok && IO::Select->new($said)->can_read(5) && sysread $said, $text, 4096, length $text) { $ok = $text =~ /attached/ }
     return sub {
         kill 'TERM', $strace;
         waitpid $strace, 0;
+        close $said;
         return $ok;
     };
 }
@@ -133,7 +138,7 @@ sub leaks {
             my $end = fault($p->pid, @$fault);
             my @statuses = map { $_->{status} } map { ask($f, map { request(event()) } 1 .. 5) } 1 .. 40;
             $end->();
-            push @wrong, "@$fault: " . grep({ $_ != 503 } @statuses) . ' events are answered otherwise than 503' if grep { $_ != 503 } @statuses;
+            push @wrong, "@$fault: round $round, answered " . join(' ', map { $statuses[$_] == 503 ? () : "$_: $statuses[$_]" } 0 .. $#statuses) . ' and not 503' if grep { $_ != 503 } @statuses;
             ask($f, request(event()));
             wait_until(sub { !@before || descriptors($p) <= $before[0] }, 2);    # a connection may be about to be closed
             my @now = (descriptors($p), resident_kb($p));

@@ -213,4 +213,13 @@ for my $form (qw(table directory)) {
         $f->finish;
     }
 }
+{
+    my $f = Fixture->new;
+    record($f, event());
+    for my $dry ([], ['--dry-run']) {
+        my ($code, $out, $err) = tool_out($f, 'erase', '--client', '', @$dry);
+        is $code, 2, "an empty id is refused @$dry";
+    }
+    $f->finish;
+}
 done_testing;

@@ -95,4 +95,14 @@ for my $form ('table', 'directory') {
     }
     $f->finish;
 }
+# A character of several bytes in the last column of an id is written whole.
+{
+    my $f = Fixture->new;
+    record($f, resource_event(('e' x 23) . "\xc3\xa9", 'r', 1), resource_event(('f' x 23) . "\xe2\x82\xac" . 'more', 'r', 2));
+    my ($code, $out) = $f->run($f->install('run/complycube-inbox', 'complycube-inbox'), '-c', $f->config, 'list', '--wide');
+    ok utf8::decode(my $text = $out), 'a list is valid UTF-8';
+    like $out, qr/ e{23}\xc3\xa9 /, 'an id as wide as its column is whole';
+    like $out, qr/ f{23}\xe2\x82\xac /, 'a longer one is cut after a character';
+    $f->finish;
+}
 done_testing;

@@ -27,7 +27,7 @@ int sqlite_has_history(struct db *s, struct err *e)
     return err_set(e, ERR_SCHEMA, "%s has no table history; run complycube-inbox migrate", s->path);
 }
 
-int sqlite_begin(struct db *s, struct err *e)
+int sqlite_change_begin(struct db *s, struct err *e)
 {
     sqlite3_stmt *begin = sqlite_prepare(s, SQL_BEGIN, e);
     if (!begin || sqlite_has_history(s, e) != 0 || sqlite_lock(s, e) != 0)
@@ -41,7 +41,7 @@ int sqlite_begin(struct db *s, struct err *e)
     return -1;
 }
 
-int sqlite_commit(struct db *s, bool failed, struct err *e)
+int sqlite_change_commit(struct db *s, bool failed, struct err *e)
 {
     sqlite3_stmt *commit = failed ? NULL : sqlite_prepare(s, SQL_COMMIT, e);
     if (!failed && (!commit || sqlite_run(commit) != SQLITE_OK)) {
@@ -56,9 +56,9 @@ int sqlite_commit(struct db *s, bool failed, struct err *e)
     return failed ? -1 : 0;
 }
 
-int sqlite_end(struct db *s, bool failed, struct err *e)
+int sqlite_change_end(struct db *s, bool failed, struct err *e)
 {
-    failed = sqlite_commit(s, failed, e) != 0;
+    failed = sqlite_change_commit(s, failed, e) != 0;
     lock_release(&s->lock);
     return failed ? -1 : 0;
 }
@@ -202,11 +202,11 @@ int64_t sqlite_change(struct store *store, enum store_change what, const int64_t
     struct db *s = db_of(store);
     signed char results[ROWS_MAX];
     struct sqlite_change c = {.s = s, .what = what, .by = by, .now_ms = now_ms};
-    if (sqlite_begin(s, e) != 0)
+    if (sqlite_change_begin(s, e) != 0)
         return -1;
     int64_t done = sqlite_files_begin(&c, e) != 0 ? -1 : change_all(&c, seqs, n, results, e);
     bool failed = done < 0 || sqlite_inbox_sync(s, e) != 0;
-    failed = sqlite_commit(s, failed, e) != 0;
+    failed = sqlite_change_commit(s, failed, e) != 0;
     sqlite_files_end(&c, failed);
     lock_release(&s->lock);
     for (int64_t i = 0; i < done && !failed; i++)

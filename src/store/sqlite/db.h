@@ -148,9 +148,9 @@ int sqlite_write_history(struct db *s, const struct sqlite_note *note, const str
  * Begin and end a transaction of changes by hand, under the writers' lock and with no trigger at work, since these
  * speak for plain SQL. End it whatever came of it; -1 and *e when it failed or could not be committed.
  */
-int sqlite_begin(struct db *s, struct err *e);
-int sqlite_commit(struct db *s, bool failed, struct err *e); /* and keep the lock, which is to be released */
-int sqlite_end(struct db *s, bool failed, struct err *e);
+int sqlite_change_begin(struct db *s, struct err *e);
+int sqlite_change_commit(struct db *s, bool failed, struct err *e); /* and keep the lock, which is to be released */
+int sqlite_change_end(struct db *s, bool failed, struct err *e);
 
 /* ---- copies, restores, migrations ---- */
 

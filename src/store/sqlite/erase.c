@@ -119,11 +119,11 @@ int64_t sqlite_erase(struct store *store, enum store_erase how, const int64_t *s
     struct db *s = db_of(store);
     signed char results[ROWS_MAX];
     struct erase x = {.s = s, .how = how, .by = by, .now_ms = now_ms};
-    if (sqlite_begin(s, e) != 0)
+    if (sqlite_change_begin(s, e) != 0)
         return -1;
     sqlite_inbox_sweep(s);
     int64_t done = erase_all(&x, seqs, n, results, e);
-    bool failed = sqlite_end(s, done < 0, e) != 0;
+    bool failed = sqlite_change_end(s, done < 0, e) != 0;
     sqlite_inbox_look_end(x.held);
     for (int64_t i = 0; i < done && !failed; i++)
         each(ctx, seqs[i], (enum store_changed)results[i]);
@@ -150,11 +150,11 @@ int64_t sqlite_erase_quarantined(struct store *store, const int64_t *ids, int64_
     struct db *s = db_of(store);
     int64_t done = 0;
     int failed = 0;
-    if (sqlite_begin(s, e) != 0)
+    if (sqlite_change_begin(s, e) != 0)
         return -1;
     for (; done < n && done < ROWS_MAX && !failed; done++)
         failed = empty_row(s, ids[done], by, now_ms, e);
-    return sqlite_end(s, failed != 0, e) != 0 ? -1 : done;
+    return sqlite_change_end(s, failed != 0, e) != 0 ? -1 : done;
 }
 
 /* ---- the log of the database ---- */
@@ -267,7 +267,7 @@ int sqlite_add_history(struct store *store, const char *action, int64_t n, const
 {
     struct db *s = db_of(store);
     struct sqlite_note note = {.action = action, .n = n, .from = -1, .to = -1, .detail = detail};
-    if (sqlite_begin(s, e) != 0)
+    if (sqlite_change_begin(s, e) != 0)
         return -1;
-    return sqlite_end(s, sqlite_write_history(s, &note, by, now_ms, e) != 0, e);
+    return sqlite_change_end(s, sqlite_write_history(s, &note, by, now_ms, e) != 0, e);
 }

@@ -48,10 +48,10 @@ int sqlite_drop(struct store *store, int64_t id, const struct store_actor *by, i
     char detail[64];
     struct sqlite_note note = {.action = "drop", .detail = detail, .from = -1, .to = -1};
     snprintf(detail, sizeof detail, "number %lld of quarantine", (long long)id);
-    if (sqlite_begin(s, e) != 0)
+    if (sqlite_change_begin(s, e) != 0)
         return -1;
     bool failed = drop_one(s, id, e) != 0 || sqlite_write_history(s, &note, by, now_ms, e) != 0;
-    return sqlite_end(s, failed, e);
+    return sqlite_change_end(s, failed, e);
 }
 
 /* ---- accept ---- */
@@ -187,11 +187,11 @@ int sqlite_accept(struct store *store, int64_t id, struct record *r, const struc
 {
     struct db *s = db_of(store);
     struct sqlite_change c = {.s = s, .what = STORE_REQUEUE, .by = by, .now_ms = now_ms};
-    if (sqlite_begin(s, e) != 0)
+    if (sqlite_change_begin(s, e) != 0)
         return -1;
     bool failed =
         sqlite_files_begin(&c, e) != 0 || accept_inside(&c, id, r, seq, e) != 0 || sqlite_inbox_sync(s, e) != 0;
-    failed = sqlite_commit(s, failed, e) != 0;
+    failed = sqlite_change_commit(s, failed, e) != 0;
     sqlite_files_end(&c, failed);
     lock_release(&s->lock);
     return failed ? -1 : 0;

@@ -83,17 +83,22 @@ sqlite3_stmt *sqlite_matching(struct db *s, enum store_sql which, const struct s
     return q;
 }
 
-/* By the index that serves best: `plain` or one of the two behind it. Most events are done: they are read in order. */
-static sqlite3_stmt *filtered(struct db *s, enum store_sql plain, const struct store_query *f, int state,
-                              int64_t limit, struct err *e)
+/* By the index that serves best: in statements.h `plain` is followed by the same by state, and by resource. Most events are
+ * done: they are read in order. */
+static sqlite3_stmt *matching_by_index(struct db *s, enum store_sql plain, const struct store_query *f, int state,
+                                       int64_t limit, struct err *e)
 {
     _Static_assert(SQL_LIST_RESOURCE == SQL_LIST + 2 && SQL_SELECT_RESOURCE == SQL_SELECT + 2, "their order");
-    return sqlite_matching(s, plain + (f->resource_id ? 2 : state >= 0 && state != 1 ? 1 : 0), f, state, limit, e);
+    return sqlite_matching(s,
+                           plain + (f->resource_id                            ? 2
+                                    : state >= 0 && state != STORE_STATE_DONE ? 1
+                                                                              : 0),
+                           f, state, limit, e);
 }
 
 sqlite3_stmt *sqlite_filtered(struct db *s, const struct store_query *f, int state, int64_t limit, struct err *e)
 {
-    return filtered(s, SQL_LIST, f, state, limit, e);
+    return matching_by_index(s, SQL_LIST, f, state, limit, e);
 }
 
 /* The numbers of the last n rows that a query gives, in a ring. */
@@ -195,7 +200,7 @@ static int64_t newest_numbers(struct db *s, const struct store_query *f, int64_t
 {
     struct chosen c = {.e = e};
     bool by_file = sqlite_inbox_is_files(s) && f->state >= 0;
-    sqlite3_stmt *q = by_file ? NULL : filtered(s, SQL_SELECT, f, f->state, f->limit, e);
+    sqlite3_stmt *q = by_file ? NULL : matching_by_index(s, SQL_SELECT, f, f->state, f->limit, e);
     int failed = by_file ? sqlite_files_list(s, f, add_chosen, &c, e) : !q || sqlite_read_seqs(s, q, &c.all, e);
     if (failed || c.failed) {
         seqs_release(&c.all);
