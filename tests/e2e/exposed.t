@@ -120,8 +120,8 @@ subtest 'secrets that are moved to a folder that it cannot reach wait for a rest
     $f->write('home/secrets/live', "main $SECRET{live}\nnew $NEW\n", 0600);
     name_secrets($f, '../../secrets/live');
     unlink $f->path('home/private/secrets');
-    if (log_of($f) =~ /code=sandbox without=landlock/) {
-        becomes(sub { post($f, $NEW) == 200 }, 'without Landlock it reaches them all the same');
+    if (Fixture::sanitized() || log_of($f) =~ /code=sandbox without=landlock/) {    # with sanitizers it may read all
+        becomes(sub { post($f, $NEW) == 200 }, 'without Landlock to that folder it reaches them all the same');
     } else {
         becomes(sub { post($f) == 200 && log_of($f) =~ /restart it:/ }, 'it logs that it is to be restarted');
     }
