@@ -61,7 +61,7 @@ my @gone = grep { !-e "$ROOT/src/$_" } keys %place, grep { !m{/\*$} } keys %publ
 is_deeply [sort @gone], [], 'all that src/layers names is there';
 
 # No circle between files: what is left when files without an open include are taken away, again and again.
-my %open = map { $_ => [grep { $_ ne s/\.c$/.h/r } @{ $includes{$_} }] } keys %includes;
+my %open = map { $_ => [@{ $includes{$_} }] } keys %includes;
 while (my @done = grep { my $f = $_; !grep { exists $open{$_} } @{ $open{$f} } } keys %open) { delete @open{@done} }
 is_deeply [sort keys %open], [], 'no headers include each other in a circle';
 
