@@ -28,7 +28,7 @@ int sqlite_inbox_check(const char *folder, struct err *e);
 /* Before anything is written: show what a crash has left unshown. */
 void sqlite_inbox_sweep(struct db *s);
 
-/* Write the file of an event that was just put into the log; one that is done has none. */
+/* Write the file of an event that was just put into the log. A done event has no file. */
 int sqlite_inbox_put(struct db *s, const struct record *r, const char *endpoint, int64_t now_ms, struct err *e);
 
 /* Before the commit: what was written is durable. */
@@ -43,7 +43,7 @@ void sqlite_inbox_drop(struct db *s, bool uncertain);
 
 /* ---- how events stand ---- */
 
-/* The files that there are, by number: of what waits or is dead, and of what was done since a time. NULL: a table. */
+/* The files of waiting and dead events, by number, and those of events done since a time. NULL: the inbox is a table. */
 struct sqlite_look;
 int sqlite_inbox_look(struct db *s, int64_t done_since_ms, struct sqlite_look **look, struct err *e);
 void sqlite_inbox_look_end(struct sqlite_look *look);
