@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { LOOK_MS = 1000, CARRY_MS = 60000, CUT_MS = 60000, WAIT_MS = 4000, HURRY_MS = 250 };
+enum { LOOK_MS = 1000, CARRY_MS = 60000, CUT_MS = 60000 };
 enum {
     COUNT_AGAIN_MS = 1000,
     COUNT_TRIES = 5,
@@ -360,7 +360,7 @@ int receiver_store_options(const struct config *c, bool brief, struct store_opti
     o->directory = c->files ? c->directory : NULL;
     o->endpoints = c->names;
     o->n_endpoints = c->n_endpoints;
-    o->wait_ms = WAIT_MS;
+    o->wait_ms = STORE_WAIT_MS;
     o->checkpoint_pages = brief ? CHECKPOINT_PAGES_BRIEF : CHECKPOINT_PAGES;
     if (!*c->group)
         return 0;
@@ -407,7 +407,7 @@ struct store *receiver_store(struct receiver *r, struct err *e)
         r->store = NULL;
     }
     if (!r->store && receiver_store_options(r->config, r->brief, &o, e) == 0) {
-        o.wait_ms = r->hurries ? HURRY_MS : o.wait_ms;
+        o.wait_ms = r->hurries ? STORE_HURRY_MS : o.wait_ms;
         o.in_memory = true;
         if (store_open(&r->store, &o, e) == 0 && missed)
             report_missed(r, &o);

@@ -6,8 +6,6 @@
 #include "store/store_file.h"
 
 enum {
-    WAIT_MS = 4000,     /* for the locks, where nothing is spooled yet */
-    HURRY_MS = 250,     /* and where something is: the spool takes the rest */
     DRAIN_MS = 2000,    /* of a batch, for what waits */
     TICK_MS = 500,      /* of a quiet moment */
     TICK_WAIT_MS = 50,  /* for the locks then */
@@ -68,7 +66,7 @@ static int record_behind(struct receiver *r, struct store *store, struct record 
     struct spool *spool = spool_of(r);
     if (!spool)
         return store_record(store, batch, n, now_ms, e);
-    if (store_hold(store, r->hurries ? HURRY_MS : WAIT_MS, e) != 0)
+    if (store_hold(store, r->hurries ? STORE_HURRY_MS : STORE_WAIT_MS, e) != 0)
         return -1;
     int result = spool_waits(spool, now_ms) ? drain_spool(r, store, DRAIN_MS, now_ms, e) : 0;
     if (result == 0)

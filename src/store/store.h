@@ -18,6 +18,9 @@ struct store;
 
 enum { STORE_BATCH_MAX = VERIFY_BATCH_MAX };
 
+/* How long a receiver waits for the locks, and how long after a wait in vain: others wait for an answer then. */
+enum { STORE_WAIT_MS = 4000, STORE_HURRY_MS = 250 };
+
 struct store_options {
     const char *url;              /* "sqlite:/path" or a path */
     const char *directory;        /* where the inbox is files: its folder; NULL: the inbox is a table */

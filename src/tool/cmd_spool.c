@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STEP_MS = 250 /* the receivers wait behind it */, WAIT_MS = 4000, BYTES_WIDTH = 8 };
+enum { STEP_MS = 250 /* the receivers wait behind it */, BYTES_WIDTH = 8 };
 
 /* ---- looking ---- */
 
@@ -183,7 +183,7 @@ static int record_all(const struct config *c, struct store *s, struct told *t, s
     int result = spool_retry(c->spool, e) < 0 ? -1 : 1;
     while (result == 1) {
         int64_t begun_ms = clock_ms();
-        result = store_hold(s, WAIT_MS, e);
+        result = store_hold(s, STORE_WAIT_MS, e);
         if (result == 0) {
             result = spool_record(&spool, &d, clock_time_ms(), e);
             store_unhold(s);
@@ -331,7 +331,7 @@ static int64_t record_copy(const struct config *c, struct store *s, struct err *
     struct spool spool;
     struct spool_drain d = {.store = s, .config = c, .budget_ms = INT_MAX, .keep = true};
     spool_begin(&spool, c->spool);
-    if (store_hold(s, WAIT_MS, e) != 0)
+    if (store_hold(s, STORE_WAIT_MS, e) != 0)
         return -1;
     int result = spool_record(&spool, &d, clock_time_ms(), e);
     store_unhold(s);
@@ -345,7 +345,7 @@ static int64_t record_copy(const struct config *c, struct store *s, struct err *
 int64_t cmd_spool_copy(const struct cmd *cmd, const struct config *c, const char *copy, struct err *e)
 {
     char lock[PATH_MAX + 8];
-    const struct store_options o = {.url = copy, .journal = "delete", .group = (gid_t)-1, .wait_ms = WAIT_MS};
+    const struct store_options o = {.url = copy, .journal = "delete", .group = (gid_t)-1, .wait_ms = STORE_WAIT_MS};
     struct store *s = NULL;
     struct config *with = cmd_load_config(cmd, e);
     int64_t n = with && store_open(&s, &o, e) == 0 ? record_copy(with, s, e) : -1;

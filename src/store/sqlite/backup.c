@@ -98,7 +98,7 @@ static int fill_copy(struct backup *b, struct err *e)
             e, ERR_BUSY,
             "copying %s keeps others from recording for more than %.1f s, in journal mode delete; try at a "
             "quieter time, or stop the web server meanwhile",
-            b->s->path, STORE_HOLD_MS / 1000.0);
+            b->s->path, SQLITE_HOLD_MS / 1000.0);
     return result;
 }
 

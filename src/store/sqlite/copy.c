@@ -29,7 +29,7 @@ int sqlite_lone_open(struct db **out, const char *path, struct err *e)
     if (!s)
         return err_set(e, ERR_MEMORY, "opening %s: out of memory", path);
     s->lock.fd = -1;
-    s->wait_ms = STORE_HOLD_MS;
+    s->wait_ms = SQLITE_HOLD_MS;
     snprintf(s->path, sizeof s->path, "%s", path);
     if (sqlite_connect(s, e) != 0) {
         sqlite_lone_close(s);
@@ -222,7 +222,7 @@ static int copy_bytes(struct sqlite_copy *c, struct db *from, const struct store
                            strerror(errno));
         if (!is_told(t, "copying", at, all))
             return stopped(c, e);
-        if (waited_ms(from, &since_ms) > STORE_HOLD_MS)
+        if (waited_ms(from, &since_ms) > SQLITE_HOLD_MS)
             return 1;
     }
     return ftruncate(c->fd, pages * page) == 0 ? 0

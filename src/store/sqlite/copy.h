@@ -17,8 +17,8 @@ struct sqlite_copy {
     struct db *db;     /* open on it, without flushes and without a writers' lock; or NULL */
 };
 
-/* How long a copy may keep another process from committing, in ms: that gives up after 4000. */
-enum { STORE_HOLD_MS = 2500 };
+/* How long a copy may keep another process from committing, in ms: that gives up after STORE_WAIT_MS. */
+enum { SQLITE_HOLD_MS = 2500 };
 
 /* Open a database by itself, with no lock beside it: to be closed by sqlite_lone_close; NULL is legal there. */
 int sqlite_lone_open(struct db **s, const char *path, struct err *e);

@@ -16,8 +16,6 @@
 enum { STORE_SCHEMA = 1, STORE_APPLICATION = 0x43434958 /* "CCIX" */ };
 enum { STORE_NAMES_MAX = 2 * STORE_BATCH_MAX, STORE_NAME_SIZE = 64 /* bytes, with the NUL */ };
 
-enum { STORE_HURRY_MS = 250 }; /* for a lock, after one was waited for in vain */
-
 struct db {
     struct store store; /* first: what the interface knows of it */
     sqlite3 *db;

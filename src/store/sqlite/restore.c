@@ -206,7 +206,7 @@ static int open_old(struct restore *r, struct err *e)
 static int hold_old(struct restore *r, struct err *e)
 {
     struct db *s = r->old;
-    int64_t end_ms = clock_ms() + STORE_HOLD_MS / 2;
+    int64_t end_ms = clock_ms() + SQLITE_HOLD_MS / 2;
     do {
         if (s->log_ino && sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) != SQLITE_OK)
             return sqlite_error(s, "writing its log back", e);
@@ -328,7 +328,7 @@ static int swap_locked(struct restore *r, struct err *e)
     if (r->old && !sqlite_in_place(r->old))
         return err_set(e, ERR_BUSY, "%s was replaced by another; look at it, and try again", r->path);
     if (r->old)
-        sqlite_wait(r->old, STORE_HOLD_MS / 2);
+        sqlite_wait(r->old, SQLITE_HOLD_MS / 2);
     if (r->old && sqlite_inbox_is_files(r->old))
         sqlite_inbox_sweep(r->old);
     if ((r->old && hold_old(r, e) != 0) || bring_last(r, e) != 0 || write_own(r, e) != 0)
