@@ -26,15 +26,15 @@ BENCH := build/bench/noop build/bench/spawn
 
 # Linked anew with libraries that were made anew.
 $(UNITS) $(FUZZERS): $(if $(STATIC)$(PORT),$(OUT)/lib/.made)
-$(OUT)/unit/%: tests/unit/%.c $(TOOL_LIB) $(LIB) tests/unit/unit.h
+$(OUT)/unit/%: tests/unit/%.c $(TOOL_LIB) $(LIB) tests/unit/unit.h tests/lib/verifier.h
 	@mkdir -p $(@D)
 	$(call say,TEST $<)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -Itests/unit -o $@ $< $(TOOL_LIB) $(LIB) $(LIBS_INBOX) -lcmocka $(LINK_END)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -Itests/unit -Itests/lib -o $@ $< $(TOOL_LIB) $(LIB) $(LIBS_INBOX) -lcmocka $(LINK_END)
 
 SUITE_OBJS := $(patsubst $(SUITE)/suite/%.c,$(OUT)/suite/%.o,$(wildcard $(SUITE)/suite/*.c))
-$(SUITE_OBJS): $(OUT)/suite/%.o: $(SUITE)/suite/%.c $(LIB) $(wildcard $(SUITE)/suite/*.h) tests/unit/unit.h
+$(SUITE_OBJS): $(OUT)/suite/%.o: $(SUITE)/suite/%.c $(LIB) $(wildcard $(SUITE)/suite/*.h) tests/unit/unit.h tests/lib/verifier.h
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) -Itests/unit -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS_ALL) -Itests/unit -Itests/lib -c -o $@ $<
 
 # store.c once more, with the backend of the tests: it takes the place of the one in the library.
 SUITE_STORE := $(OUT)/suite/store.o
@@ -45,15 +45,15 @@ $(SUITE_STORE): src/store/store.c $(SUITE)/suite/memory.h $(LIB)
 $(OUT)/unit/test_store_%: $(SUITE)/%.c $(SUITE_OBJS) $(SUITE_STORE)
 	@mkdir -p $(@D)
 	$(call say,TEST $<)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -Itests/unit -o $@ $^ $(LIB) $(LIBS_WEBHOOK) -lcmocka $(LINK_END)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -Itests/unit -Itests/lib -o $@ $^ $(LIB) $(LIBS_WEBHOOK) -lcmocka $(LINK_END)
 
 # It asks OpenSSL's own HMAC, for which all of a static libcrypto would be linked, and what that needs in turn.
 $(OUT)/target/signature: LIBS_INBOX := $(LIBS_INBOX:$(CRYPTO)=-lcrypto)
 # With FUZZ=1 it is libFuzzer that calls a target, else replay.c.
-$(OUT)/target/%: tests/fuzz/%.c tests/fuzz/replay.c $(TOOL_LIB) $(LIB) tests/fuzz/fuzz.h tests/fuzz/folder.h
+$(OUT)/target/%: tests/fuzz/%.c tests/fuzz/replay.c $(TOOL_LIB) $(LIB) tests/fuzz/fuzz.h tests/fuzz/folder.h tests/lib/verifier.h
 	@mkdir -p $(@D)
 	$(call say,FUZZ $<)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) $(if $(filter 1,$(FUZZ)),-fsanitize=fuzzer,tests/fuzz/replay.c) -o $@ $< $(TOOL_LIB) $(LIB) $(LIBS_INBOX) $(LINK_END)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -Itests/lib $(if $(filter 1,$(FUZZ)),-fsanitize=fuzzer,tests/fuzz/replay.c) -o $@ $< $(TOOL_LIB) $(LIB) $(LIBS_INBOX) $(LINK_END)
 
 $(ATTACKER): tests/crash/attacker.c $(LIB)
 	@mkdir -p $(@D)

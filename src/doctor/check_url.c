@@ -424,7 +424,7 @@ void doctor_url(struct doctor *d)
         return;
     }
     collect_answer(&t, d->config);
-    if (verify_open_keys(&t.verifier, t.secret, t.n, &e) != 0) {
+    if (verify_open(&t.verifier, t.secret, t.n, &e) != 0) {
         struct finding f = finding_of(FINDING_WRONG, err_word(e.code), "");
         doctor_tell(d, &f, "%s", e.msg);
         return;

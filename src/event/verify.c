@@ -85,39 +85,28 @@ static void digest_of(const struct key *key, struct span body, uint8_t digest[VE
     SHA256_Final(digest, &sha); /* cleanses sha */
 }
 
-int verify_open(struct verifier **out, const struct verify_secret *secrets, size_t n, struct err *e)
+/* Such a key would let anyone sign. */
+static bool is_of_empty_secret(const struct verify_key *key)
 {
-    *out = NULL;
-    for (size_t i = 0; i < n; i++)
-        if (secrets[i].value.len == 0) /* an empty key would let anyone sign */
-            return err_set(e, ERR_SECRETS, "secret %s of endpoint %s is empty", secrets[i].name, secrets[i].endpoint);
-    struct verify_key *keys = calloc(n ? n : 1, sizeof *keys);
-    struct verify_named *named = calloc(n ? n : 1, sizeof *named);
-    for (size_t i = 0; keys && named && i < n; i++) {
-        verify_key(&keys[i], secrets[i].value);
-        named[i] = (struct verify_named){secrets[i].endpoint, secrets[i].name, &keys[i]};
-    }
-    int result =
-        keys && named ? verify_open_keys(out, named, n, e) : err_set(e, ERR_MEMORY, "deriving keys: out of memory");
-    if (keys)
-        OPENSSL_cleanse(keys, n * sizeof *keys);
-    free(keys);
-    free(named);
-    return result;
+    struct verify_key empty;
+    verify_key(&empty, (struct span){"", 0});
+    return memcmp(key, &empty, sizeof empty) == 0;
 }
 
-int verify_open_keys(struct verifier **out, const struct verify_named *keys, size_t n, struct err *e)
+int verify_open(struct verifier **out, const struct verify_named *keys, size_t n, struct err *e)
 {
     *out = NULL;
     if (n == 0)
         return err_set(e, ERR_SECRETS, "no secret is in force; put the webhook's secret into the secret file");
+    for (size_t i = 0; i < n; i++)
+        if (is_of_empty_secret(keys[i].key))
+            return err_set(e, ERR_SECRETS, "secret %s of endpoint %s is empty", keys[i].name, keys[i].endpoint);
     struct verifier *v = calloc(1, sizeof *v + n * sizeof *v->keys);
     if (!v)
         return err_set(e, ERR_MEMORY, "deriving keys: out of memory");
     v->n = n;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         v->keys[i] = (struct key){keys[i].endpoint, keys[i].name, *keys[i].key};
-    }
     *out = v;
     return 0;
 }

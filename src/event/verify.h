@@ -20,12 +20,6 @@
 
 enum { VERIFY_DIGEST = 32 /* bytes */, VERIFY_BATCH_MAX = 64 };
 
-/* A named secret. */
-struct verify_secret {
-    const char *endpoint, *name; /* borrowed for the life of the verifier */
-    struct span value;           /* borrowed until verify_open returns; at least one byte */
-};
-
 /*
  * What is kept of a secret: SHA-256 states after HMAC's inner and outer pads. They can sign, but do not give the secret
  * away. Equal for equal secrets.
@@ -38,19 +32,17 @@ void verify_key(struct verify_key *key, struct span secret); /* leaves no copy o
 /* A named key. */
 struct verify_named {
     const char *endpoint, *name;  /* borrowed for the life of the verifier */
-    const struct verify_key *key; /* borrowed until verify_open_keys returns */
+    const struct verify_key *key; /* borrowed until verify_open returns */
 };
 
 struct verifier;
 
 /*
- * Derive the keys of n secrets, n >= 1.
+ * in:     keys  n >= 1 of them, copied
  * out:    0 and *v, to be closed
- * errors: ERR_SECRETS  none, or an empty one;  ERR_MEMORY
+ * errors: ERR_SECRETS  there is none, or one of an empty secret;  ERR_MEMORY
  */
-int verify_open(struct verifier **v, const struct verify_secret *secrets, size_t n, struct err *e);
-/* The same of secrets that are keys already. */
-int verify_open_keys(struct verifier **v, const struct verify_named *keys, size_t n, struct err *e);
+int verify_open(struct verifier **v, const struct verify_named *keys, size_t n, struct err *e);
 /* One without keys, which no body passes: for verify_trusted alone. */
 int verify_open_keyless(struct verifier **v, struct err *e);
 void verify_close(struct verifier *v); /* wipes the keys; NULL is legal */
@@ -83,7 +75,7 @@ const char *verified_secret(const struct verified *b);
 const uint8_t *
 verified_signature(const struct verified *b); /* VERIFY_DIGEST bytes; NULL: of a trusted body that has none */
 
-/* Sign a body with the n-th secret given to verify_open. */
+/* Sign a body with the n-th key given to verify_open. */
 void verify_sign(const struct verifier *v, size_t n, struct span body, uint8_t digest[VERIFY_DIGEST]);
 
 /* Plain SHA-256, for recognising a payload that was erased. */

@@ -98,7 +98,7 @@ static void make_keys(struct receiver *r)
     for (size_t i = 0; i < n; i++)
         keys[i] = (struct verify_named){list[i].endpoint, list[i].secret->name, &list[i].secret->key};
     verify_close(r->verifier); /* before: its keys borrow names of a configuration that may go */
-    verify_open_keys(&r->verifier, keys, n, &r->config->error);
+    verify_open(&r->verifier, keys, n, &r->config->error);
 }
 
 static bool loses_a_secret(const struct config *old, const struct config *new)

@@ -39,7 +39,7 @@ int spool_verifier(const struct config *c, const struct config *before, struct v
         return err_set(e, ERR_MEMORY, "deriving keys: out of memory");
     list_secrets(before, list); /* of two that are alike the latter counts */
     list_secrets(c, list + first);
-    int result = verify_open_keys(v, list, n, e);
+    int result = verify_open(v, list, n, e);
     free(list);
     return result;
 }

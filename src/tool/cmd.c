@@ -59,7 +59,7 @@ int cmd_verifier(const struct config *c, struct verifier **v, struct err *e)
     *v = NULL;
     if (!list)
         return err_set(e, ERR_MEMORY, "deriving keys: out of memory");
-    int result = verify_open_keys(v, list, list_keys(c, list), e);
+    int result = verify_open(v, list, list_keys(c, list), e);
     free(list);
     return result;
 }

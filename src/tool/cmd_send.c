@@ -75,7 +75,7 @@ static int choose_secret(struct send *s, const struct config *c, struct err *e)
         if (secret->retired || (s->cmd->secret && strcmp(s->cmd->secret, secret->name) != 0))
             continue;
         s->secret = (struct verify_named){p->name, secret->name, &secret->key};
-        return verify_open_keys(&s->verifier, &s->secret, 1, e);
+        return verify_open(&s->verifier, &s->secret, 1, e);
     }
     return err_set(e, ERR_NOT_FOUND, "endpoint %s has no %s in force%s%.63s", p->name,
                    s->cmd->secret ? "secret of this name" : "secret", s->cmd->secret ? ": " : "",

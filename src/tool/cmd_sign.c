@@ -28,7 +28,7 @@ static int sign_input(const struct verify_named *secret, struct err *e)
     struct buf in = {0};
     uint8_t digest[VERIFY_DIGEST];
     char text[2 * VERIFY_DIGEST + 1];
-    if (verify_open_keys(&v, secret, 1, e) != 0)
+    if (verify_open(&v, secret, 1, e) != 0)
         return -1;
     int result = cmd_read_file("-", &in, e);
     if (result == 0) {

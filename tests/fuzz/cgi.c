@@ -4,6 +4,7 @@
 #include "web/cgi.h"
 #include "folder.h"
 #include "fuzz.h"
+#include "verifier.h"
 #include "base/hex.h"
 
 #include <cjson/cJSON.h>
@@ -11,7 +12,7 @@
 
 enum { NOW_MS = 1770000000, MAX_BODY = 1024, OUT_MAX = 8192, RUNS_MAX = 500 };
 
-static const struct verify_secret secrets[] = {
+static const struct verifier_secret secrets[] = {
     {"live", "main", {FUZZ_SECRET, sizeof FUZZ_SECRET - 1}},
     {"sandbox", "main", {"sandbox-" FUZZ_SECRET, sizeof "sandbox-" FUZZ_SECRET - 1}},
 };
@@ -50,7 +51,7 @@ static void put_signature(struct span word, struct span body)
     char text[2 * VERIFY_DIGEST + 1];
     uint8_t digest[VERIFY_DIGEST];
     if (!verifier)
-        FUZZ_CHECK(verify_open(&verifier, secrets, 2, &e) == 0);
+        FUZZ_CHECK(verifier_open(&verifier, secrets, 2, &e) == 0);
     int who = signer(word);
     if (who >= 0) {
         verify_sign(verifier, (size_t)who, body, digest);

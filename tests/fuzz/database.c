@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "folder.h"
 #include "fuzz.h"
+#include "verifier.h"
 #include "base/hex.h"
 #include "receiver/receive.h"
 #include "store/store_file.h"
@@ -23,7 +24,7 @@ enum {
     FILE_MAX = 1 << 20
 };
 
-static const struct verify_secret secrets[] = {
+static const struct verifier_secret secrets[] = {
     {"live", "main", {FUZZ_SECRET, sizeof FUZZ_SECRET - 1}},
     {"sandbox", "main", {"sandbox-" FUZZ_SECRET, sizeof "sandbox-" FUZZ_SECRET - 1}},
 };
@@ -492,7 +493,7 @@ static void start(void)
     char path[FOLDER_PATH + 40], text[700];
     struct receiver r;
     struct err e;
-    FUZZ_CHECK(verify_open(&verifier, secrets, 2, &e) == 0);
+    FUZZ_CHECK(verifier_open(&verifier, secrets, 2, &e) == 0);
     mkdir(folder_path(folder, "database"), 0700);
     snprintf(database, sizeof database, "%s/inbox.db", folder);
     snprintf(spool, sizeof spool, "%s/spool", folder);

@@ -2,12 +2,13 @@
  * fuzz: a signed body is decoded to fields that are texts, that stand in it, and that decode to the same again. */
 #include "event/decode.h"
 #include "fuzz.h"
+#include "verifier.h"
 #include "base/json.h"
 
 #include <cjson/cJSON.h>
 #include <time.h>
 
-static const struct verify_secret secret = {"live", "main", {FUZZ_SECRET, sizeof FUZZ_SECRET - 1}};
+static const struct verifier_secret secret = {"live", "main", {FUZZ_SECRET, sizeof FUZZ_SECRET - 1}};
 static struct verifier *verifier;
 
 static const char hex[] = "0123456789abcdef";
@@ -18,7 +19,7 @@ static int decode(struct span body, struct event *event, struct err *e)
     uint8_t digest[VERIFY_DIGEST];
     char signature[2 * VERIFY_DIGEST];
     if (!verifier)
-        FUZZ_CHECK(verify_open(&verifier, &secret, 1, e) == 0);
+        FUZZ_CHECK(verifier_open(&verifier, &secret, 1, e) == 0);
     verify_sign(verifier, 0, body, digest);
     for (size_t i = 0; i < VERIFY_DIGEST; i++) {
         signature[2 * i] = hex[digest[i] >> 4];

@@ -10,6 +10,7 @@
 #include "event/decode.h"
 #include "folder.h"
 #include "fuzz.h"
+#include "verifier.h"
 #include "base/hex.h"
 #include "receiver/receive.h"
 
@@ -19,7 +20,7 @@
 
 enum { NOW_MS = 1770000000, REQUESTS_MAX = 48 };
 
-static const struct verify_secret secrets[] = {
+static const struct verifier_secret secrets[] = {
     {"live", "main", {FUZZ_SECRET, sizeof FUZZ_SECRET - 1}},
     {"sandbox", "main", {"sandbox-" FUZZ_SECRET, sizeof "sandbox-" FUZZ_SECRET - 1}},
 };
@@ -248,7 +249,7 @@ static void check(struct inbox *b, struct sent *sent, size_t n)
 static void start(void)
 {
     struct err e;
-    FUZZ_CHECK(verify_open(&verifier, secrets, 2, &e) == 0);
+    FUZZ_CHECK(verifier_open(&verifier, secrets, 2, &e) == 0);
     set_up(&inboxes[0], "table");
     set_up(&inboxes[1], "directory");
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * fuzz: a header verifies a body exactly when it is the HMAC under a secret in force, as OpenSSL's own HMAC says. */
 #include "fuzz.h"
+#include "verifier.h"
 #include "base/hex.h"
-#include "event/verify.h"
 
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <ctype.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-static const struct verify_secret secrets[] = {
+static const struct verifier_secret secrets[] = {
     {"live", "main", {FUZZ_SECRET, sizeof FUZZ_SECRET - 1}},
     {"live",
      "long",
@@ -64,10 +64,10 @@ static bool is_right(const char *header, size_t n, const uint8_t digest[VERIFY_D
 static void start(void)
 {
     struct err e;
-    const struct verify_secret empty[] = {secrets[0], {"live", "empty", {"", 0}}};
-    FUZZ_CHECK(verify_open(&verifier, secrets, 0, &e) != 0 && !verifier && e.code == ERR_SECRETS);
-    FUZZ_CHECK(verify_open(&verifier, empty, 2, &e) != 0 && !verifier && e.code == ERR_SECRETS);
-    FUZZ_CHECK(verify_open(&verifier, secrets, SECRETS, &e) == 0);
+    const struct verifier_secret empty[] = {secrets[0], {"live", "empty", {"", 0}}};
+    FUZZ_CHECK(verifier_open(&verifier, secrets, 0, &e) != 0 && !verifier && e.code == ERR_SECRETS);
+    FUZZ_CHECK(verifier_open(&verifier, empty, 2, &e) != 0 && !verifier && e.code == ERR_SECRETS);
+    FUZZ_CHECK(verifier_open(&verifier, secrets, SECRETS, &e) == 0);
 }
 
 /* What is ours already is as what was verified. */
@@ -107,7 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t n = make_header(&rest, mode, right, header);
     char *exact = fuzz_copy((struct span){header, n});
     const struct verified *v = verify_body(verifier, mode % VERIFY_BATCH_MAX, (struct span){exact, n}, rest, &e);
-    const struct verify_secret *match = NULL;
+    const struct verifier_secret *match = NULL;
     for (size_t i = 0; i < SECRETS; i++)
         if (is_right(exact, n, digests[i]))
             match = &secrets[i];

@@ -3,6 +3,7 @@
 #include "base/hex.h"
 #include "receiver/receiver.h"
 #include "unit.h"
+#include "verifier.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -246,8 +247,8 @@ static bool accepts(struct receiver *r, struct span secret)
     struct err e;
     uint8_t digest[VERIFY_DIGEST];
     char signature[2 * VERIFY_DIGEST + 1];
-    const struct verify_secret one = {"", "", secret};
-    assert_int_equal(verify_open(&v, &one, 1, &e), 0);
+    const struct verifier_secret one = {"", "", secret};
+    assert_int_equal(verifier_open(&v, &one, 1, &e), 0);
     verify_sign(v, 0, TEXT("{}"), digest);
     hex_encode(digest, sizeof digest, signature);
     verify_close(v);

@@ -3,15 +3,16 @@
 #include "base/hex.h"
 #include "event/decode.h"
 #include "unit.h"
+#include "verifier.h"
 
 static struct verifier *verifier;
 
 static int start(void **state)
 {
     struct err e;
-    const struct verify_secret secret = {"live", "main", TEXT("a secret of the tests")};
+    const struct verifier_secret secret = {"live", "main", TEXT("a secret of the tests")};
     (void)state;
-    return verify_open(&verifier, &secret, 1, &e);
+    return verifier_open(&verifier, &secret, 1, &e);
 }
 
 static int stop(void **state)

@@ -3,6 +3,7 @@
 #include "base/hex.h"
 #include "receiver/receive.h"
 #include "unit.h"
+#include "verifier.h"
 
 #include <sqlite3.h>
 #include <sys/stat.h>
@@ -38,8 +39,8 @@ static struct exchange *posted(size_t i, struct span body)
     struct verifier *v;
     struct err e;
     uint8_t digest[VERIFY_DIGEST];
-    const struct verify_secret secret = {"", "", TEXT("a-secret-of-the-tests")};
-    assert_int_equal(verify_open(&v, &secret, 1, &e), 0);
+    const struct verifier_secret secret = {"", "", TEXT("a-secret-of-the-tests")};
+    assert_int_equal(verifier_open(&v, &secret, 1, &e), 0);
     verify_sign(v, 0, body, digest);
     verify_close(v);
     hex_encode(digest, sizeof digest, signatures[i]);

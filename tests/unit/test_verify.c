@@ -2,7 +2,7 @@
  * verify: the vendor's own vector, all 26 example events, and what must be refused. */
 #include "base/files.h"
 #include "unit.h"
-#include "event/verify.h"
+#include "verifier.h"
 
 #define GOOD "bc00414fa4d54277a3ed01e5ee258d9800a918a7791c7cda16d38b82f38f2150"
 
@@ -10,8 +10,8 @@ static struct verifier *verifier_of(struct span secret)
 {
     struct verifier *v;
     struct err e;
-    const struct verify_secret secrets[] = {{"live", "old", TEXT("another secret")}, {"live", "main", secret}};
-    assert_int_equal(verify_open(&v, secrets, 2, &e), 0);
+    const struct verifier_secret secrets[] = {{"live", "old", TEXT("another secret")}, {"live", "main", secret}};
+    assert_int_equal(verifier_open(&v, secrets, 2, &e), 0);
     return v;
 }
 
@@ -90,8 +90,8 @@ static void the_vectors_of_rfc_4231_hold(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct verifier *v;
         struct err e;
-        const struct verify_secret secret = {"live", "main", cases[i].key};
-        assert_int_equal(verify_open(&v, &secret, 1, &e), 0);
+        const struct verifier_secret secret = {"live", "main", cases[i].key};
+        assert_int_equal(verifier_open(&v, &secret, 1, &e), 0);
         assert_non_null(verify_body(v, 0, span_of(cases[i].digest), cases[i].data, &e));
         assert_non_null(verify_body(v, 0, span_of(cases[i].digest), cases[i].data, &e)); /* the key is as it was */
         verify_close(v);
@@ -103,10 +103,10 @@ static void an_empty_or_missing_secret_is_no_open_door(void **state) /* promise 
     (void)state;
     struct verifier *v;
     struct err e;
-    const struct verify_secret empty = {"live", "main", TEXT("")};
-    assert_int_equal(verify_open(&v, &empty, 1, &e), -1);
+    const struct verifier_secret empty = {"live", "main", TEXT("")};
+    assert_int_equal(verifier_open(&v, &empty, 1, &e), -1);
     assert_int_equal(e.code, ERR_SECRETS);
-    assert_int_equal(verify_open(&v, NULL, 0, &e), -1);
+    assert_int_equal(verifier_open(&v, NULL, 0, &e), -1);
     assert_int_equal(e.code, ERR_SECRETS);
 }
 

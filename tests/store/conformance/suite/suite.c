@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * suite: the subjects, and what the parts share. */
 #include "suite.h"
+#include "verifier.h"
 #include "base/hex.h"
 #include "store/store_file.h"
 
@@ -406,16 +407,16 @@ struct suite_case {
 
 static int start(void **state)
 {
-    static const struct verify_secret secrets[SECRETS] = {{"live", "main", {"a-secret-of-the-tests", 21}},
-                                                          {"live", "next", {"their-second-secret", 19}},
-                                                          {"sandbox", "main", {"that-of-the-sandbox", 19}}};
+    static const struct verifier_secret secrets[SECRETS] = {{"live", "main", {"a-secret-of-the-tests", 21}},
+                                                            {"live", "next", {"their-second-secret", 19}},
+                                                            {"sandbox", "main", {"that-of-the-sandbox", 19}}};
     const struct suite_case *c = *state;
     struct err e = {0};
     subject = c->subject;
     snprintf(folder, sizeof folder, "%s/complycube-unit-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     assert_non_null(
         mkdtemp(folder)); /* it is not about disks: where nothing needs to be flushed, this takes no time */
-    return verify_open(&verifier, secrets, SECRETS, &e) || open_again(&store, 10000);
+    return verifier_open(&verifier, secrets, SECRETS, &e) || open_again(&store, 10000);
 }
 
 static void run(void **state)
