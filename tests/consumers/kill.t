@@ -79,7 +79,7 @@ sub progress {
 sub _progress_of {
     my ($f, $sql) = @_;
     my $db = DBI->connect('dbi:SQLite:dbname=' . $f->database, '', '', { RaiseError => 1, PrintError => 0 });
-    $db->sqlite_busy_timeout(10_000);
+    $db->sqlite_busy_timeout(60_000);    # beside six writers with a rollback journal a reader finds the lock free by luck alone
     $db->do('PRAGMA wal_autocheckpoint = 0');
     return $db->selectrow_array($sql);
 }
