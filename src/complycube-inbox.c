@@ -408,7 +408,7 @@ static int open_needs(const struct subcommand *sub, struct cmd *cmd, struct err 
     return 0;
 }
 
-static int run_command(const struct subcommand *sub, struct cmd *cmd, struct err *e)
+static int open_and_run(const struct subcommand *sub, struct cmd *cmd, struct err *e)
 {
     if (as_root_become(sub->needs, cmd, e) != 0 || (sub->check && sub->check(cmd, e) != 0))
         return -1;
@@ -422,7 +422,7 @@ static int run_subcommand(const struct subcommand *sub, int argc, char **argv, s
 {
     bool helped = false;
     cmd->name = sub->name;
-    if (parse_options(sub, argc, argv, cmd, &helped, e) != 0 || (!helped && run_command(sub, cmd, e) != 0))
+    if (parse_options(sub, argc, argv, cmd, &helped, e) != 0 || (!helped && open_and_run(sub, cmd, e) != 0))
         return -1;
     return fflush(stdout) == 0 && !ferror(stdout)
                ? 0

@@ -18,7 +18,7 @@ static inline int64_t clock_of(clockid_t clock)
 /* Milliseconds of a clock that nobody sets: for how long something took, and for deadlines. */
 static inline int64_t clock_ms(void) { return clock_of(CLOCK_MONOTONIC); }
 
-/* Milliseconds since the Epoch: when something was. */
+/* Milliseconds since the Epoch: when something happened. */
 static inline int64_t clock_time_ms(void) { return clock_of(CLOCK_REALTIME); }
 
 #endif

@@ -294,7 +294,7 @@ int files_make_file(const char *path, mode_t mode, gid_t group, bool *made, stru
     return failed ? -1 : 0;
 }
 
-/* Others may have replaced it since, where they may write the folder: nothing of theirs is ours and closed. */
+/* Others may have replaced it since, if they may write the folder: nothing of theirs is both ours and closed to others. */
 static bool is_new_dir(const struct stat *st)
 {
     return S_ISDIR(st->st_mode) && st->st_uid == geteuid() && !(st->st_mode & 0077);

@@ -45,8 +45,8 @@ int files_make_file(const char *path, mode_t mode, gid_t group, bool *made, stru
 int files_make_dir(const char *path, mode_t mode, gid_t group, bool *made, struct err *e);
 
 /*
- * Give the file or folder that is there this very mode and group; what is not there is left so. *changed tells whether it
- * had others. A link is not followed, and a file with a second name is refused.
+ * Give the file or folder that is there this very mode and group; what does not exist is not made. *changed: it had
+ * others. A link is not followed, and a file with a second name is refused.
  * errors: ERR_READONLY  this user may not, or it is no such thing
  */
 int files_fit(const char *path, mode_t mode, gid_t group, bool *changed, struct err *e);

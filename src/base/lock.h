@@ -25,7 +25,7 @@ int lock_open(struct lock *lock, const char *path, gid_t group, struct err *e);
 void lock_close(struct lock *lock); /* releases it too */
 
 /*
- * One that is not open (fd -1) is had at once: its user does not queue, as a consumer does not.
+ * One that is not open (fd -1) counts as taken at once: its user, such as a consumer, does not queue.
  * out:    how much of wait_ms is left, in ms, so that what is waited for next can share it; or -1 and *e
  * errors: ERR_BUSY  another process held it for wait_ms
  */

@@ -126,7 +126,7 @@ static bool send_syslog(const char *line, size_t len)
         return false;
     if (send(syslog_fd, line, len, MSG_NOSIGNAL) == (ssize_t)len)
         return true;
-    if (errno == EAGAIN) /* it does not keep up: what is lost is the line, not the event */
+    if (errno == EAGAIN) /* syslog cannot keep up: the line is lost, not the event */
         return false;
     close(syslog_fd); /* it was started again, perhaps */
     syslog_fd = -1;

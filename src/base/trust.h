@@ -38,7 +38,7 @@ struct trust_weak {
  *      leaf   look at the last part itself too, as if it were a folder (false: what it is matters to the caller alone)
  * out: 0: nobody but root and those of `with` may change where it leads; 1 and *weak: somebody may;
  *      -1 with errno: it cannot be walked (too many links, no permission)
- * A folder with the sticky bit lets others add names and not replace those of others: it passes if it and the name that is
+ * A folder with the sticky bit lets others add names but not replace someone else's: it passes if it and the name that is
  * looked for in it belong to the trusted. A group whose number is 0 is root's.
  * cost: one lstat a part
  */

@@ -134,7 +134,7 @@ static int note_option(cfg_t *cfg, cfg_opt_t *opt)
     return note_line(cfg, opt);
 }
 
-/* Of a list it is called for each member; first, before anything is read, for those of the default. */
+/* For a list it is called once per member and, before anything is read, once per member of the default. */
 static int note_list(cfg_t *cfg, cfg_opt_t *opt) { return cfg_opt_size(opt) == 1 ? note_line(cfg, opt) : 0; }
 
 static int line_of(cfg_t *cfg, const char *name)
@@ -209,8 +209,8 @@ static int read_sections(struct config *c, cfg_t *cfg)
 #define END_LINE "\n" END_MARK " = \"reached\"\n"
 
 /*
- * Put blanks for comments: libconfuse counts lines wrongly behind them, some versions three for one. Of comments in C's
- * manner and what comes behind one nothing is changed.
+ * Replace comments by blanks: libconfuse counts lines wrongly after them, some versions three for one. C-style comments,
+ * and whatever follows one, are left alone.
  */
 static void blank_comments(char *text)
 {

@@ -38,7 +38,7 @@ struct config_env {
 
 struct config_endpoint {
     const char *name, *secret_file;
-    const char *const *events; /* n_events of them; "*" is all */
+    const char *const *events; /* n_events of them; "*" means all types */
     size_t n_events;
     int secret_file_line, events_line; /* where they stand in the file; 0: nowhere */
     struct secrets secrets;
@@ -118,12 +118,15 @@ int config_line(const struct config *c, const char *key);
 /* Is this type one that the endpoint asks for? */
 bool config_wants(const struct config *c, const char *endpoint, struct span type);
 
+/* Is this an endpoint of the configuration? One that has no events may still be misspelt. */
+bool config_has_endpoint(const struct config *c, const char *endpoint);
+
 /* Does any endpoint have this secret, retired or not? */
-bool config_knows(const struct config *c, const struct secret *secret);
+bool config_has_secret(const struct config *c, const struct secret *secret);
 
 /*
  * Could anybody but the trusted put another file in the place of an endpoint's secret file? true, and *weak: the folder or
- * link that lets them, and how. False where no file is, or this process cannot come as far. cost: as trust_walk
+ * link that lets them, and how. False if there is no file or this process cannot reach it. cost: as trust_walk
  */
 bool config_exposed(const struct config *c, const struct config_endpoint *p, struct trust_weak *weak);
 

@@ -52,7 +52,15 @@ bool config_wants(const struct config *c, const char *endpoint, struct span type
     return true; /* an endpoint that is being taken away: keep what still comes */
 }
 
-bool config_knows(const struct config *c, const struct secret *secret)
+bool config_has_endpoint(const struct config *c, const char *endpoint)
+{
+    for (size_t i = 0; i < c->n_endpoints; i++)
+        if (strcmp(c->names[i], endpoint) == 0)
+            return true;
+    return false;
+}
+
+bool config_has_secret(const struct config *c, const struct secret *secret)
 {
     for (size_t i = 0; i < c->n_endpoints; i++)
         for (size_t k = 0; k < c->endpoint[i].secrets.n; k++)

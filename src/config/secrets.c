@@ -38,7 +38,7 @@ static uint8_t beginning_hash(struct span value)
 }
 
 /* The next run of non-blank bytes of *line, moving on; empty at the end. */
-static struct span next_secret_word(struct span *line)
+static struct span next_word(struct span *line)
 {
     *line = span_trim(*line);
     struct span word = {line->at, 0};
@@ -95,12 +95,12 @@ static const char *add_secret(struct secrets *s, struct span name, struct span v
 
 static const char *parse_line(struct secrets *s, struct span line)
 {
-    struct span first = next_secret_word(&line), second = next_secret_word(&line), third = next_secret_word(&line);
+    struct span first = next_word(&line), second = next_word(&line), third = next_word(&line);
     if (first.len == 0 || first.at[0] == '#')
         return NULL;
     const struct span mark = span_of("retired");
     bool retired = span_equal(third, mark);
-    if ((third.len && !retired) || next_secret_word(&line).len || span_equal(second.len ? second : first, mark))
+    if ((third.len && !retired) || next_word(&line).len || span_equal(second.len ? second : first, mark))
         return "a line is \"value\", \"name value\" or \"name value retired\"";
     if (second.len == 0 && first.len < SECRETS_ALONE_MIN) /* a name, which anybody could guess */
         return "a name without its secret; a line is \"name value\"";
@@ -144,7 +144,7 @@ static int check_owner(const struct source *f, struct err *e)
                    f->path, (unsigned)f->st.st_uid);
 }
 
-/* Root narrows no file that a path of somebody else leads to. */
+/* Root does not narrow a file reached by a path that others control. */
 static bool may_narrow(const struct source *f, bool exposed)
 {
     bool own = f->st.st_uid == geteuid();
@@ -153,7 +153,7 @@ static bool may_narrow(const struct source *f, bool exposed)
     return own && !exposed;
 }
 
-/* Its mode says nothing if nobody comes as far. */
+/* Its mode does not matter if nobody can reach the file. */
 static bool lies_closed(const struct source *f, bool exposed)
 {
     struct stat st;
@@ -235,10 +235,10 @@ int secrets_from_text(struct secrets *s, const char *value, struct err *e)
 {
     *s = (struct secrets){.n = 0};
     struct span line = span_of(value);
-    struct span word = next_secret_word(&line);
-    const char *why = word.len == 0                 ? "it is empty"
-                      : next_secret_word(&line).len ? "it holds a blank"
-                                                    : add_secret(s, (struct span){0}, word, false);
+    struct span word = next_word(&line);
+    const char *why = word.len == 0          ? "it is empty"
+                      : next_word(&line).len ? "it holds a blank"
+                                             : add_secret(s, (struct span){0}, word, false);
     if (why) {
         secrets_release(s);
         return err_set(e, ERR_SECRETS, "COMPLYCUBE_WEBHOOK_SECRET: %s", why);

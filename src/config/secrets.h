@@ -52,7 +52,7 @@ struct secrets {
  */
 int secrets_read(struct secrets *s, const char *path, const struct trust *with, struct err *e);
 
-/* One secret without a file, from the process environment, which keeps it. */
+/* One secret from the process environment, which still holds it. */
 int secrets_from_text(struct secrets *s, const char *value, struct err *e);
 
 void secrets_release(struct secrets *s); /* wipes the keys */

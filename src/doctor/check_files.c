@@ -348,7 +348,7 @@ void doctor_files(struct doctor *d)
 /* ---- a consumer's user ---- */
 
 /* Each folder above a path must be passed through. */
-static void add_above(struct paths *p, const char *path)
+static void add_folders_above(struct paths *p, const char *path)
 {
     for (const char *slash = strchr(path + 1, '/'); slash && slash[1]; slash = strchr(slash + 1, '/'))
         add_path(p, X_OK, "%.*s", (int)(slash - path), path);
@@ -368,7 +368,7 @@ static void step_consumer(struct doctor *d, struct finding *f, const struct pass
 }
 
 /* Without a group there is nothing that both users could share. */
-static void tell_no_group(struct doctor *d, const struct passwd *who, const struct doctor_path *p)
+static void tell_group_unset(struct doctor *d, const struct passwd *who, const struct doctor_path *p)
 {
     char folder[PATH_MAX], name[40];
     if (files_folder(d->database, folder, sizeof folder) != 0)
@@ -395,7 +395,7 @@ static size_t tell_consumer(struct doctor *d, const struct passwd *who, const st
             continue;
         wrong++;
         if (d->group == (gid_t)-1 && one->mode != X_OK) {
-            tell_no_group(d, who, one);
+            tell_group_unset(d, who, one);
             return wrong;
         }
         struct finding f = finding_of(FINDING_WRONG, "consumer", "it can neither claim an event nor tell it done");
@@ -444,9 +444,9 @@ void doctor_consumer(struct doctor *d)
     char folder[PATH_MAX];
     bool at = files_folder(d->database, folder, sizeof folder) == 0;
     if (at)
-        add_above(&p, folder);
+        add_folders_above(&p, folder);
     if (d->config->files) /* it needs no database then */
-        add_above(&p, d->config->directory);
+        add_folders_above(&p, d->config->directory);
     else
         add_database(&p, d);
     add_inbox_files(&p, d->config);

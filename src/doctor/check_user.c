@@ -129,9 +129,9 @@ static bool is_other(const struct stat *st)
     return st->st_uid != 0 && st->st_uid != geteuid() && !is_my_group(st->st_gid);
 }
 
-/* Who neither owns the folder of the database nor is of its group is no receiver. One of root's tells nothing, but the
- * file in it may: else it is to be given to whoever runs this. Behind a folder that cannot be passed, that one's owner
- * speaks for the rest. */
+/* A user who neither owns the database's folder nor belongs to its group cannot be the receiver. A folder owned by root
+ * says nothing, but the file in it may; without one the folder is to be given to whoever runs this. If a folder on the way
+ * cannot be passed, its owner is taken for the receiver. */
 static bool is_stranger(const struct doctor *d, struct stat *st)
 {
     char folder[PATH_MAX], blocked[PATH_MAX];
@@ -144,7 +144,7 @@ static bool is_stranger(const struct doctor *d, struct stat *st)
     return st->st_uid == 0 ? stat(d->database, st) == 0 && is_other(st) : is_other(st);
 }
 
-/* What it would tell of rights is of no use, and its cures would give the receiver's files away. */
+/* Its report on rights would be useless, and its cures would give the receiver's files away. */
 static void tell_stranger(struct doctor *d, uid_t owner)
 {
     char name[40], you[40], sudo[60], command[80];

@@ -60,7 +60,7 @@ const char *doctor_group(gid_t gid, char *out);
 /* A variable of the process's environment, or NULL. */
 const char *doctor_variable(const struct doctor *d, const char *name);
 
-/* ---- doctor_user: rights, tried by a process of that user ---- */
+/* ---- check_user.c: rights, tried by a process of that user ---- */
 
 struct doctor_path {
     char path[PATH_MAX + 8];
@@ -74,7 +74,7 @@ int doctor_try(const struct passwd *who, struct doctor_path *paths, size_t n, st
 /* The first folder above a path that this user cannot pass through: true, with its path at `out` of PATH_MAX bytes. */
 bool doctor_blocked(const struct passwd *who, const char *path, char *out);
 
-/* Add the step that lets this user pass through a folder; nobody is let see what is in it. */
+/* Add the step that lets this user pass through a folder; nobody is allowed to list it. */
 void doctor_step_pass(const struct doctor *d, struct finding *f, const struct passwd *who, const char *folder);
 
 /*
@@ -92,7 +92,8 @@ bool doctor_member(const struct passwd *who, gid_t group);
 void doctor_config(struct doctor *d, struct config **c);
 /* The same of the secrets; where all are sound, *c is the configuration with them. After doctor_user. */
 void doctor_secrets(struct doctor *d, struct config **c);
-/* For whom does all this speak? Sets d->user. 0; 1: for nobody, that was told, and nothing else is to be; or -1 and *e. */
+/* For which user does all this speak? Sets d->user. 0; 1: for nobody, which was reported, and
+ * nothing more is to be checked; or -1 and *e. */
 int doctor_user(struct doctor *d, struct err *e);
 /* The rights on all files of the store, for the receiver and, with --as, for a consumer. */
 void doctor_files(struct doctor *d);

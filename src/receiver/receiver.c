@@ -80,7 +80,7 @@ static size_t collect_keys(const struct config *c, const struct config *newer, s
     for (size_t i = 0; c && i < c->n_endpoints; i++)
         for (size_t k = 0; k < c->endpoint[i].secrets.n; k++) {
             const struct secret *s = &c->endpoint[i].secrets.list[k];
-            if (n < max && !s->retired && !(newer && config_knows(newer, s)))
+            if (n < max && !s->retired && !(newer && config_has_secret(newer, s)))
                 list[n++] = (struct held){c->endpoint[i].name, s};
         }
     return n;

@@ -42,7 +42,7 @@ static void tell_recorded(struct receiver *r, int64_t n)
     log_write(&r->log, lines, 1);
 }
 
-/* With the store held: as spool_record. */
+/* With the store held: as spool_drain. */
 static int drain_spool(struct receiver *r, struct store *store, int budget_ms, int64_t now_ms, struct err *e)
 {
     struct spool_drain d = {.store = store,
@@ -52,7 +52,7 @@ static int drain_spool(struct receiver *r, struct store *store, int budget_ms, i
                             .told = tell_left,
                             .ctx = r};
     r->now_ms = now_ms;
-    int result = spool_record(&r->spool, &d, now_ms, e);
+    int result = spool_drain(&r->spool, &d, now_ms, e);
     tell_recorded(r, d.recorded);
     return result;
 }

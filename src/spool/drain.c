@@ -229,7 +229,7 @@ static int run_drain(struct pass *p, int64_t now_ms, struct err *e)
     return p->names.more && p->d->keep;
 }
 
-int spool_record(struct spool *s, struct spool_drain *d, int64_t now_ms, struct err *e)
+int spool_drain(struct spool *s, struct spool_drain *d, int64_t now_ms, struct err *e)
 {
     struct pass *p = calloc(1, sizeof *p);
     if (!p)

@@ -136,7 +136,7 @@ struct spool_drain {
  * out:     0: nothing is left that can be recorded now; 1: there is more; -1 and *e: what is not recorded waits on
  * errors:  those of store_record, and of reading
  */
-int spool_record(struct spool *s, struct spool_drain *d, int64_t now_ms, struct err *e);
+int spool_drain(struct spool *s, struct spool_drain *d, int64_t now_ms, struct err *e);
 
 /* Let what was set aside wait again: how many, or -1 and *e. */
 int64_t spool_retry(const char *path, struct err *e);

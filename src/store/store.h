@@ -46,7 +46,7 @@ enum store_outcome {
 bool store_is_recorded(enum store_outcome outcome); /* is the event durable now, in the log or in quarantine? */
 const char *store_outcome_word(enum store_outcome outcome); /* for the log, and the figures */
 
-/* How an event of the inbox stands; what is in quarantine counts as if it were one of it. */
+/* The state of an event of the inbox; quarantine counts as one more state. */
 enum store_state {
     STORE_STATE_WAITING,
     STORE_STATE_DONE,
@@ -176,7 +176,7 @@ struct store_past {
 };
 typedef void store_each_past(void *ctx, const struct store_past *past);
 
-/* The state of a store, for a person. */
+/* The state of a store, as shown to a person. */
 struct store_facts {
     char journal[16];
     int schema;
@@ -227,7 +227,7 @@ void store_close(struct store *s); /* NULL is legal; writes a log of its own bac
 int store_record(struct store *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e);
 
 /*
- * Hold the writers' lock over several calls of store_record, and of nothing else, until store_release: what waits
+ * Hold the writers' lock over several calls of store_record, and of nothing else, until store_unhold: what waits
  * elsewhere and is to be recorded first is looked at under it.
  * in:     wait_ms  how long the locks are waited for now, in place of that of store_options
  * errors: ERR_BUSY  another process held it for so long
@@ -254,8 +254,8 @@ int store_read(struct store *s, struct store_query *q, store_each *each, void *c
 
 /* Which numbers a selection holds. */
 enum store_set {
-    STORE_MATCHING,  /* the newest q->limit events that q asks for */
-    STORE_OF_CLIENT, /* of q->client_id: those that name it, and all others of resources that one of these is of, as a
+    STORE_MATCHING, /* the newest q->limit events that q asks for */
+    STORE_OF_CLIENT, /* of q->client_id: those that name it, and every other event of the resources these belong to, as a
                         document's update, which names no client. q's endpoint, resource_id and times count too */
     STORE_PRUNABLE /* done (or ignored) before q->before_ms, not empty yet, and no older event of their resource stays:
                         else that would look like the newest */

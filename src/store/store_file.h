@@ -113,7 +113,7 @@ int store_backup(struct store *s, const char *path, const struct store_teller *t
 
 /*
  * Put a backup in the place of the database; receivers that run take it up. It is checked first. The replaced database
- * stays beside it, and at any time one of both is in place, whole. What was recorded since the backup is brought over.
+ * stays beside it, and at any time one of the two is in place, complete. What was recorded since the backup is brought over.
  * in:      file  a backup, or any database of ours;  o  as for store_open
  * out:     0 and *r, to be released; or -1 and *e: then nothing has changed
  * errors:  ERR_SCHEMA, ERR_DATABASE  the file is none of ours, newer, or not sound

@@ -189,7 +189,7 @@ int as_root_become(unsigned needs, struct cmd *cmd, struct err *e)
     if ((makes && prepare_output(needs, cmd, &owner, e) != 0) ||
         (needs & CMD_ASKS_ROOT && root_helper_begin(e) != 0) || owner_become(&owner, e) != 0)
         return -1;
-    /* Not sooner: who becomes another user is told of no death any more. */
+    /* Not sooner: a process that changes its user no longer gets its parent-death signal. */
     if (cmd->output && (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != cmd->output->root))
         return err_set(e, ERR_SYSTEM, "the process that stays root has ended");
     return 0;

@@ -136,7 +136,7 @@ int cmd_change(const struct cmd *cmd, struct err *e)
     f.state = cmd->ignored ? 3 : cmd->state >= 0 ? cmd->state : c.verb->standard;
     int64_t *seqs = NULL, n = cmd_select(cmd, cmd->store, &f, &seqs, e);
     int result = n < 0 ? -1 : 0;
-    if (n == 0 && cmd->endpoint && !event_row_knows(cmd->config, cmd->endpoint))
+    if (n == 0 && cmd->endpoint && !config_has_endpoint(cmd->config, cmd->endpoint))
         result = err_set(e, ERR_NOT_FOUND, "there is no endpoint %.63s, and no event of it", cmd->endpoint);
     else if (n >= 0 && cmd->dry_run)
         report_chosen(&c, seqs, n);

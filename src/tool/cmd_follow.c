@@ -87,7 +87,7 @@ int cmd_follow(const struct cmd *cmd, struct err *e)
     struct follow f = {
         .cmd = cmd, .query = cmd_query(cmd), .row = {cmd->json, cmd->wide, cmd->now_ms, 0}, .looked_ms = cmd->now_ms};
     f.query.oldest_first = true;
-    if (cmd->endpoint && !event_row_knows(cmd->config, cmd->endpoint))
+    if (cmd->endpoint && !config_has_endpoint(cmd->config, cmd->endpoint))
         return err_set(e, ERR_NOT_FOUND, "there is no endpoint %s", cmd->endpoint);
     f.store = cmd_store(cmd->config, false, e);
     if (!f.store)

@@ -9,7 +9,7 @@ int cmd_list(const struct cmd *cmd, struct err *e)
     struct store_query query = cmd_query(cmd);
     if (store_read(cmd->store, &query, event_row_print, &row, e) != 0)
         return -1;
-    if (row.rows == 0 && cmd->endpoint && !event_row_knows(cmd->config, cmd->endpoint))
+    if (row.rows == 0 && cmd->endpoint && !config_has_endpoint(cmd->config, cmd->endpoint))
         return err_set(e, ERR_NOT_FOUND, "there is no endpoint %s, and no event of it", cmd->endpoint);
     if (row.rows == 0 && !cmd->json)
         printf("no events\n");

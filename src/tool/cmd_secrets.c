@@ -26,7 +26,7 @@ static void widen(int *width, const char *text)
         *width = (int)strlen(text);
 }
 
-static int make_rows(struct table *t, const struct config *c, struct err *e)
+static int make_secret_rows(struct table *t, const struct config *c, struct err *e)
 {
     size_t n = 0;
     for (size_t i = 0; i < c->n_endpoints; i++)
@@ -105,7 +105,7 @@ static void print_secret_rows(const struct cmd *cmd, const struct table *t)
 int cmd_secrets(const struct cmd *cmd, struct err *e)
 {
     struct table t = {.now_ms = cmd->now_ms, .endpoint_width = 8, .secret_width = 6};
-    if (make_rows(&t, cmd->config, e) != 0)
+    if (make_secret_rows(&t, cmd->config, e) != 0)
         return -1;
     int result = store_counts(cmd->store, 0, count_match, &t, e);
     if (result == 0)

@@ -177,7 +177,7 @@ static const struct {
 
 enum { ENDS = sizeof ends / sizeof *ends };
 
-static int by_time(const void *a, const void *b)
+static int by_took(const void *a, const void *b)
 {
     const struct answer *x = a, *y = b;
     return (x->took_us > y->took_us) - (x->took_us < y->took_us);
@@ -186,7 +186,7 @@ static int by_time(const void *a, const void *b)
 static int by_status(const void *a, const void *b)
 {
     const struct answer *x = a, *y = b;
-    return x->status != y->status ? x->status - y->status : by_time(a, b);
+    return x->status != y->status ? x->status - y->status : by_took(a, b);
 }
 
 /* Of n answers sorted by time: what `percent` of them did not exceed. */
@@ -196,7 +196,7 @@ static uint32_t quantile_us(const struct answer *a, size_t n, size_t percent)
     return n ? a[rank - 1].took_us : 0;
 }
 
-/* How many at the begin of n have the same status. */
+/* How many of the first answers share one status. */
 static size_t count_same(const struct answer *a, size_t n)
 {
     size_t i = 0;
@@ -220,7 +220,7 @@ static void print_table(struct send *s)
         print_answer_row(word, s->answers + i, n);
     }
     if (s->n_answers && s->answers[0].status != s->answers[s->n_answers - 1].status) {
-        qsort(s->answers, s->n_answers, sizeof *s->answers, by_time);
+        qsort(s->answers, s->n_answers, sizeof *s->answers, by_took);
         print_answer_row("all", s->answers, s->n_answers);
     }
     for (size_t i = 0; i < ENDS; i++)
@@ -265,7 +265,7 @@ static void print_answers_json(struct send *s)
         free(object);
     }
     free(text);
-    qsort(s->answers, s->n_answers, sizeof *s->answers, by_time);
+    qsort(s->answers, s->n_answers, sizeof *s->answers, by_took);
     put_quantile(j, "median_us", s, 50);
     put_quantile(j, "p99_us", s, 99);
     json_out_number(j, "took_ms", s->took_ms);

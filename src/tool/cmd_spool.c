@@ -185,7 +185,7 @@ static int record_all(const struct config *c, struct store *s, struct told *t, s
         int64_t begun_ms = clock_ms();
         result = store_hold(s, STORE_WAIT_MS, e);
         if (result == 0) {
-            result = spool_record(&spool, &d, clock_time_ms(), e);
+            result = spool_drain(&spool, &d, clock_time_ms(), e);
             store_unhold(s);
             sum->recorded += d.recorded;
             sum->aside += d.aside;
@@ -333,7 +333,7 @@ static int64_t record_copy(const struct config *c, struct store *s, struct err *
     spool_begin(&spool, c->spool);
     if (store_hold(s, STORE_WAIT_MS, e) != 0)
         return -1;
-    int result = spool_record(&spool, &d, clock_time_ms(), e);
+    int result = spool_drain(&spool, &d, clock_time_ms(), e);
     store_unhold(s);
     if (result == 0 && d.aside + d.refused == 0)
         return d.recorded;

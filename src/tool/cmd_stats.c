@@ -110,7 +110,7 @@ static void add_count(void *ctx, const struct store_count *c)
 /* ---- the steps ---- */
 
 /* The next local midnight, whatever the clock does in between. */
-static int64_t next_day(int64_t ms)
+static int64_t next_local_midnight(int64_t ms)
 {
     time_t seconds = (time_t)(ms / 1000);
     struct tm tm;
@@ -131,11 +131,11 @@ static void make_steps(struct cmd_stats *s)
     int64_t from = cmd->since_ms ? cmd->since_ms : end - DAY_MS + HOUR_MS;
     s->days = !cmd->json && end - from > 2 * DAY_MS;
     if (s->days && end - from > CMD_STATS_DAYS * DAY_MS)
-        from = next_day(end - CMD_STATS_DAYS * DAY_MS - 1);
+        from = next_local_midnight(end - CMD_STATS_DAYS * DAY_MS - 1);
     for (int64_t at = s->days ? from : from - from % HOUR_MS; at < end; at = s->step[s->n_steps - 1].end_ms) {
         s->step = grown(s->step, s->n_steps, sizeof *s->step);
         s->step[s->n_steps++] =
-            (struct cmd_stats_step){.start_ms = at, .end_ms = s->days ? next_day(at) : at + HOUR_MS};
+            (struct cmd_stats_step){.start_ms = at, .end_ms = s->days ? next_local_midnight(at) : at + HOUR_MS};
     }
     s->from_ms = s->n_steps ? s->step[0].start_ms : from;
     s->end_ms = end;

@@ -196,7 +196,7 @@ static void judge_secrets(struct watch *w, const struct config *c)
     free(s);
 }
 
-/* What waits there for minutes is recorded by nobody: no database, no receiver, or a folder that it cannot write. */
+/* If something has waited there for minutes, nobody records it: no database, no receiver, or a folder that it cannot write. */
 static void judge_spool(struct watch *w, const struct config *c)
 {
     struct spool_names names;
@@ -272,7 +272,7 @@ int cmd_watch(const struct cmd *cmd, struct err *e)
         return err_set(e, ERR_MEMORY, "looking: out of memory");
     w->cmd = cmd;
     struct config *c = cmd_load_public_config(cmd, e);
-    bool known = c && (!cmd->endpoint || event_row_knows(c, cmd->endpoint) ||
+    bool known = c && (!cmd->endpoint || config_has_endpoint(c, cmd->endpoint) ||
                        err_set(e, ERR_NOT_FOUND, "there is no endpoint %s", cmd->endpoint) == 0);
     bool looked = known && read_store(w, c, e) == 0;
     if (looked)

@@ -103,11 +103,3 @@ void event_row_print(void *row, const struct store_event *v)
         print_narrow(r, v);
     r->rows++;
 }
-
-bool event_row_knows(const struct config *c, const char *endpoint)
-{
-    for (size_t i = 0; i < c->n_endpoints; i++)
-        if (strcmp(c->names[i], endpoint) == 0)
-            return true;
-    return false;
-}

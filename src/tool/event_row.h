@@ -16,7 +16,4 @@ struct event_row {
 /* A store_each, with a struct event_row as its context. */
 void event_row_print(void *row, const struct store_event *v);
 
-/* Is this an endpoint of the configuration? One that has no events may still be misspelt. */
-bool event_row_knows(const struct config *c, const char *endpoint);
-
 #endif

@@ -20,11 +20,10 @@ bool root_helper_is_there(void);
 /* What access() with this mode of a path fails with for that user: 0, an errno, or -1: it could not be tried. */
 int root_helper_try(const struct passwd *who, const char *path, int mode);
 
-/*
- * Does a process have one of two files open? *exe, of PATH_MAX bytes: the program it runs, "" where that is not known.
- * Without such a process this one looks for itself.
- */
+/* Does this process have one of two files open? */
 bool root_helper_has_open(const char *pid, const struct stat *a, const struct stat *b);
+
+/* exe, of PATH_MAX bytes: the program that this process runs, "" if that is not known. */
 void root_helper_program(const char *pid, char *exe);
 
 #endif

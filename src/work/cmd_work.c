@@ -232,7 +232,7 @@ static void start_child(void *ctx, int slot, const struct pool_event *v)
 
 /* ---- while it runs, and its end ---- */
 
-/* Keep what may be the header, and let the rest go; not for ever, since the others want to be looked at too. */
+/* Keep what may be the header, and let the rest go; not for ever, since the other slots need a look too. */
 static void read_output(struct child *c)
 {
     char rest[16384];

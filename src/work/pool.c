@@ -258,7 +258,7 @@ static bool is_finished(const struct pool *p) { return is_idle(p) && (p->stoppin
 
 static int64_t sooner(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* How long nothing has to be done but what a signal or a slot's end asks for. */
+/* How long until something is due, unless a signal or a finished slot comes first. */
 static int until_next(const struct pool *p, int64_t progress_ms)
 {
     int64_t next = sooner(p->now_ms + WAIT_MAX_MS, progress_ms);

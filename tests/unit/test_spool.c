@@ -83,7 +83,7 @@ static struct spool_drain drained(int expected)
     struct err e = {0};
     struct spool_drain d = {.store = store, .config = config, .budget_ms = 1000};
     assert_int_equal(store_hold(store, 100, &e), 0);
-    assert_int_equal(spool_record(&spool, &d, NOW_MS + 90000, &e), expected);
+    assert_int_equal(spool_drain(&spool, &d, NOW_MS + 90000, &e), expected);
     store_unhold(store);
     return d;
 }
@@ -319,7 +319,7 @@ static void the_order_is_that_of_arrival_in_more_batches_than_one(void **state)
     struct err e = {0};
     struct spool_drain d = {.store = store, .config = config, .budget_ms = 0};
     assert_int_equal(store_hold(store, 100, &e), 0);
-    assert_int_equal(spool_record(&spool, &d, NOW_MS, &e), 1); /* there is more */
+    assert_int_equal(spool_drain(&spool, &d, NOW_MS, &e), 1); /* there is more */
     store_unhold(store);
     assert_int_equal(d.recorded, STORE_BATCH_MAX);
     assert_true(spool.waits);
@@ -340,7 +340,7 @@ static void what_a_crash_left_unfinished_goes_when_nobody_can_be_writing_it(void
     assert_int_equal(stat(name, &st), 0);
     for (int later = 0; later < 2; later++) {
         assert_int_equal(store_hold(store, 100, &e), 0);
-        assert_int_equal(spool_record(&spool, &d, ((int64_t)st.st_mtime + 61 * later) * 1000, &e), 0);
+        assert_int_equal(spool_drain(&spool, &d, ((int64_t)st.st_mtime + 61 * later) * 1000, &e), 0);
         store_unhold(store);
         assert_int_equal(access(name, F_OK), later ? -1 : 0);
     }

@@ -181,7 +181,7 @@ int maildir_fit(const char *path, gid_t group, bool *changed, struct err *e)
     return failed;
 }
 
-static int check_maildir_folder(const char *path, struct err *e)
+static int check_writable_folder(const char *path, struct err *e)
 {
     return access(path, R_OK | W_OK | X_OK) == 0
                ? 0
@@ -194,15 +194,15 @@ int maildir_check(const char *path, struct err *e)
     struct maildir d = {0};
     char part[PATH_MAX];
     if (access(path, F_OK) != 0)
-        return files_folder(path, part, sizeof part) == 0 ? check_maildir_folder(part, e) : 0;
-    if (check_maildir_folder(path, e) != 0 || snprintf(d.path, sizeof d.path, "%s", path) >= (int)sizeof d.path)
+        return files_folder(path, part, sizeof part) == 0 ? check_writable_folder(part, e) : 0;
+    if (check_writable_folder(path, e) != 0 || snprintf(d.path, sizeof d.path, "%s", path) >= (int)sizeof d.path)
         return -1;
     DIR *top = opendir(path);
     int failed = 0;
     for (struct dirent *p; top && !failed && (p = readdir(top));)
         for (size_t i = 0; i < WRITTEN && !failed && *p->d_name != '.'; i++)
             if (maildir_path(&d, part, NULL, "%s/%s", p->d_name, folders[i]) == 0 && access(part, F_OK) == 0)
-                failed = check_maildir_folder(part, e);
+                failed = check_writable_folder(part, e);
     if (top)
         closedir(top);
     return failed;

@@ -139,8 +139,8 @@ void maildir_name(int64_t created_ms, int64_t seq, struct maildir_name *name);
 int maildir_ready_done(const struct maildir *d, const char *endpoint, int64_t now_ms, struct err *e);
 
 /* Why an event is dead, at most size - 1 bytes; "" where nothing says so. */
-void maildir_why(const struct maildir *d, const char *endpoint, const struct maildir_name *name, char *why,
-                 size_t size);
+void maildir_why_dead(const struct maildir *d, const char *endpoint, const struct maildir_name *name, char *why,
+                      size_t size);
 
 /* Read a name; false when it is none. */
 bool maildir_parse(const char *text, struct maildir_name *name);

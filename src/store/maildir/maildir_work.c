@@ -197,8 +197,8 @@ int maildir_ready_done(const struct maildir *d, const char *endpoint, int64_t no
     return make_day(d, endpoint, now_ms, day, sizeof day, e);
 }
 
-void maildir_why(const struct maildir *d, const char *endpoint, const struct maildir_name *name, char *why,
-                 size_t size)
+void maildir_why_dead(const struct maildir *d, const char *endpoint, const struct maildir_name *name, char *why,
+                      size_t size)
 {
     char path[PATH_MAX], base[PLAIN_SIZE];
     ssize_t n = 0;

@@ -63,11 +63,11 @@ sqlite3_stmt *sqlite_prepare(struct db *s, enum store_sql which, struct err *e);
 /* Is the open file, with its log, what stands at the path? */
 bool sqlite_in_place(struct db *s);
 
-/* Under the writers' lock: what a file that is elsewhere now has left at the path goes after it. */
-int sqlite_leave_locked(struct db *s, struct err *e);
+/* As store_leave, with the writers' lock held: move after the relocated file what it left at its old path. */
+int sqlite_leave_under_lock(struct db *s, struct err *e);
 
 /*
- * Where the open file was deleted, with its log written back: save what it holds beside it. 1 and *e, which says where;
+ * If the open file was deleted, with its log written back: save what it holds beside it. 1 and *e, which says where;
  * 0: it was not deleted; -1 and *e.
  */
 int sqlite_rescue(struct db *s, struct err *e);
@@ -75,7 +75,7 @@ int sqlite_rescue(struct db *s, struct err *e);
 /* A log whose database is gone holds events that no new database must cover up: ERR_DATABASE. */
 int sqlite_check_orphan(const char *path, struct err *e);
 
-/* Has a file of these numbers our schema? One version more than ours is fine: it only adds. */
+/* Does a file with these numbers have our schema? One version more than ours is fine: it only adds. */
 int sqlite_check_version(const char *path, uint32_t application, uint32_t version, struct err *e);
 
 /* Run a statement that is bound already and gives no rows: its result code. */

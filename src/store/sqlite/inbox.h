@@ -55,7 +55,7 @@ void sqlite_inbox_fill_in(struct db *s, struct sqlite_look *look,
 /* The state of an event that has no row: 0, 1 or 2. */
 int sqlite_inbox_state(const struct sqlite_look *look, const char *endpoint, int64_t created_ms, int64_t seq);
 
-/* Has it a file? By its number alone: what may be another's file is left alone as well. */
+/* Does it have a file? By its number alone: what may be another's file is left alone as well. */
 bool sqlite_inbox_has_file(const struct sqlite_look *look, int64_t seq);
 
 /* ---- files alone: they are there, or nothing is done ---- */

@@ -131,7 +131,7 @@ int sqlite_files_state(struct db *s, struct store_event *v, char why[SQLITE_WHY]
         return failed;
     maildir_name(v->created_ms, v->seq, &name);
     snprintf(endpoint, sizeof endpoint, "%.*s", (int)v->endpoint.len, v->endpoint.at);
-    maildir_why(s->files, endpoint, &name, why, SQLITE_WHY);
+    maildir_why_dead(s->files, endpoint, &name, why, SQLITE_WHY);
     if (*why)
         v->error = span_of(why);
     return 0;

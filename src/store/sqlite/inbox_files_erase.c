@@ -86,7 +86,7 @@ void sqlite_inbox_fill_in(struct db *s, struct sqlite_look *held, struct store_e
     v->due_ms = found && found->name.until_ms ? found->name.until_ms : v->received_ms;
     if (v->state != 2)
         return;
-    maildir_why(s->files, found->endpoint, &found->name, held->why, sizeof held->why);
+    maildir_why_dead(s->files, found->endpoint, &found->name, held->why, sizeof held->why);
     if (*held->why)
         v->error = span_of(held->why);
 }

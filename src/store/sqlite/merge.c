@@ -33,7 +33,7 @@ static int run_with(struct db *s, enum store_sql which, const int64_t *values, i
     return sqlite_run(q) == SQLITE_OK ? 0 : sqlite_error(s, "bringing an event over", e);
 }
 
-/* The backup already has this event; it was erased or replaced afterwards. */
+/* The backup already has this event; it was erased or replaced since the backup. */
 static int bring_one(struct sqlite_merge *b, int64_t from, int64_t endpoint, int64_t known, bool erased,
                      struct err *e)
 {

@@ -158,7 +158,7 @@ static int compare_object(struct compare *c, sqlite3_stmt *q, struct err *e)
     return found(c, &step, there ? drop_of(&step) : NULL, strdup(text), e);
 }
 
-/* Has a table of ours a column that we do not know? 1 or 0; -1 and *e. */
+/* Does one of our tables have a column we do not know? 1 or 0; -1 and *e. */
 static int is_newer(struct compare *c, const char *table, struct err *e)
 {
     sqlite3_stmt *q = columns_of(c->s, table, e);

@@ -354,7 +354,7 @@ static int record_locked(struct db *s, struct record *const batch[], size_t n, i
 {
     _Static_assert((int)MAILDIR_BATCH_MAX >= (int)STORE_BATCH_MAX, "a file for each event of a batch");
     if (!sqlite_in_place(s)) { /* moved since it was looked at: nothing may go into it any more */
-        sqlite_leave_locked(s, NULL);
+        sqlite_leave_under_lock(s, NULL);
         return err_set(e, ERR_BUSY, "%s was moved away a moment ago", s->path);
     }
     int failed = run_simple(s, SQL_BEGIN, "beginning a transaction", e);

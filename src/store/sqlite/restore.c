@@ -6,7 +6,7 @@
  *
  *   the old log is written back, and the old database locked against consumers
  *   link    DATABASE  DATABASE.before-TIME     the old one has its new name before it loses the other
- *   rename  DATABASE.restoring  DATABASE       at each instant one of both is in place, whole
+ *   rename  DATABASE.restoring  DATABASE       at every instant one of the two is in place, complete
  *   rename  DATABASE-wal, -shm                 after the old one: empty by then, and no log of the new one
  *
  * The new one is locked exclusively while names change: whoever opens it waits, and looks for a log only then. Where the

@@ -47,7 +47,7 @@ static int read_page(struct scrub *x, int64_t n, struct err *e)
     return rc == SQLITE_OK ? 0 : io_error(x, "reading a page", e);
 }
 
-/* Bytes of page n become 0, where they are not. */
+/* Zero those bytes of page n that are not zero yet. */
 static int clear(struct scrub *x, int64_t n, uint32_t from, uint32_t to, struct err *e)
 {
     if (from >= to || memcmp(x->page + from, x->zeros, to - from) == 0)

@@ -217,7 +217,7 @@ bool sqlite_in_place(struct db *s)
 }
 
 /* source: sqlite.org/howtocorrupt.html, section 1.4: a log beside another database is replayed into it */
-int sqlite_leave_locked(struct db *s, struct err *e)
+int sqlite_leave_under_lock(struct db *s, struct err *e)
 {
     ino_t beside = stat_of(s->path, "-wal").st_ino;
     if (s->log_ino && beside && beside != s->log_ino)
@@ -239,7 +239,7 @@ static int leave(struct store *store, struct err *e)
     struct db *s = db_of(store);
     if (lock_take(&s->lock, s->wait_ms, e) < 0)
         return -1;
-    int rescued = sqlite_leave_locked(s, e);
+    int rescued = sqlite_leave_under_lock(s, e);
     lock_release(&s->lock);
     return rescued;
 }
@@ -358,7 +358,7 @@ void sqlite_close_db(struct db *s)
     if (s->db) { /* the last one to close writes the log back: only one at a time may */
         int locked = s->lock.fd >= 0 && lock_take(&s->lock, s->wait_ms / 8, NULL) >= 0;
         if (locked && !sqlite_in_place(s))
-            sqlite_leave_locked(s, NULL);
+            sqlite_leave_under_lock(s, NULL);
         if (!locked) /* somebody else will */
             sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         sqlite3_close(s->db);

@@ -192,7 +192,7 @@
     "o.resource_id=e.resource_id AND o.created_ms<=e.created_ms AND o.endpoint=e.endpoint "                       \
     "AND o.resource_type IS e.resource_type AND (o.created_ms<e.created_ms OR o.seq<e.seq)"
 
-/* The columns in the order of struct read_column in read.c. */
+/* The columns in the order in which sqlite_event (read.c) takes them. */
 #define STORE_SQL_EVENT                                                                                           \
     "SELECT seq,created_ms,received_ms,due_ms,done_ms,attempts,state,superseded,endpoint,event_id,type,"          \
     "resource_type,resource_id,client_id,status,outcome,source,secret,signature,created_at,owner,error,payload,"  \

@@ -100,7 +100,7 @@ bool sqlite_refused(const char *path, struct err *e)
             err_set(
                 e, ERR_DATABASE,
                 "%s has a second name, and is refused: somebody linked it; find the other with find / -inum %llu, "
-                "and remove the wrong one of both",
+                "and remove the wrong one",
                 name, (unsigned long long)st.st_ino);
         else
             err_set(
