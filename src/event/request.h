@@ -24,4 +24,18 @@ struct request {
     struct span body; /* the exact bytes */
 };
 
+/* CONTENT_LENGTH as a number: true and *length; false if it is unset or no number that a length can be. */
+static inline bool request_length(const struct request *q, uint64_t *length)
+{
+    uint64_t said = 0;
+    for (size_t i = 0; i < q->content_length.len; i++) {
+        char c = q->content_length.at[i];
+        if (c < '0' || c > '9' || said > (uint64_t)1 << 40)
+            return false;
+        said = said * 10 + (uint64_t)(c - '0');
+    }
+    *length = said;
+    return q->content_length.len > 0;
+}
+
 #endif

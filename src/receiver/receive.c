@@ -30,14 +30,8 @@ static int refuse_request(struct exchange *x, enum err_code code, const char *wh
 /* CONTENT_LENGTH that is a number and not that of the body: the body, not the secret, is at fault. */
 static bool length_differs(const struct request *q)
 {
-    uint64_t told = 0;
-    for (size_t i = 0; i < q->content_length.len; i++) {
-        char c = q->content_length.at[i];
-        if (c < '0' || c > '9' || told > (uint64_t)1 << 40)
-            return false;
-        told = told * 10 + (uint64_t)(c - '0');
-    }
-    return q->content_length.len && told != q->body.len;
+    uint64_t said = 0;
+    return request_length(q, &said) && said != q->body.len;
 }
 
 static int check_method(struct receiver *r, struct exchange *x, int64_t now_ms)
