@@ -31,8 +31,8 @@ enum err_level { LEVEL_INFO, LEVEL_WARNING, LEVEL_ERROR };
     X(ERR_CONFIG,         "config",       500, 9, LEVEL_ERROR,   "receiver not configured")     \
     X(ERR_SECRETS,        "secrets",      500, 10, LEVEL_ERROR,  "receiver not configured")     \
     X(ERR_SYSTEM,         "system",       503, 11, LEVEL_ERROR,  "try again")                   \
-    X(ERR_NOT_FOUND,      "not-found",    404, 1, LEVEL_WARNING, "")                            \
-    X(ERR_USAGE,          "usage",        500, 2, LEVEL_ERROR,   "")
+    X(ERR_NOT_FOUND,      "not-found",    503, 1, LEVEL_WARNING, "try again")                   \
+    X(ERR_USAGE,          "usage",        503, 2, LEVEL_ERROR,   "try again")
 /* clang-format on */
 
 enum err_code {
@@ -47,6 +47,7 @@ enum err_detail {
     ERR_PLAIN,
     ERR_FOREIGN,   /* ERR_SCHEMA: the file belongs to another program */
     ERR_NO_FOLDER, /* ERR_DATABASE: the database's folder does not exist */
+    ERR_DANGLING,  /* ERR_DATABASE: a path is a link to what does not exist */
     ERR_ORPHAN_LOG /* ERR_DATABASE: a log holds events, and its database does not exist */
 };
 

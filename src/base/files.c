@@ -330,3 +330,16 @@ int files_make_dir(const char *path, mode_t mode, gid_t group, bool *made, struc
         rmdir(path);
     return failed ? -1 : 0;
 }
+
+int files_check_link(const char *path, struct err *e)
+{
+    char target[PATH_MAX];
+    struct stat st;
+    ssize_t n = readlink(path, target, sizeof target - 1);
+    if (n < 0 || stat(path, &st) == 0 || errno != ENOENT)
+        return 0;
+    target[n] = '\0';
+    err_set(e, ERR_DATABASE, "%s leads to %s, which does not exist; mount its volume, or remove the link", path,
+            target);
+    return err_detail(e, ERR_DANGLING);
+}

@@ -302,7 +302,9 @@ static void check_modes(struct doctor *d, const struct paths *p, size_t of_datab
         check_database_folder(d);
     for (size_t i = 1; i < of_database; i++) /* the first is the folder */
         check_file_mode(d, p->list[i].path, "permissions");
-    if (d->config->files && strcmp(d->config->directory, p->planted) != 0) {
+    bool planted = d->config->files && strcmp(d->config->directory, p->planted) == 0;
+    if (d->config->files && !planted &&
+        files_check_link(d->config->directory, NULL) == 0) { /* the store reports that */
         check_directory(d, p, of_database);
         check_missing(d);
     }

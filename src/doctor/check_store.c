@@ -62,6 +62,9 @@ static void report_unopened_store(struct doctor *d, const struct err *e)
         finding_step(&f, "by hand: install the newer version of complycube-inbox and complycube-webhook");
     else if (e->code == ERR_NOT_FOUND || e->detail == ERR_NO_FOLDER)
         step_restore(d, &f, "");
+    else if (e->detail == ERR_DANGLING)
+        finding_step(
+            &f, "by hand: mount the volume that it leads to; no event is lost meanwhile if a spool is configured");
     else if (e->detail == ERR_ORPHAN_LOG)
         step_orphan(d, &f);
     else if (e->code == ERR_DATABASE && sqlite_refused(d->database, NULL))

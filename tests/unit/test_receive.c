@@ -356,6 +356,22 @@ static void only_what_is_recorded_is_answered_with_a_success(void **state)
     }
 }
 
+static void a_failure_has_one_of_the_documented_answers(void **state)
+{
+    (void)state;
+    static const int statuses[] = {400, 405, 413, 500, 503};
+    for (int code = ERR_NONE + 1; code < ERR_CODES; code++) {
+        struct reply r = reply_error((enum err_code)code);
+        bool documented = false,
+             aside = code == ERR_UNDECODABLE || code == ERR_CONFLICT; /* quarantine: never an error */
+        for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
+            documented |= r.status == statuses[i];
+        if (!aside && (!documented || strstr(r.body, "\"error\":\"\"")))
+            fail_msg("%s is answered %d %s", err_word((enum err_code)code), r.status, r.body);
+        assert_true(r.status != 500 || code == ERR_CONFIG || code == ERR_SECRETS);
+    }
+}
+
 static void a_replaced_database_is_noticed(void **state) /* promise 2 */
 {
     (void)state;
@@ -418,6 +434,7 @@ int main(void)
         cmocka_unit_test(an_endpoint_that_was_renumbered_meanwhile_is_looked_up_again),
         cmocka_unit_test(a_number_that_cannot_be_is_an_error_and_no_success),
         cmocka_unit_test(a_failure_that_names_no_code_is_spooled_or_a_503),
+        cmocka_unit_test(a_failure_has_one_of_the_documented_answers),
         cmocka_unit_test(only_what_is_recorded_is_answered_with_a_success),
         cmocka_unit_test(files_have_their_modes_whatever_the_umask),
         cmocka_unit_test(a_replaced_database_is_noticed),

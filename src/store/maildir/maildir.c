@@ -140,6 +140,7 @@ int maildir_open(struct maildir **out, const char *path, gid_t group, bool creat
     d->first = *first;
     int failed = snprintf(d->path, sizeof d->path, "%s", path) >= (int)sizeof d->path
                      ? err_set(e, ERR_CONFIG, "the path of directory = is too long")
+                 : files_check_link(path, e) ? -1
                  : create ? make_top(d, e)
                  : access(path, F_OK)
                      ? err_set(e, ERR_NOT_FOUND, "%s: %s; run complycube-inbox init", path, strerror(errno))
@@ -193,6 +194,8 @@ int maildir_check(const char *path, struct err *e)
 {
     struct maildir d = {0};
     char part[PATH_MAX];
+    if (files_check_link(path, e) != 0)
+        return -1;
     if (access(path, F_OK) != 0)
         return files_folder(path, part, sizeof part) == 0 ? check_writable_folder(part, e) : 0;
     if (check_writable_folder(path, e) != 0 || snprintf(d.path, sizeof d.path, "%s", path) >= (int)sizeof d.path)

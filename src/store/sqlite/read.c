@@ -325,6 +325,8 @@ static int check_database_files(const char *path, struct err *e)
     for (size_t i = 0; store_files[i]; i++) {
         if (snprintf(name, sizeof name, "%s%s", path, store_files[i]) >= (int)sizeof name)
             return err_set(e, ERR_CONFIG, "the database's path is too long");
+        if (files_check_link(name, e) != 0)
+            return -1;
         if (access(name, W_OK) != 0 && errno != ENOENT)
             return err_set(e, ERR_READONLY, "%s: %s; it must be writable for this user", name, strerror(errno));
     }

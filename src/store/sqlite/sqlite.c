@@ -258,7 +258,7 @@ int sqlite_check_orphan(const char *path, struct err *e)
 
 static int open_file(struct db *s, const struct store_options *o, struct err *e)
 {
-    if (sqlite_check_orphan(s->path, e) != 0)
+    if (sqlite_check_orphan(s->path, e) != 0 || files_check_link(s->path, e) != 0)
         return -1;
     if (o->create && access(s->path, F_OK) != 0 && beside_make(s->path, o->group, NULL, e) != 0)
         return -1;
