@@ -121,7 +121,12 @@ static void tell_foreign(struct doctor *d, const struct http_seen *seen, const c
     size_t i = 0;
     while (status_rows[i].status != seen->status && status_rows[i].status != 0)
         i++;
-    struct finding f = finding_of(FINDING_WRONG, "answer", retried);
+    bool taken = seen->status / 100 == 2;
+    struct finding f =
+        finding_of(FINDING_WRONG, "answer",
+                   taken ? "ComplyCube takes it for delivered: each event that is posted there is lost, "
+                           "in silence, and does not come again"
+                         : retried);
     finding_step(&f, "%s", status_rows[i].cure);
     doctor_tell(d, &f, "%s: %d, not from the receiver: %s%s%s%s", of, seen->status, status_rows[i].finding,
                 *seen->server ? " (" : "", seen->server, *seen->server ? ")" : "");

@@ -15,9 +15,10 @@ enum request_body {
 };
 
 struct request {
-    struct span method;         /* REQUEST_METHOD */
-    struct span signature;      /* HTTP_COMPLYCUBE_SIGNATURE; absent when unset or empty */
-    bool signature_twice;       /* the header came more than once */
+    struct span method;        /* REQUEST_METHOD */
+    struct span method_before; /* REDIRECT_REQUEST_METHOD: Apache's, of a request that it leads to an ErrorDocument */
+    struct span signature;     /* HTTP_COMPLYCUBE_SIGNATURE; absent when unset or empty */
+    bool signature_twice;      /* the header came more than once */
     struct span content_length; /* CONTENT_LENGTH as given: often unset, empty or wrong; only words an error */
     struct span remote;         /* REMOTE_ADDR, for the log */
     enum request_body end;

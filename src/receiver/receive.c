@@ -34,10 +34,19 @@ static bool length_differs(const struct request *q)
     return request_length(q, &said) && said != q->body.len;
 }
 
+/* Was this GET a POST before? A redirect makes one of it, without its body; a probe sends no signature. */
+static bool was_post(const struct request *q) { return q->signature.len || span_is(q->method_before, "POST"); }
+
 static int check_method(struct receiver *r, struct exchange *x, int64_t now_ms)
 {
     const struct request *q = &x->request;
-    x->state = span_is(q->method, "GET") || span_is(q->method, "HEAD");
+    bool get = span_is(q->method, "GET") || span_is(q->method, "HEAD");
+    if (get && was_post(q))
+        return refuse_request(
+            x, ERR_METHOD,
+            "a POST arrived as a GET, without its event: a redirect or an ErrorDocument leads here; give "
+            "ComplyCube the URL to which it redirects");
+    x->state = get;
     if (x->state) {
         x->code = receiver_state(r, now_ms, &x->err);
         return -1;

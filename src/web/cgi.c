@@ -97,6 +97,7 @@ int web_cgi(struct receiver *r)
     sandbox_confine(r->config, true);
     struct request *q = &x.request;
     q->method = variable("REQUEST_METHOD");
+    q->method_before = variable("REDIRECT_REQUEST_METHOD");
     q->signature = variable("HTTP_COMPLYCUBE_SIGNATURE");
     q->content_length = variable("CONTENT_LENGTH");
     q->remote = variable("REMOTE_ADDR");

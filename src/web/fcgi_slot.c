@@ -46,10 +46,10 @@ void fcgi_slot_free(struct fcgi_slot *slot)
 /* The variables of a request in one walk; of equal names the first counts, and an empty value is none. */
 static void read_variables(const struct fcgi_slot *slot, struct request *q)
 {
-    static const char *const names[] = {
-        "REQUEST_METHOD=", "HTTP_COMPLYCUBE_SIGNATURE=", "CONTENT_LENGTH=", "REMOTE_ADDR="};
+    static const char *const names[] = {"REQUEST_METHOD=", "HTTP_COMPLYCUBE_SIGNATURE=", "CONTENT_LENGTH=",
+                                        "REMOTE_ADDR=", "REDIRECT_REQUEST_METHOD="};
     *q = (struct request){.end = REQUEST_WHOLE};
-    struct span *const values[] = {&q->method, &q->signature, &q->content_length, &q->remote};
+    struct span *const values[] = {&q->method, &q->signature, &q->content_length, &q->remote, &q->method_before};
     unsigned times[sizeof names / sizeof *names] = {0};
     for (char **p = slot->fcgx.envp; p && *p; p++)
         for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

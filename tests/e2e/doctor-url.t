@@ -254,6 +254,7 @@ subtest 'what stands between' => sub {
         my ($seen) = only($what, @findings);
         like $seen->{finding}, $finding, 'in these words' or diag $f->{said};
         like $seen->{cures}[0], $cure, 'with what helps';
+        like $seen->{why}, $name eq 'another program' ? qr/is lost, in silence/ : qr/./, 'and why it matters' if $what eq 'answer';
     }
     my ($code, @findings) = doctor($f, '--url', between($f, $d->{port}, sub { $_[0]{skew} = -3600; undef }));
     is $code, 0, 'a clock that is off is no fault of the webhook' or diag $f->{said};

@@ -45,7 +45,8 @@ static struct exchange *posted(size_t i, struct span body)
     verify_close(v);
     hex_encode(digest, sizeof digest, signatures[i]);
     exchanges[i] = (struct exchange){
-        .request = {TEXT("POST"), span_of(signatures[i]), false, {0}, TEXT("::1"), REQUEST_WHOLE, body}};
+        .request = {
+            .method = TEXT("POST"), .signature = span_of(signatures[i]), .remote = TEXT("::1"), .body = body}};
     return &exchanges[i];
 }
 
@@ -147,6 +148,7 @@ static void other_requests_get_their_answers(void **state)
     (void)state;
     posted(0, TEXT("{}"))->request.method = TEXT("PUT");
     posted(1, TEXT(""))->request.method = TEXT("GET");
+    exchanges[1].request.signature = (struct span){0};
     posted(2, TEXT("{}"))->request.end = REQUEST_TOO_LARGE;
     posted(3, TEXT("{}"))->request.signature_twice = true;
     posted(4, TEXT("{}"))->request.signature = (struct span){0};
@@ -158,6 +160,25 @@ static void other_requests_get_their_answers(void **state)
     assert_string_equal(exchanges[1].reply.body, "ready");
     assert_string_equal(exchanges[5].reply.body, "{\"received\":true,\"probe\":true}");
     assert_int_equal(query("SELECT count(*) FROM event_log WHERE type='complycube-inbox.probe'"), 0);
+}
+
+static void a_post_that_a_redirect_made_a_get_is_refused(void **state) /* promise 2 */
+{
+    (void)state;
+    posted(0, TEXT(""))->request.method = TEXT("GET");
+    posted(1, TEXT(""))->request.method = TEXT("HEAD");
+    posted(2, TEXT(""))->request.method = TEXT("GET");
+    exchanges[2].request.signature = (struct span){0};
+    exchanges[2].request.method_before = TEXT("POST");
+    posted(3, TEXT(""))->request.method = TEXT("GET");
+    exchanges[3].request.signature = (struct span){0};
+    exchanges[3].request.method_before = TEXT("GET");
+    receive(4);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(exchanges[i].reply.status, 405);
+        assert_non_null(strstr(exchanges[i].err.msg, "redirect"));
+    }
+    assert_string_equal(exchanges[3].reply.body, "ready");
 }
 
 static void one_bad_member_never_fails_its_neighbours(void **state)
@@ -197,7 +218,7 @@ static void what_is_refused_is_counted_beside_the_database(void **state)
     receive(8);
     receiver_count(&receiver, NOW_MS);
     const int more[REFUSALS_KINDS] = {
-        [REFUSALS_SIGNATURE] = 2, [REFUSALS_INCOMPLETE] = 1, [REFUSALS_TOO_LARGE] = 1, [REFUSALS_METHOD] = 1};
+        [REFUSALS_SIGNATURE] = 2, [REFUSALS_INCOMPLETE] = 1, [REFUSALS_TOO_LARGE] = 1, [REFUSALS_METHOD] = 2};
     for (int k = 0; k < REFUSALS_KINDS; k++)
         assert_int_equal(refusals_since(database, k, 0, &e), counted[k] + more[k]);
     assert_int_equal(query("SELECT count(*) FROM counter WHERE outcome='refused' OR endpoint=0"), 0);
@@ -424,6 +445,7 @@ int main(void)
         cmocka_unit_test(a_forged_body_leaves_nothing),
         cmocka_unit_test(the_length_only_words_the_error),
         cmocka_unit_test(other_requests_get_their_answers),
+        cmocka_unit_test(a_post_that_a_redirect_made_a_get_is_refused),
         cmocka_unit_test(one_bad_member_never_fails_its_neighbours),
         cmocka_unit_test(what_is_refused_is_counted_beside_the_database),
         cmocka_unit_test(answers_of_5xx_are_counted_too_and_without_a_database),
