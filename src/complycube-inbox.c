@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * complycube-inbox: the operator's tool over the receiver's configuration and stores. */
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/near.h"
 #include "base/version.h"
 #include "config/startup.h"
@@ -434,6 +435,7 @@ int main(int argc, char **argv)
     char folder[PATH_MAX];
     struct err e = {0};
     files_hold_standard();
+    limits_survive();
     startup_folder(argv[0], folder, sizeof folder);
     struct config_env env = startup_config(folder);
     struct cmd cmd = {.env = &env, .state = -1, .limit = LIMIT, .workers = 1, .count = 1, .now_ms = clock_time_ms()};

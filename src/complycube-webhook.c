@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * complycube-webhook: the receiver, as a CGI or a FastCGI program, decided at start. */
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/version.h"
 #include "config/startup.h"
 #include "sandbox/sandbox.h"
@@ -145,6 +146,7 @@ int main(int argc, char **argv)
 {
     char folder[PATH_MAX];
     files_hold_standard();
+    limits_survive();
     startup_folder(argv[0], folder, sizeof folder);
     struct config_env env = startup_config(folder);
     if (from_systemd())

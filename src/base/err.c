@@ -2,6 +2,7 @@
  * err: the error table and how it is filled in. */
 #include "err.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +66,8 @@ int err_prefix(struct err *e, const char *fmt, ...)
     garble(e->msg);
     return -1;
 }
+
+bool err_is_full(int os) { return os == ENOSPC || os == EDQUOT || os == EFBIG; }
 
 bool err_equal(const struct err *a, const struct err *b)
 {

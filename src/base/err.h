@@ -67,6 +67,9 @@ int err_detail(struct err *e, enum err_detail detail);
 /* Put "PREFIX: " before the message; for what only the caller knows. Returns -1. */
 int err_prefix(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Does this errno say that there is no room: on the disk, in the quota, or below the limit of a file's size? */
+bool err_is_full(int os);
+
 /* Are they the same failure, to the word? */
 bool err_equal(const struct err *a, const struct err *b);
 

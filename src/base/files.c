@@ -150,6 +150,7 @@ static int refuse_file(const char *doing, const char *path, struct err *e)
     } known[] = {
         {ENOSPC, ERR_FULL, "make room"},
         {EDQUOT, ERR_FULL, "make room, or have the quota raised"},
+        {EFBIG, ERR_FULL, "raise the limit of a file's size (ulimit -f, LimitFSIZE=)"},
         {ENOENT, ERR_DATABASE, "its folder must exist and be writable for this user"},
         {ENOTDIR, ERR_DATABASE, "its folder must exist and be writable for this user"},
         {EMFILE, ERR_SYSTEM, "raise the limit of open files"},

@@ -72,7 +72,7 @@ static int path_of_refusals(const char *database, char *path, size_t size)
 
 /* ---- the file ---- */
 
-static enum err_code code_of(int os) { return os == ENOSPC || os == EDQUOT ? ERR_FULL : ERR_READONLY; }
+static enum err_code code_of(int os) { return err_is_full(os) ? ERR_FULL : ERR_READONLY; }
 
 static int fail_refusals(const struct refusals *r, const char *doing, struct err *e)
 {

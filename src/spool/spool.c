@@ -35,7 +35,7 @@ int spool_make(const char *path, gid_t group, bool *made, struct err *e)
 static int fail_spool(const char *doing, const char *path, struct err *e)
 {
     int os = errno;
-    enum err_code code = os == ENOSPC || os == EDQUOT                                  ? ERR_FULL
+    enum err_code code = err_is_full(os)                                               ? ERR_FULL
                          : os == ENOENT                                                ? ERR_NOT_FOUND
                          : os == ENOTDIR || os == EACCES || os == EPERM || os == EROFS ? ERR_READONLY
                          : os == ENOMEM                                                ? ERR_MEMORY

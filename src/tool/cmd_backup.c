@@ -106,8 +106,7 @@ static int hand_over(const struct cmd_output *o, const char *work, struct err *e
             break;
     bool whole = ours && n == 0 && fsync(o->fd) == 0;
     if (!whole)
-        err_set(e, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_SYSTEM, "writing %s: %s", o->path,
-                strerror(errno));
+        err_set(e, err_is_full(errno) ? ERR_FULL : ERR_SYSTEM, "writing %s: %s", o->path, strerror(errno));
     if (from >= 0)
         close(from);
     unlink(work);

@@ -47,8 +47,7 @@ static int write_out(struct export *x, struct err *e)
         return err_set(e, ERR_MEMORY, "exporting: out of memory");
     size_t n = x->lines.len ? fwrite(x->lines.at, 1, x->lines.len, x->to) : 0;
     if (n != x->lines.len)
-        return err_set(e, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_SYSTEM, "writing the export: %s",
-                       strerror(errno));
+        return err_set(e, err_is_full(errno) ? ERR_FULL : ERR_SYSTEM, "writing the export: %s", strerror(errno));
     buf_clear(&x->lines, KEEP);
     return 0;
 }
@@ -132,8 +131,7 @@ static int close_export(struct export *x, int result, struct err *e)
     bool bad = fflush(x->to) != 0 || fsync(fileno(x->to)) != 0;
     bad |= fclose(x->to) != 0;
     if (result == 0 && bad)
-        result = err_set(e, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_SYSTEM, "writing %.200s: %s", path,
-                         strerror(errno));
+        result = err_set(e, err_is_full(errno) ? ERR_FULL : ERR_SYSTEM, "writing %.200s: %s", path, strerror(errno));
     if (x->cmd->output)
         *x->cmd->output->complete = result == 0;
     else if (result != 0)

@@ -206,8 +206,8 @@ static int reach_backup(const struct restore *r, char *path, bool *copied, struc
         good = write(fd, bytes, n) == (ssize_t)n;
     good = good && !ferror(from);
     if (!good)
-        err_set(e, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_SYSTEM, "copying %s to %s: %s",
-                r->cmd->operand, path, strerror(errno));
+        err_set(e, err_is_full(errno) ? ERR_FULL : ERR_SYSTEM, "copying %s to %s: %s", r->cmd->operand, path,
+                strerror(errno));
     fclose(from);
     if (fd >= 0)
         close(fd);

@@ -21,7 +21,7 @@ enum { WRONG_MAX = 16, WAITING = 0, DEAD = 2, QUARANTINED = STORE_STATE_QUARANTI
  * How many failures in a row are told although they came slowly, as the sender's ten tries of one event do: where nothing
  * came through in between there is no traffic beside which they would be few. A scanner's look like a wrong signature.
  */
-enum { IN_A_ROW = 5, IN_A_ROW_MATCHED = 10, BUSY_MS = 2000, MINUTE_MS = 60000, WEEK_MS = 7 * 24 * 3600 * 1000 };
+enum { IN_A_ROW = 5, IN_A_ROW_MATCHED = 10, SPOOLED_MANY = 2, BUSY_MS = 2000, MINUTE_MS = 60000, WEEK_MS = 7 * 24 * 3600 * 1000 };
 
 struct watch {
     const struct cmd *cmd;
@@ -196,7 +196,10 @@ static void judge_secrets(struct watch *w, const struct config *c)
     free(s);
 }
 
-/* If something has waited there for minutes, nobody records it: no database, no receiver, or a folder that it cannot write. */
+/*
+ * If something has waited there for minutes, nobody records it: no database, no receiver, or a folder that it cannot write.
+ * Several that wait at once say so earlier.
+ */
 static void judge_spool(struct watch *w, const struct config *c)
 {
     struct spool_names names;
@@ -213,7 +216,7 @@ static void judge_spool(struct watch *w, const struct config *c)
     w->spooled_ms = names.oldest_ms;
     w->aside = (int64_t)names.count[SPOOL_ASIDE];
     spool_names_release(&names);
-    if (w->spooled && w->cmd->now_ms - w->spooled_ms > SPOOL_LATE_MS)
+    if (w->spooled >= SPOOLED_MANY || (w->spooled && w->cmd->now_ms - w->spooled_ms > SPOOL_LATE_MS))
         add_wrong(w, "%lld wait in the spool, the oldest for %s (spool record)", (long long)w->spooled,
                   cmd_format_age(w->cmd->now_ms - w->spooled_ms, age));
     if (w->aside)

@@ -392,7 +392,8 @@ static int set_up(struct server *s, struct err *e)
 {
     sigset_t signals;
     sigemptyset(&signals);
-    const int handled[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
+    const int handled[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP, SIGXCPU};
+    signal(SIGXCPU, SIG_DFL); /* an ignored one would not be seen */
     for (size_t i = 0; i < sizeof handled / sizeof *handled; i++)
         sigaddset(&signals, handled[i]);
     sigprocmask(SIG_BLOCK, &signals, NULL);

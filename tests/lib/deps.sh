@@ -18,7 +18,7 @@ fuzz="$build clang libclang-rt-14-dev llvm-14"
 cover="$check libclang-rt-14-dev llvm-14 gcovr"
 ports="$check $static gcc-s390x-linux-gnu libc6-dev-s390x-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user-static"
 format='clang-format'
-analyze="$check $format clang-tidy cppcheck valgrind"
+analyze="$check $format musl-tools clang-tidy cppcheck valgrind"
 deb="$build build-essential dpkg-dev debhelper fakeroot lintian libcmocka-dev"
 check_deb="$deb debootstrap systemd-container libproc-fastspawn-perl"
 

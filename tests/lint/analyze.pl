@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
-# make analyze: what gcc with its analyzer, clang, clang-tidy and cppcheck find in src/, and whether each header stands by
+# make analyze: what gcc with its analyzer, clang, musl-gcc, clang-tidy and cppcheck find in src/, and whether each header stands by
 # itself. Each finding that tests/lint/analyze.known does not list with its reason fails it, and so does a line there that
 # finds nothing any more.
 use strict;
@@ -30,6 +30,14 @@ for my $name (sort keys %line) {
     take('clang', scalar(`LC_ALL=C $clang -fsyntax-only 2>&1`), $?, $warning);
 }
 
+# The static programs are built with musl, whose headers include less of each other.
+my $beyond = join ' ', map { "-idirafter $_" } '/usr/include', glob '/usr/include/*-linux-gnu';
+for my $name (sort keys %line) {
+    my $musl = $line{$name} =~ s/^\S+/musl-gcc/r;
+    my ($missing) = `LC_ALL=C $musl $beyond -w -fsyntax-only 2>&1` =~ /^(src\S+: error: .*)$/m;
+    found('musl', $name, 0, $missing) if $missing;
+}
+
 # A file that begins with a header has shown that it stands by itself. Any other header gets a unit that holds nothing else.
 my %first;
 for my $file (keys %line) {
@@ -53,7 +61,7 @@ take('cppcheck', scalar(`$cppcheck $defines src 2>&1`), $?, qr{^src/([\w./-]+):(
 
 my @stale = grep { !$known{$_} } sort keys %known;
 print "analyze.known lists what is not found any more: $_\n" for @stale;
-print $count || @stale ? "$count findings\n" : "nothing found by gcc -fanalyzer, clang, clang-tidy and cppcheck\n";
+print $count || @stale ? "$count findings\n" : "nothing found by gcc -fanalyzer, clang, musl-gcc, clang-tidy and cppcheck\n";
 exit($count || @stale ? 1 : 0);
 
 sub take {

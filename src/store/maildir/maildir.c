@@ -32,7 +32,7 @@ int maildir_path(const struct maildir *d, char *out, struct err *e, const char *
 int maildir_error(const char *doing, const char *path, struct err *e)
 {
     int os = errno;
-    enum err_code code = os == ENOSPC || os == EDQUOT                 ? ERR_FULL
+    enum err_code code = err_is_full(os)                              ? ERR_FULL
                          : os == ENOENT || os == ENOTDIR              ? ERR_DATABASE
                          : os == EACCES || os == EPERM || os == EROFS ? ERR_READONLY
                                                                       : ERR_SYSTEM;
@@ -141,7 +141,7 @@ int maildir_open(struct maildir **out, const char *path, gid_t group, bool creat
     int failed = snprintf(d->path, sizeof d->path, "%s", path) >= (int)sizeof d->path
                      ? err_set(e, ERR_CONFIG, "the path of directory = is too long")
                  : files_check_link(path, e) ? -1
-                 : create ? make_top(d, e)
+                 : create                    ? make_top(d, e)
                  : access(path, F_OK)
                      ? err_set(e, ERR_NOT_FOUND, "%s: %s; run complycube-inbox init", path, strerror(errno))
                      : 0;

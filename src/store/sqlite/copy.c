@@ -119,9 +119,9 @@ int sqlite_copy_flush(struct sqlite_copy *c, struct err *e)
     for (off_t at = 0; at < size; at += CHUNK)
         if (sync_file_range(c->fd, at, CHUNK, all) != 0)
             break; /* not on this file system; fsync does it */
-    return fsync(c->fd) == 0 ? 0
-                             : err_set(e, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_SYSTEM,
-                                       "flushing %s: %s", c->path, strerror(errno));
+    return fsync(c->fd) == 0
+               ? 0
+               : err_set(e, err_is_full(errno) ? ERR_FULL : ERR_SYSTEM, "flushing %s: %s", c->path, strerror(errno));
 }
 
 /* ---- filling it ---- */
@@ -218,8 +218,7 @@ static int copy_bytes(struct sqlite_copy *c, struct db *from, const struct store
         if (rc != SQLITE_OK)
             return err_set(e, ERR_DATABASE, "reading %s: %s", from->path, sqlite3_errstr(rc));
         if (pwrite(c->fd, bytes, (size_t)n, at) != n)
-            return err_set(e, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_SYSTEM, "writing %s: %s", c->path,
-                           strerror(errno));
+            return err_set(e, err_is_full(errno) ? ERR_FULL : ERR_SYSTEM, "writing %s: %s", c->path, strerror(errno));
         if (!is_told(t, "copying", at, all))
             return stopped(c, e);
         if (waited_ms(from, &since_ms) > SQLITE_HOLD_MS)

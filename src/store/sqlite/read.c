@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * read: the reading half of the SQLite backend. */
 #include "base/files.h"
+#include "base/limits.h"
 #include "db.h"
 #include "inbox.h"
 #include "sqlite.h"
@@ -15,7 +16,11 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { SPACE_MIN = 16 << 20 /* bytes */, RECENT = 20000 /* events; those before are read forwards */ };
+enum {
+    SPACE_MIN = 16 << 20 /* bytes */,
+    GROWTH_MIN = 4 << 20 /* of a file */,
+    RECENT = 20000 /* events; those before are read forwards */
+};
 
 struct span sqlite_text(sqlite3_stmt *q, int column)
 {
@@ -313,6 +318,7 @@ static int check_database_files(const char *path, struct err *e)
 {
     char name[PATH_MAX], base[PATH_MAX];
     struct statvfs fs;
+    struct stat st;
     if (files_folder(path, name, sizeof name) != 0 || access(name, W_OK | X_OK) != 0) {
         bool gone = errno == ENOENT || errno == ENOTDIR;
         err_set(e, gone ? ERR_DATABASE : ERR_READONLY,
@@ -325,6 +331,11 @@ static int check_database_files(const char *path, struct err *e)
     for (size_t i = 0; store_files[i]; i++) {
         if (snprintf(name, sizeof name, "%s%s", path, store_files[i]) >= (int)sizeof name)
             return err_set(e, ERR_CONFIG, "the database's path is too long");
+        if (stat(name, &st) == 0 && (uint64_t)st.st_size + GROWTH_MIN > limits_file_size())
+            return err_set(e, ERR_FULL,
+                           "%s has %lld bytes, and a file may have %llu; raise that limit (ulimit -f, "
+                           "LimitFSIZE=)",
+                           name, (long long)st.st_size, (unsigned long long)limits_file_size());
         if (files_check_link(name, e) != 0)
             return -1;
         if (access(name, W_OK) != 0 && errno != ENOENT)

@@ -62,7 +62,7 @@ int sqlite_rescue(struct db *s, struct err *e)
                        s->path, name, strerror(errno));
     bool failed = copy(from, to, st.st_size) != 0 || files_sync_folder(name, NULL) != 0;
     if (failed)
-        err_set(e, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_DATABASE,
+        err_set(e, err_is_full(errno) ? ERR_FULL : ERR_DATABASE,
                 "%s was deleted or replaced while in use; saving what it held as %s: %s", s->path, name,
                 strerror(errno));
     else if (fchown(to, st.st_uid, st.st_gid) != 0 || fchmod(to, st.st_mode & 07777) != 0)

@@ -46,9 +46,10 @@ int sqlite_error(struct db *s, const char *doing, struct err *e)
         return -1;
     if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
         code = ERR_BUSY, cure = "a consumer holds a transaction open";
-    else if (rc == SQLITE_FULL || (rc == SQLITE_IOERR && (os == ENOSPC || os == EDQUOT)) ||
+    else if (rc == SQLITE_FULL || (rc == SQLITE_IOERR && (err_is_full(os))) ||
              (rc == SQLITE_CANTOPEN && no_inode_left(s->path)))
-        code = ERR_FULL, cure = "make room";
+        code = ERR_FULL,
+        cure = os == EFBIG ? "raise the limit of a file's size (ulimit -f, LimitFSIZE=)" : "make room";
     else if (rc == SQLITE_READONLY || rc == SQLITE_CANTOPEN || rc == SQLITE_PERM)
         code = ERR_READONLY, cure = "it and its folder must be writable for this user";
     else if (rc == SQLITE_NOMEM)
