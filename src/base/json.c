@@ -2,6 +2,8 @@
  * json: a strict scanner of RFC 8259 text. */
 #include "json.h"
 
+#include "text.h"
+
 typedef const unsigned char *bytes;
 
 struct scan {
@@ -21,22 +23,6 @@ static void skip_blanks(struct scan *s)
 {
     while (s->p < s->end && (*s->p == ' ' || *s->p == '\n' || *s->p == '\t' || *s->p == '\r'))
         s->p++;
-}
-
-/* Length of the well-formed UTF-8 sequence at p, or 0 (RFC 3629: no overlong form, no surrogate, <= U+10FFFF). */
-static unsigned utf8_length(bytes p, bytes end)
-{
-    size_t left = (size_t)(end - p);
-    unsigned c = p[0], n = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
-    if (n == 0 || n > left)
-        return 0;
-    for (unsigned i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((c == 0xe0 && p[1] < 0xa0) || (c == 0xed && p[1] > 0x9f) || (c == 0xf0 && p[1] < 0x90) ||
-        (c == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
 }
 
 static int hex4(bytes p, bytes end)
@@ -109,7 +95,7 @@ static bool scan_string(struct scan *s, struct span *inside)
         } else if (c < 0x80) {
             s->p++;
         } else {
-            unsigned n = utf8_length(s->p, s->end);
+            unsigned n = text_utf8_length(s->p, s->end);
             if (n == 0)
                 return fail_json(s, "not valid UTF-8");
             s->p += n;

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * text: characters of bytes that may be anything, and which of them nobody sees or a terminal obeys.
+ *
+ * source: RFC 3629 for UTF-8; ECMA-48 for the controls; UAX 9 for those that turn a text; UAX 11 for the columns
+ */
+#ifndef TEXT_H
+#define TEXT_H
+
+#include "span.h"
+
+#include <stdint.h>
+
+enum {
+    TEXT_BROKEN = 0x110000, /* the code of a byte that belongs to no character */
+    TEXT_ESCAPED_MAX = 16   /* bytes of an escaped character: four for each of its bytes */
+};
+
+struct text_char {
+    size_t len;    /* bytes, at least 1 */
+    uint32_t code; /* or TEXT_BROKEN */
+    bool hidden;   /* a control, a separator of lines, one that turns the text or has no width, or a broken byte */
+    int columns;   /* on a terminal: 0 for a combining one, 2 for a wide one; of a hidden one as it is escaped */
+};
+
+/* The first character of a text that is not empty. */
+struct text_char text_first(struct span text);
+
+/* Bytes of the well-formed UTF-8 character at `at`, or 0. */
+unsigned text_utf8_length(const unsigned char *at, const unsigned char *end);
+
+/* Is it UTF-8 without U+0000? */
+bool text_is_utf8(struct span text);
+
+/* Does it hold a hidden character? */
+bool text_hides(struct span text);
+
+/*
+ * Write the bytes of a character as \xNN, a newline as \n and a tab as \t: what $'' of a shell reads.
+ * out: how many bytes were written to `out`, at most TEXT_ESCAPED_MAX
+ */
+size_t text_escape(struct span character, char out[TEXT_ESCAPED_MAX]);
+
+/*
+ * Write a text as a string of JSON in its quotes. Hidden characters above U+001F and broken bytes stay as they are:
+ * print_json escapes those.
+ * out: how many bytes were written to `out`, which has text_json_size of them at least
+ */
+size_t text_json(struct span text, char *out);
+static inline size_t text_json_size(struct span text) { return 6 * text.len + 2; }
+
+#endif
