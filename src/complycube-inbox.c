@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/near.h"
+#include "base/print.h"
 #include "base/version.h"
 #include "config/startup.h"
 #include "tool/as_root.h"
@@ -222,29 +223,29 @@ static bool takes(const struct subcommand *sub, const char *name)
 
 static int print_usage(FILE *to)
 {
-    fprintf(
+    print_to(
         to,
         "usage: complycube-inbox [-c FILE] COMMAND [OPTIONS]\n\nThe inbox of ComplyCube events: look, check, hand on.\n\n");
     for (size_t i = 0; i < SUBCOMMANDS; i++)
         if (subcommands[i].run)
-            fprintf(to, "  %-12s%s\n", subcommands[i].name, subcommands[i].help);
+            print_to(to, "  %-12s%s\n", subcommands[i].name, subcommands[i].help);
         else
-            fprintf(to, "%s%s\n", i ? "\n" : "", subcommands[i].help);
-    fprintf(to, "\ncomplycube-inbox COMMAND --help tells a command's options; --version the version.\n"
-                "See complycube-inbox(1).\n");
+            print_to(to, i ? "\n%s\n" : "%s\n", subcommands[i].help);
+    print_to(to, "\ncomplycube-inbox COMMAND --help tells a command's options; --version the version.\n"
+                 "See complycube-inbox(1).\n");
     return to == stdout ? 0 : err_exit(ERR_USAGE);
 }
 
 static int print_help(const struct subcommand *sub, FILE *to)
 {
-    fprintf(to, "usage: complycube-inbox %s [OPTIONS]%s%s\n\n%s\n\n", sub->name, sub->operand ? " " : "",
-            sub->operand ? sub->operand : "", sub->help);
+    print_to(to, "usage: complycube-inbox %s [OPTIONS]%s%s\n\n%s\n\n", sub->name, sub->operand ? " " : "",
+             sub->operand ? sub->operand : "", sub->help);
     for (size_t i = 0; i < OPTIONS; i++) {
         char left[48], letter[] = "-x,";
         letter[1] = options[i].letter;
         snprintf(left, sizeof left, "--%s %s", options[i].name, options[i].value);
         if (takes(sub, options[i].name))
-            fprintf(to, "  %3s %-20s%s\n", options[i].letter ? letter : "", left, options[i].help);
+            print_to(to, "  %3s %-20s%s\n", options[i].letter ? letter : "", left, options[i].help);
     }
     return to == stdout ? 0 : err_exit(ERR_USAGE);
 }
@@ -312,8 +313,7 @@ static size_t find_option(int found)
     while (letter_of(i) != found)
         i++;
     if (!options[i].letter)
-        fprintf(stderr, "complycube-inbox: -%c is --%s; the short form goes in the next version\n", found,
-                options[i].name);
+        print_err("complycube-inbox: -%c is --%s; the short form goes in the next version\n", found, options[i].name);
     return i;
 }
 
@@ -328,15 +328,30 @@ static int check_operands(const struct subcommand *sub, int n, struct err *e)
     return err_set(e, ERR_USAGE, "%s takes %s: %s", sub->name, several ? "arguments" : "one argument", sub->operand);
 }
 
+/* What getopt_long did not take, which it would print as it stands. */
+static int refuse_option(const struct subcommand *sub, bool lacks_value, const char *word, struct err *e)
+{
+    char letter[] = "-x";
+    const char *why = lacks_value      ? "takes a value"
+                      : optopt >= LONG ? "takes no value"
+                                       : "is no option of this command";
+    if (optopt > 0 && optopt < LONG) {
+        letter[1] = (char)optopt;
+        word = letter;
+    }
+    return err_set(e, ERR_USAGE, "%.100s %s; see complycube-inbox %s --help", word, why, sub->name);
+}
+
 /* Read the command's own part of the command line. *helped: it asked for help, which was printed. */
 static int parse_options(const struct subcommand *sub, int argc, char **argv, struct cmd *cmd, bool *helped,
                          struct err *e)
 {
     struct option list[OPTIONS + 1] = {{0}};
-    char letters[2 * OPTIONS + 2] = "+"; /* no option behind an operand is ours ... */
+    char letters[2 * OPTIONS + 3] = "+"; /* no option behind an operand is ours ... */
     bool program = sub->operand && strncmp(sub->operand, "COMMAND", 7) == 0;
     bool given[OPTIONS] = {false};
     size_t n = 0, at = program; /* ... where that is a program */
+    letters[at++] = ':';
     for (size_t i = 0; i < OPTIONS; i++)
         if (takes(sub, options[i].name)) {
             bool value = *options[i].value;
@@ -346,10 +361,11 @@ static int parse_options(const struct subcommand *sub, int argc, char **argv, st
             if (value)
                 letters[at++] = ':';
         }
+    opterr = 0;
     int found;
     while ((found = getopt_long(argc, argv, letters, list, NULL)) != -1) {
-        if (found == '?')
-            return err_set(e, ERR_USAGE, "see complycube-inbox %s --help", sub->name);
+        if (found == '?' || found == ':')
+            return refuse_option(sub, found == ':', argv[optind - 1], e);
         size_t i = find_option(found);
         if (options[i].kind == HELP) {
             print_help(sub, stdout);
@@ -383,11 +399,11 @@ static int refuse_command(const char *name)
     for (size_t i = 0; i < SUBCOMMANDS; i++)
         if (subcommands[i].run && near_typo(name, strlen(name), subcommands[i].name))
             meant = subcommands[i].name;
-    fprintf(stderr, "complycube-inbox: there is no command %s; ", name);
+    print_err("complycube-inbox: there is no command %s; ", name);
     if (meant)
-        fprintf(stderr, "did you mean %s?\n", meant);
+        print_err("did you mean %s?\n", meant);
     else
-        fputs("complycube-inbox --help lists them\n", stderr);
+        print_err("complycube-inbox --help lists them\n");
     return err_exit(ERR_USAGE);
 }
 
@@ -447,7 +463,7 @@ int main(int argc, char **argv)
     cmd.sudo_user = getenv("SUDO_USER");
     bool below_work = getenv("COMPLYCUBE_INBOX_SEQ") != NULL; /* no request can set this one */
     if (!below_work && (getenv("GATEWAY_INTERFACE") || getenv("REQUEST_METHOD"))) {
-        fputs("complycube-inbox: this is no program for a web server; move it out of cgi-bin\n", stderr);
+        print_err("complycube-inbox: this is no program for a web server; move it out of cgi-bin\n");
         return err_exit(ERR_USAGE);
     }
     if (argc > 2 && strcmp(argv[1], "-c") == 0) {
@@ -458,7 +474,7 @@ int main(int argc, char **argv)
     if (argc < 2 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0)
         return print_usage(argc < 2 ? stderr : stdout);
     if (strcmp(argv[1], "-V") == 0 || strcmp(argv[1], "--version") == 0)
-        return printf("complycube-inbox %s\n", VERSION) < 0;
+        return print_out("complycube-inbox %s\n", VERSION) < 0;
     const struct subcommand *sub = find_subcommand(argv[1]);
     if (!sub)
         return refuse_command(argv[1]);
@@ -466,6 +482,6 @@ int main(int argc, char **argv)
         return 0;
     enum err_code code = err_failure(&e);
     fflush(stdout);
-    fprintf(stderr, "complycube-inbox: %s\n", e.msg);
+    print_err("complycube-inbox: %s\n", e.msg);
     return err_exit(code);
 }

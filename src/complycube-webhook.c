@@ -2,6 +2,7 @@
  * complycube-webhook: the receiver, as a CGI or a FastCGI program, decided at start. */
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/print.h"
 #include "base/version.h"
 #include "config/startup.h"
 #include "sandbox/sandbox.h"
@@ -56,24 +57,25 @@ static void print_endpoint(const struct config *c, const struct config_endpoint 
 {
     struct trust_weak weak;
     char by[CONFIG_EXPOSED_BY];
-    printf("endpoint %s\n", p->name);
-    printf("  secret_file  %s%s\n", p->secret_file ? p->secret_file : "(the environment)",
-           p->secrets.narrowed ? "  (narrowed to mode 0600)" : "");
+    print_out("endpoint %s\n", p->name);
+    print_out("  secret_file  %s%s\n", p->secret_file ? p->secret_file : "(the environment)",
+              p->secrets.narrowed ? "  (narrowed to mode 0600)" : "");
     if (config_exposed(c, p, &weak))
-        printf("  exposed      %s\n", config_exposed_by(&weak, by));
+        print_out("  exposed      %s\n", config_exposed_by(&weak, by));
     for (size_t i = 0; i < p->secrets.n; i++)
-        printf("  secret       %s%s\n", p->secrets.list[i].name, p->secrets.list[i].retired ? "  (retired)" : "");
+        print_out("  secret       %s%s\n", p->secrets.list[i].name, p->secrets.list[i].retired ? "  (retired)" : "");
     for (size_t i = 0; i < p->n_events; i++)
-        printf("  events       %s\n", p->events[i]);
+        print_out("  events       %s\n", p->events[i]);
 }
 
 static void print_sandbox(const struct config *c)
 {
     struct sandbox_report report;
     sandbox_look(c, &report);
-    printf("sandbox        %s\n", c->sandbox);
+    print_out("sandbox        %s\n", c->sandbox);
     for (size_t i = 0; i < SANDBOX_LAYERS && strcmp(c->sandbox, "off") != 0; i++)
-        printf("  %-11s  %s%s\n", report.layer[i].name, report.layer[i].on ? "" : "absent: ", report.layer[i].text);
+        print_out("  %-11s  %s%s\n", report.layer[i].name,
+                  report.layer[i].on ? "" : "absent: ", report.layer[i].text);
 }
 
 static int test_configuration(const struct config_env *env)
@@ -85,17 +87,17 @@ static int test_configuration(const struct config_env *env)
     struct store_options o;
     bool ready = false;
     if (e.code == ERR_NONE) {
-        printf("configuration  %s\ndatabase       %s\ninbox          %s%s%s\nmax_body       %zu bytes\n"
-               "journal        %s\nlog            %s\ngroup          %s\nspool          %s\n",
-               *c->path ? c->path : "(the environment)", c->database, c->inbox, c->files ? ", " : "",
-               c->files ? c->directory : "", c->max_body, c->journal, c->log, *c->group ? c->group : "(none)",
-               *c->spool ? c->spool : "(none)");
+        print_out("configuration  %s\ndatabase       %s\ninbox          %s%s%s\nmax_body       %zu bytes\n"
+                  "journal        %s\nlog            %s\ngroup          %s\nspool          %s\n",
+                  *c->path ? c->path : "(the environment)", c->database, c->inbox, c->files ? ", " : "",
+                  c->files ? c->directory : "", c->max_body, c->journal, c->log, *c->group ? c->group : "(none)",
+                  *c->spool ? c->spool : "(none)");
         print_sandbox(c);
         for (size_t i = 0; i < c->n_endpoints; i++)
             print_endpoint(c, &c->endpoint[i]);
         ready =
             config_may_begin(c, &e) == 0 && receiver_store_options(c, true, &o, &e) == 0 && store_probe(&o, &e) == 0;
-        if (ready && (printf("ready\n") < 0 || fflush(stdout) != 0 || ferror(stdout))) {
+        if (ready && (print_out("ready\n") < 0 || fflush(stdout) != 0 || ferror(stdout))) {
             ready = false;
             err_set(&e, ERR_SYSTEM, "what it had to say could not be written to standard output");
         }
@@ -104,7 +106,7 @@ static int test_configuration(const struct config_env *env)
     if (ready)
         return 0;
     enum err_code code = err_failure(&e);
-    fprintf(stderr, "complycube-webhook: %s: %s\n", err_word(code), e.msg);
+    print_err("complycube-webhook: %s: %s\n", err_word(code), e.msg);
     return err_exit(code);
 }
 
@@ -131,7 +133,7 @@ static int receive(struct config_env *env, int fd)
     sandbox_begin(fd);
     startup_take_secret(env);
     if (receiver_open(&r, env, fd < 0, clock_time_ms(), &e) != 0) {
-        fprintf(stderr, "complycube-webhook: %s\n", e.msg);
+        print_err("complycube-webhook: %s\n", e.msg);
         return err_exit(err_failure(&e));
     }
     if (fd >= 0)
@@ -158,9 +160,9 @@ int main(int argc, char **argv)
     if (argc == 2 && strcmp(argv[1], "-n") == 0)
         return test_configuration(&env);
     if (argc == 2 && (strcmp(argv[1], "-V") == 0 || strcmp(argv[1], "--version") == 0))
-        return printf("complycube-webhook %s\n", VERSION) < 0;
+        return print_out("complycube-webhook %s\n", VERSION) < 0;
     bool asked = argc == 2 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0);
-    fprintf(asked ? stdout : stderr, "%s%s/complycube-webhook.conf. See complycube-webhook(8).\n", usage,
-            env.sysconfdir);
+    print_bytes(asked ? stdout : stderr, span_of(usage));
+    print_to(asked ? stdout : stderr, "%s/complycube-webhook.conf. See complycube-webhook(8).\n", env.sysconfdir);
     return asked ? 0 : 2;
 }

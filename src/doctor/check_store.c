@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * check_store: what stands in the store, and what it stands on. */
+#include "base/print.h"
 #include "doctor.h"
 #include "receiver/receiver.h"
 #include "receiver/refusals.h"
@@ -258,10 +259,10 @@ static void tell_ignored(struct doctor *d, const struct config_endpoint *p, cons
     FILE *to = open_memstream(&value, &len);
     if (!to)
         return;
-    fprintf(to, "{");
+    print_to(to, "{");
     for (size_t i = 0; i < p->n_events; i++)
-        fprintf(to, "\"%s\", ", p->events[i]);
-    fprintf(to, "%s}", types);
+        print_to(to, "\"%s\", ", p->events[i]);
+    print_to(to, "%s}", types);
     fclose(to);
     struct finding f = finding_of(FINDING_WARNING, "ignored",
                                   "they are kept, but no consumer sees them: extend events, or ask ComplyCube "

@@ -2,6 +2,7 @@
  * finding: a verdict with its cure, and how it is printed. */
 #include "finding.h"
 
+#include "base/print.h"
 #include "tool/cmd.h"
 #include "tool/json_out.h"
 
@@ -9,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { WIDTH = 80, INDENT = 24 };
+enum { INDENT = 24 };
 
 static const char *const words[] = {"ok", "warning", "wrong"};
 static const char *const colors[] = {"\033[32m", "\033[33m", "\033[1;31m"};
@@ -21,39 +22,19 @@ struct finding finding_of(enum finding_verdict verdict, const char *what, const 
 
 /* ---- steps ---- */
 
-/* A step is one line whatever is put into it. */
-static void put_text(FILE *to, const char *text)
-{
-    for (; *text; text++)
-        putc((unsigned char)*text < ' ' && *text != '\t' ? '?' : *text, to);
-}
-
-/* In single quotes, for a shell. */
-static void put_quoted(FILE *to, const char *text)
-{
-    putc('\'', to);
-    for (const char *end; (end = strchr(text, '\'')) != NULL; text = end + 1) {
-        char *part = strndup(text, (size_t)(end - text));
-        put_text(to, part ? part : "");
-        free(part);
-        fputs("'\\''", to);
-    }
-    put_text(to, text);
-    putc('\'', to);
-}
-
 static void put_formatted(FILE *to, const char *format, va_list ap)
 {
     for (; *format; format++) {
         if (*format != '%') {
-            putc(*format, to);
+            print_bytes(to, (struct span){format, 1});
             continue;
         }
         switch (*++format) {
-        case 's': put_text(to, va_arg(ap, const char *)); break;
-        case 'q': put_quoted(to, va_arg(ap, const char *)); break;
-        case 'd': fprintf(to, "%d", va_arg(ap, int)); break;
-        default: putc(*format, to);
+        case 's': print_to(to, "%s", va_arg(ap, const char *)); break;
+        case 'q': print_quoted(to, va_arg(ap, const char *)); break;
+        case 'w': print_word(to, va_arg(ap, const char *)); break;
+        case 'd': print_to(to, "%d", va_arg(ap, int)); break;
+        default: print_bytes(to, (struct span){format, 1});
         }
     }
 }
@@ -66,8 +47,10 @@ void finding_step(struct finding *f, const char *format, ...)
     FILE *to = open_memstream(&steps, &len);
     if (!to)
         return;
-    if (f->steps)
-        fprintf(to, "%s\n", f->steps);
+    if (f->steps) {
+        print_bytes(to, span_of(f->steps));
+        print_bytes(to, span_of("\n"));
+    }
     va_list ap;
     va_start(ap, format);
     put_formatted(to, format, ap);
@@ -79,62 +62,34 @@ void finding_step(struct finding *f, const char *format, ...)
 
 /* ---- printing ---- */
 
-/* How much of the text goes on a line of so many columns: up to a blank, else behind a slash, else as it comes. */
-static size_t fit_line(const char *text, size_t columns)
-{
-    size_t n = 0, blank = 0, slash = 0;
-    for (size_t used = 0; text[n]; n++) {
-        used += ((unsigned char)text[n] & 0xc0) != 0x80;
-        if (used > columns)
-            return blank ? blank : slash ? slash : n;
-        if (text[n] == ' ')
-            blank = n;
-        else if (text[n] == '/' && used < columns)
-            slash = n + 1;
-    }
-    return n;
-}
-
-/* Below each other, from column `indent` on; the first line begins where the cursor is. */
-static void print_wrapped(const char *text, int indent)
-{
-    while (*text) {
-        size_t n = fit_line(text, (size_t)(WIDTH - indent));
-        cmd_print_safe((struct span){text, n}, 0);
-        text += n + strspn(text + n, " ");
-        putchar('\n');
-        if (*text)
-            printf("%*s", indent, "");
-    }
-}
-
 static void print_steps(const char *steps)
 {
     while (steps && *steps) {
         size_t n = strcspn(steps, "\n");
-        char *step = strndup(steps, n);
-        printf("%*s-> ", INDENT, "");
-        if (step && strncmp(step, "by hand: ", 9) == 0) {
-            print_wrapped(step, INDENT + 3);
-        } else {
-            cmd_print_safe((struct span){steps, n}, 0);
-            putchar('\n');
-        }
-        free(step);
+        print_out("%*s-> ", INDENT, "");
+        if (strncmp(steps, "by hand: ", 9) == 0)
+            print_wrapped(stdout, (struct span){steps, n}, INDENT + 3);
+        else
+            print_text(stdout, (struct span){steps, n}, 0);
+        print_out("\n");
         steps += n + (steps[n] == '\n');
     }
 }
 
 static void print_finding(const struct finding *f, const char *text, bool color)
 {
-    printf("%s%-8s%s ", color ? colors[f->verdict] : "", words[f->verdict], color ? "\033[0m" : "");
-    printf("%-14s ", f->what);
-    print_wrapped(text, INDENT);
+    print_bytes(stdout, span_of(color ? colors[f->verdict] : ""));
+    print_out("%-8s", words[f->verdict]);
+    print_bytes(stdout, span_of(color ? "\033[0m" : ""));
+    print_out(" %-14s ", f->what);
+    print_wrapped(stdout, span_of(text), INDENT);
+    print_out("\n");
     if (f->verdict == FINDING_OK)
         return;
     if (*f->why) {
-        printf("%*swhy: ", INDENT, "");
-        print_wrapped(f->why, INDENT + 5);
+        print_out("%*swhy: ", INDENT, "");
+        print_wrapped(stdout, span_of(f->why), INDENT + 5);
+        print_out("\n");
     }
     print_steps(f->steps);
 }

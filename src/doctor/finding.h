@@ -27,7 +27,8 @@ struct finding {
 /* A finding without steps. To be released; doctor_tell does it. */
 struct finding finding_of(enum finding_verdict verdict, const char *what, const char *why);
 
-/* Add a step to the cure. %s: a text, %q: one in quotes for a shell, %d: an int, %%. */
+/* Add a step to the cure. %s: a text, %q: one in quotes for a shell, %w: one in quotes if it needs them, %d: an
+ * int, %%. */
 void finding_step(struct finding *f, const char *format, ...);
 
 /* Print it to standard output; text: what was found. Why it matters and the cure are left out if all is well. */

@@ -3,6 +3,7 @@
 #include "as_root.h"
 
 #include "base/files.h"
+#include "base/print.h"
 #include "named.h"
 #include "owner.h"
 #include "root_helper.h"
@@ -112,7 +113,7 @@ static void attend(const struct cmd_output *o, pid_t pid, const sigset_t *signal
     if (!*o->complete)
         unlinkat(o->folder, part, 0);
     else if (fchdir(o->folder) != 0 || files_name(part, output_name(o), &e) != 0) {
-        fprintf(stderr, "complycube-inbox: %s\n", e.msg);
+        print_err("complycube-inbox: %s\n", e.msg);
         code = err_exit(e.code);
     }
     _exit(code);

@@ -2,6 +2,7 @@
  * cmd: what the subcommands of complycube-inbox share. */
 #include "cmd.h"
 
+#include "base/print.h"
 #include "base/seqs.h"
 #include "named.h"
 #include "receiver/receiver.h"
@@ -229,59 +230,4 @@ int cmd_state(const char *word)
         if (strcmp(states[i], word) == 0)
             return i;
     return -2;
-}
-
-/* How many bytes at `at` are a character that a terminal obeys: a control of either set, or one that turns the text. */
-static size_t obeyed(struct span text, size_t at)
-{
-    const unsigned char *c = (const unsigned char *)text.at + at;
-    size_t left = text.len - at;
-    if (c[0] < 0x20 || c[0] == 0x7f)
-        return 1;
-    if (left >= 2 && c[0] == 0xc2 && c[1] < 0xa0)
-        return 2;
-    if (left < 3 || c[0] != 0xe2)
-        return 0;
-    bool turns = (c[1] == 0x80 && (c[2] == 0x8e || c[2] == 0x8f || (c[2] >= 0xaa && c[2] <= 0xae))) ||
-                 (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9);
-    return turns ? 3 : 0;
-}
-
-/* Is this a byte of UTF-8 within a character? It belongs to the column of the byte before. */
-static bool continues(char byte) { return ((unsigned char)byte & 0xc0) == 0x80; }
-
-void cmd_write_safe(FILE *to, struct span text, int width)
-{
-    int columns = 0;
-    for (size_t i = 0; i < text.len && (width <= 0 || columns < width || continues(text.at[i])); i++) {
-        unsigned char c = (unsigned char)text.at[i];
-        size_t bad = obeyed(text, i);
-        if (bad) {
-            c = '?';
-            i += bad - 1;
-        }
-        putc(c, to);
-        columns += !continues((char)c);
-    }
-    for (; columns < width; columns++)
-        putc(' ', to);
-}
-
-void cmd_print_safe(struct span text, int width) { cmd_write_safe(stdout, text, width); }
-
-void cmd_print_wrapped(struct span text, int indent)
-{
-    size_t room = (size_t)(80 - indent);
-    while (text.len > room) {
-        size_t n = room;
-        while (n > 1 && text.at[n] != ' ')
-            n--;
-        if (n == 1) /* one long word */
-            n = room;
-        cmd_print_safe((struct span){text.at, n}, 0);
-        printf("\n%*s", indent, "");
-        n += text.at[n] == ' ';
-        text = (struct span){text.at + n, text.len - n};
-    }
-    cmd_print_safe(text, 0);
 }

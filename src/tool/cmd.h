@@ -154,11 +154,4 @@ int cmd_read_file(const char *path, struct buf *out, struct err *e);
 const char *cmd_state_word(int state);
 int cmd_state(const char *word);
 
-/* Print bytes from outside so that a terminal is safe, at most `width` columns; padded to it when positive. */
-void cmd_write_safe(FILE *to, struct span text, int width);
-void cmd_print_safe(struct span text, int width);
-
-/* The same as a paragraph of 80 columns that begins at column `indent`, where the line at hand has come to. */
-void cmd_print_wrapped(struct span text, int indent);
-
 #endif

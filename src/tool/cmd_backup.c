@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * cmd_backup: copy everything into one file, while the receiver runs. */
 #include "as_root.h"
+#include "base/print.h"
 #include "cmd.h"
 #include "cmd_spool.h"
 #include "copy_progress.h"
@@ -62,11 +63,12 @@ static void print_backup_json(const char *path, const struct store_backup *b)
 static void print_backup(const char *path, const struct store_backup *b)
 {
     char size[32];
-    printf("%s\n%lld events, %lld waiting, %lld dead, %lld in quarantine; %s, checked\n", path, (long long)b->events,
-           (long long)b->waiting, (long long)b->dead, (long long)b->quarantined, copy_progress_size(b->bytes, size));
+    print_out("%s\n%lld events, %lld waiting, %lld dead, %lld in quarantine; %s, checked\n", path,
+              (long long)b->events, (long long)b->waiting, (long long)b->dead, (long long)b->quarantined,
+              copy_progress_size(b->bytes, size));
     if (b->stray)
-        printf("%lld rows of inbox are of no event, in the database too: somebody removed them by hand\n",
-               (long long)b->stray);
+        print_out("%lld rows of inbox are of no event, in the database too: somebody removed them by hand\n",
+                  (long long)b->stray);
 }
 
 /* What waits in the spool and cannot be recorded now is so in the copy; where events are files, these would be missing. */
@@ -74,8 +76,7 @@ static int take_along(const struct cmd *cmd, const char *path, const struct err 
 {
     int64_t n = cmd->config->files ? -1 : cmd_spool_copy(cmd, cmd->config, path, e);
     if (n >= 0)
-        fprintf(stderr, "%lld events of the spool, which cannot be recorded now, are in the backup too\n",
-                (long long)n);
+        print_err("%lld events of the spool, which cannot be recorded now, are in the backup too\n", (long long)n);
     if (n >= 0)
         return 0;
     if (cmd->config->files)

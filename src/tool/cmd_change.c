@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * cmd_change: requeue, ack and dead: events change by hand, each with a line in the history. */
 #include "base/clock.h"
+#include "base/print.h"
 #include "cmd.h"
 #include "event_row.h"
 #include "json_out.h"
@@ -62,9 +63,9 @@ static void report_change(void *ctx, int64_t seq, enum store_changed result)
         json_out_text(j, "result", span_of(words[result]));
         json_out_print(j);
     } else if (result != STORE_CHANGED && told < TOLD_MAX) {
-        printf("%6lld  %s\n", (long long)seq, reason_of(c, result));
+        print_out("%6lld  %s\n", (long long)seq, reason_of(c, result));
     } else if (result != STORE_CHANGED && told == TOLD_MAX) {
-        printf("   ...  and more\n");
+        print_out("   ...  and more\n");
     }
 }
 
@@ -101,17 +102,19 @@ static void report_chosen(const struct change *c, const int64_t *seqs, int64_t n
     if (c->cmd->json)
         return;
     for (int64_t i = 0; i < n && i < TOLD_MAX; i++)
-        printf("%6lld  %s\n", (long long)seqs[i], c->verb->would);
-    printf("%s%lld chosen; nothing was changed\n", n > TOLD_MAX ? "   ...\n" : "", (long long)n);
+        print_out("%6lld  %s\n", (long long)seqs[i], c->verb->would);
+    if (n > TOLD_MAX)
+        print_out("   ...\n");
+    print_out("%lld chosen; nothing was changed\n", (long long)n);
 }
 
 static int finish_change(const struct change *c, struct err *e)
 {
     int64_t left = c->n[STORE_UNCHANGED] + c->n[STORE_ERASED] + c->n[STORE_MISSING];
     if (!c->cmd->json && left)
-        printf("%lld %s, %lld stay as they were\n", (long long)c->n[STORE_CHANGED], c->verb->did, (long long)left);
+        print_out("%lld %s, %lld stay as they were\n", (long long)c->n[STORE_CHANGED], c->verb->did, (long long)left);
     else if (!c->cmd->json)
-        printf("%lld %s\n", (long long)c->n[STORE_CHANGED], c->verb->did);
+        print_out("%lld %s\n", (long long)c->n[STORE_CHANGED], c->verb->did);
     if (!left || !c->cmd->operand)
         return 0;
     return err_set(e, ERR_NOT_FOUND, "%lld of the named events were not changed", (long long)left);

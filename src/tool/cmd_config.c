@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * cmd_config: the configuration in force, value by value, and where each comes from. Names of secrets only. */
+#include "base/print.h"
 #include "cmd.h"
 #include "json_out.h"
 
@@ -18,9 +19,9 @@ static void print_value(const struct report *r, const char *endpoint, const char
     if (!r->json) {
         if (line)
             snprintf(place, sizeof place, "line %d", line);
-        printf("%-*s  %-13s  %-11s  ", r->width, endpoint ? endpoint : "-", key, line ? place : from);
-        cmd_print_safe(span_of(*value ? value : "-"), 0);
-        printf("\n");
+        print_out("%-*s  %-13s  %-11s  ", r->width, endpoint ? endpoint : "-", key, line ? place : from);
+        print_text(stdout, span_of(*value ? value : "-"), 0);
+        print_out("\n");
         return;
     }
     struct json_out *j = json_out_new();
@@ -51,7 +52,7 @@ static char *join_events(const struct config_endpoint *p)
     size_t len = 0;
     FILE *to = open_memstream(&text, &len);
     for (size_t i = 0; to && i < p->n_events; i++)
-        fprintf(to, "%s%s", i ? ", " : "", p->events[i]);
+        print_to(to, "%s%s", i ? ", " : "", p->events[i]);
     if (to)
         fclose(to);
     return text;
@@ -63,7 +64,8 @@ static char *join_secrets(const struct config_endpoint *p)
     size_t len = 0;
     FILE *to = open_memstream(&text, &len);
     for (size_t i = 0; to && i < p->secrets.n; i++)
-        fprintf(to, "%s%s%s", i ? ", " : "", p->secrets.list[i].name, p->secrets.list[i].retired ? " (retired)" : "");
+        print_to(to, "%s%s%s", i ? ", " : "", p->secrets.list[i].name,
+                 p->secrets.list[i].retired ? " (retired)" : "");
     if (to)
         fclose(to);
     return text;
@@ -98,7 +100,7 @@ int cmd_config_show(const struct cmd *cmd, struct err *e)
         if ((int)strlen(c->names[i]) > r.width)
             r.width = (int)strlen(c->names[i]);
     if (!r.json)
-        printf("%-*s  %-13s  %-11s  %s\n", r.width, "ENDPOINT", "KEY", "FROM", "VALUE");
+        print_out("%-*s  %-13s  %-11s  %s\n", r.width, "ENDPOINT", "KEY", "FROM", "VALUE");
     const char *from = cmd->config_file                                       ? "option"
                        : *c->path && !(cmd->env->config && *cmd->env->config) ? "found"
                                                                               : "environment";

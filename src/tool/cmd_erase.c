@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * cmd_erase: what is stored of a person is emptied, in the database, the directory and quarantine. */
 #include "base/clock.h"
+#include "base/print.h"
 #include "cmd_spool.h"
 #include "json_out.h"
 #include "person.h"
@@ -114,11 +115,11 @@ static void print_chosen(void *ctx, const struct store_event *v)
         json_out_print(j);
         return;
     }
-    printf("%6lld  %-7s  ", (long long)v->seq, cmd_state_word(v->state));
-    cmd_print_safe(v->type, 25);
-    printf("  ");
-    cmd_print_safe(v->id, 0);
-    printf("\n");
+    print_out("%6lld  %-7s  ", (long long)v->seq, cmd_state_word(v->state));
+    print_text(stdout, v->type, 25);
+    print_out("  ");
+    print_text(stdout, v->id, 0);
+    print_out("\n");
 }
 
 static int show_chosen(struct erase *x, const int64_t *seqs, int64_t n, struct err *e)
@@ -130,8 +131,8 @@ static int show_chosen(struct erase *x, const int64_t *seqs, int64_t n, struct e
     if (more < 0 || erase_quarantined(x, e) != 0)
         return -1;
     if (!x->cmd->json)
-        printf("%lld events and %lld of quarantine chosen; nothing was changed\n", (long long)x->n[STORE_CHANGED],
-               (long long)x->quarantined);
+        print_out("%lld events and %lld of quarantine chosen; nothing was changed\n", (long long)x->n[STORE_CHANGED],
+                  (long long)x->quarantined);
     return 0;
 }
 
@@ -221,12 +222,12 @@ static int erase_or_show(struct erase *x, const int64_t *seqs, int64_t n, struct
         store_flush(x->store, NULL); /* what was emptied so far */
     if (x->cmd->json)
         return result;
-    printf("%lld events and %lld of quarantine erased", (long long)x->n[STORE_CHANGED], (long long)x->quarantined);
+    print_out("%lld events and %lld of quarantine erased", (long long)x->n[STORE_CHANGED], (long long)x->quarantined);
     if (x->n[STORE_ERASED])
-        printf(", %lld were already", (long long)x->n[STORE_ERASED]);
-    printf("\n");
+        print_out(", %lld were already", (long long)x->n[STORE_ERASED]);
+    print_out("\n");
     if ((x->cmd->client_id || x->cmd->resource_id) && !x->n[STORE_CHANGED] && !x->quarantined)
-        printf("nothing here names that id; where it was not erased before, compare the id\n");
+        print_out("nothing here names that id; where it was not erased before, compare the id\n");
     return result;
 }
 
@@ -235,7 +236,7 @@ static int record_first(const struct cmd *cmd, struct err *e)
 {
     struct err why = {0};
     if (cmd->dry_run && cmd_spool_expect_empty(cmd->config, &why) != 0)
-        fprintf(stderr, "complycube-inbox: without what waits in the spool: %s\n", why.msg);
+        print_err("complycube-inbox: without what waits in the spool: %s\n", why.msg);
     if (cmd->dry_run || cmd_spool_first(cmd, cmd->config, cmd->store, e) == 0)
         return 0;
     return err_prefix(e, "nothing is erased while events wait outside the database");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * cmd_export: events whole, as lines of JSON. */
 #include "as_root.h"
+#include "base/print.h"
 #include "cmd_spool.h"
 #include "export_line.h"
 #include "person.h"
@@ -45,8 +46,8 @@ static int write_out(struct export *x, struct err *e)
 {
     if (x->failed)
         return err_set(e, ERR_MEMORY, "exporting: out of memory");
-    size_t n = x->lines.len ? fwrite(x->lines.at, 1, x->lines.len, x->to) : 0;
-    if (n != x->lines.len)
+    print_json(x->to, (struct span){x->lines.at, x->lines.len});
+    if (ferror(x->to))
         return err_set(e, err_is_full(errno) ? ERR_FULL : ERR_SYSTEM, "writing the export: %s", strerror(errno));
     buf_clear(&x->lines, KEEP);
     return 0;
@@ -137,7 +138,7 @@ static int close_export(struct export *x, int result, struct err *e)
     else if (result != 0)
         unlink(path);
     if (result == 0)
-        printf("%lld events and %lld of quarantine are in %s\n", (long long)x->events, (long long)x->rows, path);
+        print_out("%lld events and %lld of quarantine are in %s\n", (long long)x->events, (long long)x->rows, path);
     return result;
 }
 

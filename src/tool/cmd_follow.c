@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * cmd_follow: events as they are recorded, from now on or from a time, until it is told to end. */
 #include "base/clock.h"
+#include "base/print.h"
 #include "cmd.h"
 #include "event_row.h"
 #include "signals.h"
@@ -57,7 +58,7 @@ static int read_new(struct follow *f, struct err *e)
 static void complain(struct follow *f, const struct err *e)
 {
     if (!f->told)
-        fprintf(stderr, "complycube-inbox: %s; going on as soon as it can be read\n", e->msg);
+        print_err("complycube-inbox: %s; going on as soon as it can be read\n", e->msg);
     f->told = true;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * cmd_history: what was changed by hand: when, by whom, why. */
+#include "base/print.h"
 #include "cmd.h"
 #include "json_out.h"
 
@@ -51,36 +52,36 @@ static void print_who(const struct store_past *p)
                  p->user.at, (int)p->host.len, p->host.at);
     else
         snprintf(who, sizeof who, "%.*s@%.*s", (int)p->user.len, p->user.at, (int)p->host.len, p->host.at);
-    cmd_print_safe(span_of(who), 0);
+    print_text(stdout, span_of(who), 0);
 }
 
 /* Two lines: what, and below it by whom and why, which may be long. */
 static void print_history_text(const struct store_past *p)
 {
     char time[32];
-    printf("%.19s  ", cmd_format_time(p->at_ms, time));
-    cmd_print_safe(p->action, 8);
+    print_out("%.19s  ", cmd_format_time(p->at_ms, time));
+    print_text(stdout, p->action, 8);
     if (p->seq)
-        printf("  %8lld  ", (long long)p->seq);
+        print_out("  %8lld  ", (long long)p->seq);
     else
-        printf("  %8s  ", p->n > 1 ? "many" : "-");
+        print_out("  %8s  ", p->n > 1 ? "many" : "-");
     if (p->to >= 0 && p->from >= 0)
-        printf("%s to %s", cmd_state_word(p->from), cmd_state_word(p->to));
+        print_out("%s to %s", cmd_state_word(p->from), cmd_state_word(p->to));
     else if (p->to >= 0)
-        printf("%s", cmd_state_word(p->to));
+        print_out("%s", cmd_state_word(p->to));
     if (p->n > 1)
-        printf("%lld events", (long long)p->n);
+        print_out("%lld events", (long long)p->n);
     if (p->detail.at) {
-        printf("%s", p->to >= 0 || p->n > 1 ? "; " : "");
-        cmd_print_safe(p->detail, 0);
+        print_out("%s", p->to >= 0 || p->n > 1 ? "; " : "");
+        print_text(stdout, p->detail, 0);
     }
-    printf("\n%19s  ", "by");
+    print_out("\n%19s  ", "by");
     print_who(p);
     if (p->reason.at) {
-        printf(": ");
-        cmd_print_safe(p->reason, 0);
+        print_out(": ");
+        print_text(stdout, p->reason, 0);
     }
-    printf("\n");
+    print_out("\n");
 }
 
 static void print_history_row(void *ctx, const struct store_past *p)
@@ -90,7 +91,7 @@ static void print_history_row(void *ctx, const struct store_past *p)
         print_history_json(p);
     } else {
         if (v->rows == 0)
-            printf("%-19s  %-8s  %8s  %s\n", "WHEN", "ACTION", "EVENT", "CHANGE");
+            print_out("%-19s  %-8s  %8s  %s\n", "WHEN", "ACTION", "EVENT", "CHANGE");
         print_history_text(p);
     }
     v->rows++;
@@ -106,6 +107,6 @@ int cmd_history(const struct cmd *cmd, struct err *e)
                                print_history_row, &v, e);
     free(seqs);
     if (result == 0 && v.rows == 0 && !cmd->json)
-        printf("nothing was changed by hand\n");
+        print_out("nothing was changed by hand\n");
     return result;
 }

@@ -2,6 +2,7 @@
  * cmd_import: saved events are taken in, as the receiver would, with what they have behind them. */
 #include "base/clock.h"
 #include "base/hex.h"
+#include "base/print.h"
 #include "cmd.h"
 #include "event/decode.h"
 #include "export_line.h"
@@ -56,10 +57,10 @@ static void report_item(struct import *x, const char *where, struct span id, enu
         return;
     x->told++;
     progress_end(&x->progress);
-    printf("%s: %s%s%s\n", where, result == DUPLICATE ? "is here already" : words[result], why ? ": " : "",
-           why ? why : "");
+    print_out("%s: %s%s%s\n", where, result == DUPLICATE ? "is here already" : words[result], why ? ": " : "",
+              why ? why : "");
     if (x->told == TOLD_MAX && result != REFUSED)
-        printf("... and more, of which only what is refused is told\n");
+        print_out("... and more, of which only what is refused is told\n");
 }
 
 /* ---- whose body it is ---- */
@@ -268,9 +269,9 @@ static int finish_import(struct import *x, struct err *e)
         !x->failed)
         return -1;
     if (!x->cmd->json)
-        printf("%lld imported, %lld were here already, %lld are in quarantine, %lld refused\n",
-               (long long)x->count[IMPORTED], (long long)x->count[DUPLICATE], (long long)x->count[QUARANTINED],
-               (long long)x->count[REFUSED]);
+        print_out("%lld imported, %lld were here already, %lld are in quarantine, %lld refused\n",
+                  (long long)x->count[IMPORTED], (long long)x->count[DUPLICATE], (long long)x->count[QUARANTINED],
+                  (long long)x->count[REFUSED]);
     if (x->failed) {
         *e = x->e;
         return -1;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * cmd_init: make the database and its folder, and say what was made. */
+#include "base/print.h"
 #include "cmd.h"
 #include "cmd_spool.h"
 #include "json_out.h"
@@ -25,11 +26,11 @@ static void print_made(const struct cmd *cmd, const char *path, bool made, bool 
     const char *owner = user ? user->pw_name : "?", *group_name = group ? group->gr_name : "?";
     snprintf(mode, sizeof mode, "%04o", (unsigned)(st.st_mode & 07777));
     if (!cmd->json) {
-        printf("%-13s  %s  %s:%s  %s\n",
-               made      ? "made"
-               : changed ? "changed"
-                         : "already there",
-               mode, owner, group_name, path);
+        print_out("%-13s  %s  %s:%s  %s\n",
+                  made      ? "made"
+                  : changed ? "changed"
+                            : "already there",
+                  mode, owner, group_name, path);
         return;
     }
     struct json_out *j = json_out_new();
@@ -144,7 +145,7 @@ int cmd_init(const struct cmd *cmd, struct err *e)
     if (files_make_dir(folder, o.group == (gid_t)-1 ? 0700 : SHARED, o.group, &made_folder, e) != 0)
         return -1;
     if (keeps_modes(c))
-        fprintf(stderr, "complycube-inbox: files keep their modes as long as secrets could be replaced (doctor)\n");
+        print_err("complycube-inbox: files keep their modes as long as secrets could be replaced (doctor)\n");
     struct files_stamp before = files_look(c->database), none = {0};
     struct files_stamp files_before = files_look(c->directory);
     print_made(cmd, folder, made_folder, false);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * cmd_list: the newest events, ids and types only. */
+#include "base/print.h"
 #include "cmd.h"
 #include "event_row.h"
 
@@ -12,6 +13,6 @@ int cmd_list(const struct cmd *cmd, struct err *e)
     if (row.rows == 0 && cmd->endpoint && !config_has_endpoint(cmd->config, cmd->endpoint))
         return err_set(e, ERR_NOT_FOUND, "there is no endpoint %s, and no event of it", cmd->endpoint);
     if (row.rows == 0 && !cmd->json)
-        printf("no events\n");
+        print_out("no events\n");
     return 0;
 }

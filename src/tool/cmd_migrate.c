@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * cmd_migrate: bring the database up to this program's schema, after a backup, while the receiver runs. */
 #include "base/clock.h"
+#include "base/print.h"
 #include "cmd.h"
 #include "copy_progress.h"
 #include "json_out.h"
@@ -9,7 +10,7 @@
 static void print_migrate_step(const struct cmd *cmd, const struct store_step *step)
 {
     if (!cmd->json) {
-        printf("%-8s  %-7s  %s\n", step->remade ? "replaced" : "made", step->kind, step->name);
+        print_out("%-8s  %-7s  %s\n", step->remade ? "replaced" : "made", step->kind, step->name);
         return;
     }
     struct json_out *j = json_out_new();
@@ -24,8 +25,8 @@ static void warn_of_index(void *ctx, const struct store_step *step)
 {
     (void)ctx;
     if (step->rows > 100000)
-        fprintf(stderr, "the index %s is made of %lld rows; events wait meanwhile, or come again\n", step->name,
-                (long long)step->rows);
+        print_err("the index %s is made of %lld rows; events wait meanwhile, or come again\n", step->name,
+                  (long long)step->rows);
 }
 
 static int back_up_first(const struct cmd *cmd, struct err *e)
@@ -46,7 +47,7 @@ static int back_up_first(const struct cmd *cmd, struct err *e)
         return e->code == ERR_FULL ? err_prefix(e, "a backup first, or --no-backup")
                                    : err_prefix(e, "a backup first");
     if (!cmd->json)
-        printf("%-8s  %-7s  %s\n", "made", "backup", path);
+        print_out("%-8s  %-7s  %s\n", "made", "backup", path);
     return 0;
 }
 
@@ -57,7 +58,7 @@ int cmd_migrate(const struct cmd *cmd, struct err *e)
     struct store_step step;
     int more, missing = store_missing(cmd->store, warn_of_index, NULL, e);
     if (missing == 0 && !cmd->json)
-        printf("nothing to do: the database has this program's schema\n");
+        print_out("nothing to do: the database has this program's schema\n");
     if (missing <= 0)
         return missing;
     if (!cmd->no_backup && back_up_first(cmd, e) != 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * cmd_prune: empty what is done and older than `retain`. */
 #include "base/clock.h"
+#include "base/print.h"
 #include "cmd.h"
 #include "json_out.h"
 #include "progress.h"
@@ -52,12 +53,12 @@ static int report_pruned(const struct cmd *cmd, int64_t emptied, int64_t removed
         json_out_number(j, "removed", removed);
         json_out_print(j);
     } else if (cmd->dry_run) {
-        printf("%lld events would be emptied; nothing was changed\n", (long long)emptied);
+        print_out("%lld events would be emptied; nothing was changed\n", (long long)emptied);
     } else {
-        printf("%lld events emptied", (long long)emptied);
+        print_out("%lld events emptied", (long long)emptied);
         if (cmd->config->files)
-            printf(", %lld files removed from %s", (long long)removed, cmd->config->directory);
-        printf("\n");
+            print_out(", %lld files removed from %s", (long long)removed, cmd->config->directory);
+        print_out("\n");
     }
     return 0;
 }

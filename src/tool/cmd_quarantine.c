@@ -2,6 +2,7 @@
  * cmd_quarantine: what was put aside: signed, but no event, or a known one with another payload. */
 #include "base/clock.h"
 #include "base/hex.h"
+#include "base/print.h"
 #include "cmd.h"
 #include "event/decode.h"
 #include "json_out.h"
@@ -39,12 +40,12 @@ static void list_row(void *ctx, const struct store_quarantined *q)
     char time[32];
     int64_t *rows = ctx;
     if ((*rows)++ == 0)
-        printf("%6s  %-19s  %5s  %-8s  %s\n", "ID", "LAST RECEIVED", "TIMES", "ENDPOINT", "REASON");
-    printf("%6lld  %.19s  %5lld  ", (long long)q->id, cmd_format_time(q->last_ms, time), (long long)q->times);
-    cmd_print_safe(q->endpoint, 8);
-    printf("  ");
-    cmd_print_wrapped(q->reason, 45);
-    printf("\n");
+        print_out("%6s  %-19s  %5s  %-8s  %s\n", "ID", "LAST RECEIVED", "TIMES", "ENDPOINT", "REASON");
+    print_out("%6lld  %.19s  %5lld  ", (long long)q->id, cmd_format_time(q->last_ms, time), (long long)q->times);
+    print_text(stdout, q->endpoint, 8);
+    print_out("  ");
+    print_wrapped(stdout, q->reason, 45);
+    print_out("\n");
 }
 
 static int list_quarantine(const struct cmd *cmd, struct err *e)
@@ -53,7 +54,7 @@ static int list_quarantine(const struct cmd *cmd, struct err *e)
     if (store_list_quarantine(cmd->store, 0, cmd->endpoint, cmd->json ? list_json : list_row, &rows, e) != 0)
         return -1;
     if (rows == 0 && !cmd->json)
-        printf("nothing is in quarantine\n");
+        print_out("nothing is in quarantine\n");
     return 0;
 }
 
@@ -67,12 +68,12 @@ static void print_quarantined(void *ctx, const struct store_quarantined *q)
     }
     const char *const names[] = {"endpoint", "secret", "event_id", "reason", "body"};
     const struct span texts[] = {q->endpoint, q->secret, q->event_id, q->reason, q->body};
-    printf("%-14s %lld\n%-14s %s\n", "id", (long long)q->id, "first", cmd_format_time(q->first_ms, time));
-    printf("%-14s %s\n%-14s %lld\n", "last", cmd_format_time(q->last_ms, time), "times", (long long)q->times);
+    print_out("%-14s %lld\n%-14s %s\n", "id", (long long)q->id, "first", cmd_format_time(q->first_ms, time));
+    print_out("%-14s %s\n%-14s %lld\n", "last", cmd_format_time(q->last_ms, time), "times", (long long)q->times);
     for (int i = 0; i < 5; i++) {
-        printf("%-14s ", names[i]);
-        cmd_print_safe(texts[i].at ? texts[i] : span_of("-"), 0);
-        printf("\n");
+        print_out("%-14s ", names[i]);
+        print_text(stdout, texts[i].at ? texts[i] : span_of("-"), 0);
+        print_out("\n");
     }
 }
 
@@ -145,7 +146,7 @@ static int accept_with(const struct cmd *cmd, struct verifier *v, int64_t id, co
         json_out_number(j, "seq", seq);
         json_out_print(j);
     } else if (result == 0) {
-        printf("%lld is event %lld now, and waits\n", (long long)id, (long long)seq);
+        print_out("%lld is event %lld now, and waits\n", (long long)id, (long long)seq);
     }
     return result;
 }
@@ -180,7 +181,7 @@ static int drop_row(const struct cmd *cmd, int64_t id, struct err *e)
     if (store_drop(cmd->store, id, &by, clock_time_ms(), e) != 0)
         return -1;
     if (!cmd->json)
-        return printf("%lld is dropped\n", (long long)id) < 0;
+        return print_out("%lld is dropped\n", (long long)id) < 0;
     struct json_out *j = json_out_new();
     json_out_number(j, "schema", 1);
     json_out_number(j, "id", id);

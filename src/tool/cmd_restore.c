@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * cmd_restore: put a backup in the place of the database, and say what that means for each event. */
 #include "base/clock.h"
+#include "base/print.h"
 #include "cmd.h"
 #include "cmd_spool.h"
 #include "copy_progress.h"
@@ -33,17 +34,17 @@ static void print_orphan(void *ctx, const char *endpoint, const char *name)
     if (r->cmd->json)
         return;
     if (r->orphaned == 1)
-        printf("files of events that the log does not know:\n");
+        print_out("files of events that the log does not know:\n");
     if (r->orphaned <= TOLD_MAX)
-        printf("  %s/%s\n", endpoint, name);
+        print_out("  %s/%s\n", endpoint, name);
     else if (r->orphaned == TOLD_MAX + 1)
-        printf("  ... and more; doctor counts them\n");
+        print_out("  ... and more; doctor counts them\n");
 }
 
 static void print_seqs(const int64_t *seqs, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
-        printf(" %lld", (long long)seqs[i]);
+        print_out(" %lld", (long long)seqs[i]);
 }
 
 static bool is_answered_yes(void)
@@ -51,7 +52,7 @@ static bool is_answered_yes(void)
     char line[16];
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
         return false;
-    printf("Write their files again, so that they wait? [y/N] ");
+    print_out("Write their files again, so that they wait? [y/N] ");
     fflush(stdout);
     return fgets(line, sizeof line, stdin) && (*line == 'y' || *line == 'Y');
 }
@@ -83,7 +84,7 @@ static int requeue_without_file(struct restore *r, struct store *s, struct err *
         return err_prefix(e, "the database is restored; writing files again");
     r->requeued = true;
     if (!r->cmd->json)
-        printf("their files are written again\n");
+        print_out("their files are written again\n");
     return 0;
 }
 
@@ -92,19 +93,19 @@ static int offer_requeue(struct restore *r, struct store *s, struct err *e)
     const struct cmd *cmd = r->cmd;
     int64_t n = r->n_waiting + r->n_dead;
     if (!cmd->json) {
-        printf("events that wait or are dead, and have no file:");
+        print_out("events that wait or are dead, and have no file:");
         print_seqs(r->r.waiting.at, r->n_waiting < TOLD_MAX ? r->n_waiting : TOLD_MAX);
         print_seqs(r->r.dead.at, n <= TOLD_MAX ? r->n_dead : 0);
-        printf("%s\n", n > TOLD_MAX ? " ..." : "");
+        print_out("%s\n", n > TOLD_MAX ? " ..." : "");
     }
     if (cmd->requeue || (!cmd->json && is_answered_yes()))
         return requeue_without_file(r, s, e);
     if (cmd->json)
         return 0;
-    printf("to let them wait again:\n  complycube-inbox requeue");
+    print_out("to let them wait again:\n  complycube-inbox requeue");
     print_seqs(r->r.waiting.at, r->n_waiting);
     print_seqs(r->r.dead.at, r->n_dead);
-    printf("\n");
+    print_out("\n");
     return 0;
 }
 
@@ -122,17 +123,20 @@ static int compare_files(struct restore *r, struct store *s, struct err *e)
 static void print_restored(const struct restore *r)
 {
     const struct store_restored *t = &r->r;
-    printf("%s holds the backup: %lld events\n", r->cmd->config->database, (long long)t->backup.events);
+    print_out("%s holds the backup: %lld events\n", r->cmd->config->database, (long long)t->backup.events);
     if (*t->before)
-        printf("the one that was there is %s\n", t->before);
+        print_out("the one that was there is %s\n", t->before);
     if (t->missing)
-        printf("%lld events came since the backup, and %s\n", (long long)t->missing,
-               t->left ? "are left there; to bring them over:" : "were brought over");
-    if (t->missing && t->left)
-        printf("  complycube-inbox export --database '%s' | complycube-inbox import -\n", t->before);
+        print_out("%lld events came since the backup, and %s\n", (long long)t->missing,
+                  t->left ? "are left there; to bring them over:" : "were brought over");
+    if (t->missing && t->left) {
+        print_out("  complycube-inbox export --database ");
+        print_quoted(stdout, t->before);
+        print_out(" | complycube-inbox import -\n");
+    }
     if (t->erased)
-        printf("%lld events of the backup had been erased since, and are again\n", (long long)t->erased);
-    printf("numbers of events go on from %lld\n", (long long)t->floor + 1);
+        print_out("%lld events of the backup had been erased since, and are again\n", (long long)t->erased);
+    print_out("numbers of events go on from %lld\n", (long long)t->floor + 1);
 }
 
 static char *list_of(const int64_t *a, int64_t n_a, const int64_t *b, int64_t n_b)
@@ -142,10 +146,10 @@ static char *list_of(const int64_t *a, int64_t n_a, const int64_t *b, int64_t n_
     FILE *f = open_memstream(&text, &size);
     if (!f)
         return NULL;
-    fputc('[', f);
+    print_to(f, "[");
     for (int64_t i = 0; i < n_a + n_b; i++)
-        fprintf(f, "%s%lld", i ? "," : "", (long long)(i < n_a ? a[i] : b[i - n_a]));
-    fputc(']', f);
+        print_to(f, "%s%lld", i ? "," : "", (long long)(i < n_a ? a[i] : b[i - n_a]));
+    print_to(f, "]");
     return fclose(f) == 0 ? text : NULL;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * cmd_secrets: when did each secret last match, and may it go? Never a value. */
+#include "base/print.h"
 #include "cmd.h"
 #include "json_out.h"
 
@@ -91,15 +92,15 @@ static void print_secret_rows(const struct cmd *cmd, const struct table *t)
     char time[32];
     int a = t->endpoint_width, b = t->secret_width;
     if (!cmd->json)
-        printf("%-*s  %-*s  %-8s  %-25s  %6s  %s\n", a, "ENDPOINT", b, "SECRET", "STATE", "LAST MATCH", "7 DAYS",
-               "VERDICT");
+        print_out("%-*s  %-*s  %-8s  %-25s  %6s  %s\n", a, "ENDPOINT", b, "SECRET", "STATE", "LAST MATCH", "7 DAYS",
+                  "VERDICT");
     for (const struct row *r = t->rows; r < t->rows + t->n; r++)
         if (cmd->json)
             print_secret_json(r, judge_secret(t, r));
         else
-            printf("%-*s  %-*s  %-8s  %-25s  %6lld  %s\n", a, r->endpoint, b, r->secret,
-                   r->retired ? "retired" : "in force", cmd_format_time(r->last_ms, time), (long long)r->week,
-                   judge_secret(t, r));
+            print_out("%-*s  %-*s  %-8s  %-25s  %6lld  %s\n", a, r->endpoint, b, r->secret,
+                      r->retired ? "retired" : "in force", cmd_format_time(r->last_ms, time), (long long)r->week,
+                      judge_secret(t, r));
 }
 
 int cmd_secrets(const struct cmd *cmd, struct err *e)

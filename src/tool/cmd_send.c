@@ -2,6 +2,7 @@
  * cmd_send: signs events and posts them to a webhook, as ComplyCube does, and tells how they were answered. */
 #include "base/clock.h"
 #include "base/hex.h"
+#include "base/print.h"
 #include "cmd.h"
 #include "example.h"
 #include "http.h"
@@ -207,13 +208,13 @@ static size_t count_same(const struct answer *a, size_t n)
 
 static void print_answer_row(const char *what, const struct answer *a, size_t n)
 {
-    printf("%-10s  %8zu  %10.2f  %10.2f\n", what, n, quantile_us(a, n, 50) / 1e3, quantile_us(a, n, 99) / 1e3);
+    print_out("%-10s  %8zu  %10.2f  %10.2f\n", what, n, quantile_us(a, n, 50) / 1e3, quantile_us(a, n, 99) / 1e3);
 }
 
 static void print_table(struct send *s)
 {
     char word[16];
-    printf("%-10s  %8s  %10s  %10s\n", "ANSWER", "COUNT", "MEDIAN ms", "P99 ms");
+    print_out("%-10s  %8s  %10s  %10s\n", "ANSWER", "COUNT", "MEDIAN ms", "P99 ms");
     for (size_t i = 0, n; i < s->n_answers; i += n) {
         n = count_same(s->answers + i, s->n_answers - i);
         snprintf(word, sizeof word, "%d", s->answers[i].status);
@@ -225,12 +226,12 @@ static void print_table(struct send *s)
     }
     for (size_t i = 0; i < ENDS; i++)
         if (s->none[ends[i].end]) {
-            printf("%-10s  %8lld  ", ends[i].words, (long long)s->none[ends[i].end]);
-            cmd_print_safe(span_of(s->why[ends[i].end]), 0);
-            printf("\n");
+            print_out("%-10s  %8lld  ", ends[i].words, (long long)s->none[ends[i].end]);
+            print_text(stdout, span_of(s->why[ends[i].end]), 0);
+            print_out("\n");
         }
-    printf("\n%lld sent in %.2f s, signed with the secret %s of %s\n", (long long)s->ended, (double)s->took_ms / 1e3,
-           s->secret.name, s->secret.endpoint);
+    print_out("\n%lld sent in %.2f s, signed with the secret %s of %s\n", (long long)s->ended,
+              (double)s->took_ms / 1e3, s->secret.name, s->secret.endpoint);
 }
 
 static void put_quantile(struct json_out *j, const char *name, const struct send *s, size_t percent)
@@ -256,7 +257,7 @@ static void print_answers_json(struct send *s)
     FILE *to = open_memstream(&text, &len);
     for (size_t i = 0, n; to && i < s->n_answers; i += n) {
         n = count_same(s->answers + i, s->n_answers - i);
-        fprintf(to, "%s\"%d\":%zu", i ? "," : "", s->answers[i].status, n);
+        print_to(to, "%s\"%d\":%zu", i ? "," : "", s->answers[i].status, n);
     }
     if (to && fclose(to) == 0) {
         char *object = NULL;
@@ -299,7 +300,7 @@ int cmd_send(const struct cmd *cmd, struct err *e)
 {
     int result = -1;
     for (size_t i = 0; cmd->list_types && example_type(i); i++)
-        puts(example_type(i));
+        print_out("%s\n", example_type(i));
     if (cmd->list_types)
         return 0;
     if (!cmd->operand)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * cmd_show: one event whole, its payload included. */
 #include "base/json.h"
+#include "base/print.h"
 #include "cmd.h"
 #include "json_out.h"
 
@@ -71,20 +72,20 @@ static void print_event_text(void *ctx, const struct store_event *v)
     struct span texts[TEXTS];
     char time[32];
     (void)ctx;
-    printf("%-14s %lld\n", "seq", (long long)v->seq);
+    print_out("%-14s %lld\n", "seq", (long long)v->seq);
     texts_of(v, names, texts);
     for (int i = 0; i < TEXTS; i++) {
-        printf("%-14s ", names[i]);
-        cmd_print_safe(texts[i].at ? texts[i] : span_of("-"), 0);
-        printf("\n");
+        print_out("%-14s ", names[i]);
+        print_text(stdout, texts[i].at ? texts[i] : span_of("-"), 0);
+        print_out("\n");
     }
-    printf("%-14s %s\n", "received", cmd_format_time(v->received_ms, time));
-    printf("%-14s %s\n", "due", cmd_format_time(v->due_ms, time));
-    printf("%-14s %s\n", "done", cmd_format_time(v->done_ms, time));
-    printf("%-14s %lld\n%-14s %s\n%-14s ", "attempts", (long long)v->attempts, "superseded",
-           v->superseded ? "yes" : "no", "payload");
-    cmd_print_safe(v->payload.at ? v->payload : span_of("-"), 0);
-    printf("\n");
+    print_out("%-14s %s\n", "received", cmd_format_time(v->received_ms, time));
+    print_out("%-14s %s\n", "due", cmd_format_time(v->due_ms, time));
+    print_out("%-14s %s\n", "done", cmd_format_time(v->done_ms, time));
+    print_out("%-14s %lld\n%-14s %s\n%-14s ", "attempts", (long long)v->attempts, "superseded",
+              v->superseded ? "yes" : "no", "payload");
+    print_text(stdout, v->payload.at ? v->payload : span_of("-"), 0);
+    print_out("\n");
 }
 
 int cmd_show(const struct cmd *cmd, struct err *e)

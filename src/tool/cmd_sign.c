@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * cmd_sign: print the signature of standard input. */
 #include "base/hex.h"
+#include "base/print.h"
 #include "cmd.h"
 
 #include <stdio.h>
@@ -34,7 +35,7 @@ static int sign_input(const struct verify_named *secret, struct err *e)
     if (result == 0) {
         verify_sign(v, 0, (struct span){in.at ? in.at : "", in.len}, digest);
         hex_encode(digest, sizeof digest, text);
-        puts(text);
+        print_out("%s\n", text);
     }
     buf_release(&in);
     verify_close(v);

@@ -2,6 +2,7 @@
  * cmd_spool: what waits in the spool: list it, or record it. */
 #include "cmd_spool.h"
 #include "base/clock.h"
+#include "base/print.h"
 #include "event/decode.h"
 #include "json_out.h"
 #include "progress.h"
@@ -62,16 +63,16 @@ static void print_waiting(const struct row *row)
     struct tm tm;
     if (localtime_r(&seconds, &tm))
         strftime(text, sizeof text, "%m-%d %H:%M:%S", &tm);
-    printf("%-14s  ", text);
-    cmd_print_safe(span_of(*row->entry.endpoint ? row->entry.endpoint : "-"), 8);
-    printf("  ");
-    cmd_print_safe(row->decoded ? row->event.type : span_of("-"), 20);
-    printf("  %*zu  ", BYTES_WIDTH - 1, row->entry.body.len);
+    print_out("%-14s  ", text);
+    print_text(stdout, span_of(*row->entry.endpoint ? row->entry.endpoint : "-"), 8);
+    print_out("  ");
+    print_text(stdout, row->decoded ? row->event.type : span_of("-"), 20);
+    print_out("  %*zu  ", BYTES_WIDTH - 1, row->entry.body.len);
     if (row->decoded)
-        cmd_print_safe(row->event.id, 0);
+        print_text(stdout, row->event.id, 0);
     else
-        printf("no event");
-    printf(row->aside ? "  (aside)\n" : "\n");
+        print_out("no event");
+    print_out(row->aside ? "  (aside)\n" : "\n");
 }
 
 static void print_waiting_json(const struct row *row)
@@ -94,22 +95,22 @@ static void print_waiting_json(const struct row *row)
 static void print_rest(const struct spool_names *names)
 {
     if (names->n == 0)
-        printf("nothing waits in the spool\n");
+        print_out("nothing waits in the spool\n");
     if (names->more)
-        printf("... and more: %zu wait\n", names->count[SPOOL_EVENT]);
+        print_out("... and more: %zu wait\n", names->count[SPOOL_EVENT]);
     if (names->count[SPOOL_ASIDE])
-        printf("%zu are set aside; why: complycube-inbox spool record\n", names->count[SPOOL_ASIDE]);
+        print_out("%zu are set aside; why: complycube-inbox spool record\n", names->count[SPOOL_ASIDE]);
     if (names->count[SPOOL_UNFINISHED])
-        printf("%zu are being written, or were left so by a crash\n", names->count[SPOOL_UNFINISHED]);
+        print_out("%zu are being written, or were left so by a crash\n", names->count[SPOOL_UNFINISHED]);
     if (names->count[SPOOL_FOREIGN])
-        printf("%zu files there are none of a spool\n", names->count[SPOOL_FOREIGN]);
+        print_out("%zu files there are none of a spool\n", names->count[SPOOL_FOREIGN]);
 }
 
 static void print_names(const struct cmd *cmd, const char *folder, const struct spool_names *names, struct row *row,
                         struct verifier *v)
 {
     if (names->n && !cmd->json)
-        printf("%-14s  %-8s  %-20s  %*s  %s\n", "RECEIVED", "ENDPOINT", "TYPE", BYTES_WIDTH - 1, "BYTES", "ID");
+        print_out("%-14s  %-8s  %-20s  %*s  %s\n", "RECEIVED", "ENDPOINT", "TYPE", BYTES_WIDTH - 1, "BYTES", "ID");
     for (size_t i = 0; i < names->n; i++) {
         row->name = names->list[i];
         read_row(row, folder, v);
@@ -159,7 +160,7 @@ static void report_left(void *ctx, const char *name, const struct err *why)
     if (t->quiet)
         return;
     if (!t->cmd->json) {
-        fprintf(stderr, "%s: %s\n", name, why->msg);
+        print_err("%s: %s\n", name, why->msg);
         return;
     }
     struct json_out *j = json_out_new();
@@ -210,12 +211,12 @@ static void print_recorded(const struct cmd *cmd, const struct spool_drain *sum)
         json_out_print(j);
         return;
     }
-    printf("%lld recorded", (long long)sum->recorded);
+    print_out("%lld recorded", (long long)sum->recorded);
     if (sum->aside)
-        printf(", %lld set aside", (long long)sum->aside);
+        print_out(", %lld set aside", (long long)sum->aside);
     if (sum->refused)
-        printf(", %lld refused by the store: they wait on", (long long)sum->refused);
-    printf("\n");
+        print_out(", %lld refused by the store: they wait on", (long long)sum->refused);
+    print_out("\n");
 }
 
 /* at_work: what is being written counts as well */
@@ -288,8 +289,7 @@ void cmd_spool_foreign(const struct config *c)
     size_t n = names.count[SPOOL_FOREIGN];
     spool_names_release(&names);
     if (n)
-        fprintf(stderr, "complycube-inbox: %zu files in %s are none of a spool, and were not looked into\n", n,
-                c->spool);
+        print_err("complycube-inbox: %zu files in %s are none of a spool, and were not looked into\n", n, c->spool);
 }
 
 int cmd_spool_first(const struct cmd *cmd, const struct config *c, struct store *s, struct err *e)
@@ -306,7 +306,7 @@ int cmd_spool_first(const struct cmd *cmd, const struct config *c, struct store 
     int result = with ? record_all(with, s, &t, &sum, &why) : -1;
     config_free(own);
     if (sum.recorded)
-        fprintf(stderr, "%lld events of the spool are recorded first\n", (long long)sum.recorded);
+        print_err("%lld events of the spool are recorded first\n", (long long)sum.recorded);
     if (result != 0)
         return err_set(e, why.code, "what waits in the spool %.120s cannot be recorded: %.240s", c->spool, why.msg);
     return cmd_spool_expect_empty(c, e) == 0 ? spool_flush(c->spool, e) : -1;
@@ -360,7 +360,7 @@ void cmd_spool_try(const struct cmd *cmd, const struct config *c, struct store *
 {
     struct err e = {0};
     if (cmd_spool_first(cmd, c, s, &e) != 0)
-        fprintf(stderr, "complycube-inbox: without what waits in the spool: %s\n", e.msg);
+        print_err("complycube-inbox: without what waits in the spool: %s\n", e.msg);
 }
 
 int cmd_spool_make(const struct config *c, gid_t group, bool *made, bool *changed, struct err *e)

@@ -2,6 +2,7 @@
  * cmd_stats: figures: of the inbox by state and type, of what came by the hour, of secrets and of refusals. */
 #include "cmd_stats.h"
 
+#include "base/print.h"
 #include "event_row.h"
 #include "json_out.h"
 
@@ -15,7 +16,7 @@ static void *or_exit(void *memory)
 {
     if (memory)
         return memory;
-    fputs("complycube-inbox: out of memory\n", stderr);
+    print_err("complycube-inbox: out of memory\n");
     exit(err_exit(ERR_MEMORY));
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * cmd_verify: are signatures right: that of standard input, or all that is stored? What was changed behind our back shows. */
+#include "base/print.h"
 #include "cmd.h"
 #include "cmd_spool.h"
 #include "event/decode.h"
@@ -95,9 +96,9 @@ static void check_one(void *ctx, const struct store_event *v)
         json_out_text(j, "what", span_of(what));
         json_out_print(j);
     } else if (k->n[f] <= TOLD_MAX) {
-        printf("event %lld, ", (long long)v->seq);
-        cmd_print_safe(v->id, 0);
-        printf(": its %s is not what was signed\n", what);
+        print_out("event %lld, ", (long long)v->seq);
+        print_text(stdout, v->id, 0);
+        print_out(": its %s is not what was signed\n", what);
     }
 }
 
@@ -114,9 +115,9 @@ static void print_findings(const struct check *k)
     }
     for (int i = 0; i < FINDINGS; i++)
         if (k->n[i] || i == GOOD)
-            printf("%10lld  %s\n", (long long)k->n[i], findings[i].words);
+            print_out("%10lld  %s\n", (long long)k->n[i], findings[i].words);
     if (k->missing)
-        printf("%10lld  numbers that no event has: removed, or passed over by a restore\n", (long long)k->missing);
+        print_out("%10lld  numbers that no event has: removed, or passed over by a restore\n", (long long)k->missing);
 }
 
 static int check_stored(struct check *k, struct store *s, struct err *e)
@@ -152,7 +153,7 @@ static int check_input(const struct check *k, struct err *e)
                                                             (struct span){in.at ? in.at : "", in.len}, e)
                                               : NULL;
     if (good)
-        printf("signed with the secret %s of %s\n", verified_secret(good), verified_endpoint(good));
+        print_out("signed with the secret %s of %s\n", verified_secret(good), verified_endpoint(good));
     buf_release(&in);
     return good ? 0 : -1;
 }

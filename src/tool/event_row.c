@@ -2,6 +2,7 @@
  * event_row: an event as a line. */
 #include "event_row.h"
 
+#include "base/print.h"
 #include "json_out.h"
 
 #include <time.h>
@@ -44,7 +45,7 @@ static void print_short(int64_t ms, int64_t now_ms)
     struct tm a, b;
     if (localtime_r(&then, &a) && localtime_r(&now, &b))
         strftime(text, sizeof text, a.tm_year == b.tm_year ? "%m-%d %H:%M" : "%Y-%m-%d", &a);
-    printf("%-11s", text);
+    print_out("%-11s", text);
 }
 
 static void print_due(const struct store_event *v, int64_t now_ms)
@@ -54,42 +55,42 @@ static void print_due(const struct store_event *v, int64_t now_ms)
         snprintf(text, sizeof text, "now");
     else if (v->state == WAITING)
         snprintf(text, sizeof text, "in %s", cmd_format_age(v->due_ms - now_ms, age));
-    printf("%-6s", text);
+    print_out("%-6s", text);
 }
 
 static void print_narrow(const struct event_row *r, const struct store_event *v)
 {
     if (r->rows == 0)
-        printf("%6s  %-11s  %-7s  %5s  %-6s  %-8s  %s\n", "SEQ", "RECEIVED", "STATE", "TRIES", "DUE", "ENDPOINT",
-               "TYPE");
-    printf("%6lld  ", (long long)v->seq);
+        print_out("%6s  %-11s  %-7s  %5s  %-6s  %-8s  %s\n", "SEQ", "RECEIVED", "STATE", "TRIES", "DUE", "ENDPOINT",
+                  "TYPE");
+    print_out("%6lld  ", (long long)v->seq);
     print_short(v->received_ms, r->now_ms);
-    printf("  %-7s  %5lld  ", cmd_state_word(v->state), (long long)v->attempts);
+    print_out("  %-7s  %5lld  ", cmd_state_word(v->state), (long long)v->attempts);
     print_due(v, r->now_ms);
-    printf("  ");
-    cmd_print_safe(v->endpoint, 8);
-    printf("  ");
-    cmd_print_safe(v->type, 0);
-    printf("\n");
+    print_out("  ");
+    print_text(stdout, v->endpoint, 8);
+    print_out("  ");
+    print_text(stdout, v->type, 0);
+    print_out("\n");
 }
 
 static void print_wide(const struct event_row *r, const struct store_event *v)
 {
     char received[32], due[32];
     if (r->rows == 0)
-        printf("%6s  %-25s  %-7s  %5s  %-25s  %-8s  %-25s  %-24s  %s\n", "SEQ", "RECEIVED", "STATE", "TRIES", "DUE",
-               "ENDPOINT", "TYPE", "EVENT ID", "RESOURCE ID");
-    printf("%6lld  %s  %-7s  %5lld  %-25s  ", (long long)v->seq, cmd_format_time(v->received_ms, received),
-           cmd_state_word(v->state), (long long)v->attempts,
-           cmd_format_time(v->state == WAITING ? v->due_ms : 0, due));
-    cmd_print_safe(v->endpoint, 8);
-    printf("  ");
-    cmd_print_safe(v->type, 25);
-    printf("  ");
-    cmd_print_safe(v->id, 24);
-    printf("  ");
-    cmd_print_safe(v->resource_id.at ? v->resource_id : span_of("-"), 0);
-    printf("\n");
+        print_out("%6s  %-25s  %-7s  %5s  %-25s  %-8s  %-25s  %-24s  %s\n", "SEQ", "RECEIVED", "STATE", "TRIES",
+                  "DUE", "ENDPOINT", "TYPE", "EVENT ID", "RESOURCE ID");
+    print_out("%6lld  %s  %-7s  %5lld  %-25s  ", (long long)v->seq, cmd_format_time(v->received_ms, received),
+              cmd_state_word(v->state), (long long)v->attempts,
+              cmd_format_time(v->state == WAITING ? v->due_ms : 0, due));
+    print_text(stdout, v->endpoint, 8);
+    print_out("  ");
+    print_text(stdout, v->type, 25);
+    print_out("  ");
+    print_text(stdout, v->id, 24);
+    print_out("  ");
+    print_text(stdout, v->resource_id.at ? v->resource_id : span_of("-"), 0);
+    print_out("\n");
 }
 
 void event_row_print(void *row, const struct store_event *v)

@@ -3,6 +3,7 @@
 #include "example.h"
 
 #include "base/hex.h"
+#include "base/print.h"
 
 #include <time.h>
 
@@ -106,7 +107,8 @@ static void write_time(FILE *to, int64_t ms)
     char text[32] = "";
     if (gmtime_r(&seconds, &tm))
         strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
-    fprintf(to, "%s.%03dZ", text, (int)(ms % 1000));
+    snprintf(text + strlen(text), sizeof text - strlen(text), ".%03dZ", (int)(ms % 1000));
+    print_to(to, "%s", text);
 }
 
 static void put_payload(FILE *to, const struct example *x, const char *payload, char ids[3][EXAMPLE_ID + 1],
@@ -114,13 +116,13 @@ static void put_payload(FILE *to, const struct example *x, const char *payload, 
 {
     for (const char *at = payload; *at; at++) {
         if (*at != '$') {
-            fputc(*at, to);
+            print_bytes(to, (struct span){at, 1});
             continue;
         }
         switch (*++at) {
-        case 'R': fputs(ids[1], to); break;
-        case 'X': fputs(ids[2], to); break;
-        case 'C': fputs(x->client, to); break;
+        case 'R': print_to(to, "%s", ids[1]); break;
+        case 'X': print_to(to, "%s", ids[2]); break;
+        case 'C': print_to(to, "%s", x->client); break;
         default: write_time(to, *at == 'B' ? now_ms - BEFORE_MS : now_ms);
         }
     }
@@ -144,12 +146,12 @@ size_t example_write(struct example *x, const char *type, int64_t now_ms, char o
         err_set(e, ERR_MEMORY, "writing an example: out of memory");
         return 0;
     }
-    fprintf(to, "{\"id\":\"%s\",\"type\":\"%s\",\"resourceType\":\"%s\",\"payload\":", ids[0], kinds[kind].type,
-            kinds[kind].resource);
+    print_to(to, "{\"id\":\"%s\",\"type\":\"%s\",\"resourceType\":\"%s\",\"payload\":", ids[0], kinds[kind].type,
+             kinds[kind].resource);
     put_payload(to, x, kinds[kind].payload, ids, now_ms);
-    fputs(",\"createdAt\":\"", to);
+    print_to(to, ",\"createdAt\":\"");
     write_time(to, now_ms);
-    fputs("\"}", to);
+    print_to(to, "\"}");
     long length = ftell(to);
     fclose(to);
     return length > 0 ? (size_t)length : 0;

@@ -5,6 +5,7 @@
 #include "base/base64.h"
 #include "base/hex.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "cmd.h"
 
 enum { TEXT_SIZE_MAX = 1 << 30 /* bytes */ };
@@ -35,31 +36,9 @@ static void put_bytes(struct writer *w, const char *bytes, size_t len)
 
 static void put_string(struct writer *w, struct span text)
 {
-    static const char names[] = "btn?fr"; /* of U+0008 to U+000D */
-    char *to = room(w, 6 * text.len + 2), *begin = to;
-    if (!to)
-        return;
-    *to++ = '"';
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.at[i];
-        if (c == '"' || c == '\\') {
-            *to++ = '\\';
-            *to++ = (char)c;
-        } else if (c >= 0x20) {
-            *to++ = (char)c;
-        } else if (c >= 8 && c <= 13 && c != 11) {
-            *to++ = '\\';
-            *to++ = names[c - 8];
-        } else {
-            char digits[3];
-            hex_encode(&c, 1, digits);
-            memcpy(to, "\\u00", 4);
-            memcpy(to + 4, digits, 2);
-            to += 6;
-        }
-    }
-    *to++ = '"';
-    w->out->len += (size_t)(to - begin);
+    char *to = room(w, text_json_size(text));
+    if (to)
+        w->out->len += text_json(text, to);
 }
 
 static const char *accept_any(void *ctx, const struct json_member *m)

@@ -3,6 +3,8 @@
 #include "json_out.h"
 
 #include "base/base64.h"
+#include "base/print.h"
+#include "base/text.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -11,7 +13,7 @@
 static void *must_have(void *memory)
 {
     if (!memory) {
-        fputs("complycube-inbox: out of memory\n", stderr);
+        print_err("complycube-inbox: out of memory\n");
         exit(8);
     }
     return memory;
@@ -36,35 +38,20 @@ struct json_out *json_out_new(void) { return must_have(cJSON_CreateObject()); }
 
 void json_out_text(struct json_out *j, const char *name, struct span value)
 {
-    char *text = value.at ? copy_span(value) : NULL;
-    put_value(j, name, text ? cJSON_CreateString(text) : cJSON_CreateNull());
-    free(text);
-}
-
-/* source: RFC 3629 */
-static bool is_text(struct span s)
-{
-    for (size_t i = 0, more; i < s.len; i += 1 + more) {
-        const unsigned char *c = (const unsigned char *)s.at + i;
-        more = *c < 0x80                 ? 0
-               : *c >= 0xc2 && *c < 0xe0 ? 1
-               : *c >= 0xe0 && *c < 0xf0 ? 2
-               : *c >= 0xf0 && *c < 0xf5 ? 3
-                                         : s.len;
-        if (*c == 0 || more >= s.len - i || (*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) ||
-            (*c == 0xf0 && c[1] < 0x90) || (*c == 0xf4 && c[1] > 0x8f))
-            return false;
-        for (size_t k = 1; k <= more; k++)
-            if ((c[k] & 0xc0) != 0x80)
-                return false;
+    if (!value.at) {
+        put_value(j, name, cJSON_CreateNull());
+        return;
     }
-    return true;
+    char *text = must_have(malloc(text_json_size(value) + 1));
+    text[text_json(value, text)] = '\0';
+    put_value(j, name, cJSON_CreateRaw(text));
+    free(text);
 }
 
 void json_out_bytes(struct json_out *j, const char *name, struct span value)
 {
     char called[64];
-    if (!value.at || is_text(value)) {
+    if (!value.at || text_is_utf8(value)) {
         json_out_text(j, name, value);
         return;
     }
@@ -90,7 +77,7 @@ void json_out_raw(struct json_out *j, const char *name, struct span json)
 {
     char *text = json.at ? copy_span(json) : NULL;
     for (char *c = text; c && *c; c++)
-        if (*c == '\n' || *c == '\r')
+        if (*c == '\n' || *c == '\r' || *c == '\t')
             *c = ' '; /* between tokens only: no string of checked JSON holds one */
     put_value(j, name, text ? cJSON_CreateRaw(text) : cJSON_CreateNull());
     free(text);
@@ -99,7 +86,8 @@ void json_out_raw(struct json_out *j, const char *name, struct span json)
 void json_out_print(struct json_out *j)
 {
     char *text = must_have(cJSON_PrintUnformatted(tree(j)));
-    puts(text);
+    print_json(stdout, span_of(text));
+    print_out("\n");
     cJSON_free(text);
     cJSON_Delete(tree(j));
 }

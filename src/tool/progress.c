@@ -3,6 +3,7 @@
 #include "progress.h"
 
 #include "base/clock.h"
+#include "base/print.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -23,16 +24,16 @@ void progress_draw(struct progress *p, int64_t done, const char *more)
     p->drawn = true;
     if (p->total > 0) {
         int filled = done < p->total ? (int)(done * BAR / p->total) : BAR;
-        fprintf(stderr, "\r\033[K[%.*s%*s] %lld of %lld%s", filled, "##############################", BAR - filled,
-                "", (long long)done, (long long)p->total, more ? more : "");
+        print_err("\r\033[K[%.*s%*s] %lld of %lld%s", filled, "##############################", BAR - filled, "",
+                  (long long)done, (long long)p->total, more ? more : "");
     } else {
-        fprintf(stderr, "\r\033[K%lld%s", (long long)done, more ? more : "");
+        print_err("\r\033[K%lld%s", (long long)done, more ? more : "");
     }
 }
 
 void progress_end(struct progress *p)
 {
     if (p->drawn)
-        fputs("\r\033[K", stderr);
+        print_err("\r\033[K");
     p->drawn = false;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * stats_print: the figures as tables of 80 columns, with bars, since people look rather than read. */
+#include "base/print.h"
 #include "cmd_stats.h"
 
 #include <langinfo.h>
@@ -15,30 +16,30 @@ static void print_bar(int64_t n, int64_t most, int columns)
     bool fine = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     if (n <= 0 || most <= 0)
         return;
-    fputs("  ", stdout);
+    print_out("  ");
     int64_t unit = fine ? EIGHTHS : 1, units = (int64_t)((double)n / (double)most * (double)(columns * unit));
     if (units == 0)
         units = 1;
     for (int64_t i = 0; i < units / unit; i++)
-        fputs(fine ? "█" : "#", stdout);
+        print_out(fine ? "█" : "#");
     if (fine)
-        fputs(parts[units % unit], stdout);
+        print_out("%s", parts[units % unit]);
 }
 
 static void print_endpoint_row(const char *name, const struct cmd_stats_endpoint *p, int64_t now_ms)
 {
     char age[24];
-    cmd_print_safe(span_of(name), 12);
-    printf("  %9lld  %9lld  %9lld  %9lld  %9lld  %6s\n", (long long)p->n[0], (long long)p->n[1], (long long)p->n[2],
-           (long long)p->n[3], (long long)p->n[STORE_STATE_QUARANTINED],
-           p->oldest_ms ? cmd_format_age(now_ms - p->oldest_ms, age) : "-");
+    print_text(stdout, span_of(name), 12);
+    print_out("  %9lld  %9lld  %9lld  %9lld  %9lld  %6s\n", (long long)p->n[0], (long long)p->n[1],
+              (long long)p->n[2], (long long)p->n[3], (long long)p->n[STORE_STATE_QUARANTINED],
+              p->oldest_ms ? cmd_format_age(now_ms - p->oldest_ms, age) : "-");
 }
 
 static void print_endpoints(const struct cmd_stats *s)
 {
     struct cmd_stats_endpoint all = {0};
-    printf("%-12s  %9s  %9s  %9s  %9s  %9s  %6s\n", "ENDPOINT", "WAITING", "DONE", "DEAD", "IGNORED", "QUARANT.",
-           "OLDEST"); /* that waits */
+    print_out("%-12s  %9s  %9s  %9s  %9s  %9s  %6s\n", "ENDPOINT", "WAITING", "DONE", "DEAD", "IGNORED", "QUARANT.",
+              "OLDEST"); /* that waits */
     for (size_t i = 0; i < s->n_endpoints; i++) {
         const struct cmd_stats_endpoint *p = &s->endpoint[i];
         print_endpoint_row(p->name, p, s->cmd->now_ms);
@@ -55,26 +56,26 @@ static void print_types(const struct cmd_stats *s)
 {
     if (s->n_types == 0)
         return;
-    printf("\n%-32s  %-12s  %9s\n", "TYPE", "ENDPOINT", "EVENTS");
+    print_out("\n%-32s  %-12s  %9s\n", "TYPE", "ENDPOINT", "EVENTS");
     for (size_t i = 0; i < s->n_types && i < TYPES; i++) {
         const struct cmd_stats_type *t = &s->type[i];
-        cmd_print_safe(span_of(t->name), 32);
-        printf("  ");
-        cmd_print_safe(span_of(t->endpoint), 12);
-        printf("  %9lld", (long long)t->n);
+        print_text(stdout, span_of(t->name), 32);
+        print_out("  ");
+        print_text(stdout, span_of(t->endpoint), 12);
+        print_out("  %9lld", (long long)t->n);
         print_bar(t->n, s->type[0].n, WIDTH - 59);
-        printf("\n");
+        print_out("\n");
     }
     if (s->n_types > TYPES)
-        printf("and %zu types more: see --json\n", s->n_types - TYPES);
+        print_out("and %zu types more: see --json\n", s->n_types - TYPES);
 }
 
 static void print_step_row(const char *label, const struct cmd_stats_step *step, int64_t most)
 {
-    printf("%-11s  %8lld  %8lld  %8lld  %8lld  %8lld", label, (long long)step->new, (long long)step->again,
-           (long long)(step->ignored + step->quarantined), (long long)step->refused, (long long)step->failed);
+    print_out("%-11s  %8lld  %8lld  %8lld  %8lld  %8lld", label, (long long)step->new, (long long)step->again,
+              (long long)(step->ignored + step->quarantined), (long long)step->refused, (long long)step->failed);
     print_bar(step->new, most, WIDTH - 63);
-    printf("\n");
+    print_out("\n");
 }
 
 static void print_step_rows(const struct cmd_stats *s)
@@ -84,7 +85,8 @@ static void print_step_rows(const struct cmd_stats *s)
     int64_t most = 0;
     for (size_t i = 0; i < s->n_steps; i++)
         most = s->step[i].new > most ? s->step[i].new : most;
-    printf("\n%-11s  %8s  %8s  %8s  %8s  %8s\n", s->days ? "DAY" : "HOUR", "NEW", "AGAIN", "ASIDE", "REFUSED", "5xx");
+    print_out("\n%-11s  %8s  %8s  %8s  %8s  %8s\n", s->days ? "DAY" : "HOUR", "NEW", "AGAIN", "ASIDE", "REFUSED",
+              "5xx");
     for (size_t i = 0; i < s->n_steps; i++) {
         const struct cmd_stats_step *p = &s->step[i];
         time_t seconds = (time_t)(p->start_ms / 1000);
@@ -109,23 +111,23 @@ static void print_refused(const struct cmd_stats *s)
     bool any = false;
     for (enum refusals_kind k = 0; k < REFUSALS_KINDS; k++)
         any |= s->refused[k] > 0;
-    printf("\nREFUSED since %s%s\n", cmd_format_time(s->from_ms, from), any ? "" : ": none");
+    print_out("\nREFUSED since %s%s\n", cmd_format_time(s->from_ms, from), any ? "" : ": none");
     for (enum refusals_kind k = 0; k < REFUSALS_KINDS; k++)
         if (s->refused[k])
-            printf("%-32s  %9lld\n", refusals_text(k), (long long)s->refused[k]);
+            print_out("%-32s  %9lld\n", refusals_text(k), (long long)s->refused[k]);
 }
 
 static void print_last_matches(const struct cmd_stats *s)
 {
     char last[32];
     if (s->n_secrets)
-        printf("\n%-12s  %-24s  %-25s  %11s\n", "ENDPOINT", "SECRET", "LAST MATCH", "MATCHES");
+        print_out("\n%-12s  %-24s  %-25s  %11s\n", "ENDPOINT", "SECRET", "LAST MATCH", "MATCHES");
     for (size_t i = 0; i < s->n_secrets; i++) {
         const struct cmd_stats_secret *p = &s->secret[i];
-        cmd_print_safe(span_of(p->endpoint), 12);
-        printf("  ");
-        cmd_print_safe(span_of(p->name), 24);
-        printf("  %-25s  %11lld\n", cmd_format_time(p->last_ms, last), (long long)p->n);
+        print_text(stdout, span_of(p->endpoint), 12);
+        print_out("  ");
+        print_text(stdout, span_of(p->name), 24);
+        print_out("  %-25s  %11lld\n", cmd_format_time(p->last_ms, last), (long long)p->n);
     }
 }
 

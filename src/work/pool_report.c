@@ -2,12 +2,14 @@
  * pool_report: how a pool is doing, on standard error. */
 #include "pool_report.h"
 
+#include "base/print.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { DRAW_MS = 200 };
+enum { DRAW_MS = 200, NAME_BYTES = 64 };
 
 void pool_report_open(struct pool_report *r)
 {
@@ -17,7 +19,7 @@ void pool_report_open(struct pool_report *r)
 static void erase_progress(struct pool_report *r)
 {
     if (r->shown)
-        fputs("\r\033[K", stderr);
+        print_err("\r\033[K");
     r->shown = false;
     r->changed = true;
 }
@@ -30,7 +32,7 @@ void pool_report_line(struct pool_report *r, const char *format, ...)
     vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
     erase_progress(r);
-    fprintf(stderr, "complycube-inbox: %s\n", text);
+    print_err("complycube-inbox: %s\n", text);
 }
 
 /* A line is composed first, so that it is written at once and stays whole beside those of other processes. */
@@ -44,17 +46,17 @@ static bool begin_report_line(struct line *l)
 {
     *l = (struct line){0};
     l->to = open_memstream(&l->text, &l->len);
-    return l->to && fputs("complycube-inbox: ", l->to) >= 0;
+    return l->to && print_to(l->to, "complycube-inbox: ") >= 0;
 }
 
 static void end_report_line(struct line *l, struct pool_report *r)
 {
-    bool whole = l->to && fputc('\n', l->to) != EOF;
+    bool whole = l->to && print_to(l->to, "\n") == 0;
     if (l->to)
         whole &= fclose(l->to) == 0;
     if (whole) {
         erase_progress(r);
-        fwrite(l->text, 1, l->len, stderr);
+        print_bytes(stderr, (struct span){l->text, l->len});
     }
     free(l->text);
 }
@@ -62,12 +64,12 @@ static void end_report_line(struct line *l, struct pool_report *r)
 void pool_report_reason(struct pool_report *r, const char *ours, const char *theirs)
 {
     struct line l;
-    if (begin_report_line(&l)) {
-        fprintf(l.to, "%s: ", ours);
-        cmd_write_safe(l.to, span_of(theirs), 0);
-    }
+    if (begin_report_line(&l))
+        print_to(l.to, "%s: %s", ours, theirs);
     end_report_line(&l, r);
 }
+
+static int at_most(struct span name) { return name.len < NAME_BYTES ? (int)name.len : NAME_BYTES; }
 
 void pool_report_event(struct pool_report *r, const struct pool_event *event, const char *what, const char *why,
                        int64_t again_ms)
@@ -75,16 +77,13 @@ void pool_report_event(struct pool_report *r, const struct pool_event *event, co
     struct line l;
     char time[32];
     if (begin_report_line(&l)) {
-        fprintf(l.to, "event %lld (", (long long)event->seq);
-        cmd_write_safe(l.to, (struct span){event->id.at, event->id.len < 64 ? event->id.len : 64}, 0);
-        fputc(' ', l.to);
-        cmd_write_safe(l.to, (struct span){event->type.at, event->type.len < 64 ? event->type.len : 64}, 0);
-        fprintf(l.to, ") %s: ", what);
-        cmd_write_safe(l.to, span_of(why), 0);
+        print_to(l.to, "event %lld (", (long long)event->seq);
+        print_to(l.to, "%.*s %.*s) %s: %s", at_most(event->id), event->id.at, at_most(event->type), event->type.at,
+                 what, why);
         if (again_ms == INT64_MAX)
-            fputs("; given up, it is dead", l.to);
+            print_to(l.to, "; given up, it is dead");
         else if (again_ms)
-            fprintf(l.to, "; again at %s", cmd_format_time(again_ms, time));
+            print_to(l.to, "; again at %s", cmd_format_time(again_ms, time));
     }
     end_report_line(&l, r);
 }
@@ -101,7 +100,7 @@ int64_t pool_report_progress(struct pool_report *r, int64_t now_ms)
     if (now_ms < r->drawn_ms + DRAW_MS)
         return r->drawn_ms + DRAW_MS;
     memcpy(r->line, text, sizeof text);
-    fprintf(stderr, "\r\033[K%s", r->line);
+    print_err("\r\033[K%s", r->line);
     r->shown = true;
     r->changed = false;
     r->drawn_ms = now_ms;

@@ -151,7 +151,7 @@ subtest 'a terminal sees how it goes on' => sub {
     my $seen = Fixture::slurp($log);
     is($code, 1, 'the exit code is the same');
     like($seen, qr/\r\e\[K0 done, 0 failed, 1 running, 2 waiting/, 'a line that is rewritten');
-    like($seen, qr/^[^\n]*\r\e\[Kcomplycube-inbox: event 2 \(esc\?31m \S+\) failed: exit code 1; again at [^\n]+\r$/m, 'a line for what failed, safely printed');
+    like($seen, qr/^[^\n]*\r\e\[Kcomplycube-inbox: event 2 \(esc\\xc2\\x9b31m \S+\) failed: exit code 1; again at [^\n]+\r$/m, 'a line for what failed, safely printed');
     like($seen, qr/^complycube-inbox: 2 done, 1 failed\r$/m, 'and the sum');
     $f->finish;
 };

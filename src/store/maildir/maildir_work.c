@@ -2,6 +2,7 @@
  * maildir_work: what workers do with the files: list, claim, settle, and clear away what is old. */
 #include "base/files.h"
 #include "base/kernel.h"
+#include "base/print.h"
 #include "maildir_impl.h"
 
 #include <dirent.h>
@@ -239,8 +240,11 @@ int maildir_dead(const struct maildir *d, const char *endpoint, const struct mai
     if (files_make_file(path, d->group == (gid_t)-1 ? 0600 : 0640, d->group, &made, NULL) != 0 || !made)
         return moved;
     int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd >= 0) {
-        dprintf(fd, "%s\n", why);
+    FILE *text = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (text) {
+        print_to(text, "%s\n", why);
+        fclose(text);
+    } else if (fd >= 0) {
         close(fd);
     }
     return moved;
