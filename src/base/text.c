@@ -95,6 +95,18 @@ bool text_hides(struct span text)
     return false;
 }
 
+bool text_is_name(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.at[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!letter && c != '.' && c != '-' && c != '_')
+            return false;
+    }
+    return text.len >= 1 && text.len <= TEXT_NAME_MAX && !span_equal(text, span_of(".")) &&
+           !span_equal(text, span_of(".."));
+}
+
 size_t text_escape(struct span character, char out[TEXT_ESCAPED_MAX])
 {
     static const char digits[] = "0123456789abcdef";

@@ -13,6 +13,7 @@
 
 enum {
     TEXT_BROKEN = 0x110000, /* the code of a byte that belongs to no character */
+    TEXT_NAME_MAX = 63,     /* bytes of a name */
     TEXT_ESCAPED_MAX = 16   /* bytes of an escaped character: four for each of its bytes */
 };
 
@@ -34,6 +35,12 @@ bool text_is_utf8(struct span text);
 
 /* Does it hold a hidden character? */
 bool text_hides(struct span text);
+
+/*
+ * Is it a name of an endpoint or a secret: letters, digits, dot, dash, underscore of ASCII, 1 to TEXT_NAME_MAX of them, and
+ * neither "." nor ".."? Then it is fit for a file's name and a variable, and for a header.
+ */
+bool text_is_name(struct span text);
 
 /*
  * Write the bytes of a character as \xNN, a newline as \n and a tab as \t: what $'' of a shell reads.

@@ -147,7 +147,7 @@ static int line_of(cfg_t *cfg, const char *name)
 static int read_endpoint(struct config *c, cfg_t *section, struct config_endpoint *p)
 {
     p->name = cfg_title(section);
-    if (!secrets_is_name(span_of(p->name)))
+    if (!text_is_name(span_of(p->name)))
         return config_broken(c, ERR_CONFIG,
                              "an endpoint's name may hold letters, digits, dot, dash and underscore only",
                              "endpoint live { ... }");

@@ -8,17 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool secrets_is_name(struct span name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.at[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!letter && c != '.' && c != '-' && c != '_')
-            return false;
-    }
-    return name.len >= 1 && name.len <= SECRETS_NAME_MAX;
-}
-
 bool secrets_equal(const struct secret *a, const struct secret *b)
 {
     return memcmp(&a->key, &b->key, sizeof a->key) == 0;
@@ -66,7 +55,7 @@ static const char *add_secret(struct secrets *s, struct span name, struct span v
         if (value.at[i] <= ' ' || value.at[i] > '~')
             return "the secret holds a character that is not printable ASCII";
     struct secret *secret = &s->list[s->n];
-    if (name.at && !secrets_is_name(name))
+    if (name.at && !text_is_name(name))
         return "the name may hold letters, digits, dot, dash and underscore, at most 63 of them";
     if (looks_secret(name)) /* what is taken for a name is printed and stored */
         return "the name looks like a secret; a line is \"name value\", in this order";

@@ -11,12 +11,13 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/files.h"
+#include "base/text.h"
 #include "base/trust.h"
 #include "event/verify.h"
 
 enum {
     SECRETS_MAX = 64 /* in a file */,
-    SECRETS_NAME_MAX = 63 /* bytes */,
+    SECRETS_NAME_MAX = TEXT_NAME_MAX,
     SECRETS_HEAD = 8 /* bytes at the beginning of a secret that are remembered, by one byte */,
     SECRETS_ALONE_MIN = 16 /* bytes of a secret without a name: what is shorter is a name whose secret is missing */
 };
@@ -62,8 +63,5 @@ bool secrets_equal(const struct secret *a, const struct secret *b);
 
 /* Does this one look like the beginning of the other? Of shorter secrets that are not, one in 256 does. */
 bool secrets_is_part(const struct secret *part, const struct secret *whole);
-
-/* A name of an endpoint or a secret: letters, digits, dot, dash, underscore; 1 to SECRETS_NAME_MAX of them. */
-bool secrets_is_name(struct span name);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/hex.h"
 #include "base/kernel.h"
+#include "base/text.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -329,7 +330,7 @@ int spool_parse(struct span text, struct spool_entry *v, struct err *e)
     v->received_ms = strtoll(ms, NULL, 10);
     v->body = rest;
     uint8_t digest[VERIFY_DIGEST];
-    bool sound = *ms != '-' && secrets_is_name(span_of(v->endpoint)) && secrets_is_name(span_of(v->secret)) &&
+    bool sound = *ms != '-' && text_is_name(span_of(v->endpoint)) && text_is_name(span_of(v->secret)) &&
                  hex_decode(span_of(v->signature), digest, sizeof digest) == 0;
     if (!sound)
         return no_file(e, "a line at its head is wrong");

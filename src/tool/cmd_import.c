@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/print.h"
+#include "base/text.h"
 #include "cmd.h"
 #include "event/decode.h"
 #include "export_line.h"
@@ -84,7 +85,7 @@ static const struct verified *take_unverified(const struct import *x, struct ite
     bool has_signature =
         line->signature.at && hex_decode(span_trim(line->signature), signature, sizeof signature) == 0;
     *item->secret = '\0';
-    if (line->erased_ms && secrets_is_name(line->secret)) /* it was verified when it came */
+    if (line->erased_ms && text_is_name(line->secret)) /* it was verified when it came */
         snprintf(item->secret, sizeof item->secret, "%.*s", (int)line->secret.len, line->secret.at);
     if (endpoint)
         return verify_trusted(x->verifier, slot, endpoint, item->secret, has_signature ? signature : NULL,

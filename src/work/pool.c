@@ -151,7 +151,10 @@ static void claim_events(struct pool *p)
             s->begun_ms = p->now_ms;
             plan_extension(p, s);
             s->state = RUNNING;
-            p->ops->start(p->ctx, (int)(s - p->slot), &s->event);
+            if (pool_event_fits(&s->event, &s->outcome))
+                p->ops->start(p->ctx, (int)(s - p->slot), &s->event);
+            else
+                pool_judge(p, s);
         }
     if (got < 0) { /* what was right a moment ago may be so again */
         meet_trouble(p, &e, e.code == ERR_BUSY || p->claimed_once);

@@ -2,6 +2,10 @@
  * pool_event: an event as it is handed on, in memory of its own. */
 #include "pool_event.h"
 
+#include "base/hex.h"
+#include "base/text.h"
+#include "event/verify.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -35,4 +39,14 @@ void pool_say(struct pool_outcome *outcome, enum pool_result result, const char 
     outcome->result = result;
     vsnprintf(outcome->why, sizeof outcome->why, format, ap);
     va_end(ap);
+}
+
+bool pool_event_fits(const struct pool_event *event, struct pool_outcome *outcome)
+{
+    uint8_t digest[VERIFY_DIGEST];
+    if (!text_is_name(event->endpoint))
+        pool_say(outcome, POOL_UNFIT, "its endpoint has a name that no configuration can have");
+    else if (event->signature.len && hex_decode(event->signature, digest, VERIFY_DIGEST) != 0)
+        pool_say(outcome, POOL_UNFIT, "its signature has not %d hexadecimal digits", 2 * VERIFY_DIGEST);
+    return outcome->result != POOL_UNFIT;
 }

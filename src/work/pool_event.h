@@ -20,6 +20,7 @@ enum pool_result {
     POOL_RUNNING,
     POOL_DONE,   /* acked */
     POOL_FAILED, /* nacked */
+    POOL_UNFIT,  /* likewise, and says nothing of the application: it was never handed on */
     POOL_DOWN    /* there is nobody who could take any event now */
 };
 
@@ -28,6 +29,11 @@ struct pool_outcome {
     int64_t retry_ms; /* of POOL_DOWN: for how long not to try again; 0: as the pool likes */
     char why[200];    /* of the last two; may hold foreign bytes, but nothing of the event */
 };
+
+/*
+ * Can its texts stand in a header and in a variable? The database may say anything. Else POOL_UNFIT, and why.
+ */
+bool pool_event_fits(const struct pool_event *event, struct pool_outcome *outcome);
 
 /* outcome->why, printf-like, and the result. */
 void pool_say(struct pool_outcome *outcome, enum pool_result result, const char *format, ...)

@@ -102,6 +102,10 @@ static void come_up(struct pool *p, const struct slot *s)
 void pool_judge(struct pool *p, struct slot *s)
 {
     enum pool_result result = s->outcome.result;
+    if (result == POOL_UNFIT) {
+        end_slot(s, STORE_NACK, 0);
+        return;
+    }
     if (s->cancelled && result != POOL_DONE && p->signals.told > 1) {
         end_slot(s, STORE_RELEASE, 0);
         return;

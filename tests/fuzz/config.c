@@ -28,7 +28,7 @@ static struct config *load(struct span text, bool without_secrets)
 
 static void check_endpoint(const struct config *c, const struct config_endpoint *p)
 {
-    FUZZ_CHECK(secrets_is_name(span_of(p->name)) && *p->secret_file == '/' && p->n_events >= 1);
+    FUZZ_CHECK(text_is_name(span_of(p->name)) && *p->secret_file == '/' && p->n_events >= 1);
     FUZZ_CHECK(p->n_events <= CONFIG_EVENTS_MAX);
     for (size_t i = 0; i < p->n_events; i++)
         FUZZ_CHECK(*p->events[i] && config_wants(c, p->name, span_of(p->events[i])));

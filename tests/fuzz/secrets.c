@@ -100,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_CHECK(s.n == count_lines(text));
     for (size_t i = 0; i < s.n; i++) {
         values[i] = value_of(text, &s.list[i]);
-        FUZZ_CHECK(values[i].len > 0 && values[i].len == s.list[i].len && secrets_is_name(span_of(s.list[i].name)));
+        FUZZ_CHECK(values[i].len > 0 && values[i].len == s.list[i].len && text_is_name(span_of(s.list[i].name)));
         for (size_t k = 0; k < values[i].len; k++)
             FUZZ_CHECK(values[i].at[k] > ' ' && values[i].at[k] <= '~');
         for (size_t k = 0; k < i; k++)

@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     FUZZ_CHECK(v.received_ms >= 0 && !v.data.at);
-    FUZZ_CHECK(secrets_is_name(span_of(v.endpoint)) && secrets_is_name(span_of(v.secret)));
+    FUZZ_CHECK(text_is_name(span_of(v.endpoint)) && text_is_name(span_of(v.secret)));
     FUZZ_CHECK(hex_decode(span_of(v.signature), digest, sizeof digest) == 0);
     FUZZ_CHECK(v.body.len <= size && v.body.at + v.body.len == text.at + size);
     int n = snprintf(head, sizeof head,

@@ -132,6 +132,22 @@ static void a_paragraph_is_no_wider_than_80_columns(void **state)
         assert_true(strlen(line) <= 80);
 }
 
+static void a_name_is_fit_for_a_path(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"live", "a.b-c_D9", "...", ".a"};
+    static const char *const others[] = {"", ".", "..", "a/b", "../a", "a b", "a\n", "a=b", "\xc3\xbc", "\x1b"};
+    char longest[TEXT_NAME_MAX + 2];
+    memset(longest, 'a', sizeof longest);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_true(text_is_name(span_of(names[i])));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_false(text_is_name(span_of(others[i])));
+    assert_true(text_is_name((struct span){longest, TEXT_NAME_MAX}));
+    assert_false(text_is_name((struct span){longest, TEXT_NAME_MAX + 1}));
+    assert_false(text_is_name(TEXT("a\0b")));
+}
+
 int main(void)
 {
     const struct CMUnitTest print[] = {
@@ -142,6 +158,7 @@ int main(void)
         cmocka_unit_test(json_says_the_same_with_no_hidden_character),
         cmocka_unit_test(a_word_for_a_shell_can_be_copied),
         cmocka_unit_test(a_paragraph_is_no_wider_than_80_columns),
+        cmocka_unit_test(a_name_is_fit_for_a_path),
     };
     return UNIT_RUN(print);
 }

@@ -4,6 +4,7 @@
 
 #include "base/files.h"
 #include "base/kernel.h"
+#include "base/text.h"
 #include "base/trust.h"
 #include "maildir_impl.h"
 
@@ -19,6 +20,19 @@
 static const char *const folders[] = {"tmp", "new", "cur", "done", "dead"}; /* the receiver writes the first two */
 enum { FOLDERS = sizeof folders / sizeof *folders, WRITTEN = 2 };
 
+/* Does each part of a path name something in the part before it? A name of the database may be anything. */
+static bool is_below(const char *path)
+{
+    for (const char *part = path;; part++) {
+        size_t len = strcspn(part, "/");
+        if (len == 0 || (len <= 2 && strspn(part, ".") >= len))
+            return false;
+        part += len;
+        if (*part == '\0')
+            return true;
+    }
+}
+
 int maildir_path(const struct maildir *d, char *out, struct err *e, const char *format, ...)
 {
     va_list ap;
@@ -26,7 +40,9 @@ int maildir_path(const struct maildir *d, char *out, struct err *e, const char *
     int head = snprintf(out, PATH_MAX, "%s/", d->path);
     int tail = head < PATH_MAX ? vsnprintf(out + head, (size_t)(PATH_MAX - head), format, ap) : PATH_MAX;
     va_end(ap);
-    return head + tail < PATH_MAX ? 0 : err_set(e, ERR_CONFIG, "%s: the path is too long", d->path);
+    if (head + tail >= PATH_MAX)
+        return err_set(e, ERR_CONFIG, "%s: the path is too long", d->path);
+    return is_below(out + head) ? 0 : err_set(e, ERR_DATABASE, "%s is the name of no endpoint", out + head);
 }
 
 int maildir_error(const char *doing, const char *path, struct err *e)
@@ -75,6 +91,8 @@ int maildir_make_folder(const struct maildir *d, const char *path, struct err *e
 
 void maildir_know(struct maildir *d, const char *endpoint)
 {
+    if (!text_is_name(span_of(endpoint))) /* the database says so; no configuration does */
+        return;
     for (size_t i = 0; i < d->n_endpoints; i++)
         if (strcmp(d->endpoint[i], endpoint) == 0)
             return;

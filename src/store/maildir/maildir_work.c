@@ -337,7 +337,7 @@ int maildir_list_done(const struct maildir *d, int64_t since_ms, maildir_each *e
         failed =
             maildir_path(d, path, e, "%s/done", d->endpoint[i]) != 0 || open_present(AT_FDCWD, path, &days, e) != 0;
         for (struct dirent *p; days && !failed && (p = readdir(days));)
-            if (end_of_day(p->d_name) > since_ms)
+            if (end_of_day(p->d_name) > (since_ms > 0 ? since_ms : 0)) /* 0: it is no day */
                 failed = maildir_path(d, path, e, "%s/done/%s", d->endpoint[i], p->d_name) != 0 ||
                          list_one_folder(path, d->endpoint[i], each, ctx, e) != 0;
         if (days)
