@@ -80,6 +80,15 @@ sub _whole {
     return int $limit;
 }
 
+# For a terminal, a mail or a log, in bytes: without controls, what turns a text or has no width; in ASCII where it is no UTF-8.
+sub printable {
+    my ($text) = @_;
+    if (utf8::is_utf8($text) || utf8::decode($text)) { $text =~ s/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/ /g }
+    else { $text =~ s/[^ -~]+/ /g }
+    utf8::encode($text);
+    return $text;
+}
+
 # Call it: undef, or what it died of, in words. Those of DBI go on with values, in quotes.
 sub attempt {
     my ($code, @arguments) = @_;
@@ -188,9 +197,7 @@ sub missing { $_[0]->refuse('inbox not created yet, run complycube-inbox init') 
 sub report {
     my ($self, $event, $message) = @_;
     my $line = "complycube-inbox: $event->{endpoint} $event->{type} $event->{event_id}: $message";
-    $line =~ s/[\x00-\x1f\x7f]+/ /g;
-    utf8::encode($line) if utf8::is_utf8($line);
-    ComplyCubeInbox::attempt($self->{option}{log}, $line);
+    ComplyCubeInbox::attempt($self->{option}{log}, ComplyCubeInbox::printable($line));
     return;
 }
 

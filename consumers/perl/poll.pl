@@ -8,7 +8,7 @@ use DBD::SQLite;
 $| = 1;                                                                                  # what is acked was printed
 my $usage = "usage: perl poll.pl DATABASE [ENDPOINT [LIMIT]]\n";
 my ($file, $endpoint, $limit) = (@ARGV, (undef, 'live', 20)[@ARGV .. 2]);
-sub fail { print STDERR "poll.pl: @_\n"; exit 1 }
+sub fail { my $why = "@_"; $why =~ tr/ -~/?/c; print STDERR "poll.pl: $why\n"; exit 1 }
 if (!@ARGV || @ARGV > 3) { print STDERR $usage; exit 2 }
 -s $file or fail("$file is not made yet (run complycube-inbox init), or hidden from this user");
 eval {
@@ -19,7 +19,7 @@ eval {
     my $pending = 'SELECT seq, created_at, type, resource_id, status, outcome
                      FROM pending WHERE endpoint = ? LIMIT ?';
     for my $event (@{ $db->selectall_arrayref($pending, undef, $endpoint, int $limit) }) {
-        print join("\t", map { my $v = defined $_ ? $_ : '-'; $v =~ tr/\x00-\x1f\x7f/?/; $v } @$event), "\n"     # your work goes here,
+        print join("\t", map { my $v = defined $_ ? $_ : '-'; $v =~ tr/ -~/?/c; $v } @$event), "\n"     # your work goes here,
             or die "standard output: $!\n";
         $db->do('UPDATE inbox SET state = 1 WHERE seq = ? AND state = 0', undef, $event->[0]);  # then the ack
     }

@@ -29,4 +29,4 @@ eval {
         sleep 2 if !$worked && $running;
     }
     1;
-} or do { print STDERR "worker.pl: $@", $@ =~ /\n\z/ ? () : "\n"; exit 1 };
+} or do { chomp(my $why = $@); print STDERR 'worker.pl: ', ComplyCubeInbox::printable($why), "\n"; exit 1 };

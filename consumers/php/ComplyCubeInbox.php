@@ -22,6 +22,7 @@
 //                               transaction may be open before. Let errors of the database pass: after a deadlock that
 //                               $callback caught and tried again, nothing holds the effect and the key together
 //     stop()                    for signal handlers: each and once return after the event at hand
+//     printable($text)          static: what others wrote, for a terminal, a mail or a log
 //
 // ack, nack, extend and release give false when the lease was lost: another worker has the event then. A worker may
 // die between its work and the ack, and then the event comes again. Make the object after a fork, not before.
@@ -88,6 +89,12 @@ final class ComplyCubeInbox {
 
     // 1000 characters; bytes where it is no UTF-8.
     private static function cut($why) { return preg_match('/^.{0,1000}/su', $why, $part) ? $part[0] : substr($why, 0, 1000); }
+
+    // For a terminal, a mail or a log: without controls, what turns a text or has no width; in ASCII where it is no UTF-8.
+    public static function printable($text) {
+        $shown = preg_replace('/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/u', ' ', $text);
+        return $shown !== null ? $shown : preg_replace('/[^ -~]+/', ' ', $text);
+    }
 
     // Call it: null, or what it threw, in words. Those of PDO go on with values, in quotes.
     public static function attempt($callback, array $arguments = array()) {
@@ -192,7 +199,7 @@ abstract class ComplyCubeInboxStore {
     // A line for people; never anything of the payload. A log that fails stops no work.
     public function report(array $event, $message) {
         $line = "complycube-inbox: $event[endpoint] $event[type] $event[event_id]: $message";
-        ComplyCubeInbox::attempt($this->options['log'], array(preg_replace('/[\x00-\x1f\x7f]+/', ' ', $line)));
+        ComplyCubeInbox::attempt($this->options['log'], array(ComplyCubeInbox::printable($line)));
     }
 
     // Objects as arrays; null when it is none.

@@ -8,13 +8,13 @@ if ($argc < 2 || $argc > 3) { fwrite(STDERR, "usage: php cron.php DATABASE-OR-FO
 // Your work. It may come again for the same event, after a crash, so let it bear that; throw to try again later.
 function work(array $event) {
     if ($event['type'] === 'check.completed')
-        echo "$event[created_at] check $event[resource_id] of client $event[client_id]: $event[outcome]\n";
+        echo ComplyCubeInbox::printable("$event[created_at] check $event[resource_id] of client $event[client_id]: $event[outcome]"), "\n";
 }
 
 try {
     $inbox = new ComplyCubeInbox($argv[1], array('endpoint' => isset($argv[2]) ? $argv[2] : null));
     while ($inbox->each('work')) {}
 } catch (Exception $e) {
-    fwrite(STDERR, 'cron.php: ' . $e->getMessage() . "\n");
+    fwrite(STDERR, 'cron.php: ' . ComplyCubeInbox::printable($e->getMessage()) . "\n");
     exit(1);
 }

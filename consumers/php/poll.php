@@ -3,7 +3,7 @@
 // Works off waiting events and prints one line for each: php poll.php DATABASE [ENDPOINT [LIMIT]]
 $usage = "usage: php poll.php DATABASE [ENDPOINT [LIMIT]]\n";
 list($file, $endpoint, $limit) = array_slice($argv, 1) + array(null, 'live', 20);
-$fail = function ($why) { fwrite(STDERR, "poll.php: $why\n"); exit(1); };
+$fail = function ($why) { fwrite(STDERR, preg_replace('/[^ -~]/', '?', "poll.php: $why") . "\n"); exit(1); };
 if ($file === null || $argc > 4) { fwrite(STDERR, $usage); exit(2); }
 if (!is_file($file) || !filesize($file)) $fail("$file is not made yet (run complycube-inbox init), or hidden from this user");
 try {
@@ -17,7 +17,7 @@ try {
     $done = $db->prepare('UPDATE inbox SET state = 1 WHERE seq = ? AND state = 0');
     $pending->execute(array($endpoint, (int) $limit));
     foreach ($pending->fetchAll(PDO::FETCH_NUM) as $event) {                             // all, before writing
-        foreach ($event as &$value) $value = $value === null ? '-' : preg_replace('/[\x00-\x1f\x7f]/', '?', $value);
+        foreach ($event as &$value) $value = $value === null ? '-' : preg_replace('/[^ -~]/', '?', $value);
         echo implode("\t", $event), "\n";                                                // your work goes here,
         $done->execute(array($event[0]));                                                // and only then the ack
     }

@@ -26,6 +26,6 @@ try {
         if (function_exists('pcntl_signal_dispatch')) pcntl_signal_dispatch();
     }
 } catch (Exception $e) {
-    fwrite(STDERR, 'worker.php: ' . $e->getMessage() . "\n");
+    fwrite(STDERR, 'worker.php: ' . ComplyCubeInbox::printable($e->getMessage()) . "\n");
     exit(1);
 }

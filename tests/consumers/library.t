@@ -327,6 +327,14 @@ my @SCENARIO = (
         is $i->state(2)->{owner}, 'another', 'and left to the other';
         like $answer->{log}[0], qr/e2: the lease ended before its turn/, 'it is told of';
     }],
+    ['what is logged is printable' => sub {
+        my $i = opened(inbox());
+        $i->add(id => "e\xc2\x9b31m\xe2\x80\xae\xc3\xbc");
+        my $answer = $c->call(each => steps => { all => [[throw => "why\e[1m\nforged: line"]] });
+        my $line = $answer->{log}[0] // '';
+        utf8::decode($line) if !utf8::is_utf8($line);
+        like $line, qr/e 31m (?:\xfc|\xc3\xbc): why \[1m forged: line/, 'whatever an id and an error hold';
+    }],
     ['what kills workers is given up alone' => sub {
         my $i = inbox();
         $i->add for 1 .. 4;
@@ -557,6 +565,9 @@ for my $cron (['php', "$tmp/examples/cron.php"], ['perl', "$tmp/examples/cron.pl
         is "$code $err", '0 ', "$cron->[0], $form: the example for cron succeeds";
         like $out, qr/^2026-01-29T20:32:22\.005Z check r1 of client c1: clear\n(?:.*\n){29}\z/, 'a line for each event';
         is join(' ', map { $i->state($_)->{state} } 1 .. 30), join(' ', ('done') x 30), 'all are done';
+        $i->add(resource => "r\xc2\x9b31m\xe2\x80\xae\xc3\xbc");
+        ($code, $out) = $run->($i->path);
+        like $out, qr/^2026-\S+ check r 31m \xc3\xbc of client c1: clear\n\z/, 'and what it prints is printable';
     }
     is_deeply [$run->("$tmp/none")], [1, '', ($cron->[0] eq 'php' ? 'cron.php' : 'cron.pl') . ": $tmp/none: inbox not created yet, run complycube-inbox init\n"], 'what is missing is told of';
     is +($run->())[0], 2, 'without arguments it tells its usage';

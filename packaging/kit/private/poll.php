@@ -15,8 +15,8 @@ $alone = fopen(__FILE__, 'r');
 flock($alone, LOCK_EX | LOCK_NB, $another);    // a network's file system may know no locks: then it goes on
 if ($another) exit(0);
 
-// Without control characters, whoever wrote them.
-function say($line) { echo preg_replace('/[\x00-\x1f\x7f]+/', ' ', $line), "\n"; }
+// Printable, whoever wrote it.
+function say($line) { echo ComplyCubeInbox::printable($line), "\n"; }
 
 // What came since the last time, up to a hundred; it is given back at once. The file knows which was the last. Where that
 // does not wait any more the inbox may have been begun anew, and what waits is told of again.
