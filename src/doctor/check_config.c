@@ -120,7 +120,7 @@ static void step_new_file(struct doctor *d, struct finding *f, const char *path)
 {
     char name[40];
     if (d->user)
-        finding_step(f, "install -m 600 -o %s /dev/null %q", doctor_owner(d->user->pw_uid, name), path);
+        finding_step(f, "install -m 600 -o %w /dev/null %q", doctor_owner(d->user->pw_uid, name), path);
     else
         finding_step(f, "install -m 600 /dev/null %q", path);
 }
@@ -139,7 +139,7 @@ static void step_readable(struct doctor *d, struct finding *f, const char *path,
     char name[40];
     uid_t uid = d->user ? d->user->pw_uid : geteuid();
     if (st->st_uid != uid)
-        finding_step(f, "chown %s %q", doctor_owner(uid, name), path);
+        finding_step(f, "chown %w %q", doctor_owner(uid, name), path);
     if (st->st_uid != uid || (st->st_mode & 0777) != 0600)
         finding_step(f, "chmod 600 %q", path);
     else /* its mode is right, so something else than modes forbids it */
@@ -229,7 +229,7 @@ static void step_move(struct doctor *d, struct finding *f, const struct config *
         return;
     }
     uid_t uid = d->user ? d->user->pw_uid : config_receiver(c); /* root may do what its user was told */
-    finding_step(f, "install -d -m 700 -o %s %q", doctor_owner(uid, owner), folder);
+    finding_step(f, "install -d -m 700 -o %w %q", doctor_owner(uid, owner), folder);
     finding_step(f, "cp -pP %q %q", p->secret_file, file); /* not what a link that is put there by then leads to */
     step_secret_file(f, c, p, file);
     if (strcmp(c->sandbox, "off") != 0)

@@ -126,7 +126,7 @@ static void report_refused_file(struct doctor *d, const struct doctor_path *p, b
     if (doctor_blocked(d->user, p->path, blocked))
         doctor_step_pass(d, &f, d->user, blocked);
     else if (st.st_uid != uid)
-        finding_step(&f, "chown %s %q%s", doctor_owner(uid, name), p->path, root);
+        finding_step(&f, "chown %w %q%s", doctor_owner(uid, name), p->path, root);
     else
         finding_step(&f, folder ? "chmod u+rwx %q" : "chmod u+rw %q", p->path);
     doctor_tell(d, &f, "%s cannot be used by %s: %s%s", p->path, d->user ? d->user->pw_name : "this user",
@@ -212,7 +212,7 @@ static void check_database_folder(struct doctor *d)
     if (d->group == (gid_t)-1 || fits_group(&st, d->group))
         return;
     struct finding f = finding_of(FINDING_WRONG, "group", "a consumer makes the database's side files there");
-    finding_step(&f, "chgrp %s %q && chmod 3770 %q", d->config->group, folder, folder);
+    finding_step(&f, "chgrp %w %q && chmod 3770 %q", d->config->group, folder, folder);
     doctor_tell(d, &f, "%s has mode %04o and the group %s: consumers of the group %s cannot use the database in it",
                 folder, (unsigned)(st.st_mode & 07777), doctor_group(st.st_gid, group), d->config->group);
 }
@@ -254,7 +254,7 @@ static void check_directory(struct doctor *d, const struct paths *p, size_t from
     bool reached = (st.st_mode & 0001) || (st.st_gid == d->group && (st.st_mode & 0010));
     if (d->group != (gid_t)-1 && !reached) {
         struct finding f = finding_of(FINDING_WRONG, "group", "a consumer goes through it to its events");
-        finding_step(&f, "chgrp %s %q && chmod g+x %q", c->group, folder, folder);
+        finding_step(&f, "chgrp %w %q && chmod g+x %q", c->group, folder, folder);
         doctor_tell(d, &f, "%s has mode %04o: consumers of the group %s cannot reach the inbox in it", folder,
                     (unsigned)(st.st_mode & 07777), c->group);
     }
@@ -364,7 +364,7 @@ static void step_consumer(struct doctor *d, struct finding *f, const struct pass
     else if (!doctor_member(who, d->group))
         finding_step(f, "usermod -aG %s %s", d->config->group, who->pw_name);
     else if (stat(p->path, &st) == 0 && S_ISDIR(st.st_mode) && strncmp(d->database, p->path, strlen(p->path)) == 0)
-        finding_step(f, "chgrp %s %q && chmod 3770 %q", d->config->group, p->path, p->path);
+        finding_step(f, "chgrp %w %q && chmod 3770 %q", d->config->group, p->path, p->path);
     else
         doctor_step_tool(d, f, "init");
 }
@@ -425,7 +425,7 @@ static void check_secrets_hidden(struct doctor *d, const struct passwd *who)
             doctor_try(who, &p, 1, &e) != 0 || p.error)
             continue;
         if (st.st_uid == who->pw_uid && d->user)
-            finding_step(&f, "chown %s %q", doctor_owner(d->user->pw_uid, name), file);
+            finding_step(&f, "chown %w %q", doctor_owner(d->user->pw_uid, name), file);
         finding_step(&f, "chmod 600 %q", file);
         doctor_tell(d, &f, "%s can read the secrets in %s", who->pw_name, file);
     }

@@ -35,7 +35,7 @@ static bool check_there(struct doctor *d, const char *path, struct stat *st)
     if (files_folder(path, folder, sizeof folder) == 0 && access(folder, F_OK) != 0)
         finding_step(&f, "mkdir -p %q", folder);
     if (access(folder, W_OK) != 0) /* only root can make it there */
-        finding_step(&f, "install -d -o %s -m 700 %q%s", doctor_owner(geteuid(), name), path,
+        finding_step(&f, "install -d -o %w -m 700 %q%s", doctor_owner(geteuid(), name), path,
                      !d->cmd->root ? "  # as root" : "");
     doctor_step_tool(d, &f, "init");
     doctor_tell(d, &f, "%s: %s", path, strerror(ENOENT));
@@ -55,7 +55,7 @@ static bool check_rights(struct doctor *d, const char *path, const struct stat *
     if (doctor_blocked(d->user, path, blocked))
         doctor_step_pass(d, &f, d->user, blocked);
     else if (st->st_uid != uid)
-        finding_step(&f, "chown %s %q%s", doctor_owner(uid, name), path, !d->cmd->root ? "  # as root" : "");
+        finding_step(&f, "chown %w %q%s", doctor_owner(uid, name), path, !d->cmd->root ? "  # as root" : "");
     else
         finding_step(&f, "chmod u+rwx %q", path);
     doctor_tell(d, &f, "%s cannot be used by %s: %s; it is %s's, mode %04o", path,
