@@ -21,7 +21,14 @@ enum { WRONG_MAX = 16, WAITING = 0, DEAD = 2, QUARANTINED = STORE_STATE_QUARANTI
  * How many failures in a row are told although they came slowly, as the sender's ten tries of one event do: where nothing
  * came through in between there is no traffic beside which they would be few. A scanner's look like a wrong signature.
  */
-enum { IN_A_ROW = 5, IN_A_ROW_MATCHED = 10, SPOOLED_MANY = 2, BUSY_MS = 2000, MINUTE_MS = 60000, WEEK_MS = 7 * 24 * 3600 * 1000 };
+enum {
+    IN_A_ROW = 5,
+    IN_A_ROW_MATCHED = 10,
+    SPOOLED_MANY = 2,
+    BUSY_MS = 2000,
+    MINUTE_MS = 60000,
+    WEEK_MS = 7 * 24 * 3600 * 1000
+};
 
 struct watch {
     const struct cmd *cmd;
