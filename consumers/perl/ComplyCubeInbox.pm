@@ -354,29 +354,42 @@ sub nack {
 package ComplyCubeInbox::Directory;
 use B ();
 use Cwd ();
-use Fcntl qw(:flock);
+use File::Basename ();
+use Fcntl qw(:flock O_CREAT O_EXCL O_NOFOLLOW O_NONBLOCK O_RDONLY O_RDWR O_WRONLY);
 use POSIX ();
 our @ISA = ('ComplyCubeInbox::Store');
 
-my $LISTED_MS = 1000;    # how long a list of names is good
+my $LISTED_MS = 1000;     # how long a list of names is good
+my $SIZE_MAX = 67108864;    # bytes: no receiver takes a larger body
 my $NAME = qr/\A((\d{13,})\.(\d{12})\.json)(?:,a=(\d+),l=(\d+)(?:,w=[\w.-]+)?)?\z/;
 
 sub new {
     my ($class, $path, $option) = @_;
     my $self = $class->_new(Cwd::abs_path($path), $option);
     $self->refuse('skip_superseded needs the table: a directory does not know what is superseded') if $option->{skip_superseded};
-    $self->missing if !-f "$self->{path}/setting";
+    $self->missing if !-e "$self->{path}/setting";
     my $setting = _slurp("$self->{path}/setting") // $self->refuse("setting: $!");
     $self->set($setting =~ /^(\w+) (\d+)\s*$/mg);
     $self->{endpoint} = $self->choose(grep { -d "$self->{path}/$_/new" } sort grep { !/^\./ } $self->_names($self->{path}));
     $self->{owner} =~ s/[^A-Za-z0-9.-]+/-/g;
     $self->{owner} = substr $self->{owner}, 0, 60;
-    # names: the oldest last; about: NAME => [its type and resource]; moved: the name a claim began with => the one it has
-    @$self{qw(names listed_ms about moved)} = ([], 0, {}, {});
+    # names: the oldest last; about: NAME => [its type and resource]; moved: the name a claim began with => the one it has;
+    # planted: names of what is no file, reported once
+    @$self{qw(names listed_ms about moved planted)} = ([], 0, {}, {}, {});
     return $self;
 }
 
-sub _slurp { open my $file, '<:raw', $_[0] or return undef; local $/; return readline $file }    # '' of an empty one
+# Open a file of ours. Others may put a link or a FIFO in its place, which is not followed, and not waited for.
+sub _open_file {
+    my ($path, $how) = @_;
+    sysopen my $file, $path, $how | O_NOFOLLOW | O_NONBLOCK or return undef;
+    binmode $file;
+    return $file if -f $file && -s _ <= $SIZE_MAX;
+    $! = POSIX::EINVAL();
+    return undef;
+}
+
+sub _slurp { my $file = _open_file($_[0], O_RDONLY) or return undef; local $/; return readline($file) // '' }
 sub _path { my ($self, $name) = @_; return "$self->{path}/$self->{endpoint}/$name" }
 
 sub _names {
@@ -392,9 +405,30 @@ sub _parse {
         at => ($plain eq $name ? 'new/' : 'cur/') . $name };
 }
 
+# Moving a file through another user's link would put it anywhere. Links of root and of the folder's owner are followed.
+sub _check_folder {
+    my ($self, $path) = @_;
+    my $user = (lstat $path)[4];
+    return if !defined $user || !-l _;
+    my $owner = (stat File::Basename::dirname($path))[4] // 0;
+    $self->refuse("$path is a link of user $user: look at it, then remove it") if !grep { $user == $_ } 0, $owner, $>;
+    return;
+}
+
+# Is something there that is no file? Then it is reported once, and left.
+sub _skipped {
+    my ($self, $file) = @_;
+    local $!;
+    return 0 if !lstat $self->_path($file->{at}) or -f _ && -s _ <= $SIZE_MAX;
+    $self->report({ endpoint => $self->{endpoint}, type => '-', event_id => $file->{name} },
+        "$file->{at} is no file of the receiver: look at it, then remove it") if !$self->{planted}{ $file->{name} }++;
+    return 1;
+}
+
 # False when another was first.
 sub _move {
     my ($self, $from, $to) = @_;
+    $self->_check_folder(File::Basename::dirname($self->_path($to)));
     return rename($self->_path($from), $self->_path($to)) || $self->_gone($from);
 }
 
@@ -424,7 +458,7 @@ sub claim {
 sub _lock {
     my ($self) = @_;
     return if !$self->{option}{ordered};
-    open my $file, '+<', $self->_path('lock') or $self->refuse("$self->{endpoint}/lock: $!");
+    my $file = _open_file($self->_path('lock'), O_RDWR) or $self->refuse("$self->{endpoint}/lock: $!");
     my $end = $self->now + 30_000;
     until (flock $file, LOCK_EX | LOCK_NB) {
         $self->refuse("$self->{endpoint}/lock was locked for 30 seconds") if $self->now > $end;
@@ -438,6 +472,7 @@ sub _look {
     my ($self, $always) = @_;
     my $age = $self->now - $self->{listed_ms};
     return 0 if !$always && $age >= 0 && $age < $LISTED_MS;
+    $self->_check_folder($_) for "$self->{path}/$self->{endpoint}", map { $self->_path($_) } qw(new cur);
     $self->{names} = [sort { $b cmp $a } map { $self->_names($self->_path($_)) } qw(new cur)];
     $self->{about} = {} if keys %{ $self->{about} } > @{ $self->{names} } + 1000;
     $self->{listed_ms} = $self->now;
@@ -508,7 +543,11 @@ sub _lease {
         $$changed = 1 if $self->_bury($file, "claimed $file->{attempts} times, and never acknowledged");
         return;
     }
-    my $body = _slurp($self->_path($file->{at})) // return $self->_gone($file->{at}) || ();
+    my $body = _slurp($self->_path($file->{at}));
+    if (!defined $body) {
+        $self->_skipped($file) or $self->_gone($file->{at});
+        return;
+    }
     $file->{attempts}++;
     my $event = $self->_event($file, $body);
     my $name = "$file->{name},a=$file->{attempts},l=" . ComplyCubeInbox::Store::text($self->now + $self->lease) . ",w=$self->{owner}-" . $self->token;
@@ -554,12 +593,12 @@ sub _settled { my ($self, $event, $kept) = @_; delete $self->{moved}{ $event->{l
 sub ack {
     my ($self, $event) = @_;
     my $day = 'done/' . POSIX::strftime('%Y%m%d', gmtime);
+    $self->_check_folder($self->_path('done'));
     if (!-d $self->_path($day)) {
         my $mask = umask 0;
-        my ($made, $why) = (mkdir($self->_path($day), 02770), "$!");
+        my ($made, $why) = (mkdir($self->_path($day), 0770), "$!");    # and done/ hands its group and setgid bit on
         umask $mask;
-        if ($made) { chmod 02770, $self->_path($day) }
-        elsif (!-d $self->_path($day)) { $self->refuse("$day cannot be made: $why") }
+        $self->refuse("$day cannot be made: $why") if !$made && !-d $self->_path($day);
     }
     my $file = _parse($self->_name($event));
     return $self->_settled($event, $self->_move($file->{at}, "$day/$file->{name}"));
@@ -605,10 +644,13 @@ sub _bury {
     my $text = $self->_path("dead/$file->{name}.txt");
     return 0 if !$self->_move($file->{at}, "dead/$file->{name}");
     utf8::encode($why) if utf8::is_utf8($why);
-    if (open my $out, '>:raw', $text) {
+    my $mask = umask 027;
+    my $made = sysopen my $out, $text, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0640;    # what stands there already is not ours
+    umask $mask;
+    if ($made) {
+        binmode $out;
         print $out "$why\n";
         close $out;
-        chmod 0640, $text;
     }
     return 1;
 }

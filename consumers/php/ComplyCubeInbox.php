@@ -349,16 +349,20 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
 // The folder: a file's name says all, and rename() is what only one worker can do.
 final class ComplyCubeInboxDirectory extends ComplyCubeInboxStore {
     const LISTED_MS = 1000;                        // how long a list of names is good
+    const SIZE_MAX = 67108864;                     // bytes: no receiver takes a larger body
+    const KIND = 0170000, FILE = 0100000, LINK = 0120000;    // in a mode
     const NAME = '/^((\d{13,})\.(\d{12})\.json)(?:,a=(\d+),l=(\d+)(?:,w=[\w.-]+)?)?$/D';
     private $names = array(), $listed_ms = 0;      // the oldest last
     private $about = array();                      // NAME => its type and resource
     private $moved = array();                      // the name a claim began with => the one it has since extend
+    private $planted = array();                    // names of what is no file, reported once
 
     public function __construct($path, array $options) {
         parent::__construct(rtrim(realpath($path), '/'), $options);
         if ($options['skip_superseded']) $this->refuse('skip_superseded needs the table: a directory does not know what is superseded');
-        if (!is_file("$this->path/setting")) $this->missing();
-        $setting = @file_get_contents("$this->path/setting");
+        if (!file_exists("$this->path/setting")) $this->missing();
+        $setting = self::slurp("$this->path/setting");
+        if ($setting === null) $this->refuse('setting is no file: look at it, then remove it and run complycube-inbox init');
         if ($setting === false) $this->refuse('setting cannot be read');
         preg_match_all('/^(\w+) (\d+)\s*$/m', $setting, $found);
         $this->set($found[1] ? array_combine($found[1], $found[2]) : array());
@@ -377,8 +381,45 @@ final class ComplyCubeInboxDirectory extends ComplyCubeInboxStore {
             'at' => ($part[1] === $name ? 'new/' : 'cur/') . $name);
     }
 
+    // Open a file of ours. Others may put a link or a FIFO in its place: null then. False: it cannot be opened.
+    private static function openFile($path, $mode) {
+        clearstatcache();
+        $seen = @lstat($path);
+        if ($seen && ($seen['mode'] & self::KIND) !== self::FILE) return null;
+        $file = @fopen($path, $mode . 'n');    // n: a FIFO that has come since is not waited for
+        if (!$seen || !$file) return false;
+        $is = fstat($file);
+        return $is['dev'] === $seen['dev'] && $is['ino'] === $seen['ino'] && $is['size'] <= self::SIZE_MAX ? $file : null;
+    }
+
+    private static function slurp($path) {
+        $file = self::openFile($path, 'r');
+        return $file ? stream_get_contents($file) : $file;
+    }
+
+    // Moving a file through another user's link would put it anywhere. Links of root and of the folder's owner are followed.
+    private function checkFolder($path) {
+        clearstatcache();
+        $is = @lstat($path);
+        if (!$is || ($is['mode'] & self::KIND) !== self::LINK) return;
+        $above = stat(dirname($path));
+        $trusted = array(0, $above['uid'], function_exists('posix_geteuid') ? posix_geteuid() : 0);
+        if (!in_array($is['uid'], $trusted, true)) $this->refuse("$path is a link of user $is[uid]: look at it, then remove it");
+    }
+
+    private function skip(array $file) {
+        if (!isset($this->planted[$file['name']]))
+            $this->report(array('endpoint' => $this->endpoint, 'type' => '-', 'event_id' => $file['name']),
+                "$file[at] is no file of the receiver: look at it, then remove it");
+        $this->planted[$file['name']] = true;
+        return null;
+    }
+
     // False when another was first.
-    private function move($from, $to) { return @rename($this->path($from), $this->path($to)) || $this->gone($from); }
+    private function move($from, $to) {
+        $this->checkFolder(dirname($this->path($to)));
+        return @rename($this->path($from), $this->path($to)) || $this->gone($from);
+    }
 
     // False when the file that could not be used is not there any more; anything else is an error.
     private function gone($at) {
@@ -405,8 +446,8 @@ final class ComplyCubeInboxDirectory extends ComplyCubeInboxStore {
     // With ordered: held until the caller returns. Whoever changes names in cur/ needs it, else a reader may miss one.
     private function lock() {
         if (!$this->options['ordered']) return null;
-        $file = @fopen($this->path('lock'), 'r+');
-        if (!$file) $this->refuse("$this->endpoint/lock cannot be opened");
+        $file = self::openFile($this->path('lock'), 'r+');
+        if (!$file) $this->refuse($file === null ? "$this->endpoint/lock is no file: look at it, then remove it" : "$this->endpoint/lock cannot be opened");
         for ($end = self::now() + 30000; !flock($file, LOCK_EX | LOCK_NB); usleep(5000))
             if (self::now() > $end) $this->refuse("$this->endpoint/lock was locked for 30 seconds");
         return $file;
@@ -417,7 +458,9 @@ final class ComplyCubeInboxDirectory extends ComplyCubeInboxStore {
         $age = self::now() - $this->listed_ms;
         if (!$always && $age >= 0 && $age < self::LISTED_MS) return false;
         $this->names = array();
+        $this->checkFolder("$this->path/$this->endpoint");
         foreach (array('new', 'cur') as $folder) {
+            $this->checkFolder($this->path($folder));
             $names = @scandir($this->path($folder), 2);    // unsorted
             if ($names === false) $this->refuse("$this->endpoint/$folder cannot be read");
             $this->names = array_merge($this->names, $names);
@@ -480,8 +523,8 @@ final class ComplyCubeInboxDirectory extends ComplyCubeInboxStore {
     private function about(array $file) {
         $name = $file['name'];
         if (isset($this->about[$name])) return $this->about[$name];
-        $body = @file_get_contents($this->path($file['at']));
-        if ($body === false) return array(null, null);
+        $body = self::slurp($this->path($file['at']));
+        if (!is_string($body)) return array(null, null);
         $event = $this->event($file, $body);
         return $this->about[$name] = !$event ? array(null, null)
             : array($event['type'], $event['resource_id'] === null ? null : "$event[resource_type] $event[resource_id]");
@@ -493,7 +536,8 @@ final class ComplyCubeInboxDirectory extends ComplyCubeInboxStore {
             $changed = $this->bury($file, "claimed $file[attempts] times, and never acknowledged") || $changed;
             return null;
         }
-        $body = @file_get_contents($this->path($file['at']));
+        $body = self::slurp($this->path($file['at']));
+        if ($body === null) return $this->skip($file);
         if ($body === false) return $this->gone($file['at']) ?: null;
         $file['attempts']++;
         $event = $this->event($file, $body);
@@ -531,14 +575,14 @@ final class ComplyCubeInboxDirectory extends ComplyCubeInboxStore {
 
     public function ack(array $event) {
         $day = 'done/' . gmdate('Ymd');
+        $this->checkFolder($this->path('done'));
         if (!is_dir($this->path($day))) {
             $mask = umask(0);
-            $made = @mkdir($this->path($day), 02770);
+            $made = @mkdir($this->path($day), 0770);    // and done/ hands its group and setgid bit on
             $why = self::why();
             umask($mask);
             clearstatcache();
-            if ($made) chmod($this->path($day), 02770);
-            elseif (!is_dir($this->path($day))) $this->refuse("$day cannot be made: $why");
+            if (!$made && !is_dir($this->path($day))) $this->refuse("$day cannot be made: $why");
         }
         $file = self::parse($this->name($event));
         return $this->settled($event, $this->move($file['at'], "$day/$file[name]"));
@@ -577,7 +621,12 @@ final class ComplyCubeInboxDirectory extends ComplyCubeInboxStore {
     private function bury(array $file, $why) {
         $text = $this->path("dead/$file[name].txt");
         if (!$this->move($file['at'], "dead/$file[name]")) return false;
-        if (@file_put_contents($text, "$why\n") !== false) @chmod($text, 0640);
+        $new = $this->path("dead/.$file[name]." . self::token());    // PHP makes the file that a dangling link of a known name leads to
+        $mask = umask(027);
+        $out = @fopen($new, 'x');
+        umask($mask);
+        if ($out && @rename($new, $text)) fwrite($out, "$why\n");
+        elseif ($out) @unlink($new);
         return true;
     }
 }

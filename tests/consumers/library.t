@@ -11,8 +11,10 @@ use JSON::PP;
 use lib "$FindBin::Bin/../lib";
 use Consumer;
 use HandMade;
+use IO::Socket::UNIX;
 use MIME::Base64 qw(decode_base64);
-use Proc qw(wait_until);
+use POSIX qw(mkfifo strftime);
+use Proc qw(unprivileged wait_until);
 use Source;
 use Test::More;
 use Time::HiRes qw(time);
@@ -484,6 +486,89 @@ push @DIRECTORY, (
         is @more, 0, 'without one there is no event';
     }],
 );
+
+# Another user of the folder's group plants names in it.
+my %PLANT = (
+    'a link' => sub { symlink $_[1], $_[0] or die "$_[0]: $!" },
+    'a dangling link' => sub { symlink "$_[1].none", $_[0] or die "$_[0]: $!" },
+    'a FIFO' => sub { mkfifo($_[0], 0666) or die "$_[0]: $!"; chmod 0666, $_[0] },
+    'a socket' => sub { IO::Socket::UNIX->new(Local => $_[0], Listen => 1) or die "$_[0]: $!" },
+    'a folder' => sub { mkdir $_[0] or die "$_[0]: $!" },
+);
+
+# A folder of the consumer's own user that is not to be touched, with a file in it.
+sub elsewhere {
+    my $dir = "$tmp/elsewhere-" . ++$count;
+    mkdir $dir or die;
+    open my $out, '>', "$dir/keys" or die;
+    print $out "mine\n";
+    close $out;
+    chmod 0600, "$dir/keys";
+    chmod 0700, $dir;
+    chown unprivileged(), $dir, "$dir/keys" if $> == 0;
+    return $dir;
+}
+
+sub picture { return join "\n", map { join ' ', $_, (map { sprintf '%o', $_ } (lstat)[2, 3, 4, 5]), -f _ ? HandMade::slurp($_) : '' } $_[0], sort glob "$_[0]/*" }
+
+push @DIRECTORY, map {
+    my $kind = $_;
+    ["$kind in place of an event is passed over" => sub {
+        for my $option ({}, { ordered => \1 }, { types => ['check.completed'] }) {
+            my $i = opened(inbox(), %$option);
+            my $dir = elsewhere();
+            my $before = picture($dir);
+            my @held = map { $PLANT{$kind}->($i->path . "/live/$_", "$dir/keys") }
+                qw(new/0000000000001.000000000091.json cur/0000000000002.000000000092.json,a=1,l=5 cur/0000000000003.000000000093.json,a=1,l=5,w=x);
+            $i->add;
+            is claimed(), 'e1', 'the event is claimed';
+            like $c->log, qr/000000000091\.json is no file of the receiver: look at it, then remove it/, 'what is none is reported' if $kind ne 'a dangling link';
+            is_deeply $c->get('claim'), [], 'then there is none';
+            unlike $c->log, qr/no file of the receiver/, 'and no second report';
+            is picture($dir), $before, 'nothing elsewhere changes';
+        }
+    }],
+    ["$kind in place of the reason of a dead event is left" => sub {
+        my $i = opened(inbox(setting => { max_attempts => 1 }));
+        my $dir = elsewhere();
+        $i->add;
+        my ($name) = map { m{([^/]+)$} } glob $i->path . '/live/new/*';
+        my @held = $PLANT{$kind}->($i->path . "/live/dead/$name.txt", "$dir/keys");
+        my $before = picture($dir);
+        claimed();
+        is $c->get(nack => seq => 1, arguments => ['why']), 1, 'it is given up';
+        ok -e $i->path . "/live/dead/$name", 'its file is in dead/';
+        is picture($dir), $before, 'nothing elsewhere changes';
+    }],
+    ["$kind in place of the lock or of the settings is refused" => sub {
+        my $i = inbox();
+        my $dir = elsewhere();
+        my $before = picture($dir);
+        opened($i, ordered => \1);
+        rename $i->path . '/live/lock', $i->path . '/live/was';
+        my @held = $PLANT{$kind}->($i->path . '/live/lock', "$dir/keys");
+        like $c->error('claim'), qr/lock/, 'the lock';
+        rename $i->path . '/setting', $i->path . '/was';
+        push @held, $PLANT{$kind}->($i->path . '/setting', "$dir/keys");
+        like $c->error(new => path => $i->path), qr/setting|not created/, 'the settings';
+        is picture($dir), $before, 'nothing elsewhere changes';
+    }];
+} sort keys %PLANT;
+
+push @DIRECTORY, ['another user\'s link in place of a folder is refused' => sub {
+    for my $folder ('live', 'live/new', 'live/cur', 'live/dead', 'live/done', 'live/done/' . strftime('%Y%m%d', gmtime)) {
+        my $i = opened(inbox(setting => { max_attempts => 1 }));
+        $i->add for 1 .. 2;
+        my $dir = elsewhere();
+        $folder =~ /\d$/ or rename $i->path . "/$folder", $i->path . '/was' or die;
+        symlink $dir, $i->path . "/$folder" or die;
+        system('chown', '-h', 'games', $i->path . "/$folder") == 0 or die;
+        my $before = picture($dir);
+        my @answers = ($c->call('claim'), $c->call(ack => seq => 1), $c->call(nack => seq => 2, arguments => ['why']));
+        like join(' ', map { $_->{error} // '' } @answers), qr{\Q$folder\E is a link of user \d+: look at it, then remove it}, $folder;
+        is picture($dir), $before, 'nothing elsewhere changes';
+    }
+}] if $> == 0;
 
 # Only a table has these.
 my @TABLE = (
