@@ -167,6 +167,13 @@ static int refuse_file(const char *doing, const char *path, struct err *e)
     return err_set(e, code, "%s %s: %s; %s", doing, path, strerror(os), cure);
 }
 
+static int flush_place(const struct files_place *p, struct err *e)
+{
+    if (p->at == AT_FDCWD)
+        return files_sync_folder(p->name, e);
+    return fsync(p->at) == 0 || errno == EINVAL ? 0 : refuse_file("flushing the folder of", p->path, e);
+}
+
 int files_sync_folder(const char *path, struct err *e)
 {
     char folder[PATH_MAX];
@@ -181,12 +188,14 @@ int files_sync_folder(const char *path, struct err *e)
     return failed ? -1 : 0;
 }
 
-void files_heir(const char *path, uid_t *owner, gid_t *group)
+void files_heir(const struct files_place *p, uid_t *owner, gid_t *group)
 {
     char folder[PATH_MAX];
     struct stat st;
     *owner = (uid_t)-1;
-    if (geteuid() != 0 || files_folder(path, folder, sizeof folder) != 0 || stat(folder, &st) != 0)
+    if (geteuid() != 0 ||
+        (p->at != AT_FDCWD ? fstat(p->at, &st) : files_folder(p->name, folder, sizeof folder) || stat(folder, &st)) !=
+            0)
         return;
     *owner = st.st_uid;
     if (*group == (gid_t)-1)
@@ -204,41 +213,44 @@ static int refuse_group(const char *path, gid_t gid, struct err *e)
         group ? group->gr_name : "?", strerror(os), user ? user->pw_name : "this user");
 }
 
-static int fit_descriptor(int fd, const char *path, mode_t mode, gid_t group, struct err *e)
+static int fit_descriptor(int fd, const struct files_place *p, mode_t mode, gid_t group, struct err *e)
 {
     uid_t owner;
-    files_heir(path, &owner, &group);
+    files_heir(p, &owner, &group);
     if ((group != (gid_t)-1 || owner != (uid_t)-1) && fchown(fd, owner, group) != 0)
-        return refuse_group(path, group, e);
+        return refuse_group(p->path, group, e);
     if (fchmod(fd, mode) != 0)
-        return refuse_file("setting the mode of", path, e);
+        return refuse_file("setting the mode of", p->path, e);
     return 0;
 }
 
 /* By its descriptor, since a name may be another file's by now; a second name may stand where strangers see it. */
-int files_fit(const char *path, mode_t mode, gid_t group, bool *changed, struct err *e)
+int files_fit_open(int fd, const char *path, mode_t mode, gid_t group, bool *changed, struct err *e)
 {
     struct stat st;
-    *changed = false;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
-    if (fd < 0 && errno == ENOENT)
-        return 0;
-    int failed = fd < 0 || fstat(fd, &st) != 0;
-    if (failed)
-        err_set(e, ERR_READONLY, "opening %s: %s; see complycube-inbox doctor", path, strerror(errno));
-    else if (S_ISREG(st.st_mode) ? st.st_nlink > 1 : !S_ISDIR(st.st_mode))
-        failed = err_set(e, ERR_READONLY, "%s is %s; look at it and remove it", path,
-                         S_ISREG(st.st_mode) ? "a second name of a file" : "no file and no folder");
-    if (failed)
-        goto out;
+    if (fstat(fd, &st) != 0)
+        return err_set(e, ERR_READONLY, "opening %s: %s; see complycube-inbox doctor", path, strerror(errno));
+    if (S_ISREG(st.st_mode) ? st.st_nlink > 1 : !S_ISDIR(st.st_mode))
+        return err_set(e, ERR_READONLY, "%s is %s; look at it and remove it", path,
+                       S_ISREG(st.st_mode) ? "a second name of a file" : "no file and no folder");
     *changed = (st.st_mode & 07777) != mode || st.st_gid != group;
     if (st.st_gid != group && fchown(fd, (uid_t)-1, group) != 0)
-        failed = refuse_group(path, group, e);
-    else if (*changed && fchmod(fd, mode) != 0)
-        failed = err_set(e, ERR_READONLY, "setting the mode of %s: %s; be its owner, or root", path, strerror(errno));
-out:
-    if (fd >= 0)
-        close(fd);
+        return refuse_group(path, group, e);
+    if (*changed && fchmod(fd, mode) != 0)
+        return err_set(e, ERR_READONLY, "setting the mode of %s: %s; be its owner, or root", path, strerror(errno));
+    return 0;
+}
+
+int files_fit(const char *path, mode_t mode, gid_t group, bool *changed, struct err *e)
+{
+    *changed = false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
+    if (fd < 0)
+        return errno == ENOENT
+                   ? 0
+                   : err_set(e, ERR_READONLY, "opening %s: %s; see complycube-inbox doctor", path, strerror(errno));
+    int failed = files_fit_open(fd, path, mode, group, changed, e);
+    close(fd);
     return failed;
 }
 
@@ -265,7 +277,7 @@ void files_hold_standard(void)
 
 int files_name(const char *from, const char *to, struct err *e)
 {
-    int failed = kernel_rename_new(from, to);
+    int failed = kernel_rename_new(AT_FDCWD, from, AT_FDCWD, to);
     if (failed && (errno == EINVAL || errno == ENOSYS)) { /* old kernels and file systems do not know how */
         failed = link(from, to);
         if (!failed)
@@ -278,21 +290,26 @@ int files_name(const char *from, const char *to, struct err *e)
     return files_sync_folder(to, e);
 }
 
-int files_make_file(const char *path, mode_t mode, gid_t group, bool *made, struct err *e)
+int files_make_file_at(const struct files_place *p, mode_t mode, gid_t group, bool *made, struct err *e)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, mode & 0600);
+    int fd = openat(p->at, p->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, mode & 0600);
     if (made)
         *made = fd >= 0;
     if (fd < 0 && errno == EEXIST)
         return 0;
     if (fd < 0)
-        return refuse_file("making", path, e);
-    int failed = fit_descriptor(fd, path, mode, group, e) != 0 || files_sync_folder(path, e) != 0;
+        return refuse_file("making", p->path, e);
+    int failed = fit_descriptor(fd, p, mode, group, e) != 0 || flush_place(p, e) != 0;
     struct stat st;
     if (failed && fstat(fd, &st) == 0 && st.st_size == 0) /* the next try must not find it there, and wrong */
-        unlink(path);
+        unlinkat(p->at, p->name, 0);
     close(fd);
     return failed ? -1 : 0;
+}
+
+int files_make_file(const char *path, mode_t mode, gid_t group, bool *made, struct err *e)
+{
+    return files_make_file_at(&(struct files_place){AT_FDCWD, path, path}, mode, group, made, e);
 }
 
 /* Others may have replaced it since, if they may write the folder: nothing of theirs is both ours and closed to others. */
@@ -301,35 +318,46 @@ static bool is_new_dir(const struct stat *st)
     return S_ISDIR(st->st_mode) && st->st_uid == geteuid() && !(st->st_mode & 0077);
 }
 
-int files_make_dir(const char *path, mode_t mode, gid_t group, bool *made, struct err *e)
+/* A umask may have closed it to its owner: it is made again, since a mode that is set by name may be set elsewhere. */
+static int open_new_dir(const struct files_place *p, mode_t mode)
 {
-    int failed = mkdir(path, mode & 0700);
+    const int how = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(p->at, p->name, how);
+    if (fd >= 0 || errno != EACCES || unlinkat(p->at, p->name, AT_REMOVEDIR) != 0)
+        return fd;
+    mode_t mask = umask(0);
+    int failed = mkdirat(p->at, p->name, mode & 0700);
+    umask(mask);
+    return failed ? -1 : openat(p->at, p->name, how);
+}
+
+int files_make_dir_at(const struct files_place *p, mode_t mode, gid_t group, bool *made, struct err *e)
+{
+    int failed = mkdirat(p->at, p->name, mode & 0700);
     if (made)
         *made = !failed;
     if (failed && errno == EEXIST)
         return 0;
     if (failed)
-        return refuse_file("making the folder", path, e);
-    const int how = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+        return refuse_file("making the folder", p->path, e);
     struct stat st;
-    int fd = open(path, how);
-    if (fd < 0 && errno == EACCES && lstat(path, &st) == 0 && is_new_dir(&st) &&
-        chmod(path, mode & 0700) == 0) /* whatever the umask */
-        fd = open(path, how);
+    int fd = open_new_dir(p, mode);
     if (fd >= 0 && (fstat(fd, &st) != 0 || !is_new_dir(&st))) {
         close(fd);
-        return err_set(e, ERR_READONLY, "%s was replaced while it was made; look at it and remove it", path);
+        return err_set(e, ERR_READONLY, "%s was replaced while it was made; look at it and remove it", p->path);
     }
-    if (fd < 0) {
-        refuse_file("opening the folder", path, e);
-        rmdir(path);
-        return -1;
-    }
-    failed = fit_descriptor(fd, path, mode, group, e) != 0 || files_sync_folder(path, e) != 0;
-    close(fd);
+    failed = fd < 0 ? refuse_file("opening the folder", p->path, e)
+                    : fit_descriptor(fd, p, mode, group, e) != 0 || flush_place(p, e) != 0;
+    if (fd >= 0)
+        close(fd);
     if (failed)
-        rmdir(path);
+        unlinkat(p->at, p->name, AT_REMOVEDIR);
     return failed ? -1 : 0;
+}
+
+int files_make_dir(const char *path, mode_t mode, gid_t group, bool *made, struct err *e)
+{
+    return files_make_dir_at(&(struct files_place){AT_FDCWD, path, path}, mode, group, made, e);
 }
 
 int files_check_link(const char *path, struct err *e)

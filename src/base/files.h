@@ -44,18 +44,27 @@ int files_read_open(int fd, const char *path, struct buf *out, struct stat *st, 
 int files_make_file(const char *path, mode_t mode, gid_t group, bool *made, struct err *e);
 int files_make_dir(const char *path, mode_t mode, gid_t group, bool *made, struct err *e);
 
+/* A name below an open folder, and what messages call it. What stands above it may be replaced meanwhile. */
+struct files_place {
+    int at; /* AT_FDCWD: the name is a path */
+    const char *name, *path;
+};
+int files_make_file_at(const struct files_place *p, mode_t mode, gid_t group, bool *made, struct err *e);
+int files_make_dir_at(const struct files_place *p, mode_t mode, gid_t group, bool *made, struct err *e);
+
 /*
  * Give the file or folder that is there this very mode and group; what does not exist is not made. *changed: it had
  * others. A link is not followed, and a file with a second name is refused.
  * errors: ERR_READONLY  this user may not, or it is no such thing
  */
 int files_fit(const char *path, mode_t mode, gid_t group, bool *changed, struct err *e);
+int files_fit_open(int fd, const char *path, mode_t mode, gid_t group, bool *changed, struct err *e);
 
 /*
  * What root makes belongs to whoever owns the folder: a receiver of another user must be able to use it.
- * out: the owner of the path's folder, or -1 where it is not for us to give; and where *group is -1 the folder's group
+ * out: the owner of its folder, or -1 where it is not for us to give; and where *group is -1 the folder's group
  */
-void files_heir(const char *path, uid_t *owner, gid_t *group);
+void files_heir(const struct files_place *p, uid_t *owner, gid_t *group);
 
 /*
  * A file that takes the place of another: where root made it, it gets the other's owner, group and mode. Where there is no

@@ -32,10 +32,10 @@ int kernel_random(void *bytes, size_t n)
     return got == (ssize_t)n ? 0 : -1;
 }
 
-int kernel_rename_new(const char *from, const char *to)
+int kernel_rename_new(int from_at, const char *from, int to_at, const char *to)
 {
     /* musl has no function for it */
-    return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+    return (int)syscall(SYS_renameat2, from_at, from, to_at, to, RENAME_NOREPLACE);
 }
 
 int kernel_flush(int fd)

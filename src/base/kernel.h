@@ -25,11 +25,11 @@ int kernel_memory_file(void);
 int kernel_random(void *bytes, size_t n);
 
 /*
- * Rename, unless `to` is there already.
+ * Rename, unless `to` is there already. Each name is below an open folder, or a path and AT_FDCWD.
  *
  * out:     0, or -1 with errno: EEXIST; ENOSYS before Linux 3.15, EINVAL where the file system does not know how
  */
-int kernel_rename_new(const char *from, const char *to);
+int kernel_rename_new(int from_at, const char *from, int to_at, const char *to);
 
 /*
  * Flush the file system that fd lies on.

@@ -3,6 +3,7 @@
 #include "lock.h"
 
 #include "files.h"
+#include "shared.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,21 +17,24 @@
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
+int lock_open_at(struct lock *lock, const struct files_place *p, gid_t group, struct err *e)
+{
+    struct stat st;
+    lock->fd = -1;
+    if (files_make_file_at(p, group == (gid_t)-1 ? 0600 : 0660, group, NULL, e) != 0)
+        return -1;
+    lock->fd = shared_open(p->at, p->name, O_RDWR, &st);
+    if (lock->fd >= 0)
+        return 0;
+    return errno == ELOOP
+               ? err_set(e, ERR_READONLY, "the lock file %s is no file; look at it, then remove it", p->path)
+               : err_set(e, ERR_READONLY, "opening the lock file %s: %s; it must be writable for this user", p->path,
+                         strerror(errno));
+}
+
 int lock_open(struct lock *lock, const char *path, gid_t group, struct err *e)
 {
-    lock->fd = -1;
-    if (files_make_file(path, group == (gid_t)-1 ? 0600 : 0660, group, NULL, e) != 0)
-        return -1;
-    struct stat st;
-    lock->fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
-    if (lock->fd >= 0 && (fstat(lock->fd, &st) != 0 || !S_ISREG(st.st_mode))) {
-        lock_close(lock);
-        return err_set(e, ERR_READONLY, "the lock file %s is no file; remove it", path);
-    }
-    if (lock->fd < 0)
-        return err_set(e, ERR_READONLY, "opening the lock file %s: %s; it must be writable for this user", path,
-                       strerror(errno));
-    return 0;
+    return lock_open_at(lock, &(struct files_place){AT_FDCWD, path, path}, group, e);
 }
 
 void lock_close(struct lock *lock)

@@ -8,7 +8,7 @@
 #ifndef LOCK_H
 #define LOCK_H
 
-#include "err.h"
+#include "files.h"
 
 #include <sys/types.h>
 
@@ -22,6 +22,7 @@ struct lock {
  * errors: ERR_READONLY  it cannot be opened for writing
  */
 int lock_open(struct lock *lock, const char *path, gid_t group, struct err *e);
+int lock_open_at(struct lock *lock, const struct files_place *p, gid_t group, struct err *e);
 void lock_close(struct lock *lock); /* releases it too */
 
 /*

@@ -49,9 +49,10 @@ bool trust_has(const struct trust *with, uid_t user);
 
 /*
  * Is this link to be followed where others may add names to its folder? Root, this user or the owner of the folder made it.
- * in: link  of lstat, or of a descriptor
+ * in: folder  that the link stands in
+ *     link    of lstat, or of a descriptor
  */
-bool trust_link(const char *path, const struct stat *link);
+bool trust_link(const struct stat *folder, const struct stat *link);
 
 /* The trusted: root, and each of these users. */
 struct trust trust_in(uid_t a, uid_t b);

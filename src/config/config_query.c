@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * config_query: what a configuration that is read says, what its values mean, and whether its files have changed. */
 #include "config.h"
+#include "base/shared.h"
 #include "store/beside.h"
 
 #include <errno.h>
@@ -133,24 +134,11 @@ uid_t config_receiver(const struct config *c)
 
 enum { LINKS_MAX = 40 /* as the kernel's own limit */ };
 
-/* What a link says that may be followed. Read by a descriptor: its name may be replaced. */
-static bool read_link(const char *path, char *text)
-{
-    struct stat st;
-    int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    bool follow = fd >= 0 && fstat(fd, &st) == 0 && S_ISLNK(st.st_mode) && trust_link(path, &st);
-    ssize_t n = follow ? readlinkat(fd, "", text, PATH_MAX - 1) : -1;
-    if (fd >= 0)
-        close(fd);
-    text[n > 0 ? n : 0] = '\0';
-    return n > 0;
-}
-
 char *config_real(const char *path)
 {
     char at[PATH_MAX], text[PATH_MAX], folder[PATH_MAX];
     bool fits = snprintf(at, sizeof at, "%s", path) < (int)sizeof at;
-    for (int links = 0; fits && links < LINKS_MAX && read_link(at, text); links++) {
+    for (int links = 0; fits && links < LINKS_MAX && shared_link(AT_FDCWD, at, text) == 0; links++) {
         bool whole = *text == '/' || files_folder(at, folder, sizeof folder) != 0;
         fits = snprintf(at, sizeof at, "%s%s%s", whole ? "" : folder, whole ? "" : "/", text) < (int)sizeof at;
     }

@@ -258,7 +258,8 @@ static int show_spooled(const struct spool *s, const char *name, struct err *e)
     char from[PATH_MAX], to[PATH_MAX];
     if (path_of_spooled(s->path, ".", name, from, e) != 0 || path_of_spooled(s->path, "", name, to, e) != 0)
         return -1;
-    if (kernel_rename_new(from, to) == 0 || ((errno == EINVAL || errno == ENOSYS) && rename(from, to) == 0))
+    if (kernel_rename_new(AT_FDCWD, from, AT_FDCWD, to) == 0 ||
+        ((errno == EINVAL || errno == ENOSYS) && rename(from, to) == 0))
         return 0;
     fail_spool("naming", to, e);
     unlink(from);

@@ -2,16 +2,14 @@
  * maildir: writing the files of the inbox. */
 #include "maildir.h"
 
-#include "base/files.h"
 #include "base/kernel.h"
+#include "base/shared.h"
 #include "base/text.h"
-#include "base/trust.h"
 #include "maildir_impl.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -20,73 +18,24 @@
 static const char *const folders[] = {"tmp", "new", "cur", "done", "dead"}; /* the receiver writes the first two */
 enum { FOLDERS = sizeof folders / sizeof *folders, WRITTEN = 2 };
 
-/* Does each part of a path name something in the part before it? A name of the database may be anything. */
-static bool is_below(const char *path)
-{
-    for (const char *part = path;; part++) {
-        size_t len = strcspn(part, "/");
-        if (len == 0 || (len <= 2 && strspn(part, ".") >= len))
-            return false;
-        part += len;
-        if (*part == '\0')
-            return true;
-    }
-}
-
-int maildir_path(const struct maildir *d, char *out, struct err *e, const char *format, ...)
-{
-    va_list ap;
-    va_start(ap, format);
-    int head = snprintf(out, PATH_MAX, "%s/", d->path);
-    int tail = head < PATH_MAX ? vsnprintf(out + head, (size_t)(PATH_MAX - head), format, ap) : PATH_MAX;
-    va_end(ap);
-    if (head + tail >= PATH_MAX)
-        return err_set(e, ERR_CONFIG, "%s: the path is too long", d->path);
-    return is_below(out + head) ? 0 : err_set(e, ERR_DATABASE, "%s is the name of no endpoint", out + head);
-}
-
-int maildir_error(const char *doing, const char *path, struct err *e)
-{
-    int os = errno;
-    enum err_code code = err_is_full(os)                              ? ERR_FULL
-                         : os == ENOENT || os == ENOTDIR              ? ERR_DATABASE
-                         : os == EACCES || os == EPERM || os == EROFS ? ERR_READONLY
-                                                                      : ERR_SYSTEM;
-    return err_set(e, code, "%s %s: %s; see complycube-inbox doctor", doing, path, strerror(os));
-}
-
 static mode_t folder_mode(const struct maildir *d) { return d->group == (gid_t)-1 ? 0700 : 02770; }
 static mode_t file_mode(const struct maildir *d) { return d->group == (gid_t)-1 ? 0600 : 0640; }
 
-gid_t maildir_group(const struct maildir *d) { return d->group; }
-
-static int check_link(const char *path, struct err *e)
-{
-    struct stat st;
-    if (lstat(path, &st) != 0 || !S_ISLNK(st.st_mode) || trust_link(path, &st))
-        return 0;
-    return err_set(e, ERR_READONLY, "%s is a symbolic link of user %u: look at it and remove it", path,
-                   (unsigned)st.st_uid);
-}
-
-int maildir_check_links(const struct maildir *d, const char *endpoint, const char *folder, struct err *e)
-{
-    char path[PATH_MAX];
-    if (maildir_path(d, path, e, "%s", endpoint) != 0 || check_link(path, e) != 0)
-        return -1;
-    return maildir_path(d, path, e, "%s/%s", endpoint, folder) != 0 ? -1 : check_link(path, e);
-}
-
-/* One of ours that a crash left with less than its mode is put right. */
-int maildir_make_folder(const struct maildir *d, const char *path, struct err *e)
+int maildir_make_folder(const struct maildir *d, const struct files_place *p, struct err *e)
 {
     struct stat st;
     bool made, changed;
-    if (check_link(path, e) != 0 || files_make_dir(path, folder_mode(d), d->group, &made, e) != 0)
+    if (files_make_dir_at(p, folder_mode(d), d->group, &made, e) != 0)
         return -1;
-    if (made || d->group == (gid_t)-1 || lstat(path, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+    int fd = made ? -1 : shared_folder(p->at, p->name);
+    if (made || (fd < 0 && errno != ELOOP)) /* what cannot be used is found when it is */
         return 0;
-    return files_fit(path, folder_mode(d), d->group, &changed, e);
+    if (fd < 0)
+        return maildir_error("opening the folder", p->path, e);
+    bool ours = d->group != (gid_t)-1 && fstat(fd, &st) == 0 && st.st_uid == geteuid();
+    int failed = ours ? files_fit_open(fd, p->path, folder_mode(d), d->group, &changed, e) : 0;
+    close(fd);
+    return failed;
 }
 
 void maildir_know(struct maildir *d, const char *endpoint)
@@ -100,51 +49,82 @@ void maildir_know(struct maildir *d, const char *endpoint)
         snprintf(d->endpoint[d->n_endpoints++], sizeof d->endpoint[0], "%s", endpoint);
 }
 
-int maildir_lock_path(const struct maildir *d, const char *endpoint, char *path, struct err *e)
+static int make_below(const struct maildir *d, int at, const char *endpoint, const char *name, struct err *e)
 {
-    return maildir_check_links(d, endpoint, "lock", e) != 0 ? -1 : maildir_path(d, path, e, "%s/lock", endpoint);
+    char path[PATH_MAX];
+    if (maildir_path(d, path, e, "%s%s%s", endpoint, *endpoint ? "/" : "", name) != 0)
+        return -1;
+    return maildir_make_folder(d, &(struct files_place){at, name, path}, e);
+}
+
+int maildir_lock(const struct maildir *d, const char *endpoint, struct lock *lock, struct err *e)
+{
+    char path[PATH_MAX];
+    *lock = (struct lock){.fd = -1};
+    int fd = maildir_path(d, path, e, "%s/lock", endpoint) == 0 ? maildir_enter(d, endpoint, "", e) : -1;
+    if (fd < 0)
+        return -1;
+    int failed = lock_open_at(lock, &(struct files_place){fd, "lock", path}, d->group, e);
+    close(fd);
+    return failed;
 }
 
 int maildir_make(struct maildir *d, const char *endpoint, struct err *e)
 {
-    char path[PATH_MAX];
+    struct lock lock;
     maildir_know(d, endpoint);
-    if (maildir_path(d, path, e, "%s", endpoint) != 0 || maildir_make_folder(d, path, e) != 0)
+    int top = maildir_enter(d, "", "", e);
+    int failed = top < 0 || make_below(d, top, "", endpoint, e) != 0;
+    int fd = failed ? -1 : maildir_enter(d, endpoint, "", e);
+    failed |= fd < 0;
+    for (size_t i = 0; i < FOLDERS && !failed; i++)
+        failed = make_below(d, fd, endpoint, folders[i], e) != 0;
+    if (top >= 0)
+        close(top);
+    if (fd >= 0)
+        close(fd);
+    if (failed || maildir_lock(d, endpoint, &lock, e) != 0)
         return -1;
-    for (size_t i = 0; i < FOLDERS; i++)
-        if (maildir_path(d, path, e, "%s/%s", endpoint, folders[i]) != 0 || maildir_make_folder(d, path, e) != 0)
-            return -1;
-    if (maildir_lock_path(d, endpoint, path, e) != 0)
-        return -1;
-    return files_make_file(path, d->group == (gid_t)-1 ? 0600 : 0660, d->group, NULL, e);
+    lock_close(&lock);
+    return 0;
 }
 
-/* The file that all workers read; made once, whole, and never changed by us again. */
-static int make_setting(const struct maildir *d, struct err *e)
+static int fill_setting(const struct maildir *d, int top, struct err *e)
 {
-    char path[PATH_MAX], new[PATH_MAX], text[160];
-    if (maildir_path(d, path, e, "setting") != 0 || maildir_path(d, new, e, "setting.new") != 0)
+    char path[PATH_MAX], text[160];
+    struct stat st;
+    if (maildir_path(d, path, e, "setting.new") != 0)
         return -1;
-    if (access(path, F_OK) == 0)
-        return 0;
     int n = snprintf(text, sizeof text, "max_attempts %lld\nlease_ms %lld\nbackoff_ms %lld\n",
                      (long long)d->first.max_attempts, (long long)d->first.lease_ms, (long long)d->first.backoff_ms);
-    if (files_make_file(new, file_mode(d), d->group, NULL, e) != 0) /* what a crash left is written over */
+    const struct files_place new = {top, "setting.new", path};
+    if (files_make_file_at(&new, file_mode(d), d->group, NULL, e) != 0) /* what a crash left is written over */
         return -1;
-    int fd = open(new, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = shared_open(top, "setting.new", O_WRONLY, &st);
+    if (fd >= 0 && st.st_nlink > 1) { /* another file's bytes would be written over */
+        close(fd);
+        return err_set(e, ERR_READONLY, "%s is a second name of a file; look at it, then remove it", path);
+    }
     int failed = fd < 0 || write(fd, text, (size_t)n) != n || ftruncate(fd, n) != 0 || fsync(fd) != 0 ||
-                 rename(new, path) != 0;
-    failed = failed && access(path, F_OK) != 0; /* another process may have been first */
+                 renameat(top, "setting.new", top, "setting") != 0;
+    failed = failed && !maildir_has(top, "setting"); /* another process may have been first */
     if (failed)
-        maildir_error("writing", new, e);
+        maildir_error("writing", path, e);
     if (fd >= 0)
         close(fd);
     return failed ? -1 : 0;
 }
 
+/* The folder, and the file that all workers read; made once, whole, and never changed by us again. */
 static int make_top(const struct maildir *d, struct err *e)
 {
-    return maildir_make_folder(d, d->path, e) != 0 || make_setting(d, e) != 0 ? -1 : 0;
+    if (maildir_make_folder(d, &(struct files_place){AT_FDCWD, d->path, d->path}, e) != 0)
+        return -1;
+    int top = maildir_enter(d, "", "", e);
+    int failed = top < 0 || (!maildir_has(top, "setting") && fill_setting(d, top, e) != 0);
+    if (top >= 0)
+        close(top);
+    return failed ? -1 : 0;
 }
 
 int maildir_open(struct maildir **out, const char *path, gid_t group, bool create,
@@ -156,10 +136,13 @@ int maildir_open(struct maildir **out, const char *path, gid_t group, bool creat
     d->group = group;
     d->create = create;
     d->first = *first;
-    int failed = snprintf(d->path, sizeof d->path, "%s", path) >= (int)sizeof d->path
+    size_t len = strlen(path);
+    while (len > 1 && path[len - 1] == '/') /* a name with a slash at its end is one that a link leads to */
+        len--;
+    int failed = snprintf(d->path, sizeof d->path, "%.*s", (int)len, path) >= (int)sizeof d->path
                      ? err_set(e, ERR_CONFIG, "the path of directory = is too long")
-                 : files_check_link(path, e) ? -1
-                 : create                    ? make_top(d, e)
+                 : files_check_link(d->path, e) ? -1
+                 : create                       ? make_top(d, e)
                  : access(path, F_OK)
                      ? err_set(e, ERR_NOT_FOUND, "%s: %s; run complycube-inbox init", path, strerror(errno))
                      : 0;
@@ -178,26 +161,36 @@ void maildir_close(struct maildir *d)
     free(d);
 }
 
-int maildir_fit(const char *path, gid_t group, bool *changed, struct err *e)
+enum { FIT_DEPTH = 5 }; /* directory/endpoint/done/DAY/NAME */
+
+/* What is neither file nor folder is no business of ours: doctor reports it. */
+static int fit_below(const struct files_place *p, gid_t group, int depth, bool *changed, struct err *e)
 {
-    char part[PATH_MAX];
+    char path[PATH_MAX];
     struct stat st;
     bool this = false;
-    if (lstat(path, &st) != 0 || !(S_ISDIR(st.st_mode) || S_ISREG(st.st_mode)))
+    if (fstatat(p->at, p->name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !(S_ISDIR(st.st_mode) || S_ISREG(st.st_mode)))
         return 0;
-    const char *name = strrchr(path, '/');
-    mode_t mode = S_ISDIR(st.st_mode) ? 02770 : name && strcmp(name, "/lock") == 0 ? 0660 : 0640;
-    if (files_fit(path, mode, group, &this, e) != 0)
-        return -1;
+    int fd = openat(p->at, p->name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : maildir_error("opening", p->path, e);
+    bool folder = fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+    mode_t mode = folder ? 02770 : strcmp(p->name, "lock") == 0 ? 0660 : 0640;
+    int failed = files_fit_open(fd, p->path, mode, group, &this, e);
     *changed |= this;
-    DIR *folder = S_ISDIR(st.st_mode) ? opendir(path) : NULL;
-    int failed = 0;
-    for (struct dirent *p; folder && !failed && (p = readdir(folder));)
-        if (*p->d_name != '.' && snprintf(part, sizeof part, "%s/%s", path, p->d_name) < (int)sizeof part)
-            failed = maildir_fit(part, group, changed, e);
-    if (folder)
-        closedir(folder);
+    DIR *names = !failed && folder && depth > 1 ? shared_names(fd) : NULL;
+    for (const struct dirent *n; names && !failed && (n = readdir(names));)
+        if (*n->d_name != '.' && snprintf(path, sizeof path, "%s/%s", p->path, n->d_name) < (int)sizeof path)
+            failed = fit_below(&(struct files_place){fd, n->d_name, path}, group, depth - 1, changed, e);
+    if (names)
+        closedir(names);
+    close(fd);
     return failed;
+}
+
+int maildir_fit(const char *path, gid_t group, bool *changed, struct err *e)
+{
+    return fit_below(&(struct files_place){AT_FDCWD, path, path}, group, FIT_DEPTH, changed, e);
 }
 
 static int check_writable_folder(const char *path, struct err *e)
@@ -241,30 +234,47 @@ static int make_all(struct maildir *d, const char *endpoint, struct err *e)
     return failed;
 }
 
-static int open_new_event_file(struct maildir *d, const char *endpoint, const char *path, struct err *e)
+/* A new file in tmp/, whose descriptor is *folder. -1 with errno and *e */
+static int try_event_file(const struct maildir *d, const struct written *w, int *folder, struct err *e)
 {
-    for (int again = 0;; again++) {
-        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (fd >= 0)
-            return fd;
-        if (again || (errno != EEXIST && errno != ENOENT))
-            return maildir_error("making", path, e);
-        if (errno == EEXIST) /* of a batch that failed: whatever had been committed is shown already */
-            unlink(path);
-        else if (!d->create || make_all(d, endpoint, e) != 0)
-            return err_prefix(e, "making %s", path);
-    }
+    *folder = maildir_enter(d, w->endpoint, "tmp", e);
+    int fd = *folder >= 0 ? shared_make(*folder, w->name) : -1, why = errno;
+    if (fd >= 0 || *folder < 0)
+        return fd;
+    maildir_error("making", w->name, e);
+    if (why == EEXIST) /* of a batch that failed: whatever had been committed is shown already */
+        unlinkat(*folder, w->name, 0);
+    close(*folder);
+    *folder = -1;
+    errno = why;
+    return -1;
 }
 
-static int fill_event_file(const struct maildir *d, int fd, const char *path, struct span body, int64_t now_ms,
-                           struct err *e)
+static int open_new_event_file(struct maildir *d, const struct written *w, int *folder, struct err *e)
+{
+    struct err first = {0};
+    int fd = try_event_file(d, w, folder, &first);
+    if (fd >= 0)
+        return fd;
+    bool missing = errno == ENOENT, there = errno == EEXIST;
+    if (missing && d->create && make_all(d, w->endpoint, e) != 0)
+        return err_prefix(e, "making %s", w->name);
+    if (!there && !(missing && d->create)) {
+        *e = first;
+        return -1;
+    }
+    return try_event_file(d, w, folder, e);
+}
+
+static int fill_event_file(const struct maildir *d, int fd, const struct files_place *p, struct span body,
+                           int64_t now_ms, struct err *e)
 {
     while (body.len) {
         ssize_t n = write(fd, body.at, body.len);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return maildir_error("writing", path, e);
+            return maildir_error("writing", p->path, e);
         body.at += n;
         body.len -= (size_t)n;
     }
@@ -272,12 +282,12 @@ static int fill_event_file(const struct maildir *d, int fd, const char *path, st
     struct stat st;
     uid_t owner;
     gid_t group = d->group;
-    files_heir(path, &owner, &group);
+    files_heir(p, &owner, &group);
     if (fchmod(fd, file_mode(d)) != 0 || fstat(fd, &st) != 0 ||
         (((owner != (uid_t)-1 && st.st_uid != owner) || (group != (gid_t)-1 && st.st_gid != group)) &&
          fchown(fd, owner, group) != 0) ||
         futimens(fd, (struct timespec[]){at, at}) != 0)
-        return maildir_error("setting mode, owner or time of", path, e);
+        return maildir_error("setting mode, owner or time of", p->path, e);
     return 0;
 }
 
@@ -286,6 +296,7 @@ int maildir_write(struct maildir *d, const char *endpoint, int64_t created_ms, i
 {
     char path[PATH_MAX];
     struct written *w = &d->written[d->n];
+    int folder;
     if (d->n == MAILDIR_BATCH_MAX)
         return err_set(e, ERR_SYSTEM, "more files than a batch has");
     for (size_t i = 0; i < d->n_endpoints; i++)
@@ -293,31 +304,29 @@ int maildir_write(struct maildir *d, const char *endpoint, int64_t created_ms, i
             *e = d->stuck[i];
             return -1;
         }
-    for (size_t i = 0; i < WRITTEN; i++)
-        if (maildir_check_links(d, endpoint, folders[i], e) != 0)
-            return -1;
     snprintf(w->endpoint, sizeof w->endpoint, "%s", endpoint);
     snprintf(w->name, sizeof w->name, "%013lld.%012lld.json", (long long)created_ms, (long long)seq);
     if (maildir_path(d, path, e, "%s/tmp/%s", w->endpoint, w->name) != 0)
         return -1;
-    w->fd = open_new_event_file(d, w->endpoint, path, e);
-    if (w->fd < 0)
-        return -1;
-    if (fill_event_file(d, w->fd, path, body, now_ms, e) == 0) {
-        d->n++;
-        return 0;
+    w->fd = open_new_event_file(d, w, &folder, e);
+    int failed = w->fd < 0;
+    if (!failed && fill_event_file(d, w->fd, &(struct files_place){folder, w->name, path}, body, now_ms, e) != 0) {
+        close(w->fd);
+        unlinkat(folder, w->name, 0);
+        failed = 1;
     }
-    close(w->fd);
-    unlink(path);
-    return -1;
+    if (folder >= 0)
+        close(folder);
+    d->n += !failed;
+    return failed ? -1 : 0;
 }
 
-static int sync_folder(const char *path, struct err *e)
+static int sync_folder(const struct maildir *d, const char *endpoint, struct err *e)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int failed = fd < 0 || (fsync(fd) != 0 && errno != EINVAL);
-    if (failed)
-        maildir_error("flushing the folder", path, e);
+    int fd = maildir_enter(d, endpoint, "tmp", e);
+    int failed = fd >= 0 && fsync(fd) != 0 && errno != EINVAL
+                     ? maildir_error("flushing the folder tmp of", endpoint, e)
+                     : fd < 0;
     if (fd >= 0)
         close(fd);
     return failed ? -1 : 0;
@@ -325,7 +334,6 @@ static int sync_folder(const char *path, struct err *e)
 
 int maildir_sync(struct maildir *d, struct err *e)
 {
-    char path[PATH_MAX];
     for (size_t i = 0; i < d->n; i++) {
         struct written *w = &d->written[i];
         int failed = fsync(w->fd) != 0;
@@ -338,31 +346,59 @@ int maildir_sync(struct maildir *d, struct err *e)
         bool done = false;
         for (size_t j = 0; j < i && !done; j++)
             done = strcmp(d->written[j].endpoint, d->written[i].endpoint) == 0;
-        if (!done && (maildir_path(d, path, e, "%s/tmp", d->written[i].endpoint) != 0 || sync_folder(path, e) != 0))
+        if (!done && sync_folder(d, d->written[i].endpoint, e) != 0)
             return -1;
     }
     return 0;
 }
 
 /* Without covering up another file; old kernels and file systems do not know how. */
-static int rename_new(const char *from, const char *to)
+static int show_name(int tmp, int new, const char *name)
 {
-    if (kernel_rename_new(from, to) == 0)
+    if (kernel_rename_new(tmp, name, new, name) == 0)
         return 0;
-    return errno == EINVAL || errno == ENOSYS ? rename(from, to) : -1;
+    return errno == EINVAL || errno == ENOSYS ? renameat(tmp, name, new, name) : -1;
+}
+
+static int show_below(struct maildir *d, int tmp, const char *endpoint, const char *name, struct err *e)
+{
+    int new = maildir_enter(d, endpoint, "new", e), why = errno;
+    if (new >= 0) {
+        int shown = show_name(tmp, new, name);
+        why = errno;
+        if (shown != 0)
+            maildir_error("showing", name, e);
+        close(new);
+        if (shown == 0)
+            return 0;
+    }
+    errno = why;
+    return -1;
 }
 
 static int show_event_file(struct maildir *d, const char *endpoint, const char *name, struct err *e)
 {
-    char from[PATH_MAX], to[PATH_MAX];
-    if (maildir_path(d, from, e, "%s/tmp/%s", endpoint, name) != 0 ||
-        maildir_path(d, to, e, "%s/new/%s", endpoint, name) != 0)
+    struct err first = {0};
+    int tmp = maildir_enter(d, endpoint, "tmp", e);
+    if (tmp < 0)
         return -1;
-    if (rename_new(from, to) == 0)
-        return 0;
-    if (errno == ENOENT && d->create && maildir_make(d, endpoint, e) == 0 && rename_new(from, to) == 0)
-        return 0;
-    return maildir_error("showing", from, e);
+    int failed = show_below(d, tmp, endpoint, name, &first);
+    bool again = failed && errno == ENOENT && d->create;
+    if (again)
+        failed = maildir_make(d, endpoint, e) != 0 ? -1 : show_below(d, tmp, endpoint, name, e);
+    else if (failed && e)
+        *e = first;
+    close(tmp);
+    return failed;
+}
+
+static void remove_from_tmp(const struct maildir *d, const char *endpoint, const char *name)
+{
+    int tmp = maildir_enter(d, endpoint, "tmp", NULL);
+    if (tmp < 0)
+        return;
+    unlinkat(tmp, name, 0);
+    close(tmp);
 }
 
 void maildir_publish(struct maildir *d)
@@ -374,12 +410,11 @@ void maildir_publish(struct maildir *d)
 
 void maildir_drop(struct maildir *d, bool uncertain)
 {
-    char path[PATH_MAX];
     for (size_t i = 0; i < d->n; i++) {
         if (d->written[i].fd >= 0)
             close(d->written[i].fd);
-        if (!uncertain && maildir_path(d, path, NULL, "%s/tmp/%s", d->written[i].endpoint, d->written[i].name) == 0)
-            unlink(path);
+        if (!uncertain)
+            remove_from_tmp(d, d->written[i].endpoint, d->written[i].name);
     }
     d->n = 0;
 }
@@ -393,12 +428,10 @@ struct sweep {
 static int sweep_one(void *ctx, const char *endpoint, const struct maildir_name *name, struct err *e)
 {
     struct sweep *s = ctx;
-    char path[PATH_MAX];
     int logged = s->logged(s->ctx, endpoint, name, e);
     if (logged)
         return logged < 0 ? -1 : show_event_file(s->d, endpoint, name->text, e);
-    if (maildir_path(s->d, path, e, "%s/tmp/%s", endpoint, name->text) == 0)
-        unlink(path);
+    remove_from_tmp(s->d, endpoint, name->text);
     return 0;
 }
 

@@ -10,6 +10,7 @@
 #define MAILDIR_H
 
 #include "base/err.h"
+#include "base/lock.h"
 #include "base/span.h"
 
 #include <stdint.h>
@@ -46,9 +47,6 @@ int maildir_make(struct maildir *d, const char *endpoint, struct err *e);
 
 /* Know an endpoint whose folder may be there. One that is not known is never looked into. */
 void maildir_know(struct maildir *d, const char *endpoint);
-
-/* The group of the files; (gid_t)-1: none. */
-gid_t maildir_group(const struct maildir *d);
 
 /* Give all that is below the folder this group and the modes that go with it; *changed tells whether any was not so. */
 int maildir_fit(const char *path, gid_t group, bool *changed, struct err *e);
@@ -92,8 +90,8 @@ typedef int maildir_each(void *ctx, const char *endpoint, const struct maildir_n
 int maildir_list(const struct maildir *d, const char *endpoint, const char *folder, maildir_each *each, void *ctx,
                  struct err *e);
 
-/* The path of an endpoint's file of locks, for lock_open; 0, or -1 when it is too long. */
-int maildir_lock_path(const struct maildir *d, const char *endpoint, char *path, struct err *e);
+/* Open an endpoint's file of locks, for lock_take. errors: as of lock_open */
+int maildir_lock(const struct maildir *d, const char *endpoint, struct lock *lock, struct err *e);
 
 /*
  * What can become of a name; each is one rename(2), and 1 when it was done, 0 when another was first, or -1 and *e.

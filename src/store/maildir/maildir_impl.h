@@ -5,6 +5,7 @@
 #ifndef MAILDIR_IMPL_H
 #define MAILDIR_IMPL_H
 
+#include "base/files.h"
 #include "maildir.h"
 
 #include <limits.h>
@@ -33,9 +34,19 @@ int maildir_path(const struct maildir *d, char *out, struct err *e, const char *
 /* Say what errno says, in our codes; always -1. */
 int maildir_error(const char *doing, const char *path, struct err *e);
 
-/* Has somebody linked an endpoint's folder, or the one in it, elsewhere (trust_link)? ERR_READONLY */
-int maildir_check_links(const struct maildir *d, const char *endpoint, const char *folder, struct err *e);
+/*
+ * Open a folder of an endpoint ("new", "done/20260129"), for what is done with the names in it. Each step is a folder itself, or
+ * a link that may be followed (trust_link).
+ * out:    a descriptor, or -1 with errno and *e
+ * errors: ERR_READONLY  another user's link stands in its place;  ERR_DATABASE  it is missing
+ * cost:   an open for each step
+ */
+int maildir_enter(const struct maildir *d, const char *endpoint, const char *folder, struct err *e);
 
-int maildir_make_folder(const struct maildir *d, const char *path, struct err *e);
+/* As files_make_dir_at. One of ours that a crash left with less than its mode is put right. */
+int maildir_make_folder(const struct maildir *d, const struct files_place *p, struct err *e);
+
+/* Is a name there, whatever it is? */
+bool maildir_has(int folder, const char *name);
 
 #endif

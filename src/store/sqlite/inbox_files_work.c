@@ -174,11 +174,7 @@ static int claim_locked(struct claim *c, int n, struct err *e)
 /* Among workers that keep an order: a name that moves within cur/ while they read it might be missed. */
 int sqlite_files_lock(struct db *s, const char *endpoint, struct lock *lock, struct err *e)
 {
-    char path[PATH_MAX];
-    *lock = (struct lock){.fd = -1};
-    if (maildir_lock_path(s->files, endpoint, path, e) != 0)
-        return -1;
-    if (lock_open(lock, path, maildir_group(s->files), e) == 0 && lock_take(lock, s->wait_ms, e) >= 0)
+    if (maildir_lock(s->files, endpoint, lock, e) == 0 && lock_take(lock, s->wait_ms, e) >= 0)
         return 0;
     lock_close(lock);
     return -1;
