@@ -10,6 +10,7 @@
 
 struct row {
     const char *endpoint, *secret;
+    const struct config_endpoint *of;
     bool retired;
     int64_t last_ms, week; /* the latest match, 0: none; how many matches in the last 7 days */
 };
@@ -38,7 +39,7 @@ static int make_secret_rows(struct table *t, const struct config *c, struct err 
     for (size_t i = 0; i < c->n_endpoints; i++)
         for (size_t k = 0; k < c->endpoint[i].secrets.n; k++) {
             const struct secret *s = &c->endpoint[i].secrets.list[k];
-            t->rows[t->n++] = (struct row){c->endpoint[i].name, s->name, s->retired, 0, 0};
+            t->rows[t->n++] = (struct row){c->endpoint[i].name, s->name, &c->endpoint[i], s->retired, 0, 0};
             widen(&t->endpoint_width, c->endpoint[i].name);
             widen(&t->secret_width, s->name);
         }
@@ -71,8 +72,10 @@ static const char *judge_secret(const struct table *t, const struct row *r)
     return later && r->last_ms <= t->now_ms - WEEK_MS ? "may go" : "in use";
 }
 
-static void print_secret_json(const struct row *r, const char *verdict)
+static void print_secret_json(const struct config *c, const struct row *r, const char *verdict)
 {
+    struct trust_weak weak;
+    char by[CONFIG_EXPOSED_BY];
     struct json_out *j = json_out_new();
     json_out_number(j, "schema", 1);
     json_out_text(j, "endpoint", span_of(r->endpoint));
@@ -84,6 +87,10 @@ static void print_secret_json(const struct row *r, const char *verdict)
         json_out_null(j, "last_match_ms");
     json_out_number(j, "matches_7_days", r->week);
     json_out_text(j, "verdict", span_of(verdict));
+    if (config_exposed(c, r->of, &weak))
+        json_out_text(j, "exposed", span_of(config_exposed_by(&weak, by)));
+    else
+        json_out_null(j, "exposed");
     json_out_print(j);
 }
 
@@ -96,11 +103,25 @@ static void print_secret_rows(const struct cmd *cmd, const struct table *t)
                   "VERDICT");
     for (const struct row *r = t->rows; r < t->rows + t->n; r++)
         if (cmd->json)
-            print_secret_json(r, judge_secret(t, r));
+            print_secret_json(cmd->config, r, judge_secret(t, r));
         else
             print_out("%-*s  %-*s  %-8s  %-25s  %6lld  %s\n", a, r->endpoint, b, r->secret,
                       r->retired ? "retired" : "in force", cmd_format_time(r->last_ms, time), (long long)r->week,
                       judge_secret(t, r));
+}
+
+/* Each file by itself. Its cure takes several steps, which doctor prints. */
+static void warn_exposed(const struct config *c)
+{
+    struct trust_weak weak;
+    char by[CONFIG_EXPOSED_BY];
+    for (size_t i = 0; i < c->n_endpoints; i++)
+        if (config_exposed(c, &c->endpoint[i], &weak))
+            fprintf(
+                stderr,
+                "complycube-inbox: endpoint %s: the secret file %s could be replaced: %s; complycube-inbox doctor "
+                "prints the commands that move it\n",
+                c->endpoint[i].name, c->endpoint[i].secret_file, config_exposed_by(&weak, by));
 }
 
 int cmd_secrets(const struct cmd *cmd, struct err *e)
@@ -111,6 +132,8 @@ int cmd_secrets(const struct cmd *cmd, struct err *e)
     int result = store_counts(cmd->store, 0, count_match, &t, e);
     if (result == 0)
         print_secret_rows(cmd, &t);
+    if (result == 0 && !cmd->json)
+        warn_exposed(cmd->config);
     free(t.rows);
     return result;
 }

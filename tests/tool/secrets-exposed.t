@@ -42,6 +42,8 @@ subtest 'an older layout works on, with a warning' => sub {
     is $code, 1, 'watch is an alarm';
     like $err, qr/secrets could be replaced/, 'that names the file';
     like +(tool($f, 'config'))[1], qr{^live +exposed +secret_file +group \d+ may change \S+/private$}m, 'config shows who could';
+    like +(tool($f, 'secrets'))[2], qr{endpoint live: the secret file \S+/private/secrets could be replaced: group \d+ may change \S+/private; complycube-inbox doctor prints}, 'secrets names the file, and who prints the cure';
+    like +(tool($f, 'secrets', '--json'))[1], qr/"exposed":"group \d+ may change/, 'as JSON, too';
     like +(tool($f, 'config', '--json'))[1], qr/"endpoint":"live","key":"exposed","value":"group \d+ may change/, 'as JSON, too';
     mended($f, warning => 'secret folder');
     is post($f), 200, 'and goes on';
