@@ -2,6 +2,8 @@
  * log: one event, one line of key=value pairs, and where lines go. */
 #include "log.h"
 
+#include "shared.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -138,6 +140,20 @@ static bool to_syslog(const struct log *log)
     return log->sink == LOG_SYSLOG || (log->sink == LOG_AUTO && stderr_is_null());
 }
 
+/* A link of another user's is not followed. A FIFO is the administrator's choice, but nobody waits for its reader. */
+static int open_log_file(const char *spec)
+{
+    char text[PATH_MAX];
+    const int how = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    int fd = open(spec, how | O_NOFOLLOW, 0640);
+    if (fd < 0 && errno == ELOOP && shared_link(AT_FDCWD, spec, text) == 0)
+        fd = open(spec, how, 0640);
+    int flags = fd >= 0 ? fcntl(fd, F_GETFL) : -1;
+    if (flags >= 0)
+        fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+    return fd;
+}
+
 int log_open(struct log *log, const char *spec, struct err *e)
 {
     *log = (struct log){.fd = -1};
@@ -147,7 +163,7 @@ int log_open(struct log *log, const char *spec, struct err *e)
         log->sink = LOG_SYSLOG;
     } else {
         log->sink = LOG_FILE;
-        log->fd = open(spec, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+        log->fd = open_log_file(spec);
         if (log->fd < 0)
             return err_set(e, ERR_CONFIG, "opening the log %s: %s; make its folder writable for this user", spec,
                            strerror(errno));

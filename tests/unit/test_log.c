@@ -3,6 +3,9 @@
 #include "base/log.h"
 #include "unit.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 static void a_line_is_key_value_pairs(void **state)
 {
     (void)state;
@@ -46,12 +49,29 @@ static void what_does_not_fit_is_left_out(void **state)
     assert_ptr_equal(strchr(l.text, '\n'), l.text + l.len - 1);
 }
 
+static void a_fifo_in_place_of_the_log_is_not_waited_for(void **state)
+{
+    (void)state;
+    char folder[64], path[80];
+    struct log log;
+    struct err e = {0};
+    snprintf(path, sizeof path, "%s/log", unit_folder(folder));
+    assert_int_equal(mkfifo(path, 0600), 0);
+    alarm(10); /* it would wait for a reader */
+    assert_int_equal(log_open(&log, path, &e), -1);
+    alarm(0);
+    assert_int_equal(e.code, ERR_CONFIG);
+    unlink(path);
+    rmdir(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest log[] = {
         cmocka_unit_test(a_line_is_key_value_pairs),
         cmocka_unit_test(foreign_bytes_are_escaped),
         cmocka_unit_test(what_does_not_fit_is_left_out),
+        cmocka_unit_test(a_fifo_in_place_of_the_log_is_not_waited_for),
     };
     return UNIT_RUN(log);
 }
