@@ -137,9 +137,17 @@ static void step_secret(struct finding *f, const char *path)
 static void step_readable(struct doctor *d, struct finding *f, const char *path, const struct stat *st)
 {
     char name[40];
+    struct stat link;
     uid_t uid = d->user ? d->user->pw_uid : geteuid();
+    if (lstat(path, &link) == 0 &&
+        S_ISLNK(link.st_mode)) { /* no command goes through it: it may lead elsewhere by then */
+        finding_step(f,
+                     "by hand: %s is a symbolic link: look at what it leads to, which is to be %s's, with mode 0600",
+                     path, doctor_owner(uid, name));
+        return;
+    }
     if (st->st_uid != uid)
-        finding_step(f, "chown %w %q", doctor_owner(uid, name), path);
+        finding_step(f, "chown -h %w %q", doctor_owner(uid, name), path);
     if (st->st_uid != uid || (st->st_mode & 0777) != 0600)
         finding_step(f, "chmod 600 %q", path);
     else /* its mode is right, so something else than modes forbids it */
@@ -177,7 +185,7 @@ static void tell_unread(struct doctor *d, const struct config_endpoint *p, const
     struct stat st;
     struct finding f = finding_of(FINDING_WRONG, "secrets", refuses_all);
     if (stat(p->secret_file, &st) == 0 && (st.st_mode & S_IWOTH)) {
-        finding_step(&f, "chmod 600 %q", p->secret_file);
+        step_readable(d, &f, p->secret_file, &st);
         f.why =
             "whoever writes a secret of his own there signs events of his own: look whether the file is still yours";
     } else if (stat(p->secret_file, &st) == 0 && !trust_has(&d->config->trusted, st.st_uid)) {

@@ -126,7 +126,7 @@ static void report_refused_file(struct doctor *d, const struct doctor_path *p, b
     if (doctor_blocked(d->user, p->path, blocked))
         doctor_step_pass(d, &f, d->user, blocked);
     else if (st.st_uid != uid)
-        finding_step(&f, "chown %w %q%s", doctor_owner(uid, name), p->path, root);
+        finding_step(&f, "chown -h %w %q%s", doctor_owner(uid, name), p->path, root);
     else
         finding_step(&f, folder ? "chmod u+rwx %q" : "chmod u+rw %q", p->path);
     doctor_tell(d, &f, "%s cannot be used by %s: %s%s", p->path, d->user ? d->user->pw_name : "this user",
@@ -425,7 +425,7 @@ static void check_secrets_hidden(struct doctor *d, const struct passwd *who)
             doctor_try(who, &p, 1, &e) != 0 || p.error)
             continue;
         if (st.st_uid == who->pw_uid && d->user)
-            finding_step(&f, "chown %w %q", doctor_owner(d->user->pw_uid, name), file);
+            finding_step(&f, "chown -h %w %q", doctor_owner(d->user->pw_uid, name), file);
         finding_step(&f, "chmod 600 %q", file);
         doctor_tell(d, &f, "%s can read the secrets in %s", who->pw_name, file);
     }

@@ -83,7 +83,7 @@ static void check_socket_file(struct doctor *d, const struct serverconf *s, cons
         FINDING_WARNING, "socket",
         "who can connect may forge every variable of a request, and hold its places; a signature nobody can");
     if (d->cmd->root && user && stat(path, &st) == 0 && st.st_uid != user->pw_uid)
-        finding_step(&f, "chown %w %q", user->pw_name, path);
+        finding_step(&f, "chown -h %w %q", user->pw_name, path);
     finding_step(&f, "chmod 0660 %q", path);
     finding_step(&f,
                  "by hand: let it be made so: with spawn-fcgi -M 0660 -U and -G the web server's user; under systemd "

@@ -55,7 +55,7 @@ static bool check_rights(struct doctor *d, const char *path, const struct stat *
     if (doctor_blocked(d->user, path, blocked))
         doctor_step_pass(d, &f, d->user, blocked);
     else if (st->st_uid != uid)
-        finding_step(&f, "chown %w %q%s", doctor_owner(uid, name), path, !d->cmd->root ? "  # as root" : "");
+        finding_step(&f, "chown -h %w %q%s", doctor_owner(uid, name), path, !d->cmd->root ? "  # as root" : "");
     else
         finding_step(&f, "chmod u+rwx %q", path);
     doctor_tell(d, &f, "%s cannot be used by %s: %s; it is %s's, mode %04o", path,

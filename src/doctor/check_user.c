@@ -83,7 +83,7 @@ static bool is_refused(const struct doctor *d, const char *path, const struct st
 {
     size_t n = strlen(d->database);
     bool side = strncmp(path, d->database, n) == 0 && path[n] == '-';
-    return S_ISLNK(st->st_mode) || (side && S_ISREG(st->st_mode) && st->st_nlink > 1);
+    return !S_ISREG(st->st_mode) || (side && st->st_nlink > 1);
 }
 
 bool doctor_planted(struct doctor *d, const char *path, bool folder)

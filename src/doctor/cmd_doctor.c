@@ -32,6 +32,7 @@ static int examine(struct doctor *d, struct config **c, struct err *e)
     if (find_consumers_group(d) != 0)
         return 0;
     doctor_files(d);
+    doctor_planted_names(d);
     if (d->cmd->as)
         doctor_consumer(d);
     if (d->reachable)

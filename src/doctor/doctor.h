@@ -98,6 +98,8 @@ int doctor_user(struct doctor *d, struct err *e);
 /* The rights on all files of the store, for the receiver and, with --as, for a consumer. */
 void doctor_files(struct doctor *d);
 void doctor_consumer(struct doctor *d);
+/* Links, FIFOs and the like that somebody put into the directory, the spool or beside the database. */
+void doctor_planted_names(struct doctor *d);
 /* What stands in the store, and what it stands on. */
 void doctor_store(struct doctor *d);
 /* What waits in the spool, and whether it can do its part. */

@@ -8,6 +8,7 @@ use File::Find qw(find);
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 use DBI;
+use Doctor;
 use Event;
 use Fixture;
 use IO::Socket::UNIX;
@@ -61,7 +62,14 @@ for my $kind (sort keys %PLANT) {
     for my $names (\@events, ['live/lock', 'setting', 'setting.new']) {
         my @held = map { in_place($f, $kind, $_) } @$names;
         my $before = elsewhere($f);
+        my %cure = map { ($_->{finding} => join "\n", @{ $_->{cures} }) } grep { $_->{what} eq 'planted' } told((tool_out($f, 'doctor'))[1]);
+        for my $name (grep { !/20200101/ || $kind !~ /folder|link/ } @$names) {    # a folder is right there, and so is a link of its user's own
+            my ($told) = grep { m{/inbox\.d/\Q$name\E is } } keys %cure;
+            like $told // '', qr/, planted$/, "doctor reports $name";
+            like $cure{ $told // '' } // '', qr{^by hand: look at it.*\nrm(?:dir)? -- \S*/inbox\.d/\Q$name\E'?$}, 'and how it is removed';
+        }
         my %code = map { ("@$_" => (tool_out($f, @$_, { limit => 10 }))[0]) } @COMMANDS;
+        is_deeply [grep { !defined $code{$_} } sort keys %code], [], "$kind in place of @$names: each command ends";
         is_deeply [grep { !defined $code{$_} } sort keys %code], [], "$kind in place of @$names: each command ends";
         my ($answer) = $f->cgi(do { my $body = event(id => 'while-' . ++$events); +{ body => $body, headers => ['ComplyCube-Signature' => sign($body)] } });
         like $answer->{status}, qr/^(?:200|503)$/, 'so does a receiver';

@@ -515,7 +515,7 @@ if ($> == 0 && unprivileged()) {
         is_deeply [map { $_->{what} } grep { $_->{verdict} ne 'ok' } @findings], ['user'], 'in a folder of root the file tells whose it is';
         chown 0, 0, glob $f->path('home/private/deep/*');
         (undef, @findings) = $as->('daemon');
-        like join(' ', map { @{ $_->{cures} } } only('database', @findings)), qr/\bchown daemon /, 'where it is of root, whoever runs this may be the receiver';
+        like join(' ', map { @{ $_->{cures} } } only('database', @findings)), qr/\bchown -h daemon /, 'where it is of root, whoever runs this may be the receiver';
         $f->finish;
     };
 
