@@ -31,14 +31,6 @@ static void tell_planted(struct scan *s, const char *path, const struct stat *st
     doctor_tell(s->d, &f, "%s is %s of user %s, planted", path, kind, doctor_owner(st->st_uid, owner));
 }
 
-static bool is_endpoint(const struct config *c, const char *name)
-{
-    bool is = false;
-    for (size_t i = 0; i < c->n_endpoints; i++)
-        is |= strcmp(c->names[i], name) == 0;
-    return is;
-}
-
 /* Is this where a folder belongs? Elsewhere than in the directory there are files only. */
 static bool wants_folder(const char *path, int depth)
 {
@@ -58,7 +50,8 @@ static void scan_one_name(struct scan *s, int at, const char *name, const char *
     if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || S_ISREG(st.st_mode))
         return;
     bool wanted = wants_folder(path, depth);
-    if (wanted && depth == DEPTH && S_ISDIR(st.st_mode) && !is_endpoint(s->d->config, name)) /* it may be anybody's */
+    if (wanted && depth == DEPTH && S_ISDIR(st.st_mode) &&
+        !config_has_endpoint(s->d->config, name)) /* it may be anybody's */
         return;
     if (wanted && (S_ISDIR(st.st_mode) || (S_ISLNK(st.st_mode) && shared_link(at, name, text) == 0)))
         scan_names(s, path, depth - 1);

@@ -3,6 +3,7 @@
 #include "refusals.h"
 
 #include "base/files.h"
+#include "base/shared.h"
 #include "store/beside.h"
 
 #include <errno.h>
@@ -127,13 +128,10 @@ int refusals_open(struct refusals *r, const char *database, gid_t group, struct 
         strncmp(r->path, database, strlen(database)) == 0 && strstr(r->path + strlen(database), BESIDE_OWN "/");
     if (files_make_file(r->path, group == (gid_t)-1 ? 0600 : own ? 0640 : 0660, group, NULL, e) != 0)
         return -1;
-    r->fd = open(r->path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
+    r->fd = shared_open(AT_FDCWD, r->path, O_RDWR, &st);
     if (r->fd < 0)
-        return fail_refusals(r, "opening", e);
-    if (fstat(r->fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        refusals_close(r);
-        return err_set(e, ERR_READONLY, "%s is not a file; remove it", r->path);
-    }
+        return errno == ELOOP ? err_set(e, ERR_READONLY, "%s is not a file; remove it", r->path)
+                              : fail_refusals(r, "opening", e);
     r->dev = st.st_dev;
     r->ino = st.st_ino;
     return 0;
@@ -214,9 +212,10 @@ int refusals_read(const char *database, struct refusals_log *log, struct err *e)
     memset(log, 0, sizeof *log);
     if (path_of_refusals(database, path, sizeof path) != 0)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
+    struct stat st;
+    int fd = shared_open(AT_FDCWD, path, O_RDONLY, &st);
     if (fd < 0)
-        return errno == ENOENT || errno == ENOTDIR
+        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
                    ? 0
                    : err_set(e, ERR_READONLY, "reading the count of refusals %s: %s", path, strerror(errno));
     take_lock(fd, LOCK_SH, 50); /* where it cannot be had a slot may be half written, and is passed over */

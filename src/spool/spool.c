@@ -4,6 +4,7 @@
 
 #include "base/hex.h"
 #include "base/kernel.h"
+#include "base/shared.h"
 #include "base/text.h"
 
 #include <dirent.h>
@@ -225,7 +226,7 @@ static int open_new_spool_file(struct spool *s, int64_t received_ms, gid_t group
                  (unsigned)(s->count++ % 1000000000u), (unsigned)s->process);
         if (path_of_spooled(s->path, ".", name, path, e) != 0)
             return -1;
-        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0600);
+        int fd = shared_make(AT_FDCWD, path);
         if (fd >= 0)
             return fd;
         if (again || (errno != ENOENT && errno != EEXIST))
@@ -373,13 +374,14 @@ int spool_read(const char *folder, const char *name, struct spool_entry *v, stru
     int64_t ms = 0;
     if (path_of_spooled(folder, "", name, path, e) != 0)
         return -1;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
+    struct stat st;
+    int fd = shared_open(AT_FDCWD, path, O_RDONLY, &st);
     if (fd < 0 && errno == ENOENT)
         return 1;
     if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EINTR))
         return err_set(e, ERR_MEMORY, "the spool: opening %s: %s", path, strerror(errno));
-    if (fd < 0 && (errno == ELOOP || errno == ENXIO)) /* a link, or a socket */
-        return no_file(e, strerror(errno));
+    if (fd < 0 && errno == ELOOP)
+        return no_file(e, "something else stands in its place");
     if (fd < 0)
         return fail_spool("opening", path, e);
     int failed = read_whole(fd, &v->data, name, e);

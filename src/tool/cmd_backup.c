@@ -2,6 +2,7 @@
  * cmd_backup: copy everything into one file, while the receiver runs. */
 #include "as_root.h"
 #include "base/print.h"
+#include "base/shared.h"
 #include "cmd.h"
 #include "cmd_spool.h"
 #include "copy_progress.h"
@@ -99,8 +100,8 @@ static int hand_over(const struct cmd_output *o, const char *work, struct err *e
 {
     char bytes[65536];
     struct stat st;
-    int from = open(work, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    bool ours = from >= 0 && fstat(from, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid();
+    int from = shared_open(AT_FDCWD, work, O_RDONLY, &st);
+    bool ours = from >= 0 && st.st_uid == geteuid();
     ssize_t n = -1;
     while (ours && (n = read(from, bytes, sizeof bytes)) > 0)
         if (write(o->fd, bytes, (size_t)n) != n)

@@ -2,6 +2,7 @@
  * cmd_export: events whole, as lines of JSON. */
 #include "as_root.h"
 #include "base/print.h"
+#include "base/shared.h"
 #include "cmd_spool.h"
 #include "export_line.h"
 #include "person.h"
@@ -113,8 +114,7 @@ static int export_all(struct export *x, struct err *e)
 static FILE *open_export(const struct cmd *cmd, struct err *e)
 {
     const char *path = cmd->file;
-    int fd =
-        cmd->output ? dup(cmd->output->fd) : open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = cmd->output ? dup(cmd->output->fd) : shared_make(AT_FDCWD, path);
     FILE *to = fd >= 0 && (cmd->output || fchmod(fd, 0600) == 0) ? fdopen(fd, "w") : NULL;
     if (!to) {
         err_set(e, errno == EEXIST ? ERR_USAGE : ERR_READONLY, "%.200s cannot be made: %s%s", path, strerror(errno),

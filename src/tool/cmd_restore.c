@@ -2,6 +2,7 @@
  * cmd_restore: put a backup in the place of the database, and say what that means for each event. */
 #include "base/clock.h"
 #include "base/print.h"
+#include "base/shared.h"
 #include "cmd.h"
 #include "cmd_spool.h"
 #include "copy_progress.h"
@@ -202,7 +203,7 @@ static int reach_backup(const struct restore *r, char *path, bool *copied, struc
     if (snprintf(path, PATH_MAX, "%s.restored-from", base) >= PATH_MAX)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
     FILE *from = named_file(r->cmd->operand);
-    int fd = from ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600) : -1;
+    int fd = from ? shared_make(AT_FDCWD, path) : -1;
     if (!from)
         return err_set(e, ERR_NOT_FOUND, "%s: %s", r->cmd->operand, strerror(errno));
     bool good = fd >= 0;

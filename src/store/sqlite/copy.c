@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/shared.h"
 #include "vfs.h"
 
 #include <errno.h>
@@ -91,13 +92,14 @@ int sqlite_copy_make(struct sqlite_copy *c, const char *about, const char *path,
                      int64_t need, struct err *e)
 {
     bool made = false;
+    struct stat st;
     *c = (struct sqlite_copy){.fd = -1, .about = about};
     if (check_room(path, need, e) != 0 || files_make_file(path, mode, group, &made, e) != 0)
         return -1;
     if (!made)
         return err_set(e, ERR_USAGE, "%s is there: another one is at work, or was broken off; remove it then", path);
     snprintf(c->path, sizeof c->path, "%s", path);
-    c->fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    c->fd = shared_open(AT_FDCWD, path, O_RDWR, &st);
     return c->fd >= 0 ? 0 : err_set(e, ERR_READONLY, "opening %s: %s", path, strerror(errno));
 }
 

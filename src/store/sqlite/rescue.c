@@ -3,6 +3,7 @@
 #include "db.h"
 
 #include "base/files.h"
+#include "base/shared.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -54,7 +55,7 @@ int sqlite_rescue(struct db *s, struct err *e)
         return 0;
     if (name_of_copy(s, &st, name, sizeof name) != 0)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
-    int to = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int to = shared_make(AT_FDCWD, name);
     if (to < 0 && errno == EEXIST) /* another process has saved it */
         return 0;
     if (to < 0)
