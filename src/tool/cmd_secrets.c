@@ -117,8 +117,7 @@ static void warn_exposed(const struct config *c)
     char by[CONFIG_EXPOSED_BY];
     for (size_t i = 0; i < c->n_endpoints; i++)
         if (config_exposed(c, &c->endpoint[i], &weak))
-            fprintf(
-                stderr,
+            print_err(
                 "complycube-inbox: endpoint %s: the secret file %s could be replaced: %s; complycube-inbox doctor "
                 "prints the commands that move it\n",
                 c->endpoint[i].name, c->endpoint[i].secret_file, config_exposed_by(&weak, by));
