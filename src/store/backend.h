@@ -64,6 +64,7 @@ struct store_file_ops {
     __typeof__(store_prune_files) *prune_files;
     __typeof__(store_backup) *backup;
     __typeof__(store_compare) *compare;
+    __typeof__(store_altered) *altered;
 };
 
 struct store {

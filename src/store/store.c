@@ -237,6 +237,21 @@ int64_t store_compare(struct store *s, int64_t *seqs, int64_t n, store_each_name
     return s->file ? s->file->compare(s, seqs, n, each, ctx, e) : is_no_file(e);
 }
 
+static const char *const altered_words[STORE_ALTERATIONS] = {
+    [STORE_ALTERED_TEXT] = "is not as a release made it",
+    [STORE_ALTERED_KIND] = "stands in the place of something else",
+    [STORE_ALTERED_TRIGGER] = "acts on our tables, and no release made it",
+    [STORE_ALTERED_INDEX] = "computes or forbids something on our tables, and no release made it",
+    [STORE_ALTERED_ROW] = "is something else than its name says",
+};
+
+const char *store_altered_words(enum store_altered what) { return altered_words[what]; }
+
+int64_t store_altered(struct store *s, store_each_alteration *each, void *ctx, struct err *e)
+{
+    return s->file ? s->file->altered(s, each, ctx, e) : 0;
+}
+
 int store_restore(const struct store_options *o, const char *file, const struct store_restore *how,
                   struct store_restored *r, struct err *e)
 {

@@ -94,6 +94,36 @@ struct store_restored {
     struct seqs waiting, dead; /* of the directory form: events that ought to have a file */
 };
 
+/* ---- what SQLite would execute; a server's schema is its own affair, 0 ---- */
+
+/* How an object of the database's schema differs from what the releases made. */
+enum store_altered {
+    STORE_ALTERED_TEXT, /* it is one of ours, with another text: a constraint, a standard value, a view's query, ... */
+    STORE_ALTERED_KIND,    /* it has the name of one of ours and is something else: a view in a table's place */
+    STORE_ALTERED_TRIGGER, /* a trigger that no release made acts on one of ours */
+    STORE_ALTERED_INDEX,   /* an index that no release made forbids or computes something on one of ours */
+    STORE_ALTERED_ROW,     /* its text makes another object than the schema says, or none */
+    STORE_ALTERATIONS
+};
+struct store_alteration {
+    enum store_altered what;
+    const char *kind,
+        *name;  /* "table", "index", "trigger", "view"; both may be any bytes: to be escaped for a terminal */
+    bool stops; /* store_record fails while it is there: what it computes would run as events are written */
+};
+typedef void store_each_alteration(void *ctx, const struct store_alteration *one);
+
+/* The end of a sentence that begins with the object: "is not as a release made it". */
+const char *store_altered_words(enum store_altered what);
+
+/*
+ * What in the schema of the file is not as a release made it? How many, or -1 and *e; each is told and may be NULL. No program
+ * of ours runs a trigger or a view of the file. Applications' own tables, views and indexes over plain columns, and columns
+ * that a later version or an application added, do no harm and are not told of; what is missing is store_missing's.
+ * cost: about 0.1 ms
+ */
+int64_t store_altered(struct store *s, store_each_alteration *each, void *ctx, struct err *e);
+
 typedef void store_each_name(void *ctx, const char *endpoint, const char *name);
 
 /*

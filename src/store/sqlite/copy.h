@@ -24,10 +24,6 @@ enum { SQLITE_HOLD_MS = 2500 };
 int sqlite_lone_open(struct db **s, const char *path, struct err *e);
 void sqlite_lone_close(struct db *s);
 
-/* One number of a statement without values; run one that gives none. */
-int sqlite_number(struct db *s, enum store_sql which, int64_t *value, struct err *e);
-int sqlite_do(struct db *s, enum store_sql which, const char *doing, struct err *e);
-
 /*
  * Make the file, empty, with this mode and group. What is there already is another's: ERR_USAGE.
  * need: bytes that must be left for it: else ERR_FULL

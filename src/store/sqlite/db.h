@@ -81,6 +81,10 @@ int sqlite_check_version(const char *path, uint32_t application, uint32_t versio
 /* Run a statement that is bound already and gives no rows: its result code. */
 int sqlite_run(sqlite3_stmt *q);
 
+/* One number of a statement without values; run one that gives none. */
+int sqlite_number(struct db *s, enum store_sql which, int64_t *value, struct err *e);
+int sqlite_do(struct db *s, enum store_sql which, const char *doing, struct err *e);
+
 /* Take the writers' lock, if the file is still in place: 0, or -1 with ERR_BUSY. */
 int sqlite_lock(struct db *s, struct err *e);
 
@@ -188,6 +192,7 @@ SQLITE_OP(flush);
 SQLITE_OP(scrub);
 SQLITE_OP(backup);
 SQLITE_OP(compare);
+SQLITE_OP(altered);
 
 /* Parts of read and select: events by rising numbers, or by the numbers of q; and the two selections that are not by a filter. */
 int sqlite_walk(struct db *s, struct store_query *q, store_each *each, void *ctx, struct err *e);

@@ -4,6 +4,7 @@
  * The schema is made in memory and compared with what is there, object by object and column by column, so that what is
  * added to schema.sql needs no word here. Only adding: nothing that holds data is removed. */
 #include "copy.h"
+#include "sqltext.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,39 +19,6 @@ struct compare {
     struct store_step step;
     char *drop, *make; /* its statements */
 };
-
-/* ---- texts ---- */
-
-/* The next character that counts, at *at: no blank and no comment outside of quotes; '\0' at the end. */
-static char next(const char **at, char *quote)
-{
-    for (;; (*at)++) {
-        char c = **at;
-        if (!*quote && c == '-' && (*at)[1] == '-') {
-            *at += strcspn(*at, "\n");
-            c = **at;
-        }
-        if (c == '\0')
-            return c;
-        if (!*quote && (c == ' ' || c == '\t' || c == '\r' || c == '\n'))
-            continue;
-        if (*quote ? c == *quote : c == '\'' || c == '"')
-            *quote = *quote ? '\0' : c;
-        (*at)++;
-        return c;
-    }
-}
-
-static bool is_same(const char *a, const char *b)
-{
-    char in_a = 0, in_b = 0, c;
-    do {
-        c = next(&a, &in_a);
-        if (c != next(&b, &in_b))
-            return false;
-    } while (c);
-    return true;
-}
 
 /* ---- what is missing ---- */
 
@@ -145,7 +113,7 @@ static int compare_object(struct compare *c, sqlite3_stmt *q, struct err *e)
     sqlite3_bind_text(look, 1, kind, -1, SQLITE_TRANSIENT);
     sqlite3_bind_text(look, 2, name, -1, SQLITE_TRANSIENT);
     bool there = sqlite3_step(look) == SQLITE_ROW;
-    bool same = there && is_same((const char *)sqlite3_column_text(look, 0), text);
+    bool same = there && sqltext_is_same(span_of((const char *)sqlite3_column_text(look, 0)), span_of(text));
     if (sqlite3_reset(look) != SQLITE_OK)
         return sqlite_error(c->s, "reading its schema", e);
     if (there && strcmp(kind, "table") == 0)

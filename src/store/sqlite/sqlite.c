@@ -447,4 +447,5 @@ static const struct store_file_ops file_ops = {
     .prune_files = prune_files,
     .backup = sqlite_backup,
     .compare = sqlite_compare,
+    .altered = sqlite_altered,
 };
