@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 enum { LOOK_MS = 1000, CARRY_MS = 60000, CUT_MS = 60000 };
+enum { LIMIT_MS = 4000 /* after the wait for the locks, and before the 10 s of an answer */ };
 enum {
     COUNT_AGAIN_MS = 1000,
     COUNT_TRIES = 5,
@@ -409,6 +410,7 @@ struct store *receiver_store(struct receiver *r, struct err *e)
     if (!r->store && receiver_store_options(r->config, r->brief, &o, e) == 0) {
         o.wait_ms = r->hurries ? STORE_HURRY_MS : o.wait_ms;
         o.in_memory = true;
+        o.limit_ms = LIMIT_MS;
         if (store_open(&r->store, &o, e) == 0 && missed)
             report_missed(r, &o);
     }

@@ -26,11 +26,13 @@ struct store_options {
     const char *directory;        /* where the inbox is files: its folder; NULL: the inbox is a table */
     const char *const *endpoints; /* n_endpoints names that are known from the start */
     size_t n_endpoints;
-    const char *journal;  /* "wal", "delete" or "auto": delete on network file systems */
-    gid_t group;          /* of new files, which are then 0660 instead of 0600; (gid_t)-1: none */
-    bool create;          /* make what is missing */
-    bool in_memory;       /* what is temporary: a receiver that has confined itself makes no file elsewhere */
-    int wait_ms;          /* how long the locks are waited for, together, before a batch fails */
+    const char *journal; /* "wal", "delete" or "auto": delete on network file systems */
+    gid_t group;         /* of new files, which are then 0660 instead of 0600; (gid_t)-1: none */
+    bool create;         /* make what is missing */
+    bool in_memory;      /* what is temporary: a receiver that has confined itself makes no file elsewhere */
+    int wait_ms;         /* how long the locks are waited for, together, before a batch fails */
+    int limit_ms; /* how long a batch may take once it has the locks; 0: until the process is told to end. For a
+                             receiver, which reads no events */
     int checkpoint_pages; /* log pages after which a commit writes them back; 0: never */
 };
 

@@ -268,10 +268,8 @@ static const char *text_at(sqlite3_stmt *q, int column)
 static int look_at_all(struct look *l, struct db *s, struct err *e)
 {
     int64_t version;
-    /* A read of the header begins the snapshot; the schema is then read anew in it, so that what is compared is what SQLite
-     * works by. Before 3.33 it is not read anew. */
-    if (sqlite_number(s, SQL_VERSION, &version, e) != 0 ||
-        sqlite_do(s, SQL_SCHEMA_ANEW, "reading its schema", e) != 0)
+    /* A read of the header begins the snapshot. If SQLite has not read the schema yet it reads it now, in this snapshot. */
+    if (sqlite_number(s, SQL_VERSION, &version, e) != 0)
         return -1;
     sqlite3_stmt *q = sqlite_prepare(s, SQL_SCHEMA, e);
     if (!q)

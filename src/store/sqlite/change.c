@@ -32,11 +32,9 @@ int sqlite_change_begin(struct db *s, struct err *e)
     sqlite3_stmt *begin = sqlite_prepare(s, SQL_BEGIN, e);
     if (!begin || sqlite_has_history(s, e) != 0 || sqlite_lock(s, e) != 0)
         return -1;
-    sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
     if (sqlite_run(begin) == SQLITE_OK)
         return 0;
     sqlite_error(s, "beginning a transaction", e);
-    sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 1, NULL);
     lock_release(&s->lock);
     return -1;
 }
@@ -52,7 +50,6 @@ int sqlite_change_commit(struct db *s, bool failed, struct err *e)
     sqlite3_stmt *rollback = failed ? sqlite_prepare(s, SQL_ROLLBACK, NULL) : NULL;
     if (rollback)
         sqlite_run(rollback);
-    sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 1, NULL);
     return failed ? -1 : 0;
 }
 

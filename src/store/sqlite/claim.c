@@ -2,7 +2,7 @@
  * claim: workers of the table form (complycube-inbox(5), "Claims"), and what both forms share. */
 #include "base/hex.h"
 #include "base/kernel.h"
-#include "db.h"
+#include "guard.h"
 #include "inbox.h"
 #include "number.h"
 
@@ -46,9 +46,9 @@ int sqlite_try(struct store *store, int wait_ms, struct err *e)
     if (left_ms < 0)
         return -1;
     sqlite_wait(s, left_ms);
-    int failed = sqlite3_exec(s->db, "BEGIN IMMEDIATE; ROLLBACK", NULL, NULL, NULL) == SQLITE_OK
-                     ? 0
-                     : sqlite_error(s, "beginning to write", e);
+    sqlite_begin_work(s);
+    int failed =
+        sqlite_exec(s, "BEGIN IMMEDIATE; ROLLBACK") == SQLITE_OK ? 0 : sqlite_error(s, "beginning to write", e);
     sqlite_wait(s, s->wait_ms);
     lock_release(&s->lock);
     return failed;

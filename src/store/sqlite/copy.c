@@ -247,7 +247,6 @@ static int open_copy(struct sqlite_copy *c, struct err *e)
     for (size_t i = 0; i < sizeof first / sizeof *first; i++)
         if (sqlite_do(c->db, first[i], "setting it up", e) != 0)
             return -1;
-    sqlite3_db_config(c->db->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL); /* they speak for plain SQL */
     return 0;
 }
 
@@ -282,7 +281,8 @@ static int check_sound(struct sqlite_copy *c, const struct store_teller *t, stru
     sqlite3_stmt *q = sqlite_prepare(c->db, SQL_SOUND, e);
     if (!q)
         return -1;
-    sqlite3_progress_handler(c->db->db, TICK, tick_copy, &teller);
+    c->db->tick = tick_copy;
+    c->db->tick_ctx = &teller;
     int rc = sqlite3_step(q), result = -1;
     const char *said = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(q, 0) : NULL;
     if (said && strcmp(said, "ok") == 0)
@@ -293,7 +293,7 @@ static int check_sound(struct sqlite_copy *c, const struct store_teller *t, stru
         stopped(c, e);
     else
         sqlite_error(c->db, "checking it", e);
-    sqlite3_progress_handler(c->db->db, 0, NULL, NULL);
+    c->db->tick = NULL;
     sqlite3_reset(q);
     return result;
 }

@@ -30,13 +30,20 @@ struct db {
     char path[PATH_MAX];
     char base[PATH_MAX]; /* of the receiver's own files: see beside.h */
     dev_t dev;
-    ino_t ino, log_ino; /* of the file, and of the log beside it; 0: it has none */
-    bool hurried;       /* the latest batch waited in vain for a lock */
-    bool held;          /* the writers' lock, over several batches, ... */
-    int held_ms;        /* ... each of which waits so long for SQLite's */
-    int64_t last;       /* before a batch that was spooled */
-    size_t names;       /* known in committed rows ... */
-    unsigned version;   /* ... of this state of the file: another process may change them */
+    ino_t ino, log_ino;     /* of the file, and of the log beside it; 0: it has none */
+    bool hurried;           /* the latest batch waited in vain for a lock */
+    int limit_ms;           /* as in store_options */
+    int64_t end_ms;         /* of a monotonic clock: statements end then; 0: when the process is told to end */
+    int (*tick)(void *ctx); /* may be NULL: asked now and then by a long statement, not 0 ends it */
+    void *tick_ctx;
+    bool unknown;           /* the schema was read anew, and has not been compared */
+    bool compiling;         /* a text of ours */
+    bool recording, denied; /* denied: a statement would have run that was compiled from what was not compared */
+    bool held;              /* the writers' lock, over several batches, ... */
+    int held_ms;            /* ... each of which waits so long for SQLite's */
+    int64_t last;           /* before a batch that was spooled */
+    size_t names;           /* known in committed rows ... */
+    unsigned version;       /* ... of this state of the file: another process may change them */
     struct name {
         char endpoint[STORE_NAME_SIZE], secret[STORE_NAME_SIZE];
         int64_t endpoint_id, secret_id;
@@ -147,8 +154,8 @@ int sqlite_write_history(struct db *s, const struct sqlite_note *note, const str
                          struct err *e);
 
 /*
- * Begin and end a transaction of changes by hand, under the writers' lock and with no trigger at work, since these
- * speak for plain SQL. End it whatever came of it; -1 and *e when it failed or could not be committed.
+ * Begin and end a transaction of changes by hand, under the writers' lock. End it whatever came of it; -1 and *e when it
+ * failed or could not be committed.
  */
 int sqlite_change_begin(struct db *s, struct err *e);
 int sqlite_change_commit(struct db *s, bool failed, struct err *e); /* and keep the lock, which is to be released */

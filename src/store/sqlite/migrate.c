@@ -4,6 +4,7 @@
  * The schema is made in memory and compared with what is there, object by object and column by column, so that what is
  * added to schema.sql needs no word here. Only adding: nothing that holds data is removed. */
 #include "copy.h"
+#include "guard.h"
 #include "sqltext.h"
 
 #include <stdio.h>
@@ -99,7 +100,7 @@ static int64_t rows_of(struct compare *c, const char *kind, const char *table)
 static char *drop_of(const struct store_step *step)
 {
     char *text = NULL;
-    return asprintf(&text, "DROP %s %s", step->kind, step->name) < 0 ? NULL : text;
+    return asprintf(&text, "DROP %s main.%s", step->kind, step->name) < 0 ? NULL : text;
 }
 
 /* One object of the model, whose row is at hand. */
@@ -159,9 +160,8 @@ static int compare_all(struct compare *c, struct err *e)
 {
     if (sqlite_lone_open(&c->model, ":memory:", e) != 0)
         return -1;
-    int result = sqlite3_exec(c->model->db, sqlite_schema, NULL, NULL, NULL) == SQLITE_OK
-                     ? look_for_newer(c, e)
-                     : sqlite_error(c->model, "making the schema", e);
+    int result = sqlite_exec(c->model, sqlite_schema) == SQLITE_OK ? look_for_newer(c, e)
+                                                                   : sqlite_error(c->model, "making the schema", e);
     sqlite3_stmt *q = result == 0 ? sqlite_prepare(c->model, SQL_OBJECTS, e) : NULL;
     while (q && result == 0 && sqlite3_step(q) == SQLITE_ROW)
         result = compare_object(c, q, e);
@@ -180,9 +180,7 @@ int sqlite_missing(struct store *store, store_each_step *each, void *ctx, struct
 
 static int run_step(struct db *s, const char *text, struct err *e)
 {
-    return !text || sqlite3_exec(s->db, text, NULL, NULL, NULL) == SQLITE_OK
-               ? 0
-               : sqlite_error(s, "bringing its schema up to date", e);
+    return !text || sqlite_exec(s, text) == SQLITE_OK ? 0 : sqlite_error(s, "bringing its schema up to date", e);
 }
 
 /* One transaction: whoever sees the database sees the old object or the new one. */

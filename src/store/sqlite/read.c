@@ -2,7 +2,7 @@
  * read: the reading half of the SQLite backend. */
 #include "base/files.h"
 #include "base/limits.h"
-#include "db.h"
+#include "guard.h"
 #include "inbox.h"
 #include "sqlite.h"
 #include "store/beside.h"
@@ -268,7 +268,7 @@ int sqlite_find(struct store *store, struct span key, store_each *each, void *ct
 static int read_pragma(struct db *s, const char *sql, char *text, size_t size, struct err *e)
 {
     sqlite3_stmt *q = NULL;
-    int found = sqlite3_prepare_v2(s->db, sql, -1, &q, NULL) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW;
+    int found = sqlite_compile(s, sql, 0, &q) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW;
     if (found)
         snprintf(text, size, "%s", (const char *)sqlite3_column_text(q, 0));
     sqlite3_finalize(q);
@@ -350,23 +350,23 @@ static int check_database_files(const char *path, struct err *e)
     return 0;
 }
 
+static int is_readable(struct db *s, struct err *e)
+{
+    int64_t attempts;
+    return sqlite_number(s, SQL_READABLE, &attempts, e);
+}
+
 int sqlite_ready(struct store *store, struct err *e)
 {
     struct db *s = db_of(store);
     if (check_database_files(s->path, e) != 0 ||
         sqlite_inbox_check(*s->maildir_path ? s->maildir_path : NULL, e) != 0)
         return -1;
-    sqlite3_stmt *q = sqlite_prepare(s, SQL_READABLE, e);
-    if (!q)
-        return -1;
+    sqlite_begin_work(s);
     sqlite_wait(s, 0); /* whoever asks is told at once; a database at work is a sound one */
-    int rc = sqlite3_step(q);
-    bool good = rc == SQLITE_ROW || (rc & 0xff) == SQLITE_BUSY;
-    if (!good)
-        sqlite_error(s, "reading the settings", e);
-    sqlite3_reset(q);
+    int failed = is_readable(s, e) != 0 || sqlite_check_tables(s, e) != 0; /* reading notices a change */
     sqlite_wait(s, s->wait_ms);
-    return good ? 0 : -1;
+    return failed && e->code != ERR_BUSY ? -1 : 0;
 }
 
 static uint32_t big_endian(const unsigned char *p)

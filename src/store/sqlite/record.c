@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * record: the writing half of the SQLite backend. */
 #include "record.h"
+#include "guard.h"
 #include "inbox.h"
+#include "guard.h"
 #include "number.h"
 
 #include <stdio.h>
@@ -357,11 +359,16 @@ static int record_locked(struct db *s, struct record *const batch[], size_t n, i
         sqlite_leave_under_lock(s, NULL);
         return err_set(e, ERR_BUSY, "%s was moved away a moment ago", s->path);
     }
-    int failed = run_simple(s, SQL_BEGIN, "beginning a transaction", e);
-    if (failed)
+    sqlite_begin_work(s);
+    if (run_simple(s, SQL_BEGIN, "beginning a transaction", e) != 0)
         return -1;
-    sqlite_inbox_sweep(s);
-    failed = record_inside(s, batch, n, now_ms, e);
+    int failed = sqlite_check_tables(s, e);
+    s->recording = true;
+    if (!failed) {
+        sqlite_inbox_sweep(s);
+        failed = record_inside(s, batch, n, now_ms, e);
+    }
+    s->recording = false;
     if (failed)
         sqlite_inbox_drop(s, false);
     if (failed)
@@ -376,7 +383,10 @@ int sqlite_record(struct store *store, struct record *const batch[], size_t n, i
         left_ms = s->held ? s->held_ms : lock_take(&s->lock, s->hurried ? STORE_HURRY_MS : s->wait_ms, e);
     if (left_ms >= 0) {
         sqlite_wait(s, left_ms); /* one deadline for both locks */
+        s->denied = false;
         failed = record_locked(s, batch, n, now_ms, e);
+        if (failed && s->denied) /* the schema was changed, and is compared now */
+            failed = record_locked(s, batch, n, now_ms, e);
         if (!s->held)
             lock_release(&s->lock);
     }

@@ -9,7 +9,7 @@
  * instead of writing a copy from its cache.
  *
  * source: sqlite.org/fileformat2.html, sections 1.3, 1.5 and 1.6; sqlite.org/psow.html */
-#include "db.h"
+#include "guard.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,7 +172,7 @@ static int commit(struct scrub *x, struct err *e)
     sqlite3_stmt *q = sqlite_prepare(x->s, SQL_COMMIT, e);
     if (x->file->pMethods->xSync(x->file, SQLITE_SYNC_FULL) != SQLITE_OK)
         return io_error(x, "flushing it", e);
-    if (!q || sqlite3_exec(x->s->db, text, NULL, NULL, NULL) != SQLITE_OK || sqlite_run(q) != SQLITE_OK)
+    if (!q || sqlite_exec(x->s, text) != SQLITE_OK || sqlite_run(q) != SQLITE_OK)
         return sqlite_error(x->s, "ending a stretch", e);
     return 0;
 }

@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/files.h"
-#include "db.h"
+#include "guard.h"
 #include "inbox_files.h"
 #include "store/beside.h"
 #include "vfs.h"
@@ -44,6 +44,12 @@ int sqlite_error(struct db *s, const char *doing, struct err *e)
     const char *cure = "see complycube-inbox doctor";
     if ((rc == SQLITE_CANTOPEN || rc == SQLITE_IOERR) && sqlite_refused(s->path, e))
         return -1;
+    if (rc == SQLITE_INTERRUPT)
+        return err_set(e, s->end_ms ? ERR_BUSY : ERR_SYSTEM, "%s, %s: %s", s->path, doing,
+                       s->end_ms ? "it takes longer than a request may; see complycube-inbox doctor"
+                                 : "told to stop");
+    if (rc == SQLITE_AUTH)
+        return err_set(e, ERR_BUSY, "%s, %s: its schema was changed a moment ago", s->path, doing);
     if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
         code = ERR_BUSY, cure = "a consumer holds a transaction open";
     else if (rc == SQLITE_FULL || (rc == SQLITE_IOERR && (err_is_full(os))) ||
@@ -84,7 +90,7 @@ void sqlite_wait(struct db *s, int ms)
 sqlite3_stmt *sqlite_prepare(struct db *s, enum store_sql which, struct err *e)
 {
     sqlite3_stmt **q = &s->prepared[which];
-    if (!*q && sqlite3_prepare_v3(s->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT, q, NULL) != SQLITE_OK)
+    if (!*q && sqlite_compile(s, sql[which], SQLITE_PREPARE_PERSISTENT, q) != SQLITE_OK)
         sqlite_error(s, "preparing a statement", e);
     return *q;
 }
@@ -97,13 +103,13 @@ int sqlite_run(sqlite3_stmt *q)
 
 static int exec(struct db *s, const char *text, struct err *e)
 {
-    return sqlite3_exec(s->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : sqlite_error(s, "setting it up", e);
+    return sqlite_exec(s, text) == SQLITE_OK ? 0 : sqlite_error(s, "setting it up", e);
 }
 
 static int pragma_number(struct db *s, const char *text, int *value, struct err *e)
 {
     sqlite3_stmt *q = NULL;
-    int found = sqlite3_prepare_v2(s->db, text, -1, &q, NULL) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW;
+    int found = sqlite_compile(s, text, 0, &q) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW;
     if (found)
         *value = sqlite3_column_int(q, 0);
     sqlite3_finalize(q);
@@ -128,9 +134,10 @@ static int check_or_begin_schema(struct db *s, bool *fresh, struct err *e)
     int application = 0, version = 0, tables = 0;
     if (exec(s, "SAVEPOINT look", e) != 0)
         return -1;
-    int failed = pragma_number(s, "SELECT count(*) FROM sqlite_master", &tables, e) != 0 ||
-                 pragma_number(s, "PRAGMA application_id", &application, e) != 0 ||
-                 pragma_number(s, "PRAGMA user_version", &version, e) != 0;
+    int failed = pragma_number(s, "PRAGMA application_id", &application, e) != 0 ||
+                 pragma_number(s, "PRAGMA user_version", &version, e) != 0 ||
+                 (application == STORE_APPLICATION && s->unknown && sqlite_look_at_tables(s, e) != 0) ||
+                 pragma_number(s, "SELECT count(*) FROM sqlite_master", &tables, e) != 0;
     exec(s, "RELEASE look", NULL);
     if (failed)
         return -1;
@@ -141,7 +148,7 @@ static int check_or_begin_schema(struct db *s, bool *fresh, struct err *e)
 static int read_journal(struct db *s, const char *text, bool *wal, struct err *e)
 {
     sqlite3_stmt *q = NULL;
-    int found = sqlite3_prepare_v2(s->db, text, -1, &q, NULL) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW;
+    int found = sqlite_compile(s, text, 0, &q) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW;
     if (found)
         *wal = strcmp((const char *)sqlite3_column_text(q, 0), "wal") == 0;
     sqlite3_finalize(q);
@@ -185,7 +192,7 @@ static int make_schema(struct db *s, struct err *e)
     snprintf(text, sizeof text, "PRAGMA application_id=%d; PRAGMA user_version=%d", STORE_APPLICATION, STORE_SCHEMA);
     if (check_or_begin_schema(s, &fresh, e) != 0 ||
         (fresh && (exec(s, sqlite_schema, e) != 0 || exec(s, text, e) != 0)) || exec(s, "COMMIT", e) != 0) {
-        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+        sqlite_exec(s, "ROLLBACK");
         return -1;
     }
     sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
@@ -238,6 +245,7 @@ int sqlite_leave_under_lock(struct db *s, struct err *e)
 static int leave(struct store *store, struct err *e)
 {
     struct db *s = db_of(store);
+    sqlite_begin_work(s);
     if (lock_take(&s->lock, s->wait_ms, e) < 0)
         return -1;
     int rescued = sqlite_leave_under_lock(s, e);
@@ -275,6 +283,7 @@ static int open_file(struct db *s, const struct store_options *o, struct err *e)
     if (sqlite_connect(s, e) != 0)
         return -1;
     sqlite_wait(s, o->wait_ms);
+    sqlite_begin_work(s);
     if (sqlite3_db_readonly(s->db, "main") == 1)
         return err_set(e, ERR_READONLY, "%s is not writable for this user", s->path);
     return 0;
@@ -354,6 +363,7 @@ void sqlite_close_db(struct db *s)
 {
     if (!s)
         return;
+    sqlite_begin_work(s);
     for (size_t i = 0; i < STORE_SQL_COUNT; i++)
         sqlite3_finalize(s->prepared[i]);
     if (s->db) { /* the last one to close writes the log back: only one at a time may */
@@ -377,10 +387,12 @@ int sqlite_open_db(struct db **out, const char *path, const struct store_options
     s->store = (struct store){&ops, &file_ops};
     s->lock.fd = -1;
     s->wait_ms = o->wait_ms;
+    s->limit_ms = o->limit_ms;
     if (open_database(s, path, o, e) != 0)
         goto fail;
     s->log_ino = stat_of(s->path, "-wal").st_ino;
-    if (sqlite_floor(s, &s->floor, e) != 0 || add_endpoints(s, o, e) != 0 || sqlite_inbox_open(s, o, e) != 0)
+    if ((!o->limit_ms && sqlite_make_views(s, e) != 0) || sqlite_floor(s, &s->floor, e) != 0 ||
+        add_endpoints(s, o, e) != 0 || sqlite_inbox_open(s, o, e) != 0)
         goto fail;
     *out = s;
     return 0;

@@ -38,10 +38,10 @@
     X(SQL_LIST, STORE_SQL_EVENT " WHERE " STORE_SQL_FILTER)                                                       \
     X(SQL_LIST_STATE, STORE_SQL_EVENT " WHERE seq IN (SELECT seq FROM inbox WHERE state=?1) AND " STORE_SQL_FILTER) \
     X(SQL_LIST_RESOURCE, STORE_SQL_EVENT " WHERE resource_id=?4 AND " STORE_SQL_FILTER)                           \
-    X(SQL_SELECT, "SELECT seq FROM events WHERE " STORE_SQL_FILTER)                                               \
-    X(SQL_SELECT_STATE, "SELECT seq FROM events WHERE seq IN (SELECT seq FROM inbox WHERE state=?1) AND "         \
+    X(SQL_SELECT, "SELECT seq FROM temp.events WHERE " STORE_SQL_FILTER)                                               \
+    X(SQL_SELECT_STATE, "SELECT seq FROM temp.events WHERE seq IN (SELECT seq FROM inbox WHERE state=?1) AND "         \
                         STORE_SQL_FILTER)                                                                         \
-    X(SQL_SELECT_RESOURCE, "SELECT seq FROM events WHERE resource_id=?4 AND " STORE_SQL_FILTER)                   \
+    X(SQL_SELECT_RESOURCE, "SELECT seq FROM temp.events WHERE resource_id=?4 AND " STORE_SQL_FILTER)                   \
     X(SQL_SHOW_SEQ, STORE_SQL_EVENT " WHERE seq=?1")                                                              \
     X(SQL_SHOW_ID, STORE_SQL_EVENT " WHERE event_id=?1 ORDER BY seq")                                             \
     X(SQL_COUNTS, "SELECT c.hour_ms,c.n,c.last_ms,n.name,s.name,c.outcome FROM counter c "                        \
@@ -89,7 +89,7 @@
                  "(SELECT count(*)-count(token) FROM inbox WHERE state=0 AND due_ms>?1),"                         \
                  "(SELECT received_ms FROM event_log WHERE seq=(SELECT min(seq) FROM inbox WHERE state=0))")      \
     X(SQL_LIST_RECENT, STORE_SQL_EVENT " WHERE seq>?9 AND " STORE_SQL_FILTER)                                     \
-    X(SQL_SELECT_OLDER, "SELECT seq FROM events WHERE seq<=?9 AND " STORE_SQL_MATCH " ORDER BY seq LIMIT ?8")     \
+    X(SQL_SELECT_OLDER, "SELECT seq FROM temp.events WHERE seq<=?9 AND " STORE_SQL_MATCH " ORDER BY seq LIMIT ?8")     \
     X(SQL_NEXT, "SELECT min(seq) FROM event_log WHERE seq>?1") \
     X(SQL_RISING, STORE_SQL_EVENT " WHERE seq>?9 AND seq<=?10 AND " STORE_SQL_MATCH " ORDER BY seq LIMIT ?8")     \
     X(SQL_TALLY_TYPE, "SELECT type,endpoint FROM event_log") /* of an index, without the bodies */                \
@@ -175,7 +175,7 @@
 
 /* What supersedes an event and is worked on: of types ?7, and neither dead nor ignored. Is there any? */
 #define STORE_SQL_NEWER(seq)                                                                                      \
-    "FROM newer n LEFT JOIN inbox b ON b.seq=n.newer_seq WHERE n.seq=" seq " AND "                                \
+    "FROM temp.newer n LEFT JOIN inbox b ON b.seq=n.newer_seq WHERE n.seq=" seq " AND "                                \
     "coalesce(b.state,0)<2 AND (?7 IS NULL OR instr(?7,'\n'||n.newer_type||'\n'))"
 #define STORE_SQL_OVER(seq) "EXISTS(SELECT 1 " STORE_SQL_NEWER(seq) ")"
 #define STORE_SQL_OLD STORE_SQL_OVER("inbox.seq")
@@ -196,7 +196,7 @@
 #define STORE_SQL_EVENT                                                                                           \
     "SELECT seq,created_ms,received_ms,due_ms,done_ms,attempts,state,superseded,endpoint,event_id,type,"          \
     "resource_type,resource_id,client_id,status,outcome,source,secret,signature,created_at,owner,error,payload,"  \
-    "body FROM events"
+    "body FROM temp.events"
 
 /* ---- of copies, restores and migrations ---- */
 
@@ -242,7 +242,6 @@
     X(SQL_OBJECTS, "SELECT type,name,tbl_name,sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid")       \
     X(SQL_LOOK, "SAVEPOINT look")                                                                                 \
     X(SQL_LOOKED, "RELEASE look")                                                                                 \
-    X(SQL_SCHEMA_ANEW, "PRAGMA writable_schema=RESET")                                                            \
     X(SQL_SCHEMA, "SELECT type,name,sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid")                 \
     X(SQL_OBJECT, "SELECT sql FROM sqlite_master WHERE type=?1 AND name=?2")                                      \
     X(SQL_COLUMNS, "SELECT name,type,\"notnull\",dflt_value FROM pragma_table_info(?1)")                            \

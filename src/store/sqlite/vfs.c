@@ -5,7 +5,7 @@
  * SQLite lets a program replace its call of open, and opens the -shm file by it too, which never passes xOpen. */
 #include "vfs.h"
 
-#include "db.h"
+#include "guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -201,6 +201,7 @@ int sqlite_connect(struct db *s, struct err *e)
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
     if (!base && confine_sqlite(e) != 0)
         return -1;
-    return sqlite3_open_v2(s->path, &s->db, flags, confined.zName) == SQLITE_OK ? 0
-                                                                                : sqlite_error(s, "opening it", e);
+    if (sqlite3_open_v2(s->path, &s->db, flags, confined.zName) != SQLITE_OK)
+        return sqlite_error(s, "opening it", e);
+    return sqlite_guard(s, e);
 }

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT
+ * guard: what stands in the database's file is not executed, and nothing runs for ever. */
+#include "base/clock.h"
+#include "store/sqlite/guard.h"
+#include "store/store_file.h"
+#include "unit.h"
+
+#include <signal.h>
+
+enum { LIMIT_MS = 100, SOON_MS = 5000 };
+
+static char folder[64], database[100];
+
+/* A file of its own for each test, which somebody has changed so. */
+static struct db *begin(int limit_ms, const char *sql)
+{
+    static int n;
+    sqlite3 *db;
+    struct store *s = NULL;
+    struct err e = {0};
+    struct store_options o = {
+        .url = database, .journal = "wal", .group = (gid_t)-1, .create = true, .wait_ms = 1000, .limit_ms = limit_ms};
+    snprintf(database, sizeof database, "%s/%d.db", folder, n++);
+    assert_int_equal(store_open(&s, &o, &e), 0);
+    store_close(s);
+    assert_int_equal(sqlite3_open(database, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    assert_int_equal(store_open(&s, &o, &e), 0);
+    return db_of(s);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    unit_folder(folder);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    unit_remove(folder);
+    return 0;
+}
+
+static const char endless[] = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c) SELECT count(*) FROM c";
+
+/* How it ends, and soon. */
+static int run(struct db *s, const char *sql)
+{
+    int64_t begun_ms = clock_ms();
+    int rc = sqlite_exec(s, sql) & 0xff;
+    assert_true(clock_ms() - begun_ms < SOON_MS);
+    return rc;
+}
+
+static void a_statement_ends_at_its_deadline_and_the_next_has_its_own(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct db *s = begin(LIMIT_MS, "SELECT 1");
+    for (int i = 0; i < 2; i++) {
+        sqlite_begin_work(s);
+        assert_int_equal(run(s, "SELECT 1"), SQLITE_OK);
+        assert_int_equal(run(s, endless), SQLITE_INTERRUPT);
+        sqlite_error(s, "counting", &e);
+        assert_int_equal(e.code, ERR_BUSY);
+    }
+    store_close(&s->store);
+}
+
+static void without_a_deadline_it_ends_when_the_process_is_told_to_end(void **state)
+{
+    (void)state;
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+    struct db *s = begin(0, "SELECT 1");
+    for (int i = 0; i < 3; i++) {
+        sigset_t one, before;
+        int taken;
+        sigemptyset(&one);
+        sigaddset(&one, signals[i]);
+        sigprocmask(SIG_BLOCK, &one, &before);
+        raise(signals[i]);
+        assert_int_equal(run(s, endless), SQLITE_INTERRUPT);
+        assert_int_equal(sigwait(&one, &taken), 0);
+        sigprocmask(SIG_SETMASK, &before, NULL);
+        assert_int_equal(run(s, "SELECT count(*) FROM event_log"), SQLITE_OK);
+    }
+    store_close(&s->store);
+}
+
+static void no_trigger_and_no_view_of_the_file_runs(void **state)
+{
+    (void)state;
+    struct db *s =
+        begin(0, "CREATE TRIGGER t AFTER INSERT ON endpoint BEGIN DELETE FROM endpoint; END;"
+                 "DROP VIEW events; CREATE VIEW events AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT "
+                 "x+1 FROM c) SELECT x FROM c");
+    assert_int_equal(run(s, "INSERT INTO endpoint(name) VALUES('e')"), SQLITE_OK);
+    assert_int_equal(sqlite3_total_changes(s->db), 1);
+    assert_int_equal(run(s, "SELECT * FROM main.events"), SQLITE_ERROR);
+    assert_int_equal(run(s, "SELECT payload FROM temp.events"), SQLITE_OK);
+    store_close(&s->store);
+}
+
+static void no_statement_reaches_beyond_the_database(void **state)
+{
+    (void)state;
+    struct db *s = begin(0, "SELECT 1");
+    assert_int_equal(run(s, "UPDATE sqlite_master SET sql=sql"), SQLITE_ERROR);
+    assert_int_equal(run(s, "PRAGMA writable_schema=ON; UPDATE sqlite_master SET sql=sql"), SQLITE_ERROR);
+    assert_int_equal(run(s, "SELECT \"no such name\""), SQLITE_ERROR);
+    assert_int_equal(run(s, "SELECT zeroblob(70000000)"), SQLITE_TOOBIG);
+    store_close(&s->store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_statement_ends_at_its_deadline_and_the_next_has_its_own, start, stop),
+        cmocka_unit_test_setup_teardown(without_a_deadline_it_ends_when_the_process_is_told_to_end, start, stop),
+        cmocka_unit_test_setup_teardown(no_trigger_and_no_view_of_the_file_runs, start, stop),
+        cmocka_unit_test_setup_teardown(no_statement_reaches_beyond_the_database, start, stop),
+    };
+    return UNIT_RUN(tests);
+}
