@@ -164,6 +164,61 @@ static void check_store_schema(struct doctor *d, struct store *s, const struct s
     }
 }
 
+/* What SQLite would execute, by its name in words of plain characters: `stops` keeps the receiver from recording. */
+struct altered {
+    bool stops;
+    bool own; /* it is one of ours: `migrate` makes it anew */
+    int n;
+    char text[300];
+};
+
+static void take_altered(void *ctx, const struct store_alteration *one)
+{
+    struct altered *a = ctx;
+    if (one->stops != a->stops || (!a->stops && (one->what == STORE_ALTERED_TEXT) != a->own) || a->n++)
+        return;
+    snprintf(a->text, sizeof a->text, "the %.16s %.60s %s", one->kind, one->name, store_altered_words(one->what));
+    for (char *c = a->text; *c; c++)
+        if (*c < ' ' || *c > '~')
+            *c = '?';
+}
+
+static void tell_altered(struct doctor *d, const struct altered *a)
+{
+    struct finding f = finding_of(a->stops ? FINDING_WRONG : FINDING_WARNING, "altered",
+                                  a->stops ? "it would run as events are recorded: they are answered 503, or spooled"
+                                  : a->own ? "what consumers read or note by it is not what a release says"
+                                           : "it runs in the transactions of consumers, and may change what they do");
+    if (a->own)
+        doctor_step_tool(d, &f, "migrate");
+    finding_step(&f,
+                 "by hand: look at it: sqlite3 %s .schema; find out who made it, and remove what is not ours by DROP "
+                 "TRIGGER, DROP INDEX or DROP VIEW; what is ours comes back by migrate",
+                 d->database);
+    if (a->stops)
+        step_restore(d, &f,
+                     "if a table of ours was altered, export what is in it, move the file away with its -wal and "
+                     "-shm, import what was exported, or ");
+    if (a->n > 1)
+        doctor_tell(d, &f, "%s; %d more", a->text, a->n - 1);
+    else
+        doctor_tell(d, &f, "%s", a->text);
+}
+
+static void check_store_altered(struct doctor *d, struct store *s)
+{
+    struct altered kinds[] = {{.stops = true}, {.own = true}, {.own = false}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct err e = {0};
+        if (store_altered(s, take_altered, &kinds[i], &e) < 0) {
+            doctor_failed(d, &e);
+            return;
+        }
+        if (kinds[i].n)
+            tell_altered(d, &kinds[i]);
+    }
+}
+
 /* ---- what stands in it ---- */
 
 static void check_lag(struct doctor *d, const struct store_facts *facts)
@@ -395,6 +450,7 @@ void doctor_store(struct doctor *d)
         report_unopened_store(d, &e);
     check_journal(d, &facts);
     check_store_schema(d, s, &facts);
+    check_store_altered(d, s);
     check_inbox(d, &facts);
     check_ignored(d, s);
     check_matches(d, s);

@@ -95,13 +95,24 @@ static void judge_lock(struct watch *w, struct store *s)
         add_wrong(w, "%.300s (doctor)", e.msg);
 }
 
+static void judge_altered(void *ctx, const struct store_alteration *one)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%.60s", one->name);
+    for (char *c = name; *c; c++)
+        if (*c < ' ' || *c > '~')
+            *c = '?';
+    add_wrong(ctx, "the %.16s %s in the database %s: complycube-inbox doctor", one->kind, name,
+              store_altered_words(one->what));
+}
+
 static int read_store(struct watch *w, const struct config *c, struct err *e)
 {
     const struct cmd *cmd = w->cmd;
     struct store_query filter = {.endpoint = cmd->endpoint, .state = -1};
     struct store *s = cmd_store(c, false, e);
-    int failed = !s || store_ready(s, e) != 0 || store_tally(s, &filter, false, take_state, w, e) != 0 ||
-                 store_counts(s, 0, take_latest, w, e) != 0;
+    int failed = !s || store_altered(s, judge_altered, w, e) < 0 || store_ready(s, e) != 0 ||
+                 store_tally(s, &filter, false, take_state, w, e) != 0 || store_counts(s, 0, take_latest, w, e) != 0;
     if (!failed)
         judge_lock(w, s);
     store_close(s);
