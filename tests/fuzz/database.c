@@ -3,6 +3,7 @@
  *
  *     TABLE ROW COLUMN VALUE      "endpoint 0 id -1"
  *     TABLE ROW delete            TABLE ROW copy
+ *     schema NAME                 something of the schema is added, removed or made otherwise
  *
  * A word that is none of a list stands for one of its entries all the same. Those behind a line of "---" are made while the
  * receiver has it open. Then a batch comes twice, with a spool and without: what is answered 2xx must be kept, byte for byte.
@@ -248,9 +249,52 @@ static size_t columns_of(const char *table, char *names, size_t size, char list[
     return n;
 }
 
+#define REWRITE(name, from, to) \
+    "PRAGMA writable_schema=1;UPDATE sqlite_master SET sql=replace(sql,'" from "','" to "') WHERE name='" name "'"
+#define ENDLESS "(WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c) SELECT count(*) FROM c)"
+
+/* What an application's user may do to the schema. */
+static const struct value schemas[] = {
+    {"removes", "CREATE TRIGGER f_a AFTER INSERT ON event_log BEGIN DELETE FROM event_log WHERE seq=NEW.seq; END"},
+    {"removes-inbox", "CREATE TRIGGER f_b AFTER INSERT ON inbox BEGIN DELETE FROM inbox; END"},
+    {"ignores", "CREATE TRIGGER f_c BEFORE INSERT ON event_log BEGIN SELECT RAISE(IGNORE); END"},
+    {"forges", "CREATE TRIGGER f_d AFTER INSERT ON event_log BEGIN UPDATE event_log SET body=x'7b7d'; END"},
+    {"endless", "CREATE TRIGGER f_e AFTER INSERT ON inbox BEGIN SELECT " ENDLESS "; END"},
+    {"view", "DROP VIEW events; CREATE VIEW events AS SELECT " ENDLESS " AS seq"},
+    {"newer", "DROP VIEW newer; CREATE VIEW newer AS SELECT " ENDLESS " AS seq"},
+    {"view-of-log", "ALTER TABLE event_log RENAME TO real_log; CREATE VIEW event_log AS SELECT * FROM real_log"},
+    {"unique", "CREATE UNIQUE INDEX f_f ON event_log(resource_type)"},
+    {"expression", "CREATE INDEX f_g ON event_log(instr(body,type))"},
+    {"like", "CREATE INDEX f_h ON event_log(body LIKE type)"},
+    {"plain", "CREATE INDEX f_i ON event_log(client_id)"},
+    {"no-index", "DROP INDEX event_resource"},
+    {"no-due", "DROP INDEX inbox_due"},
+    {"no-history", "DROP TABLE history"},
+    {"no-counter", "DROP TABLE counter"},
+    {"column", "ALTER TABLE event_log ADD COLUMN f_j"},
+    {"checked", "ALTER TABLE inbox ADD COLUMN f_k CHECK(f_k>0)"},
+    {"generated", "ALTER TABLE event_log ADD COLUMN f_l AS (instr(body,type))"},
+    {"replaces", REWRITE("event_log", "type, endpoint)", "type, endpoint) ON CONFLICT REPLACE")},
+    {"replaces-bumped",
+     REWRITE("event_log", "type, endpoint)", "type, endpoint) ON CONFLICT REPLACE") ";PRAGMA schema_version=4711"},
+    {"drops",
+     REWRITE("inbox", "error     TEXT", "error TEXT, f_m NOT NULL ON CONFLICT IGNORE") ";PRAGMA schema_version=4712"},
+    {"bumped", "PRAGMA schema_version=1"},
+    {"rooted", "PRAGMA writable_schema=1;UPDATE sqlite_master SET rootpage=rootpage+1 WHERE name='event_resource';"
+               "PRAGMA schema_version=4713"},
+    {"analyzed", "ANALYZE"},
+    {"vacuumed", "VACUUM"},
+};
+
 /* One line. What a constraint forbids is not done. */
 static void change(struct span line)
 {
+    struct span rest = line;
+    if (span_equal(next_word(&rest), span_of("schema"))) {
+        size_t n = choose(next_word(&rest), &schemas->word, sizeof *schemas, sizeof schemas / sizeof *schemas);
+        sqlite3_exec(look, schemas[n].sql, NULL, NULL, NULL);
+        return;
+    }
     char names[500], list[32][32], text[1200];
     const char *columns[34];
     const char *table = tables[choose(next_word(&line), tables, sizeof *tables, sizeof tables / sizeof *tables)];
