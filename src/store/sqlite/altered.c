@@ -243,6 +243,9 @@ static void judge_ours(struct look *l, const struct object *o, const struct obje
 
 static void judge_object(struct look *l, const char *kind, const char *name, struct span text)
 {
+    for (int i = 0; i < l->n_released; i++) /* nearly always: SQLite keeps a text as it was given */
+        if (span_equal(text, l->released[i].text))
+            return;
     const struct object o = object_of(text);
     if (!o.kind || strcmp(o.kind, kind) != 0 || !sqltext_is_name(o.name, name)) {
         tell(l, STORE_ALTERED_ROW, kind, name, true);
