@@ -30,7 +30,7 @@ struct subcommand {
     unsigned needs; /* of enum cmd_need */
 };
 
-#define SELECTION "endpoint state type resource client since before "
+#define SELECTION "endpoint state type resource client secret since before "
 
 /* clang-format off */
 /* In the order of the manual; a row without a function is a heading. */
@@ -90,7 +90,7 @@ static const struct subcommand subcommands[] = {
     {.name = "history", .run = cmd_history, .needs = CMD_PUBLIC | CMD_STORE, .options = "json limit since before",
      .operand = "[SEQ|EVENT_ID]",
      .help = "tell who changed what by hand, when and why"},
-    {.name = "verify", .run = cmd_verify, .check = cmd_verify_arguments, .needs = CMD_CONFIG, .options = "json stored",
+    {.name = "verify", .run = cmd_verify, .check = cmd_verify_arguments, .needs = CMD_CONFIG, .options = "json stored allow",
      .operand = "[SIGNATURE]",
      .help = "check the signature of standard input, or of all that is stored"},
 
@@ -136,7 +136,7 @@ static const struct {
     {"limit", 'n', "N", "at most so many, 20 unless given", NUMBER, AT(limit), LIMIT_MAX},
     {"endpoint", 'e', "NAME", "of this endpoint only", TEXT, AT(endpoint), 0},
     {"state", 's', "STATE", "waiting, done, dead or ignored", STATE, AT(state), 0},
-    {"secret", 0, "NAME", "with this secret", TEXT, AT(secret), 0},
+    {"secret", 0, "NAME", "signed with this secret", TEXT, AT(secret), 0},
     {"workers", 'w', "N", "so many events at a time, 1 unless given",
      NUMBER, AT(workers), WORKERS_MAX},
     {"type", 't', "TYPE", "of this type only; may be given several times",
@@ -160,6 +160,8 @@ static const struct {
     {"reason", 'R', "TEXT", "why, for the history", TEXT, AT(reason), 0},
     {"dry-run", 'd', "", "say what would be changed, and change nothing", FLAG, AT(dry_run), 0},
     {"stored", 0, "", "all events that are stored", FLAG, AT(stored), 0},
+    {"allow", 0, "CLASS,...", "with --stored: end with 0 in spite of these, as erased,pruned",
+     TEXT, AT(allow), 0},
     {"wide", 0, "", "times in full, and ids of events and resources", FLAG, AT(wide), 0},
     {"oldest", 0, "AGE", "wrong: an event waits for longer; 15m unless given",
      AGE, AT(oldest_ms), 0},

@@ -51,6 +51,9 @@ struct store_ops {
     __typeof__(store_add_history) *add_history;
     __typeof__(store_history) *history;
 
+    __typeof__(store_audit) *audit;
+    __typeof__(store_strays) *strays;
+
     __typeof__(store_missing) *missing;
     __typeof__(store_migrate) *migrate;
 };

@@ -267,6 +267,13 @@ void store_restored_release(struct store_restored *r)
     seqs_release(&r->dead);
 }
 
+int store_audit(struct store *s, int64_t *from, store_each_row *each, void *ctx, struct err *e)
+{
+    return s->ops->audit(s, from, each, ctx, e);
+}
+
+int64_t store_strays(struct store *s, struct err *e) { return s->ops->strays(s, e); }
+
 int store_missing(struct store *s, store_each_step *each, void *ctx, struct err *e)
 {
     return s->ops->missing(s, each, ctx, e);

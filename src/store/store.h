@@ -95,9 +95,17 @@ struct store_event {
 };
 typedef void store_each(void *ctx, const struct store_event *event);
 
+/* A row of the log as it stands, for whoever doubts it. */
+struct store_row {
+    struct store_event event; /* state -1: no row of the inbox; superseded and created_at are not filled in */
+    const char *odd;          /* NULL, or the column whose value no program of ours writes */
+    bool odd_inbox;           /* a row of the inbox that no program of ours writes */
+};
+typedef void store_each_row(void *ctx, const struct store_row *row);
+
 /* Which events, and in which order. NULL, -1 and 0: any; each that is given counts. */
 struct store_query {
-    const char *endpoint, *type, *resource_id, *client_id;
+    const char *endpoint, *type, *resource_id, *client_id, *secret;
     int state;
     int64_t since_ms, before_ms; /* received at or after, and before */
     const int64_t *seqs;         /* those with these numbers, ... */
@@ -381,6 +389,17 @@ int store_add_history(struct store *s, const char *action, int64_t n, const char
  */
 int store_walk_quarantine(struct store *s, int64_t *after, int64_t erased_ms, store_each_quarantined *each, void *ctx,
                           struct err *e);
+
+/*
+ * Rows of the log by their numbers, each, whatever number, endpoint or secret it has.
+ * in, out: *from  the first number that is read; INT64_MIN before the first call
+ * out:     1: there may be more, from *from on; 0: that was all; or -1 and *e
+ * cost:    as of store_read, and a search in the index of ids for each row
+ */
+int store_audit(struct store *s, int64_t *from, store_each_row *each, void *ctx, struct err *e);
+
+/* How many rows of the inbox have no event? -1 and *e. cost: a scan of the inbox */
+int64_t store_strays(struct store *s, struct err *e);
 
 /* ---- its schema ---- */
 

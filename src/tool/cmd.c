@@ -132,6 +132,7 @@ struct store_query cmd_query(const struct cmd *cmd)
                                 .type = cmd->n_types ? cmd->types[0] : NULL,
                                 .resource_id = cmd->resource_id,
                                 .client_id = cmd->client_id,
+                                .secret = cmd->secret,
                                 .state = cmd->state,
                                 .since_ms = cmd->since_ms,
                                 .before_ms = cmd->before_ms,
@@ -154,7 +155,7 @@ struct store_actor cmd_actor(const struct cmd *cmd, struct cmd_who *who)
 bool cmd_selects(const struct cmd *cmd)
 {
     return cmd->state >= 0 || cmd->ignored || cmd->n_types || cmd->endpoint || cmd->resource_id || cmd->client_id ||
-           cmd->since_ms || cmd->before_ms;
+           cmd->secret || cmd->since_ms || cmd->before_ms;
 }
 
 struct found {

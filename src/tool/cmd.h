@@ -50,6 +50,7 @@ struct cmd {
     bool live, list_types;
     const char *reason; /* --reason, or NULL */
     bool ignored, dry_run, stored;
+    const char *allow;                 /* of verify: classes, or NULL */
     bool quarantine, unverified, done; /* of export; of import */
     const char *database;              /* of export: not the configured one */
     bool wide, requeue, only_backup, no_backup;

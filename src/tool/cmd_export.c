@@ -37,7 +37,8 @@ static void add_event_line(void *ctx, const struct store_event *v)
 static void add_quarantined_line(void *ctx, const struct store_quarantined *row)
 {
     struct export *x = ctx;
-    if (!person_has(&x->person, row))
+    const char *secret = x->cmd->secret;
+    if (!person_has(&x->person, row) || (secret && !span_equal(row->secret, span_of(secret))))
         return;
     x->failed |= export_line_write_quarantined(&x->lines, row) != 0;
     x->rows++;

@@ -1,34 +1,37 @@
 /* SPDX-License-Identifier: MIT
  * cmd_verify: are signatures right: that of standard input, or all that is stored? What was changed behind our back shows. */
 #include "base/print.h"
+#include "base/seqs.h"
 #include "cmd.h"
 #include "cmd_spool.h"
 #include "event/decode.h"
 #include "json_out.h"
 #include "progress.h"
+#include "store/store_file.h"
+#include "verdict.h"
 
 #include <stdlib.h>
 
-enum { TOLD_MAX = 20 };
+enum { TOLD_MAX = 20, DAY_MS = 86400000, PRUNED_WITHIN_MS = 2 * DAY_MS /* of the history's row */ };
 
-/* What an event turns out to be. */
-enum finding { GOOD, ERASED, UNSIGNED, UNKNOWN, ALTERED, FINDINGS };
-
-static const struct {
-    const char *name, *words;
-} findings[FINDINGS] = {
-    [GOOD] = {"verified", "as they were signed"},
-    [ERASED] = {"erased", "erased: nothing is left to verify"},
-    [UNSIGNED] = {"unsigned", "imported without a signature"},
-    [UNKNOWN] = {"unknown", "signed with a secret that is in no file any more"},
-    [ALTERED] = {"altered", "not as they were signed"},
+/* What the history has on record. */
+struct past {
+    struct seqs erased, pruned_ms; /* events, and times; sorted */
+    int64_t next_id;               /* of the row before; rows come the newest first */
+    bool out_of_memory;
 };
 
 struct check {
     const struct cmd *cmd;
     struct verifier *verifier;
-    int64_t n[FINDINGS], last, missing; /* missing: numbers that no event has */
+    struct progress progress;
+    struct past past;
+    struct verdict verdict;
+    int64_t rows, last;
+    bool unreadable; /* what its tables are cannot be told: no row is read */
 };
+
+/* ---- one event ---- */
 
 static bool has_secret(const struct config *c, struct span endpoint, struct span name)
 {
@@ -39,7 +42,7 @@ static bool has_secret(const struct config *c, struct span endpoint, struct span
     return false;
 }
 
-/* NULL, or the column that is not what the signed body says. */
+/* NULL, or the column that is not what the body says. */
 static const char *differs(const struct store_event *v, const struct event *d)
 {
     const struct {
@@ -59,91 +62,287 @@ static const char *differs(const struct store_event *v, const struct event *d)
     return v->created_ms != (d->created_ms >= 0 ? d->created_ms : v->received_ms) ? "created_ms" : NULL;
 }
 
-static enum finding verify_stored(const struct check *k, const struct store_event *v, const char **what)
+/* The same of a body, whoever vouches for it. */
+static const char *differs_from_body(const struct store_event *v, const struct verified *body)
 {
     struct event event;
     struct err e = {0};
-    if (!v->body.at) {
-        *what = "body";
-        return v->erased_ms ? ERASED : ALTERED;
-    }
-    if (!v->signature.len)
-        return span_equal(v->source, span_of("imported")) ? UNSIGNED : ALTERED;
+    return decode_event(body, &event, &e) == 0 ? differs(v, &event) : "body";
+}
+
+/* Of one that nothing is left of, NULL or the column that is left all the same. */
+static const char *left_over(const struct store_event *v)
+{
+    return v->resource_id.at                     ? "resource_id"
+           : v->client_id.at                     ? "client_id"
+           : v->status.at                        ? "status"
+           : v->outcome.at                       ? "outcome"
+           : v->signature.at && v->signature.len ? "signature"
+                                                 : NULL;
+}
+
+static bool was_pruned(const struct past *past, int64_t at_ms)
+{
+    for (size_t i = 0; i < past->pruned_ms.n; i++)
+        if (past->pruned_ms.at[i] >= at_ms && past->pruned_ms.at[i] - at_ms < PRUNED_WITHIN_MS)
+            return true;
+    return false;
+}
+
+static enum verdict_class judge_emptied(struct check *k, const struct store_event *v, const char **what)
+{
+    *what = v->erased_ms ? left_over(v) : "body";
+    if (*what)
+        return VERDICT_ALTERED;
+    k->verdict.n[VERDICT_DIGEST] += !v->payload_sha256.len;
+    if (seqs_has(&k->past.erased, v->seq) || span_equal(v->source, span_of("imported")))
+        return VERDICT_ERASED;
+    return was_pruned(&k->past, v->erased_ms) ? VERDICT_PRUNED : VERDICT_EMPTIED;
+}
+
+/* Nobody vouches for its body, but columns must say what it says. */
+static enum verdict_class judge_unproven(struct check *k, const struct store_event *v, enum verdict_class c,
+                                         const char **what)
+{
+    *what = differs_from_body(v, verify_trusted(k->verifier, 1, "", "", NULL, v->body));
+    return *what ? VERDICT_ALTERED : c;
+}
+
+static enum verdict_class judge_signed(struct check *k, const struct store_event *v, const char **what)
+{
+    struct err e = {0};
     const struct verified *good = verify_body(k->verifier, 0, v->signature, v->body, &e);
     if (!good || !span_equal(v->endpoint, span_of(verified_endpoint(good)))) {
         *what = "body or signature";
-        return has_secret(k->cmd->config, v->endpoint, v->secret) ? ALTERED : UNKNOWN;
+        return has_secret(k->cmd->config, v->endpoint, v->secret) ? VERDICT_ALTERED
+                                                                  : judge_unproven(k, v, VERDICT_UNKNOWN, what);
     }
-    *what = decode_event(good, &event, &e) == 0 ? differs(v, &event) : "body";
-    return *what ? ALTERED : GOOD;
+    *what = differs_from_body(v, good);
+    return *what                                                   ? VERDICT_ALTERED
+           : span_equal(v->secret, span_of(verified_secret(good))) ? VERDICT_GOOD
+                                                                   : VERDICT_RENAMED;
 }
 
-static void check_one(void *ctx, const struct store_event *v)
+static enum verdict_class judge_row(struct check *k, const struct store_row *row, const char **what)
 {
-    struct check *k = ctx;
-    const char *what = "signature";
-    enum finding f = verify_stored(k, v, &what);
-    k->missing += v->seq - k->last - 1;
-    k->last = v->seq;
-    k->n[f]++;
-    if (f != ALTERED)
-        return;
+    const struct store_event *v = &row->event;
+    *what = row->odd;
+    if (row->odd)
+        return VERDICT_ALTERED;
+    if (!v->body.at)
+        return judge_emptied(k, v, what);
+    *what = v->erased_ms ? "erased_ms" : v->payload_sha256.at ? "payload_sha256" : NULL;
+    if (*what)
+        return VERDICT_ALTERED;
+    if (v->signature.len)
+        return judge_signed(k, v, what);
+    *what = "signature";
+    return span_equal(v->source, span_of("imported")) ? judge_unproven(k, v, VERDICT_UNSIGNED, what)
+                                                      : VERDICT_ALTERED;
+}
+
+/* ---- reporting ---- */
+
+static void report_event(const struct check *k, const struct store_event *v, enum verdict_class c, const char *what)
+{
     if (k->cmd->json) {
         struct json_out *j = json_out_new();
         json_out_number(j, "schema", 1);
         json_out_number(j, "seq", v->seq);
-        json_out_text(j, "finding", span_of("altered"));
-        json_out_text(j, "what", span_of(what));
-        json_out_print(j);
-    } else if (k->n[f] <= TOLD_MAX) {
-        print_out("event %lld, ", (long long)v->seq);
-        print_text(stdout, v->id, 0);
-        print_out(": its %s is not what was signed\n", what);
-    }
-}
-
-static void print_findings(const struct check *k)
-{
-    if (k->cmd->json) {
-        struct json_out *j = json_out_new();
-        json_out_number(j, "schema", 1);
-        for (int i = 0; i < FINDINGS; i++)
-            json_out_number(j, findings[i].name, k->n[i]);
-        json_out_number(j, "missing", k->missing);
+        json_out_text(j, "finding", span_of(verdict_name(c)));
+        if (c == VERDICT_ALTERED)
+            json_out_text(j, "what", span_of(what));
         json_out_print(j);
         return;
     }
-    for (int i = 0; i < FINDINGS; i++)
-        if (k->n[i] || i == GOOD)
-            print_out("%10lld  %s\n", (long long)k->n[i], findings[i].words);
-    if (k->missing)
-        print_out("%10lld  numbers that no event has: removed, or passed over by a restore\n", (long long)k->missing);
+    print_out("event %lld, ", (long long)v->seq);
+    print_text(stdout, v->id, 0);
+    if (c == VERDICT_ALTERED)
+        print_out(": its %s is not what was signed\n", what);
+    else
+        print_out(": %s\n", verdict_words(c));
+}
+
+/* Count it. Is it to be reported? */
+static bool count(struct check *k, enum verdict_class c)
+{
+    k->verdict.n[c]++;
+    if (!verdict_fails(&k->verdict, c) || (!k->cmd->json && k->verdict.n[c] > TOLD_MAX))
+        return false;
+    progress_end(&k->progress);
+    return true;
+}
+
+static void note_finding(struct check *k, const struct store_event *v, enum verdict_class c, const char *what)
+{
+    if (count(k, c))
+        report_event(k, v, c, what);
+}
+
+static void report_row(const struct check *k, int64_t id)
+{
+    if (!k->cmd->json) {
+        print_out("row %lld of quarantine: it is not what was signed\n", (long long)id);
+        return;
+    }
+    struct json_out *j = json_out_new();
+    json_out_number(j, "schema", 1);
+    json_out_number(j, "quarantine", id);
+    json_out_text(j, "finding", span_of(verdict_name(VERDICT_ALTERED)));
+    json_out_text(j, "what", span_of("body or signature"));
+    json_out_print(j);
+}
+
+/* When it came can be bounded only, since nobody has signed it. */
+static bool time_is_odd(const struct check *k, const struct store_event *v)
+{
+    return v->received_ms > k->cmd->now_ms + DAY_MS || v->received_ms < v->created_ms - DAY_MS;
+}
+
+static bool lacks_inbox(const struct check *k, const struct store_row *row)
+{
+    return row->odd_inbox || (row->event.state < 0 && !k->cmd->config->files);
+}
+
+static void check_one(void *ctx, const struct store_row *row)
+{
+    struct check *k = ctx;
+    const struct store_event *v = &row->event;
+    const char *what = NULL;
+    if (v->seq > k->last) {
+        k->verdict.n[VERDICT_MISSING] += v->seq - k->last - 1;
+        k->last = v->seq;
+    }
+    k->rows++;
+    enum verdict_class found = judge_row(k, row, &what);
+    note_finding(k, v, found, what);
+    if (time_is_odd(k, v))
+        note_finding(k, v, VERDICT_TIME, NULL);
+    if (lacks_inbox(k, row))
+        note_finding(k, v, VERDICT_INBOX, NULL);
+}
+
+/* ---- all that is stored ---- */
+
+static void note_past(void *ctx, const struct store_past *p)
+{
+    struct check *k = ctx;
+    struct past *past = &k->past;
+    if (past->next_id)
+        k->verdict.n[VERDICT_HISTORY] += past->next_id - p->id - 1;
+    past->next_id = p->id;
+    if (span_equal(p->action, span_of("sql")))
+        k->verdict.n[p->detail.at ? VERDICT_SQL : VERDICT_MOVED]++;
+    else if (span_equal(p->action, span_of("erase")) && p->seq)
+        past->out_of_memory |= seqs_add(&past->erased, p->seq, NULL) != 0;
+    else if (span_equal(p->action, span_of("prune")))
+        past->out_of_memory |= seqs_add(&past->pruned_ms, p->at_ms, NULL) != 0;
+}
+
+static int read_past(struct check *k, struct store *s, struct err *e)
+{
+    if (store_history(s, 0, 0, 0, -1, note_past, k, e) != 0)
+        return e->code == ERR_SCHEMA ? 0 : -1; /* an old database without one, as the schema tells */
+    if (k->past.out_of_memory)
+        return err_set(e, ERR_MEMORY, "reading the history: out of memory");
+    k->verdict.n[VERDICT_HISTORY] += k->past.next_id > 1 ? k->past.next_id - 1 : 0;
+    seqs_sort(&k->past.erased);
+    return 0;
+}
+
+static int check_log(struct check *k, struct store *s, struct err *e)
+{
+    struct store_facts facts;
+    int64_t from = INT64_MIN, strays;
+    if (store_read_facts(s, k->cmd->now_ms, &facts, e) != 0)
+        return -1;
+    int more = 1;
+    k->progress = progress_begin(facts.events);
+    while (more > 0) {
+        more = store_audit(s, &from, check_one, k, e);
+        progress_draw(&k->progress, k->rows, NULL);
+    }
+    progress_end(&k->progress);
+    if (more < 0 || (strays = store_strays(s, e)) < 0)
+        return -1;
+    k->verdict.n[VERDICT_INBOX] += strays;
+    return 0;
+}
+
+static void check_quarantined(void *ctx, const struct store_quarantined *row)
+{
+    struct check *k = ctx;
+    struct err e = {0};
+    const struct verified *good = verify_body(k->verifier, 0, row->signature, row->body, &e);
+    bool right = good && span_equal(row->endpoint, span_of(verified_endpoint(good)));
+    if (right || !has_secret(k->cmd->config, row->endpoint, row->secret))
+        k->verdict.n[VERDICT_QUARANTINED]++;
+    else if (count(k, VERDICT_ALTERED))
+        report_row(k, row->id);
+}
+
+static int check_quarantine(struct check *k, struct store *s, struct err *e)
+{
+    int64_t after = INT64_MIN;
+    while (after != INT64_MAX)
+        if (store_walk_quarantine(s, &after, 0, check_quarantined, k, e) != 0)
+            return -1;
+    return 0;
+}
+
+static void report_object(struct check *k, const char *kind, const char *name, const char *what)
+{
+    k->verdict.n[VERDICT_SCHEMA]++;
+    if (k->cmd->json) {
+        struct json_out *j = json_out_new();
+        json_out_number(j, "schema", 1);
+        json_out_text(j, "kind", span_of(kind));
+        json_out_text(j, "name", span_of(name));
+        json_out_text(j, "finding", span_of(verdict_name(VERDICT_SCHEMA)));
+        json_out_text(j, "what", span_of(what));
+        json_out_print(j);
+        return;
+    }
+    print_text(stdout, span_of(kind), 0);
+    print_out(" ");
+    print_text(stdout, span_of(name), 0);
+    print_out(" %s\n", what);
+}
+
+static void note_alteration(void *ctx, const struct store_alteration *one)
+{
+    struct check *k = ctx;
+    k->unreadable |= one->stops;
+    report_object(k, one->kind, one->name, store_altered_words(one->what));
+}
+
+static void note_lack(void *ctx, const struct store_step *step)
+{
+    if (!step->remade) /* that is an alteration */
+        report_object(ctx, step->kind, step->name, "is missing");
+}
+
+static int check_schema(struct check *k, struct store *s, struct err *e)
+{
+    return store_altered(s, note_alteration, k, e) < 0 || store_missing(s, note_lack, k, e) < 0 ? -1 : 0;
+}
+
+static int check_rows(struct check *k, struct store *s, struct err *e)
+{
+    return read_past(k, s, e) == 0 && check_log(k, s, e) == 0 && check_quarantine(k, s, e) == 0 ? 0 : -1;
 }
 
 static int check_stored(struct check *k, struct store *s, struct err *e)
 {
-    struct store_query q = {.state = -1, .oldest_first = true, .log_only = true};
-    if (store_newest(s, &q.to, e) != 0) /* what comes meanwhile is not waited for */
+    if (verdict_allow(&k->verdict, k->cmd->allow, e) != 0 || check_schema(k, s, e) != 0)
         return -1;
-    int more = q.to > 0;
-    struct progress progress = progress_begin(q.to);
-    while (more > 0) {
-        more = store_read(s, &q, check_one, k, e);
-        progress_draw(&progress, q.after, NULL);
-    }
-    progress_end(&progress);
-    if (more < 0)
+    if (!k->unreadable && check_rows(k, s, e) != 0)
         return -1;
-    k->missing += q.to - k->last;
-    print_findings(k);
-    if (k->n[ALTERED])
-        return err_set(
-            e, ERR_NOT_FOUND,
-            "%lld are not as they were signed; complycube-inbox history may tell of them; where the value of a "
-            "secret was changed in its file, put the old one back under a name of its own, marked retired",
-            (long long)k->n[ALTERED]);
-    return 0;
+    verdict_print(&k->verdict, k->cmd->json);
+    return verdict_end(&k->verdict, e);
 }
+
+/* ---- one body ---- */
 
 static int check_input(const struct check *k, struct err *e)
 {
@@ -160,9 +359,12 @@ static int check_input(const struct check *k, struct err *e)
 
 int cmd_verify_arguments(const struct cmd *cmd, struct err *e)
 {
-    return cmd->stored != (cmd->operand != NULL)
-               ? 0
-               : err_set(e, ERR_USAGE, "verify takes a signature, for standard input, or --stored");
+    struct verdict v = {0};
+    if (cmd->stored == (cmd->operand != NULL))
+        return err_set(e, ERR_USAGE, "verify takes a signature, for standard input, or --stored");
+    if (cmd->allow && !cmd->stored)
+        return err_set(e, ERR_USAGE, "--allow goes with --stored");
+    return verdict_allow(&v, cmd->allow, e);
 }
 
 int cmd_verify(const struct cmd *cmd, struct err *e)
@@ -176,6 +378,8 @@ int cmd_verify(const struct cmd *cmd, struct err *e)
         cmd_spool_try(cmd, cmd->config, s);
     if (cmd_verifier(cmd->config, &k.verifier, e) == 0)
         result = s ? check_stored(&k, s, e) : check_input(&k, e);
+    seqs_release(&k.past.erased);
+    seqs_release(&k.past.pruned_ms);
     verify_close(k.verifier);
     store_close(s);
     return result;

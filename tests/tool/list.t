@@ -23,6 +23,8 @@ for my $form ('table', 'directory') {
     $f->cgi({ body => $_, headers => ['ComplyCube-Signature' => sign($_, $SECRET{sandbox})] }) for resource_event('e4', 'r1', 4);
     my $db = DBI->connect('dbi:SQLite:dbname=' . $f->database, '', '', { RaiseError => 1 });
     $db->do('UPDATE event_log SET received_ms = received_ms - 86400000 * (4 - seq), client_id = ? WHERE seq < 4', undef, 'c1');
+    $db->do("INSERT INTO secret (endpoint, name) SELECT endpoint, 'leaked' FROM event_log WHERE seq = 2");
+    $db->do("UPDATE event_log SET secret = (SELECT id FROM secret WHERE name = 'leaked') WHERE seq IN (2, 3)");
     if ($form eq 'table') {
         $db->do('UPDATE inbox SET state = CASE seq WHEN 1 THEN 1 WHEN 3 THEN 2 ELSE 0 END');
     } else {
@@ -43,6 +45,10 @@ for my $form ('table', 'directory') {
         ['of a type' => 'e2', '-t', 'check.completed'], ['of a resource' => 'e4 e2 e1', '--resource', 'r1'],
         ['of a resource in a state' => 'e1', '--resource', 'r1', '-s', 'done'], ['of a client' => 'e3 e2 e1', '--client', 'c1'],
         ['dead ones of a client' => 'e3', '--client', 'c1', '-s', 'dead'], ['none of another' => '', '--client', 'nobody', '-s', 'dead'],
+        ['of a secret' => 'e3 e2', '--secret', 'leaked'], ['of a secret since some time ago' => 'e3', '--secret', 'leaked', '--since', '36h'],
+        ['of a secret before that' => 'e2', '--secret', 'leaked', '--before', '36h'], ['dead ones of a secret' => 'e3', '--secret', 'leaked', '-s', 'dead'],
+        ['of the other secret' => 'e1', '--secret', 'main'], ['none of another secret' => '', '--secret', 'none'],
+        ['of a resource of a secret' => 'e2', '--secret', 'leaked', '--resource', 'r1'],
         ['since some time ago' => 'e4 e3', '--since', '36h'], ['since a moment' => 'e4 e3 e2', '--since', $day->(2.5)],
         ['before one' => 'e1', '--before', $day->(2.5)], ['between two' => 'e2', '--since', '60h', '--before', '36h'],
         ['of a day in UTC' => 'e4', '--since', strftime('%Y-%m-%dT%H:%M:%SZ', gmtime(time - 3600))],
@@ -85,6 +91,7 @@ for my $form ('table', 'directory') {
     is $listed->('-t', 'rare', '-n', 1), 'many-49999', "$form: the very newest";
     is $listed->('-t', 'rare', '-s', 'done', '-n', 4), 'many-49999 many-29000 many-9 many-8', "$form: in a state";
     is $listed->('-t', 'rare', '--client', 'c1', '-n', 2), 'many-49999 many-9', "$form: of a client";
+    is $listed->('--secret', 'leaked'), 'e3 e2', "$form: of a secret";
     is $listed->('-t', 'none'), '', "$form: none";
     is $listed->('--client', 'c0', '-n', 3), 'many-50000 many-49998 many-49996', "$form: what is frequent";
     is scalar(split / /, $listed->('--client', 'c0', '-n', 24000)), 24000, "$form: and many of it";

@@ -193,6 +193,8 @@ SQLITE_OP(drop);
 SQLITE_OP(erase_quarantined);
 SQLITE_OP(add_history);
 SQLITE_OP(history);
+SQLITE_OP(audit);
+SQLITE_OP(strays);
 SQLITE_OP(missing);
 SQLITE_OP(migrate);
 SQLITE_OP(flush);

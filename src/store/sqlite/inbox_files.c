@@ -151,8 +151,8 @@ static bool is_asked_for(const struct store_query *f, const struct store_event *
 {
     return (f->state < 0 || v->state == f->state) && is_any_or(f->endpoint, v->endpoint) &&
            is_any_or(f->type, v->type) && is_any_or(f->resource_id, v->resource_id) &&
-           is_any_or(f->client_id, v->client_id) && v->received_ms >= f->since_ms &&
-           (!f->before_ms || v->received_ms < f->before_ms);
+           is_any_or(f->client_id, v->client_id) && is_any_or(f->secret, v->secret) &&
+           v->received_ms >= f->since_ms && (!f->before_ms || v->received_ms < f->before_ms);
 }
 
 static void list_one_event(void *ctx, const struct store_event *found)

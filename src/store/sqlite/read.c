@@ -85,6 +85,7 @@ sqlite3_stmt *sqlite_matching(struct db *s, enum store_sql which, const struct s
     sqlite3_bind_int64(q, 6, f->since_ms);
     sqlite3_bind_int64(q, 7, f->before_ms);
     sqlite3_bind_int64(q, 8, limit);
+    sqlite3_bind_text(q, 11, f->secret, -1, SQLITE_STATIC); /* 9 and 10 are the caller's */
     return q;
 }
 
@@ -146,7 +147,7 @@ static int64_t older(struct db *s, const struct store_query *f, int state, int64
 int64_t sqlite_newest(struct db *s, const struct store_query *f, int state, int64_t limit, store_each *each,
                       void *ctx, struct err *e)
 {
-    bool rare = f->endpoint || f->type || f->client_id || f->since_ms || f->before_ms;
+    bool rare = f->endpoint || f->type || f->client_id || f->secret || f->since_ms || f->before_ms;
     bool indexed = f->resource_id || (state >= 0 && state != 1);
     int64_t last = 0;
     if (rare && !indexed && limit >= 0 && sqlite_last(s, &last, e) != 0)

@@ -447,6 +447,8 @@ static const struct store_ops ops = {
     .erase_quarantined = sqlite_erase_quarantined,
     .add_history = sqlite_add_history,
     .history = sqlite_history,
+    .audit = sqlite_audit,
+    .strays = sqlite_strays,
     .missing = sqlite_missing,
     .migrate = sqlite_migrate,
 };

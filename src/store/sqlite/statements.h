@@ -60,7 +60,8 @@
     X(SQL_CLAIM, "UPDATE inbox SET "                                                                              \
         "state=CASE WHEN ?9 AND " STORE_SQL_OLD " THEN 1 WHEN attempts>=?1 THEN 2 ELSE 0 END,"                    \
         "done_ms=CASE WHEN ?9 AND " STORE_SQL_OLD " THEN ?6 END,"                                                 \
-        "error=CASE WHEN ?9 AND " STORE_SQL_OLD " THEN 'superseded' ELSE error END,"                              \
+        "error=CASE WHEN ?9 AND " STORE_SQL_OLD " THEN 'superseded' WHEN attempts>=?1 "                           \
+        "THEN 'claimed '||attempts||' times, and never acknowledged' ELSE error END,"                             \
         "attempts=attempts+1,token=?2,owner=?3,due_ms=?4 WHERE seq IN ("                                          \
         "SELECT i.seq FROM inbox i WHERE i.state=0 AND i.endpoint=?5 AND i.due_ms<=?6 "                           \
         "AND (?7 IS NULL OR instr(?7,'\n'||(SELECT e.type FROM event_log e WHERE e.seq=i.seq)||'\n')) "           \
@@ -129,7 +130,19 @@
                 "LEFT JOIN secret s ON s.id=e.secret WHERE e.seq>?9 AND e.seq<=?10 AND (?1<0 OR i.state IS NULL OR " \
                 "i.state=?1) AND (?2 IS NULL OR n.name=?2) AND (?3 IS NULL OR e.type=?3) AND "                    \
                 "(?4 IS NULL OR e.resource_id=?4) AND (?5 IS NULL OR e.client_id=?5) AND e.received_ms>=?6 AND "  \
-                "(?7=0 OR e.received_ms<?7) ORDER BY e.seq")                                                      \
+                "(?7=0 OR e.received_ms<?7) AND (?11 IS NULL OR s.name=?11) ORDER BY e.seq")                      \
+    X(SQL_AUDIT, "SELECT e.seq,e.created_ms,e.received_ms,i.due_ms,i.done_ms,i.attempts,i.state,0,n.name,e.event_id," \
+                 "e.type,e.resource_type,e.resource_id,e.client_id,e.status,e.outcome,e.source,s.name,"           \
+                 "lower(hex(e.signature)),NULL,i.owner,i.error,CASE WHEN e.body IS NOT NULL AND e.payload_at IS " \
+                 "NOT NULL THEN substr(e.body,e.payload_at+1,e.payload_len) END,e.body,e.erased_ms,"              \
+                 "e.payload_sha256,e.signature,e.payload_at,e.payload_len,"                                       \
+                 "typeof(n.name)='text' AND e.endpoint IS (SELECT o.id FROM endpoint o WHERE o.name=n.name),"     \
+                 "CASE WHEN e.secret IS NULL THEN e.source IN ('imported','accepted') ELSE s.endpoint IS e.endpoint END," \
+                 "e.seq IS (SELECT o.seq FROM event_log o WHERE o.event_id=e.event_id AND o.type=e.type AND "     \
+                 "o.endpoint=e.endpoint),i.seq IS NULL OR i.endpoint IS e.endpoint "                              \
+                 "FROM event_log e LEFT JOIN endpoint n ON n.id=e.endpoint LEFT JOIN inbox i ON i.seq=e.seq "     \
+                 "LEFT JOIN secret s ON s.id=e.secret WHERE e.seq>=?1 ORDER BY e.seq")                            \
+    X(SQL_STRAYS, "SELECT count(*) FROM inbox i WHERE NOT EXISTS(SELECT 1 FROM event_log e WHERE e.seq=i.seq)")   \
     X(SQL_PERSON, "SELECT e.seq FROM event_log e JOIN endpoint n ON n.id=e.endpoint WHERE e.client_id=?1 AND "    \
                   STORE_SQL_PERSON " UNION SELECT e.seq FROM (SELECT DISTINCT resource_id,resource_type,endpoint " \
                   "FROM event_log WHERE client_id=?1 AND resource_id IS NOT NULL) r "                             \
@@ -171,7 +184,7 @@
 #define STORE_SQL_MATCH                                                                                           \
     "(?1<0 OR state=?1) AND (?2 IS NULL OR endpoint=?2) AND (?3 IS NULL OR type=?3) AND "                         \
     "(?4 IS NULL OR resource_id=?4) AND (?5 IS NULL OR client_id=?5) AND received_ms>=?6 AND "                    \
-    "(?7=0 OR received_ms<?7)"
+    "(?7=0 OR received_ms<?7) AND (?11 IS NULL OR secret=?11)"
 
 /* What supersedes an event and is worked on: of types ?7, and neither dead nor ignored. Is there any? */
 #define STORE_SQL_NEWER(seq)                                                                                      \

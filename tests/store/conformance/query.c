@@ -46,6 +46,17 @@ static void each_field_of_a_query_counts(void)
     asks((struct store_query){ANY, .endpoint = "none"}, "", "");
 }
 
+static void the_secret_that_signed_counts(void)
+{
+    put_id("1", NOW);
+    record_at(LIVE_NEXT, body_of((struct sample){.id = "2"}), NOW + 10);
+    record_at(SANDBOX, body_of((struct sample){.id = "3"}), NOW + 20);
+    asks((struct store_query){ANY, .secret = "main"}, "3 1", "1 3");
+    asks((struct store_query){ANY, .secret = "next"}, "2", "2");
+    asks((struct store_query){ANY, .secret = "main", .since_ms = NOW + 1}, "3", "3");
+    asks((struct store_query){ANY, .secret = "none"}, "", "");
+}
+
 static void all_that_are_given_count_together(void)
 {
     put_five();
@@ -283,6 +294,7 @@ int main(void)
 {
     static const struct suite_test tests[] = {
         TEST(each_field_of_a_query_counts),
+        TEST(the_secret_that_signed_counts),
         TEST(all_that_are_given_count_together),
         TEST(a_query_may_ask_for_a_state),
         TEST(of_the_newest_a_limit_at_most),

@@ -323,8 +323,8 @@ static bool matches(struct region *r, const struct item *i, const struct store_q
     return (q->state < 0 || i->state == q->state) &&
            (!q->endpoint || strcmp(r->endpoint[i->endpoint], q->endpoint) == 0) &&
            (!q->type || is(r, i->type, q->type)) && (!q->resource_id || is(r, i->resource_id, q->resource_id)) &&
-           (!q->client_id || is(r, i->client_id, q->client_id)) && i->received_ms >= q->since_ms &&
-           (!q->before_ms || i->received_ms < q->before_ms);
+           (!q->client_id || is(r, i->client_id, q->client_id)) && (!q->secret || is(r, i->secret, q->secret)) &&
+           i->received_ms >= q->since_ms && (!q->before_ms || i->received_ms < q->before_ms);
 }
 
 /* ---- reading ---- */
@@ -854,6 +854,18 @@ static int counts(struct store *s, int64_t since_ms, store_each_count *each, voi
     return lacks(e);
 }
 
+static int audit(struct store *s, int64_t *from, store_each_row *each, void *ctx, struct err *e)
+{
+    (void)s, (void)from, (void)each, (void)ctx;
+    return lacks(e);
+}
+
+static int64_t strays(struct store *s, struct err *e)
+{
+    (void)s;
+    return lacks(e);
+}
+
 /* ---- its schema is always there ---- */
 
 static int missing(struct store *s, store_each_step *each, void *ctx, struct err *e)
@@ -904,6 +916,8 @@ static const struct store_ops ops = {
     .erase_quarantined = erase_quarantined,
     .add_history = note,
     .history = history,
+    .audit = audit,
+    .strays = strays,
     .missing = missing,
     .migrate = migrate,
 };
