@@ -25,7 +25,7 @@
 # ack, nack, extend and release give false when the lease was lost: another worker has the event then. A worker may
 # die between its work and the ack, and then the event comes again. Make the object after a fork, not before.
 # The words of what $callback dies of go to the log and, with the event, into the inbox; of an error of DBI those before
-# its first quote, where values begin. An event on its second attempt is worked alone, should it be what kills workers.
+# its first quote, where values begin. An event on its second attempt is claimed alone, should it be what kills workers.
 # The text of an event is characters, its body bytes. In a payload half a surrogate pair is U+FFFD, true and false are 1
 # and 0.
 package ComplyCubeInbox;
@@ -50,7 +50,18 @@ sub new {
     return bless { limit => $option{limit}, store => $form->new($path, \%option) }, $class;
 }
 
-sub claim { my ($self, $limit) = @_; return $self->{store}->claim(_whole($limit // $self->{limit})) }
+sub claim {
+    my ($self, $limit) = @_;
+    my (@open, @events);
+    do {
+        @open = $self->_open($limit);
+        @events = grep { defined } map { $self->{store}->decoded($_) } @open;
+    } while (@open && !@events);    # none could be decoded
+    return @events;
+}
+
+# Claimed, and not decoded yet.
+sub _open { my ($self, $limit) = @_; return $self->{store}->claim(_whole($limit // $self->{limit})) }
 sub ack { my ($self, $event) = @_; return $self->{store}->ack($event) }
 sub nack { my ($self, $event, $why, $seconds) = @_; return $self->{store}->nack($event, substr($why // '', 0, 1000), $seconds) }
 sub extend { my ($self, $event, $seconds) = @_; return $self->{store}->extend($event, $self->{store}->lease($seconds)) }
@@ -107,15 +118,14 @@ sub _work {
     my ($self, $run, $limit) = @_;
     return 0 if $self->{stopped};
     my $half = ComplyCubeInbox::Store::now() + $self->{store}->lease / 2;
-    my @open = $self->claim($limit);
+    my @open = $self->_open($limit);
     my $count = @open;
     my $good = eval {
         while (@open && !$self->{stopped}) {
             my $mine = ComplyCubeInbox::Store::now() < $half || $self->extend($open[0]);
             my $event = shift @open;    # released no more, whatever fails: its work may be done
-            $self->_give_back(\@open) if $mine && $event->{attempts} > 1;
-            if ($mine) { $self->_settle($event, $run->($event)) }
-            else { $self->{store}->report($event, 'the lease ended before its turn came') }
+            if (!$mine) { $self->{store}->report($event, 'the lease ended before its turn came') }
+            elsif ($event = $self->{store}->decoded($event)) { $self->_settle($event, $run->($event)) }
         }
         1;
     };
@@ -190,6 +200,15 @@ sub choose {
     return $name // $names[0];
 }
 
+# How many of these, the attempts of events in the order of work: as many as are new, or one that may be what kills
+# workers. Where there is one attempt only it cannot be shared.
+sub together {
+    my ($self, @attempts) = @_;
+    my $new = 0;
+    $new++ while $new < @attempts && $attempts[$new] < 2 && $self->{setting}{max_attempts} > 1;
+    return $new || (@attempts ? 1 : 0);
+}
+
 sub refuse { my ($self, $why) = @_; die "$self->{path}: $why\n" }
 sub missing { $_[0]->refuse('inbox not created yet, run complycube-inbox init') }
 
@@ -221,9 +240,10 @@ my %STATEMENT = (
     claim     => 'UPDATE inbox SET {state}, attempts = attempts + 1, token = :t, owner = :w, due_ms = :d
         WHERE seq IN (SELECT i.seq FROM inbox i WHERE i.state = 0 AND i.endpoint = :e AND i.due_ms <= {now}
             {types} {ordered} ORDER BY i.due_ms, i.seq LIMIT :n)',
-    state     => 'state = CASE WHEN attempts >= :max THEN 2 ELSE 0 END',
+    state     => 'state = CASE WHEN attempts >= :max THEN 2 ELSE 0 END, error = CASE {given up} ELSE error END',
     skip      => q(state = CASE WHEN {over} THEN 1 WHEN attempts >= :max THEN 2 ELSE 0 END,
-        done_ms = CASE WHEN {over} THEN {now} END, error = CASE WHEN {over} THEN 'superseded' ELSE error END),
+        done_ms = CASE WHEN {over} THEN {now} END, error = CASE WHEN {over} THEN 'superseded' {given up} ELSE error END),
+    'given up' => q(WHEN attempts >= :max THEN 'claimed ' || attempts || ' times, and never acknowledged'),
     over      => 'EXISTS (SELECT 1 FROM newer n CROSS JOIN inbox b ON b.seq = n.newer_seq AND b.state < 2
         WHERE n.seq = inbox.seq {newer})',
     newer     => 'AND n.newer_type IN ({list})',
@@ -236,6 +256,8 @@ my %STATEMENT = (
             (o.created_ms < e.created_ms OR (o.created_ms = e.created_ms AND o.seq < e.seq)))))',
     among     => 'o.type IN ({list}) AND',
     now       => q(CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) + 1),
+    order     => 'SELECT i.seq AS seq, i.attempts AS attempts FROM inbox i JOIN event_log e ON e.seq = i.seq
+        WHERE i.state = 0 AND i.endpoint = :e AND i.due_ms = :d AND i.token = :t ORDER BY e.created_ms, i.seq',
     'read'    => 'SELECT seq, endpoint, event_id, type, resource_type, resource_id, client_id, status, outcome, created_at,
         created_ms, received_ms, superseded, change_seq, attempts, signature, secret, source, payload, body
         FROM events WHERE seq IN (SELECT seq FROM inbox WHERE state = 0 AND endpoint = :e AND due_ms = :d AND token = :t)
@@ -271,7 +293,7 @@ sub _compose {
     $in{state} = $in{skip} if $self->{option}{skip_superseded};
     $in{ordered} = '' if !$self->{option}{ordered};
     $in{types} = $in{among} = $in{newer} = '' if !@types;
-    for my $name (qw(list among newer types ordered over state held now)) {
+    for my $name (qw(list among newer types ordered over), 'given up', qw(state held now)) {
         s/\{$name\}/$in{$name}/g for values %in;
     }
     $self->{sql} = \%in;
@@ -321,19 +343,29 @@ sub claim {
         %key = (e => $self->{endpoint}, t => $self->token, d => ComplyCubeInbox::Store::text($self->now + $self->lease));
         $changed = $self->_run('claim', %key, %{ $self->{types} }, w => $self->{owner}, n => $limit,
             max => $self->{setting}{max_attempts})->rows;
-        $rows = $changed > 0 ? $self->_run('read', %key)->fetchall_arrayref({}) : [];
+        $rows = $changed > 0 ? $self->_read(%key) : [];
     } while ($changed > 0 && !@$rows);    # all were given up, or superseded
     $self->refuse('the database was replaced; start again') if !@$rows && $self->_inode ne $self->{inode};
     return map { _event($_, $key{t}) } @$rows;
 }
 
+# What is not to be worked together is released before a body is read.
+sub _read {
+    my ($self, %key) = @_;
+    my @held = @{ $self->_run('order', %key)->fetchall_arrayref };
+    my $n = $self->together(map { $_->[1] } @held);
+    $self->release({ seq => $_->[0], lease => $key{t} }) for @held[$n .. $#held];
+    return @held ? $self->_run('read', %key)->fetchall_arrayref({}) : [];
+}
+
 sub _event {
     my ($row, $token) = @_;
-    my $payload = ComplyCubeInbox::Json::decode(delete $row->{payload});
-    for my $name (grep { $_ ne 'body' && defined $row->{$_} } keys %$row) { utf8::decode($row->{$name}) }
+    for my $name (grep { !/\A(?:body|payload)\z/ && defined $row->{$_} } keys %$row) { utf8::decode($row->{$name}) }
     $row->{$_} += 0 for qw(seq created_ms received_ms superseded change_seq attempts);
-    return { %$row, payload => $payload, lease => $token };
+    return { %$row, lease => $token };
 }
+
+sub decoded { my ($self, $event) = @_; return { %$event, payload => ComplyCubeInbox::Json::decode($event->{payload}) } }
 
 sub _settle {
     my ($self, $name, $event, %value) = @_;
@@ -359,8 +391,9 @@ use Fcntl qw(:flock O_CREAT O_EXCL O_NOFOLLOW O_NONBLOCK O_RDONLY O_RDWR O_WRONL
 use POSIX ();
 our @ISA = ('ComplyCubeInbox::Store');
 
-my $LISTED_MS = 1000;     # how long a list of names is good
+my $LISTED_MS = 1000;       # how long a list of names is good
 my $SIZE_MAX = 67108864;    # bytes: no receiver takes a larger body
+my $SMALL = 4096;           # bytes of a body that is decoded at once
 my $NAME = qr/\A((\d{13,})\.(\d{12})\.json)(?:,a=(\d+),l=(\d+)(?:,w=[\w.-]+)?)?\z/;
 
 sub new {
@@ -486,8 +519,9 @@ sub _take {
     while (@events < $limit && @{ $self->{names} }) {
         my $name = pop @{ $self->{names} };
         my $file = _parse($name) or next;
-        if ($self->_wanted($file, $now, $busy)) { push @events, $self->_try_lease($file, $changed, scalar @events) }
-        else { push @kept, $name }
+        if (!$self->_wanted($file, $now, $busy)) { push @kept, $name }
+        elsif (@events && $self->together($events[0]{attempts}, $file->{attempts} + 1) < 2) { push @{ $self->{names} }, $name; last }
+        else { push @events, $self->_try_lease($file, $changed, scalar @events) }
     }
     push @{ $self->{names} }, reverse @kept;
     return @events;
@@ -543,27 +577,41 @@ sub _lease {
         $$changed = 1 if $self->_bury($file, "claimed $file->{attempts} times, and never acknowledged");
         return;
     }
-    my $body = _slurp($self->_path($file->{at}));
-    if (!defined $body) {
+    my $from = _open_file($self->_path($file->{at}), O_RDONLY);
+    if (!$from) {
         $self->_skipped($file) or $self->_gone($file->{at});
         return;
     }
-    $file->{attempts}++;
-    my $event = $self->_event($file, $body);
+    $file->{attempts}++;    # before its body is read, should that be what kills workers
     my $name = "$file->{name},a=$file->{attempts},l=" . ComplyCubeInbox::Store::text($self->now + $self->lease) . ",w=$self->{owner}-" . $self->token;
     return if !$self->_move($file->{at}, "cur/$name");
     $$changed = 1;
     $file->{at} = "cur/$name";
-    return { %$event, lease => $name } if $event;
+    my $event = $self->_event($file, do { local $/; readline $from } // '');
+    return $event ? { %$event, lease => $name } : $self->_undecodable($file);
+}
+
+sub _undecodable {
+    my ($self, $file) = @_;
     $self->_later($file, 'the body cannot be decoded');
     $self->report({ endpoint => $self->{endpoint}, type => '-', event_id => $file->{name} }, 'the body cannot be decoded');
     return;
 }
 
-# By the receiver's own rules, from the body. Undef when it cannot be decoded.
+# A payload that is still the body's text becomes what it says.
+sub decoded {
+    my ($self, $event) = @_;
+    return $event if ref($event->{payload} // {});
+    my $top = ComplyCubeInbox::Json::decode($event->{body}) // return $self->_undecodable(_parse($self->_name($event))) // undef;
+    return { %$event, payload => ref $top->{payload} eq 'HASH' ? $top->{payload} : undef };
+}
+
+# By the receiver's own rules, from the body. Undef when it cannot be decoded. The payload of a large one is its text: what
+# is nested there may be so much that it is decoded for the event's own turn alone.
 sub _event {
     my ($self, $file, $body) = @_;
-    my $top = ComplyCubeInbox::Json::decode($body);
+    my $large = length $body > $SMALL;
+    my $top = ComplyCubeInbox::Json::decode($body, $large ? 2 : undef);    # levels: the body and its payload
     my ($id, $type) = (_word($top, 'id'), _word($top, 'type'));
     return undef if !defined $id || !defined $type;
     my $payload = ref $top->{payload} eq 'HASH' ? $top->{payload} : undef;
@@ -575,7 +623,7 @@ sub _event {
         status => _word($payload, 'status'), outcome => _word($payload, 'outcome'),
         created_at => POSIX::strftime('%Y-%m-%dT%H:%M:%S', gmtime $seconds) . ".${ms}Z",
         created_ms => $file->{created} + 0, received_ms => ($received // 0) * 1000, superseded => undef, change_seq => undef,
-        attempts => $file->{attempts}, signature => undef, secret => undef, source => undef, payload => $payload, body => $body };
+        attempts => $file->{attempts}, signature => undef, secret => undef, source => undef, payload => $large ? $body : $payload, body => $body };
 }
 
 sub _word {
@@ -663,10 +711,13 @@ no warnings 'recursion';
 my $DEPTH_MAX = 512;    # as the receiver's
 my %ESCAPE = ('"' => '"', '\\' => '\\', '/' => '/', b => "\b", f => "\f", n => "\n", r => "\r", t => "\t");
 
-# The object that these bytes are; undef when they are none.
+our $kept = $DEPTH_MAX;    # levels; what is nested deeper is read and left out
+
+# The object that these bytes are, or its outermost levels; undef when they are none.
 sub decode {
-    my ($bytes) = @_;
+    my ($bytes, $levels) = @_;
     return undef if !defined $bytes;
+    local $kept = $levels // $DEPTH_MAX;
     local ($@, $_) = (undef, $bytes);
     my $value = eval { my $top = _value(0); /\G[ \t\r\n]*\z/gc ? $top : undef };
     return ref $value eq 'HASH' ? $value : undef;
@@ -696,7 +747,8 @@ sub _object {
         /\G[ \t\r\n]*"/gc or _bad();
         my $name = _string();
         /\G[ \t\r\n]*:/gc or _bad();
-        $object{$name} = _value($depth);
+        my $value = _value($depth);
+        $object{$name} = $value if $depth <= $kept;
     } while (/\G[ \t\r\n]*,/gc);
     /\G[ \t\r\n]*\}/gc or _bad();
     return \%object;
@@ -707,7 +759,10 @@ sub _array {
     _bad() if $depth > $DEPTH_MAX;
     my @array;
     return \@array if /\G[ \t\r\n]*\]/gc;
-    do { push @array, _value($depth) } while (/\G[ \t\r\n]*,/gc);
+    do {
+        my $value = _value($depth);
+        push @array, $value if $depth <= $kept;
+    } while (/\G[ \t\r\n]*,/gc);
     /\G[ \t\r\n]*\]/gc or _bad();
     return \@array;
 }

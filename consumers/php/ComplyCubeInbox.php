@@ -27,7 +27,7 @@
 // ack, nack, extend and release give false when the lease was lost: another worker has the event then. A worker may
 // die between its work and the ack, and then the event comes again. Make the object after a fork, not before.
 // The words of what $callback throws go to the log and, with the event, into the inbox; of an error of PDO those before
-// its first quote, where values begin. An event on its second attempt is worked alone, should it be what kills workers.
+// its first quote, where values begin. An event on its second attempt is claimed alone, should it be what kills workers.
 // In a payload half a surrogate pair is U+FFFD, and {} is an empty array like [].
 
 class ComplyCubeInboxException extends RuntimeException {}
@@ -51,7 +51,16 @@ final class ComplyCubeInbox {
         $this->store = is_dir($path) ? new ComplyCubeInboxDirectory($path, $options) : new ComplyCubeInboxTable($path, $options);
     }
 
-    public function claim($limit = null) { return $this->store->claim($limit === null ? $this->limit : self::whole($limit)); }
+    public function claim($limit = null) {
+        do {
+            $open = $this->open($limit);
+            $events = array_values(array_filter(array_map(array($this->store, 'decoded'), $open)));
+        } while ($open && !$events);    // none could be decoded
+        return $events;
+    }
+
+    // Claimed, and not decoded yet.
+    private function open($limit) { return $this->store->claim($limit === null ? $this->limit : self::whole($limit)); }
     public function ack(array $event) { return $this->store->ack($event); }
     public function nack(array $event, $why, $seconds = null) { return $this->store->nack($event, self::cut((string) $why), $seconds); }
     public function extend(array $event, $seconds = null) { return $this->store->extend($event, $this->store->lease($seconds)); }
@@ -112,15 +121,14 @@ final class ComplyCubeInbox {
     private function work($run, $limit) {
         if ($this->stopping()) return 0;
         $half = ComplyCubeInboxStore::now() + $this->store->lease(null) / 2;
-        $open = $this->claim($limit);
+        $open = $this->open($limit);
         $count = count($open);
         try {
             while ($open && !$this->stopping()) {
                 $mine = ComplyCubeInboxStore::now() < $half || $this->extend($open[0]);
                 $event = array_shift($open);    // released no more, whatever fails: its work may be done
-                if ($mine && $event['attempts'] > 1) $this->giveBack($open);
-                if ($mine) $this->settle($event, call_user_func($run, $event));
-                else $this->store->report($event, 'the lease ended before its turn came');
+                if (!$mine) $this->store->report($event, 'the lease ended before its turn came');
+                elseif ($event = $this->store->decoded($event)) $this->settle($event, call_user_func($run, $event));
             }
         } finally {
             $this->giveBack($open);
@@ -202,6 +210,14 @@ abstract class ComplyCubeInboxStore {
         ComplyCubeInbox::attempt($this->options['log'], array(ComplyCubeInbox::printable($line)));
     }
 
+    // How many of these, the attempts of events in the order of work: as many as are new, or one that may be what kills
+    // workers. Where there is one attempt only it cannot be shared.
+    protected function together(array $attempts) {
+        if ($this->setting['max_attempts'] < 2) return min(1, count($attempts));
+        for ($n = 0; $n < count($attempts) && $attempts[$n] < 2; $n++) {}
+        return $n ?: min(1, count($attempts));
+    }
+
     // Objects as arrays; null when it is none.
     protected static function decode($json) {
         $value = $json === null ? null : json_decode(preg_replace(self::HALF, '\ufffd', $json), true, self::DEPTH, JSON_BIGINT_AS_STRING);
@@ -225,9 +241,10 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
         'claim'    => 'UPDATE inbox SET {state}, attempts = attempts + 1, token = :t, owner = :w, due_ms = :d
             WHERE seq IN (SELECT i.seq FROM inbox i WHERE i.state = 0 AND i.endpoint = :e AND i.due_ms <= {now}
                 {types} {ordered} ORDER BY i.due_ms, i.seq LIMIT :n)',
-        'state'    => 'state = CASE WHEN attempts >= :max THEN 2 ELSE 0 END',
+        'state'    => 'state = CASE WHEN attempts >= :max THEN 2 ELSE 0 END, error = CASE {given up} ELSE error END',
         'skip'     => "state = CASE WHEN {over} THEN 1 WHEN attempts >= :max THEN 2 ELSE 0 END,
-            done_ms = CASE WHEN {over} THEN {now} END, error = CASE WHEN {over} THEN 'superseded' ELSE error END",
+            done_ms = CASE WHEN {over} THEN {now} END, error = CASE WHEN {over} THEN 'superseded' {given up} ELSE error END",
+        'given up' => "WHEN attempts >= :max THEN 'claimed ' || attempts || ' times, and never acknowledged'",
         'over'     => 'EXISTS (SELECT 1 FROM newer n CROSS JOIN inbox b ON b.seq = n.newer_seq AND b.state < 2
             WHERE n.seq = inbox.seq {newer})',
         'newer'    => 'AND n.newer_type IN ({list})',
@@ -240,6 +257,8 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
                 (o.created_ms < e.created_ms OR (o.created_ms = e.created_ms AND o.seq < e.seq)))))',
         'among'    => 'o.type IN ({list}) AND',
         'now'      => "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) + 1",
+        'order'    => 'SELECT i.seq AS seq, i.attempts AS attempts FROM inbox i JOIN event_log e ON e.seq = i.seq
+            WHERE i.state = 0 AND i.endpoint = :e AND i.due_ms = :d AND i.token = :t ORDER BY e.created_ms, i.seq',
         'read'     => 'SELECT seq, endpoint, event_id, type, resource_type, resource_id, client_id, status, outcome, created_at,
             created_ms, received_ms, superseded, change_seq, attempts, signature, secret, source, payload, body
             FROM events WHERE seq IN (SELECT seq FROM inbox WHERE state = 0 AND endpoint = :e AND due_ms = :d AND token = :t)
@@ -276,7 +295,7 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
         if ($this->options['skip_superseded']) $in['state'] = $in['skip'];
         if (!$this->options['ordered']) $in['ordered'] = '';
         if (!$this->types) $in['types'] = $in['among'] = $in['newer'] = '';
-        foreach (array('list', 'among', 'newer', 'types', 'ordered', 'over', 'state', 'held', 'now') as $name)
+        foreach (array('list', 'among', 'newer', 'types', 'ordered', 'over', 'given up', 'state', 'held', 'now') as $name)
             foreach ($in as $key => $sql) $in[$key] = str_replace('{' . $name . '}', $in[$name], $sql);
         $this->sql = $in;
     }
@@ -319,17 +338,29 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
             $key = array('e' => $this->endpoint, 't' => self::token(), 'd' => self::text(self::now() + $this->lease(null)));
             $changed = $this->run('claim', $key + $this->types + array('w' => $this->options['owner'], 'n' => $limit,
                 'max' => (int) $this->setting['max_attempts']))->rowCount();
-            $rows = $changed ? $this->run('read', $key)->fetchAll(PDO::FETCH_ASSOC) : array();
+            $rows = $changed ? $this->read($key) : array();
         } while ($changed && !$rows);    // all were given up, or superseded
         if (!$rows && $this->inode() !== $this->inode) $this->refuse('the database was replaced; start again');
         foreach ($rows as $i => $row) $rows[$i] = self::event($row, $key['t']);
         return $rows;
     }
 
+    // What is not to be worked together is released before a body is read.
+    private function read(array $key) {
+        $held = $this->run('order', $key)->fetchAll(PDO::FETCH_ASSOC);
+        foreach (array_slice($held, $this->together(array_column($held, 'attempts'))) as $row)
+            $this->release(array('seq' => $row['seq'] + 0, 'lease' => $key['t']));
+        return $held ? $this->run('read', $key)->fetchAll(PDO::FETCH_ASSOC) : array();
+    }
+
     private static function event(array $row, $token) {
         foreach (array('seq', 'created_ms', 'received_ms', 'superseded', 'change_seq', 'attempts') as $name) $row[$name] += 0;
-        $row['payload'] = self::decode($row['payload']);
         return $row + array('lease' => $token);
+    }
+
+    public function decoded(array $event) {
+        $event['payload'] = self::decode($event['payload']);
+        return $event;
     }
 
     private function settle($name, array $event, array $values = array()) {
@@ -351,6 +382,8 @@ final class ComplyCubeInboxDirectory extends ComplyCubeInboxStore {
     const LISTED_MS = 1000;                        // how long a list of names is good
     const SIZE_MAX = 67108864;                     // bytes: no receiver takes a larger body
     const KIND = 0170000, FILE = 0100000, LINK = 0120000;    // in a mode
+    const SMALL = 4096;                            // bytes of a body that is decoded at once
+    const OUTLINE = 3;                             // levels: the body, its payload, and what is left out
     const NAME = '/^((\d{13,})\.(\d{12})\.json)(?:,a=(\d+),l=(\d+)(?:,w=[\w.-]+)?)?$/D';
     private $names = array(), $listed_ms = 0;      // the oldest last
     private $about = array();                      // NAME => its type and resource
@@ -479,10 +512,15 @@ final class ComplyCubeInboxDirectory extends ComplyCubeInboxStore {
             $name = array_pop($this->names);
             $file = self::parse($name);
             if ($file && !$this->wanted($file, $now, $busy)) $kept[] = $name;
+            elseif ($file && $events && !$this->fits($events, $file)) { $this->names[] = $name; break; }
             elseif ($file && $event = $this->try_lease($file, $changed, $events)) $events[] = $event;
         }
         while ($kept) $this->names[] = array_pop($kept);
         return $events;
+    }
+
+    private function fits(array $events, array $file) {
+        return $this->together(array($events[0]['attempts'], $file['attempts'] + 1)) > 1;
     }
 
     // What fails for one ends the claim; with others claimed already, the next claim tells of it.
@@ -536,24 +574,54 @@ final class ComplyCubeInboxDirectory extends ComplyCubeInboxStore {
             $changed = $this->bury($file, "claimed $file[attempts] times, and never acknowledged") || $changed;
             return null;
         }
-        $body = self::slurp($this->path($file['at']));
-        if ($body === null) return $this->skip($file);
-        if ($body === false) return $this->gone($file['at']) ?: null;
-        $file['attempts']++;
-        $event = $this->event($file, $body);
+        $from = self::openFile($this->path($file['at']), 'r');
+        if ($from === null) return $this->skip($file);
+        if (!$from) return $this->gone($file['at']) ?: null;
+        $file['attempts']++;    // before its body is read, should that be what kills workers
         $name = "$file[name],a=$file[attempts],l=" . self::text(self::now() + $this->lease(null)) . ",w={$this->options['owner']}-" . self::token();
         if (!$this->move($file['at'], "cur/$name")) return null;
         $changed = true;
         $file['at'] = "cur/$name";
-        if ($event) return $event + array('lease' => $name);
+        $event = $this->event($file, stream_get_contents($from));
+        return $event ? $event + array('lease' => $name) : $this->undecodable($file);
+    }
+
+    private function undecodable(array $file) {
         $this->later($file, 'the body cannot be decoded', null);
         $this->report(array('endpoint' => $this->endpoint, 'type' => '-', 'event_id' => $file['name']), 'the body cannot be decoded');
         return null;
     }
 
-    // By the receiver's own rules, from the body. Null when it cannot be decoded.
+    // A payload that is still the body's text becomes what it says.
+    public function decoded(array $event) {
+        if (!is_string($event['payload'])) return $event;
+        $top = self::decode($event['body']);
+        if ($top === null) return $this->undecodable(self::parse($this->name($event)));
+        $event['payload'] = isset($top['payload']) && is_array($top['payload']) ? $top['payload'] : null;
+        return $event;
+    }
+
+    // A body without what is nested in its payload, each such value as 0. That may be so much that it is decoded for the
+    // event's own turn alone.
+    private static function outline($body) {
+        $kept = '';
+        $quoted = false;
+        for ($at = $depth = 0, $size = strlen($body); $at < $size; $at += $n) {
+            $n = min($size - $at, strcspn($body, $quoted ? '"\\' : '"[]{}', $at) + 1);
+            $last = $body[$at + $n - 1];
+            $was = $depth;
+            if ($last === '\\') $n++;
+            elseif ($last === '"') $quoted = !$quoted;
+            else $depth += ($last === '[' || $last === '{') - ($last === ']' || $last === '}');
+            if ($was < self::OUTLINE) $kept .= $depth < self::OUTLINE ? substr($body, $at, $n) : substr($body, $at, $n - 1) . '0';
+        }
+        return $kept;
+    }
+
+    // By the receiver's own rules, from the body. Null when it cannot be decoded. The payload of a large one is its text.
     private function event(array $file, $body) {
-        $top = self::decode($body);
+        $large = strlen($body) > self::SMALL;
+        $top = self::decode($large ? self::outline($body) : $body);
         if (self::word($top, 'id') === null || self::word($top, 'type') === null) return null;
         $payload = isset($top['payload']) && is_array($top['payload']) ? $top['payload'] : null;
         $client = self::word($payload, 'clientId');
@@ -564,7 +632,7 @@ final class ComplyCubeInboxDirectory extends ComplyCubeInboxStore {
             'created_at' => gmdate('Y-m-d\TH:i:s', (int) substr($file['created'], 0, -3)) . '.' . substr($file['created'], -3) . 'Z',
             'created_ms' => $file['created'] + 0, 'received_ms' => @filemtime($this->path($file['at'])) * 1000,
             'superseded' => null, 'change_seq' => null, 'attempts' => $file['attempts'], 'signature' => null, 'secret' => null,
-            'source' => null, 'payload' => $payload, 'body' => $body);
+            'source' => null, 'payload' => $large ? $body : $payload, 'body' => $body);
     }
 
     private static function word($object, $name) {

@@ -351,6 +351,47 @@ my @SCENARIO = (
         1 while $c->get('each')->[0];
         is $i->states, 'done dead done done', 'the others are done';
     }],
+    map({ my $verb = $_; ["what takes all memory is given up alone, by $verb" => sub {
+        my $i = inbox();
+        my %option = (types => ['t'], ordered => 1);    # for which a directory has to look into bodies beforehand
+        my $nested = '[' . join(',', ('[' x 400 . ']' x 400) x 1200) . ']';
+        for my $n (1 .. 5) {
+            my $payload = sprintf '{"id":"r%d"%s}', $n, $n == 2 || $n == 3 ? qq(,"x":$nested) : '';
+            my $before = qq({"id":"e$n","type":"t","payload":);
+            $i->add(type => 't', body => "$before$payload}");
+            $i->db->do('UPDATE event_log SET payload_at = ?, payload_len = ? WHERE seq = ?', undef, length $before, length $payload, $n) if !directory();
+        }
+        for (1 .. 12) {
+            last if $i->states !~ /waiting/;
+            my $worker = Consumer->start($language, $tmp, memory => $language eq 'php' ? 40 : directory() ? 55 : 80);
+            $worker->get(new => path => $i->path, options => $verb eq 'each' ? \%option : {});
+            for (1 .. 8) {
+                my $answer = $worker->call($verb);
+                last if $answer->{error} || !@{ $answer->{value} } || ($verb eq 'each' && !$answer->{value}[0]);
+                if ($verb eq 'claim') { $worker->get(ack => seq => $_->{seq}) for @{ $answer->{value} } }
+            }
+            $worker->stop;
+            $i->state($_)->{state} eq 'claimed' and $i->due($_) for 1 .. 5;
+        }
+        is $i->states, 'done dead dead done done', 'those that it waits with are done';
+        is $i->state($_)->{why}, 'claimed 3 times, and never acknowledged', "event $_ says why it is dead" for 2, 3;
+    }] } 'each', 'claim'),
+    ['where there is one attempt only nobody shares it' => sub {
+        my $i = inbox(setting => { max_attempts => 1 });
+        $i->add for 1 .. 3;
+        my $victim = Consumer->start($language, $tmp);
+        $victim->get(new => path => $i->path);
+        $victim->send(each => steps => { e1 => [['kill']] });
+        $victim->answer;
+        is $i->states, 'claimed waiting waiting', 'what kills a worker takes nothing with it';
+    }],
+    ['what a large payload says is decoded' => sub {
+        my $i = opened(inbox(), types => ['check.completed'], ordered => 1);
+        $i->add(type => 'check.completed', note => 'x' x 6000 . '","a":{"b":[1,{"c":"]}\\\\"}]},"z":"\\"{[');
+        my ($e) = @{ $c->get('claim') };
+        is "$e->{event_id} $e->{type} $e->{resource_id} $e->{status}", 'e1 check.completed r1 complete', 'its members are known';
+        is_deeply [@{ $e->{payload} }{qw(a z)}], [{ b => [1, { c => ']}\\' }] }, '"{['], 'and what is nested in it';
+    }],
     ['an event whose ack fails is not released' => sub {
         my $i = opened(inbox());
         $i->add for 1 .. 3;
@@ -416,6 +457,7 @@ my @DIRECTORY = (
         $i->add for 1 .. 2;
         claimed();
         $c->get(ack => seq => 1);
+        claimed();
         $c->get(nack => seq => 2, arguments => ['why']);
         my ($day) = glob $i->path . '/live/done/*';
         like $day, qr{/20\d{6}$}, 'a folder for the day';

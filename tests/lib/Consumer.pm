@@ -13,9 +13,9 @@ use Source;
 my %LIBRARY = (php => 'php/ComplyCubeInbox.php', perl => 'perl/ComplyCubeInbox.pm');
 my $json = JSON::PP->new->canonical->utf8->max_depth(2000);
 
-# language: php or perl; dir: a folder that is open to all
+# language: php or perl; dir: a folder that is open to all; memory: megabytes that it may have
 sub start {
-    my ($class, $language, $dir) = @_;
+    my ($class, $language, $dir, %o) = @_;
     our $count;
     my $base = sprintf '%s/driver-%s-%d', $dir, $language, ++$count;
     my $ending = $language eq 'php' ? 'php' : 'pl';
@@ -32,7 +32,9 @@ sub start {
     open my $in, '+<', "$base.in" or die "$base.in: $!";
     open my $out, '+<', "$base.out" or die "$base.out: $!";
     my @php = $language eq 'php' ? ('-d', 'display_errors=stderr') : ();
-    my $proc = Proc->start(cmd => [$language, @php, "$base.d/driver", "$base.d/$library"], stdin => "$base.in", stdout => "$base.out", stderr => "$base.err");
+    push @php, '-d', "memory_limit=$o{memory}M" if $o{memory} && $language eq 'php';
+    my @limit = $o{memory} && $language eq 'perl' ? ('prlimit', '--as=' . $o{memory} * 2 ** 20) : ();
+    my $proc = Proc->start(cmd => [@limit, $language, @php, "$base.d/driver", "$base.d/$library"], stdin => "$base.in", stdout => "$base.out", stderr => "$base.err");
     return bless { in => $in, out => $out, proc => $proc, err => "$base.err", text => '' }, $class;
 }
 
