@@ -27,7 +27,7 @@ is_deeply [grep { !$anchor{$_} } $readme =~ /\]\(#([^)]+)\)/g], [], 'each link l
 my %error = error_table();
 my %answer = map { $_->[0] . ' `{"received":true' . ($_->[1] =~ s/\\"/"/gr) . '}`' => 1 }
     map { [/json\((\d+), "(.*)"\)/] } grep { /json\(\d+, "/ } split /;/, slurp("$ROOT/src/receiver/reply.c");
-my @refusals = grep { $error{$_}{http} >= 400 && !/^(?:not-found|usage)$/ } keys %error;
+my @refusals = grep { $error{$_}{http} >= 400 && !/^(?:not-found|unverified|usage)$/ } keys %error;
 $answer{"$error{$_}{http} `$error{$_}{text}`"} = 1 for @refusals;
 my %written = map { $_ => 1 } $readme =~ /^\| (\d+ `[^|]*`) \|/mg;
 is_deeply [sort keys %written], [sort keys %answer], 'the table of answers has those of reply.c and err.h';
