@@ -53,6 +53,7 @@ start() {
         -e "s|^var.socket .*|var.socket = \"$dir/run/webhook.sock\"|" \
         -e "s|^var.www .*|var.www = \"$dir/www\"|" \
         -e "s|^var.run .*|var.run = \"$dir/run\"|" \
+        -e "s|^var.uploads .*|var.uploads = \"$dir/run\"|" \
         -e "s|^var.log .*|var.log = \"$dir/log\"|" lighttpd/vars.conf >"$dir/run/vars.conf"
     setsid lighttpd -D -f "$dir/run/fastcgi.conf" >>"$dir/log/lighttpd" 2>&1 &
     server=$!

@@ -24,7 +24,7 @@ static struct {
     struct sandbox_rule rule[RULES_MAX];
     size_t n; /* rules that are in force; their paths are gone */
     char group[64];
-    bool done;
+    bool done, warned[SANDBOX_LAYERS];
 } now = {.layer = {{.name = "process"}, {.name = "Landlock"}, {.name = "seccomp"}}};
 
 /* ---- descriptors ---- */
@@ -212,6 +212,23 @@ void sandbox_confine(const struct config *c, bool brief)
 }
 
 bool sandbox_is_done(void) { return now.done; }
+
+void sandbox_warn(const struct log *log, int64_t now_ms)
+{
+    for (size_t i = 0; i < SANDBOX_LAYERS; i++) {
+        const struct sandbox_layer *l = &now.layer[i];
+        struct log_line line;
+        const struct log_line *lines[] = {&line};
+        if (!l->absent || now.warned[i])
+            continue;
+        now.warned[i] = true;
+        log_begin(&line, now_ms, LEVEL_WARNING, "sandbox");
+        log_text(&line, "without", span_of(l->name));
+        log_text(&line, "msg", span_of(l->text));
+        log_end(&line);
+        log_write(log, lines, 1);
+    }
+}
 
 void sandbox_state(struct sandbox_report *report) { memcpy(report->layer, now.layer, sizeof now.layer); }
 

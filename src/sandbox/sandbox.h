@@ -8,7 +8,8 @@
  *             are and where they lead to as links: so each of them may be replaced by a rename, or a link be switched.
  *             Nothing can be run, and nothing outside be signalled or connected to.
  *   seccomp   the calls of one table, with their arguments where these matter: no program, process, socket, tracing,
- *             executable memory, change of user or of a name's rights. What is not in the table is ENOSYS, what is but
+ *             executable memory, change of user or of a name's rights; no file that is a program of its owner's for others
+ *             or that all may write. What is not in the table is ENOSYS, what is but
  *             with another argument EPERM. Not death: the C library tries a new call and falls back to an old one, and a
  *             process that an event has killed is killed by its every repetition. Who controls the code gains nothing by
  *             trying again.
@@ -27,6 +28,7 @@
 #ifndef SANDBOX_H
 #define SANDBOX_H
 
+#include "base/log.h"
 #include "config/config.h"
 
 enum { SANDBOX_LAYERS = 3 };
@@ -54,6 +56,9 @@ void sandbox_confine(const struct config *c, bool brief);
 
 /* Is there nothing left to do for sandbox_confine? */
 bool sandbox_is_done(void);
+
+/* Log each layer that the kernel does not have, once. */
+void sandbox_warn(const struct log *log, int64_t now_ms);
 
 /* How it stands with this process. */
 void sandbox_state(struct sandbox_report *report);

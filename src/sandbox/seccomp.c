@@ -55,22 +55,20 @@ static const char calls[] =
             C(pselect6_time64) C(fsync) C(fdatasync) C(flock) C(lseek) C(_llseek) C(ftruncate) C(ftruncate64)
                 C(fallocate)
     /* files, which Landlock confines */
-    C(open) C(openat) C(stat) C(stat64) C(fstat) C(fstat64) C(lstat) C(lstat64) C(newfstatat) C(fstatat64) C(statx)
-        C(statfs) C(statfs64) C(fstatfs) C(fstatfs64) C(access) C(faccessat) C(faccessat2) C(readlink) C(readlinkat)
-            C(getcwd) C(getdents) C(getdents64) C(mkdir) C(mkdirat) C(rmdir) C(unlink) C(unlinkat) C(rename)
-                C(renameat) C(renameat2)
+    C(stat) C(stat64) C(fstat) C(fstat64) C(lstat) C(lstat64) C(newfstatat) C(fstatat64) C(statx) C(statfs)
+        C(statfs64) C(fstatfs) C(fstatfs64) C(access) C(faccessat) C(faccessat2) C(readlink) C(readlinkat) C(getcwd)
+            C(getdents64) C(mkdir) C(mkdirat) C(rmdir) C(unlink) C(unlinkat) C(rename) C(renameat) C(renameat2)
     /* of open files alone: a path would lead anywhere, since Landlock does not look at modes and owners */
-    C(fchmod) C(fchown) C(fchown32)
+    C(fchown) C(fchown32)
     /* memory */
-    C(brk) C(munmap) C(mremap) C(madvise) C(msync) C(mincore) C(futex) C(futex_time64)
+    C(brk) C(munmap) C(mremap) C(madvise) C(futex) C(futex_time64)
     /* time and signals, for the deadline of a lock too */
-    C(clock_gettime) C(clock_gettime64) C(clock_getres) C(clock_getres_time64) C(gettimeofday) C(time) C(nanosleep)
-        C(clock_nanosleep) C(clock_nanosleep_time64) C(restart_syscall) C(rt_sigaction) C(rt_sigprocmask)
-            C(rt_sigreturn) C(sigreturn) C(timer_create) C(timer_settime) C(timer_settime64) C(timer_gettime)
-                C(timer_gettime64) C(timer_delete)
+    C(clock_gettime) C(clock_gettime64) C(gettimeofday) C(time) C(nanosleep) C(clock_nanosleep)
+        C(clock_nanosleep_time64) C(restart_syscall) C(rt_sigaction) C(rt_sigprocmask) C(rt_sigreturn) C(sigreturn)
+            C(timer_create) C(timer_settime) C(timer_settime64) C(timer_gettime) C(timer_gettime64) C(timer_delete)
     /* who we are, and the end */
     C(getpid) C(gettid) C(getuid) C(getuid32) C(geteuid) C(geteuid32) C(getgid) C(getgid32) C(getegid) C(getegid32)
-        C(getrandom) C(sysinfo) C(times) C(getrusage) C(sched_yield) C(ugetrlimit) C(getrlimit) C(exit) C(exit_group);
+        C(getrandom) C(sysinfo) C(ugetrlimit) C(getrlimit) C(exit) C(exit_group);
 
 static const char calls_before_landlock[] = "444;445;446;";
 
@@ -80,6 +78,18 @@ static const char calls_sanitized[] = C(clone) C(ptrace) C(wait4) C(prctl) C(sig
 
 enum test { IS /* this value */, UP_TO, WITHOUT /* any of these bits */, NONE /* a null pointer */ };
 enum { OWN_PID = 1, OWN_TID };
+/*
+ * Files that the receiver makes are 0600, 0640 or 0660, or have the mode of a database that somebody chose; folders 0700,
+ * 02770 or 02750. What umask takes away, which nothing can change any more, need not be looked for when a file is made.
+ */
+enum {
+    MAKES = O_CREAT | (O_TMPFILE & ~O_DIRECTORY),
+    NOT_OF_NEW = 07111,
+    NOT_OF_FILES = 07113,
+    FOLDER = 0700,
+    SHARED = 02770,
+    SHOWN = 02750
+};
 enum { F_SETLKW_64 = 7 /* the kernel's own numbers: the C library of 32 bits has others */ };
 
 /* Calls of which an argument decides; a call may have several rows, of which one must hold. */
@@ -97,6 +107,14 @@ static const struct checked {
     {C(fcntl64), 1, IS, 13, 0},
     {C(fcntl64), 1, IS, 14, 0},
     {C(fcntl64), 1, IS, F_DUPFD_CLOEXEC, 0},
+    {C(open), 1, WITHOUT, MAKES, 0},
+    {C(open), 2, WITHOUT, NOT_OF_NEW, 0},
+    {C(openat), 2, WITHOUT, MAKES, 0},
+    {C(openat), 3, WITHOUT, NOT_OF_NEW, 0},
+    {C(fchmod), 1, WITHOUT, NOT_OF_FILES, 0},
+    {C(fchmod), 1, IS, FOLDER, 0},
+    {C(fchmod), 1, IS, SHARED, 0},
+    {C(fchmod), 1, IS, SHOWN, 0},
     {C(mmap), 2, WITHOUT, PROT_EXEC, 0},
     {C(mmap2), 2, WITHOUT, PROT_EXEC, 0},
     {C(mprotect), 2, WITHOUT, PROT_EXEC, 0},

@@ -24,12 +24,15 @@ enum {
     OTHER_FILES = 32,      /* descriptors for the store, the log and what is read again; not for connections */
     SLOW_MS = 1000,        /* where all places are taken, a request that is not whole by then makes room */
     BATCH_BYTES = 4 << 20, /* bodies in one batch */
-    GATHERED = 8,          /* so many of the largest requests are gathered at a time; others wait in their sockets */
+    OWN_BYTES = 128 << 10, /* each connection may keep so much of its request, whatever the others do; */
+    LARGE = 8,             /* so many requests at a time may be larger, and others wait in their sockets */
     PEEK = 65536,          /* a larger request is never seen whole in the socket's buffer */
     GATHER_BYTES = 16384,  /* one that is not whole by then is gathered: a writer that polls, as Apache does, */
     GATHER_RECORDS = 16,   /* stops at a quarter of the buffer, and each record counts for more than its bytes */
     TICK_MS = 250,         /* and one that does not move on for so long: its writer may be blocked before either */
-    GRACE_MS = 500         /* after TERM, for requests that are on their way */
+    SLOW_TICKS = 2,        /* a large request that is slow for so many in a row makes way for another */
+    SLOW_BYTES = OWN_BYTES * TICK_MS / WEB_DEADLINE_MS, /* slow: less in a tick, with which none is in time anyway */
+    GRACE_MS = 500                                      /* after TERM, for requests that are on their way */
 };
 
 struct connection {
@@ -37,7 +40,10 @@ struct connection {
     int fd;
     bool watched; /* in epoll, edge-triggered, once and for all */
     bool trailed;
-    ssize_t seen; /* bytes that had arrived at the latest tick */
+    bool large;         /* one of LARGE */
+    enum fcgi_stop why; /* of GATHERING: it is not read on now */
+    unsigned slow;      /* ticks in a row */
+    size_t seen;        /* bytes that had arrived at the latest tick */
     int64_t end_ms;
     struct fcgi_gather gather;
 };
@@ -47,12 +53,13 @@ struct server {
     int listen_fd, epoll_fd, signal_fd, memory_fd;
     bool accepting, incoming, stopping, swept; /* swept: after TERM, no connection waits to be accepted */
     bool displaced;                            /* since the latest tick, for want of room */
-    int64_t now_ms, tick_ms, stop_ms;          /* of clock_ms */
-    size_t places /* of connection[] */, open, n_ready, next_ready, gathered /* bytes */;
+    bool unread, waiting;             /* of connections: the turn of some is over; some wait to be one of LARGE */
+    int64_t now_ms, tick_ms, stop_ms; /* of clock_ms */
+    size_t places /* of connection[] */, open, n_ready, next_ready, n_large;
     struct connection connection[CONNECTIONS], *ready[CONNECTIONS];
     struct fcgi_slot *slot[RECEIVE_BATCH_MAX];
     char peek[PEEK];
-    bool said_absent[SANDBOX_LAYERS], reached; /* what it needs, when it had just confined itself */
+    bool reached; /* what it needs, when it had just confined itself */
 };
 
 static size_t max_body(const struct server *s)
@@ -71,7 +78,9 @@ static void accept_more(struct server *s, bool on)
 
 static void forget_gathered(struct server *s, struct connection *c)
 {
-    s->gathered -= c->gather.bytes.cap;
+    s->n_large -= c->large;
+    c->large = false;
+    c->slow = 0;
     fcgi_gather_release(&c->gather);
 }
 
@@ -119,13 +128,61 @@ static void move_on(struct server *s, struct connection *c, enum fcgi_state stat
 /* Take over what has arrived, so that its writer can go on. */
 static void gather_more(struct server *s, struct connection *c)
 {
-    size_t all = GATHERED * fcgi_gather_limit(max_body(s)), had = c->gather.bytes.cap;
-    size_t room = all > s->gathered ? all - s->gathered : 0, own = had < GATHER_BYTES ? GATHER_BYTES - had : 0;
-    bool ended = fcgi_gather_read(&c->gather, c->fd, max_body(s), room > own ? room : own) != 0;
-    s->gathered += c->gather.bytes.cap - had;
-    c->state =
-        c->gather.bytes.len ? GATHERING : PARTIAL; /* where nothing was taken, all of it may yet be seen at once */
-    move_on(s, c, c->gather.walk.state, ended);
+    c->why = fcgi_gather_read(&c->gather, c->fd, max_body(s), c->large ? SIZE_MAX : OWN_BYTES);
+    c->state = c->gather.taken ? GATHERING : PARTIAL; /* of nothing all may yet be seen at once */
+    s->unread |= c->why == FCGI_TURN;
+    s->waiting |= c->why == FCGI_FULL;
+    move_on(s, c, c->gather.walk.state, c->why == FCGI_LOST);
+}
+
+/* Let it be one of LARGE, if need be in the place of the slowest; false: none is slow. */
+static bool make_large(struct server *s, struct connection *c)
+{
+    struct connection *slowest = NULL;
+    for (size_t i = 0; s->n_large == LARGE && i < s->places; i++) {
+        struct connection *other = &s->connection[i];
+        if (other->state == GATHERING && other->large && other->slow >= SLOW_TICKS &&
+            (!slowest || other->slow > slowest->slow))
+            slowest = other;
+    }
+    if (slowest) {
+        s->displaced = true;
+        cut(s, slowest);
+    }
+    if (s->n_large == LARGE)
+        return false;
+    c->large = true;
+    c->slow = 0; /* it has waited for us */
+    s->n_large++;
+    return true;
+}
+
+/* Of those that wait to be one of LARGE the one that came first. */
+static struct connection *find_waiting(struct server *s)
+{
+    struct connection *first = NULL;
+    for (size_t i = 0; i < s->places; i++) {
+        struct connection *c = &s->connection[i];
+        if (c->state == GATHERING && c->why == FCGI_FULL && (!first || c->end_ms < first->end_ms))
+            first = c;
+    }
+    return first;
+}
+
+/* Go on with those whose turn is over, and with those that wait, as far as there are places. */
+static void read_on(struct server *s)
+{
+    s->unread = false;
+    for (size_t i = 0; i < s->places; i++)
+        if (s->connection[i].state == GATHERING && s->connection[i].why == FCGI_TURN)
+            gather_more(s, &s->connection[i]);
+    while (s->waiting) {
+        struct connection *c = find_waiting(s);
+        s->waiting = c;
+        if (!c || !make_large(s, c))
+            return;
+        gather_more(s, c);
+    }
 }
 
 /* What has arrived on a connection that has no request at work? */
@@ -156,9 +213,11 @@ static void look_for_changes(struct server *s, struct connection *c, bool ended)
 static void look_again_soon(struct server *s, struct connection *c)
 {
     ssize_t n = c->state == PARTIAL ? recv(c->fd, s->peek, sizeof s->peek, MSG_PEEK | MSG_DONTWAIT) : 0;
-    if (c->state == GATHERING || (n > 0 && n == c->seen))
+    if (c->state == GATHERING || (n > 0 && (size_t)n == c->seen))
         gather_more(s, c);
-    c->seen = n;
+    size_t arrived = c->state == GATHERING ? c->gather.taken : n > 0 ? (size_t)n : 0;
+    c->slow = arrived < c->seen + SLOW_BYTES ? c->slow + 1 : 0;
+    c->seen = arrived;
 }
 
 /* A free place, else that of an idle kept-alive connection, else of the slowest request. NULL: each may yet be whole. */
@@ -180,7 +239,7 @@ static struct connection *find_place(struct server *s)
 
 static void accept_waiting(struct server *s)
 {
-    while (s->n_ready < RECEIVE_BATCH_MAX) {
+    for (size_t n = 0; n < CONNECTIONS && s->n_ready < RECEIVE_BATCH_MAX; n++) {
         struct connection *c = find_place(s);
         int fd = c ? accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK) : -1;
         if (fd < 0) {
@@ -207,7 +266,7 @@ static void tick_receiver(struct server *s)
         receiver_unspool(s->r, clock_time_ms());
     if (s->displaced)
         receiver_note(s->r, clock_time_ms(), err_word(ERR_INCOMPLETE), "msg",
-                      "requests that were not whole were cut, since all connections were taken");
+                      "requests that were not whole were cut, to make room for others");
     s->displaced = false;
     for (size_t i = 0; i < s->places; i++) {
         struct connection *c = &s->connection[i];
@@ -283,26 +342,11 @@ static void log_batch(struct server *s, const struct member *members, size_t n)
     log_write(&s->r->log, lines, n);
 }
 
-/* Said once: what the kernel does not have. */
 static void confine_receiver(struct server *s)
 {
-    struct sandbox_report report;
     sandbox_confine(s->r->config, false);
     s->reached = sandbox_reaches(s->r->config, &(struct err){0}) == 0;
-    sandbox_state(&report);
-    for (size_t i = 0; i < SANDBOX_LAYERS; i++) {
-        const struct sandbox_layer *l = &report.layer[i];
-        struct log_line line;
-        const struct log_line *lines[] = {&line};
-        if (!l->absent || s->said_absent[i])
-            continue;
-        s->said_absent[i] = true;
-        log_begin(&line, clock_time_ms(), LEVEL_WARNING, "sandbox");
-        log_text(&line, "without", span_of(l->name));
-        log_text(&line, "msg", span_of(l->text));
-        log_end(&line);
-        log_write(&s->r->log, lines, 1);
-    }
+    sandbox_warn(&s->r->log, clock_time_ms());
 }
 
 static void stop(struct server *s)
@@ -366,7 +410,7 @@ static void loop(struct server *s)
     struct epoll_event events[RECEIVE_BATCH_MAX];
     while (!s->stopping || !s->swept || s->open) {
         bool ticks = s->open || !s->accepting || s->r->refusals.any || s->r->spool.waits;
-        int wait_ms = s->n_ready ? 0 : s->stopping ? 20 : ticks ? TICK_MS : -1;
+        int wait_ms = s->n_ready || s->unread ? 0 : s->stopping ? 20 : ticks ? TICK_MS : -1;
         int n = epoll_wait(s->epoll_fd, events, RECEIVE_BATCH_MAX, wait_ms);
         s->now_ms = clock_ms();
         for (int i = 0; i < n; i++)
@@ -374,6 +418,8 @@ static void loop(struct server *s)
         if (s->incoming || (s->stopping && !s->swept))
             accept_waiting(s);
         s->incoming = false;
+        if (s->unread || s->waiting)
+            read_on(s);
         serve(s);
         if (s->now_ms >= s->tick_ms)
             tick_receiver(s);

@@ -7,9 +7,11 @@
  * too slow for that is gathered first (fcgi_gather).
  *
  * holds: a request is whole WEB_DEADLINE_MS after its connection (or, kept alive, its first byte) or is cut
- *        with nothing stored; at most CONNECTIONS connections, BATCH_BYTES of bodies in a batch and GATHERED of
- *        the largest requests are held, the rest waits in its sockets and in the listen backlog. Where all connections
- *        are taken, one that is kept alive and idle makes room for another, else the one whose request is the slowest.
+ *        with nothing stored. At most CONNECTIONS connections are held and BATCH_BYTES of bodies in a batch, the rest
+ *        waits in the listen backlog. Where all connections are taken, one that is kept alive and idle makes room for
+ *        another, else the one whose request is the slowest. Each may keep OWN_BYTES of its request, LARGE of them all
+ *        of it; when another needs to, the slowest of these makes way once it is slow. So at most 83 MB are kept
+ *        with a max_body of 1 MB, and what stalls holds up no request of up to OWN_BYTES.
  */
 #ifndef FCGI_H
 #define FCGI_H

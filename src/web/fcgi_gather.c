@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { STEP = 4096, RECORD_MAX = 8 + 65535 + 255 };
+enum { STEP = 4096, RECORD_MAX = 8 + 65535 + 255, TURN = 256 << 10 /* bytes */ };
 
 size_t fcgi_gather_limit(size_t max_body)
 {
@@ -23,39 +23,41 @@ static void drain_body(struct fcgi_gather *g, size_t before)
     g->walk.at = before;
 }
 
-static ssize_t take_bytes(struct fcgi_gather *g, int fd, size_t max_body, size_t room)
+/* Bytes that are taken; 0: none, and *stop says why. */
+static size_t take_bytes(struct fcgi_gather *g, int fd, size_t limit, size_t most, enum fcgi_stop *stop)
 {
-    size_t limit = fcgi_gather_limit(max_body), had = g->bytes.cap;
-    if (limit > had + room)
-        limit = had + room;
-    size_t free_bytes = buf_room(&g->bytes, STEP, limit);
-    if (free_bytes == 0) {
-        errno = room ? ENOBUFS : EAGAIN;
-        return -1;
+    size_t room = buf_room(&g->bytes, STEP, most < limit ? most : limit);
+    if (room == 0) {
+        *stop = most < limit && g->bytes.len >= most ? FCGI_FULL : FCGI_LOST;
+        return 0;
     }
-    return recv(fd, g->bytes.at + g->bytes.len, free_bytes, MSG_DONTWAIT);
+    ssize_t n;
+    do
+        n = recv(fd, g->bytes.at + g->bytes.len, room, MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    *stop = n < 0 && errno == EAGAIN ? FCGI_DRY : FCGI_LOST;
+    return n > 0 ? (size_t)n : 0;
 }
 
-int fcgi_gather_read(struct fcgi_gather *g, int fd, size_t max_body, size_t room)
+enum fcgi_stop fcgi_gather_read(struct fcgi_gather *g, int fd, size_t max_body, size_t most)
 {
-    size_t had = g->bytes.cap;
+    size_t had = g->taken;
     while (g->walk.state == FCGI_PARTIAL) {
-        size_t grown = g->bytes.cap - had;
-        ssize_t n = take_bytes(g, fd, max_body, room > grown ? room - grown : 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno == EAGAIN ? 0 : -1;
+        enum fcgi_stop stop;
+        if (g->taken - had >= TURN)
+            return FCGI_TURN;
+        size_t n = take_bytes(g, fd, fcgi_gather_limit(max_body), most, &stop);
         if (n == 0)
-            return -1;
+            return stop;
         size_t before = g->walk.at;
         bool too_long = g->walk.body > max_body;
-        g->bytes.len += (size_t)n;
+        g->bytes.len += n;
+        g->taken += n;
         fcgi_record_walk(&g->walk, (struct span){g->bytes.at, g->bytes.len});
         if (too_long && g->walk.state == FCGI_PARTIAL)
             drain_body(g, before);
     }
-    return 0;
+    return FCGI_DRY;
 }
 
 int fcgi_gather_file(const struct fcgi_gather *g, int memory)
@@ -76,5 +78,5 @@ int fcgi_gather_file(const struct fcgi_gather *g, int memory)
 void fcgi_gather_release(struct fcgi_gather *g)
 {
     buf_release(&g->bytes);
-    g->walk = (struct fcgi_walk){0};
+    *g = (struct fcgi_gather){0};
 }

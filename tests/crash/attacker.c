@@ -146,7 +146,7 @@ static const struct file_row {
         text, SYS_##name, {__VA_ARGS__}, EPERM \
     }
 
-static long long own[4]; /* an address that is valid */
+static long long own[64]; /* an address that is valid, with room for any answer */
 static const struct sockaddr_un abstract = {AF_UNIX, "\0complycube"};
 static char *const empty[] = {(char *)(uintptr_t) "/bin/true", NULL};
 #define L(x) ((long)(uintptr_t)(x))
@@ -242,6 +242,14 @@ static const struct call_row calls[] = {
     N(acct, 0),
     N(syslog, 3),
     N(landlock_create_ruleset, 0, 0, 1),
+    N(msync, 0),
+    N(mincore, 0),
+    N(times, L(own)),
+    N(getrusage, 0, L(own)),
+    N(clock_getres, 0, L(own)),
+#ifdef SYS_getdents
+    N(getdents, 0),
+#endif
     A("mmap of memory that is executable", mmap, 0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1),
     A("mmap of memory that is writable and executable", mmap, 0, 4096, 7, MAP_PRIVATE | MAP_ANONYMOUS, -1),
     A("mprotect to executable", mprotect, 0, 4096, PROT_EXEC),
@@ -273,6 +281,38 @@ static void try_calls(void)
         snprintf(name, sizeof name, "%s (%s)", r->name, result == -1 ? strerror(errno) : "it did");
         tell(result == -1 && errno == r->error, "no ", name);
     }
+}
+
+/* ---- modes: what is made may be no program of another, and no file that all may write ---- */
+
+static void try_modes(void)
+{
+    static const mode_t wrong_modes[] = {04600, 04755, 02755, 02770 | 01, 06770, 0755, 0711, 0610, 0662, 0666, 0777};
+    static const mode_t right_modes[] = {0600, 0640, 0660, 0644, 0664, 0700, 02770, 02750};
+    char name[64];
+    int fd = open(at(data, "made"), O_RDWR | O_CREAT, 0600);
+    for (size_t i = 0; i < sizeof wrong_modes / sizeof *wrong_modes; i++) {
+        snprintf(name, sizeof name, "%04o", (unsigned)wrong_modes[i]);
+        tell(fchmod(fd, wrong_modes[i]) != 0 && errno == EPERM, "no file gets mode ", name);
+    }
+    for (size_t i = 0; i < sizeof right_modes / sizeof *right_modes; i++) {
+        snprintf(name, sizeof name, "%04o", (unsigned)right_modes[i]);
+        tell(fchmod(fd, right_modes[i]) == 0, "it still gives a file mode ", name);
+    }
+    close(fd);
+    unlink(at(data, "made"));
+    for (size_t i = 0; i < 6; i++) {
+        snprintf(name, sizeof name, "%04o", (unsigned)wrong_modes[i]);
+        tell(open(at(data, "made"), O_WRONLY | O_CREAT, wrong_modes[i]) < 0 && errno == EPERM,
+             "none is made with mode ", name);
+#ifdef SYS_open
+        tell(syscall(SYS_open, at(data, "made"), O_WRONLY | O_CREAT, wrong_modes[i]) < 0 && errno == EPERM,
+             "... by the older call, mode ", name);
+#endif
+        tell(open(data, O_WRONLY | O_TMPFILE, wrong_modes[i]) < 0 && errno == EPERM, "... without a name, mode ",
+             name);
+    }
+    tell(syscall(SYS_openat, AT_FDCWD, conf, O_RDONLY, 04755) >= 0, "the mode does not count ", "if no file is made");
 }
 
 /* What takes more than one call. */
@@ -414,6 +454,7 @@ int main(int argc, char **argv)
     if (has_calls) {
         try_calls();
         try_more();
+        try_modes();
     }
     try_needed(&r);
     printf("1..%d\n", tests);

@@ -6,7 +6,9 @@ use warnings;
 use Test::More;
 use Deploy;
 use Event;
+use FastCgi;
 use Fixture;
+use Proc qw(wait_until);
 use Requests;
 
 my $MB = 1024;    # in KiB
@@ -37,5 +39,26 @@ round_of_requests($_) for 'second', 'third';
 my $after = $memory->('VmHWM');
 diag "peak after the third: $after KiB";
 cmp_ok $after - $peak, '<', $room, 'and the peak of memory is about the same';
+$f->finish;
+
+# As much as strangers can make it keep: more connections than it holds, each with a body of 1 MB that never ends.
+$f = Fixture->new;
+$d = deploy($f, 'spawn-fcgi alone');
+{
+    local $SIG{PIPE} = 'IGNORE';
+    my $body = FastCgi::beginning({ method => 'POST', path => '/' }) . join '', map { FastCgi::record(stdin => 'x' x 32_000) } 1 .. 30;
+    my @stalled = map { my $socket = FastCgi::connect_to($f->path('run/receiver.sock')); $socket->blocking(0); [$socket, 0] } 1 .. 600;
+    my $more = sub {
+        my $sum = 0;
+        for (@stalled) { my $n = syswrite($_->[0], $body, length($body) - $_->[1], $_->[1]) // 0; $_->[1] += $n; $sum += $n }
+        return $sum;
+    };
+    wait_until(sub { $more->() == 0 }, 3) for 1 .. 3;
+    is $send->(signed(event())), 200, 'beside 600 stalled bodies of 1 MB an event is stored';
+}
+my $most = $memory->('VmHWM');
+diag "peak beside 600 stalled bodies: $most KiB";
+cmp_ok $most, '>', 50 * $MB, 'each has room for a part';
+cmp_ok $most, '<', 100 * $MB, 'and none for more than there is' if $room < 100 * $MB;
 $f->finish;
 done_testing;

@@ -100,6 +100,58 @@ subtest 'small requests beside as many bytes as may be gathered' => sub {
     $f->finish;
 };
 
+subtest 'the largest requests beside twenty that stand still' => sub {
+    my $f = Fixture->new;
+    my $d = deploy($f, 'spawn-fcgi alone');
+    my $large = sub { FastCgi::bytes(signed(event(size => 1_000_000), method => 'POST', path => '/')) };
+    my $open = sub { my ($bytes) = @_; my $socket = FastCgi::connect_to($f->path('run/receiver.sock')); $socket->blocking(0); return [$socket, $bytes] };
+    my $more = sub { # as much of it, but for its last bytes, as its socket takes, `most` at a time
+        my ($c, $keep, $most) = @_;
+        my $n = max(0, length($c->[1]) - $keep);
+        $n = syswrite($c->[0], $c->[1], $most && $most < $n ? $most : $n) // 0;
+        substr $c->[1], 0, $n, '';
+        return $n;
+    };
+    local $SIG{PIPE} = 'IGNORE';
+    my @still = map { $open->($large->()) } 1 .. 20;
+    my $slow = $open->($large->());
+    $more->($slow, 0, 200_000);
+    my $goes_on = sub { my $sum = 0; $sum += $more->($_, 400_000) for @still; $more->($slow, 20_000, 5000); return $sum };
+    Proc::wait_until(sub { $goes_on->() == 0 }, 3);
+    my $fast = $open->($large->());
+    ok(Proc::wait_until(sub { $goes_on->(); $more->($fast, 0); !length $fast->[1] }, 5), 'another as large is taken, in the place of one of them');
+    $fast->[0]->blocking(1);
+    is(FastCgi::answer($fast->[0])->{status}, 200, 'and is stored');
+    ok(Proc::wait_until(sub { $more->($slow, 0); !length $slow->[1] }, 8), 'one that is slow and moves on was left its place');
+    $slow->[0]->blocking(1);
+    is(FastCgi::answer($slow->[0])->{status}, 200, 'and is stored too');
+    is($f->counts, '2 2 0', 'and none of those that stand still');
+    like($f->logs, qr/code=incomplete msg="requests that were not whole were cut, to make room for others"/, 'that they made way is in the log');
+    $f->finish;
+};
+
+subtest 'a body without end' => sub {
+    my $f = Fixture->new;
+    my $d = deploy($f, 'spawn-fcgi alone');
+    my $record = FastCgi::record(stdin => 'x' x 65_528);
+    defined(my $pid = fork) or die "fork: $!";
+    if (!$pid) {
+        local $SIG{PIPE} = 'DEFAULT';    # ends it, once it is cut
+        my $socket = FastCgi::connect_to($f->path('run/receiver.sock'));
+        print $socket FastCgi::beginning({ method => 'POST', path => '/' });
+        $socket->flush;
+        while (1) { syswrite $socket, $record }
+    }
+    my $begun = time;
+    my %status;
+    $status{ $d->{client}->(signed(event(), method => 'POST', path => '/'))->{status} }++ for 1 .. 10;
+    is_deeply(\%status, { 200 => 10 }, 'others are answered meanwhile');
+    my $s = time - $begun;
+    ok(Proc::wait_until(sub { waitpid($pid, 1) == $pid }, 14), 'it is cut') or kill 'KILL', $pid;
+    note sprintf 'ten events in %.2f s; cut after %.1f s', $s, time - $begun;
+    $f->finish;
+};
+
 subtest 'a request that never becomes whole' => sub {
     my $f = Fixture->new;
     my $d = deploy($f, 'spawn-fcgi alone');

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MAX_BODY = 200, ROOM = 1 << 20 };
+enum { MAX_BODY = 200, LITTLE = 4096 };
 
 static bool complete(enum fcgi_state state) { return state == FCGI_WHOLE || state == FCGI_TRAILED; }
 
@@ -50,33 +50,33 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static int memory = -1;
     struct span rest = {(const char *)data, size};
-    struct fcgi_gather g = {{0}, {0}};
-    int pair[2], result = 0;
+    struct fcgi_gather g = {0};
+    enum fcgi_stop why = FCGI_DRY;
+    int pair[2];
     if (memory < 0)
         memory = memfd_create("fuzz", MFD_CLOEXEC);
     FUZZ_CHECK(memory >= 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
     unsigned step = 1 + fuzz_byte(&rest) * 16, growth = fuzz_byte(&rest);
     struct span sent = rest;
-    while (rest.len && result == 0 && g.walk.state == FCGI_PARTIAL) {
+    while (rest.len && why != FCGI_LOST && g.walk.state == FCGI_PARTIAL) {
         struct span piece = fuzz_take(&rest, step);
-        while (piece.len && result == 0) {
+        while (piece.len && why != FCGI_LOST) {
             ssize_t n = send(pair[1], piece.at, piece.len, MSG_DONTWAIT);
             FUZZ_CHECK(n > 0 || errno == EAGAIN);
             if (n > 0)
                 fuzz_take(&piece, (size_t)n);
             else /* the socket is full of what was left behind */
-                result = fcgi_gather_read(&g, pair[0], MAX_BODY, ROOM);
+                why = fcgi_gather_read(&g, pair[0], MAX_BODY, SIZE_MAX);
         }
-        if (result == 0)
-            result =
-                fcgi_gather_read(&g, pair[0], MAX_BODY, growth & 1 ? ROOM : 0); /* without room some stays behind */
+        if (why != FCGI_LOST) /* with little room some stays behind */
+            why = fcgi_gather_read(&g, pair[0], MAX_BODY, growth & 1 ? SIZE_MAX : LITTLE);
         growth = growth >> 1 | (growth & 1) << 7;
     }
-    FUZZ_CHECK(result == 0);
+    FUZZ_CHECK(why != FCGI_LOST);
     if (g.walk.state == FCGI_PARTIAL) {
         shutdown(pair[1], SHUT_WR);
-        result = fcgi_gather_read(&g, pair[0], MAX_BODY, ROOM);
-        FUZZ_CHECK((result == 0) == (g.walk.state != FCGI_PARTIAL));
+        why = fcgi_gather_read(&g, pair[0], MAX_BODY, SIZE_MAX);
+        FUZZ_CHECK((why != FCGI_LOST) == (g.walk.state != FCGI_PARTIAL));
     }
     close(pair[0]);
     close(pair[1]);

@@ -113,7 +113,7 @@ sub _configure {
         address => '127.0.0.1', port => $d->{port}, tls_port => $d->{tls_port}, url => $d->{url},
         tls_cert => $f->path('conf/cert.pem'), tls_key => $f->path('conf/key.pem'), program => $f->program,
         config => $f->config, socket => $f->path('run/receiver.sock'), www => $f->path('www'),
-        run => $f->path('run'), log => $f->path('log'), home => $f->path('home'),
+        run => $f->path('run'), uploads => $f->path('run'), log => $f->path('log'), home => $f->path('home'),
     );
     for my $path (listed($Fixture::ROOT, "$server/*.conf", "tests/e2e/$server/*.conf")) {
         my ($file) = $path =~ m{([^/]+)$};

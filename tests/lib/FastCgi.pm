@@ -56,10 +56,16 @@ sub variables {
     return %v;
 }
 
+# What comes before the body of a request.
+sub beginning {
+    my ($r, $keep) = @_;
+    return record('begin', pack 'nCx5', 1, $keep ? 1 : 0) . stream('params', params(variables($r)));
+}
+
 # The bytes of a request. cut => after so many bytes of the body, without the end of it.
 sub bytes {
     my ($r, $keep) = @_;
-    my $begin = record('begin', pack 'nCx5', 1, $keep ? 1 : 0) . stream('params', params(variables($r)));
+    my $begin = beginning($r, $keep);
     return $begin . stream('stdin', $r->{body} // '') if !defined $r->{cut};
     return $begin . record('stdin', substr $r->{body}, 0, $r->{cut});
 }
