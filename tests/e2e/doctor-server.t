@@ -86,7 +86,7 @@ fault 'a header that is taken away', wrong => 'Apache mod_cgid', qr/RequestHeade
 fault 'server.max-request-size too small', wrong => 'lighttpd mod_fastcgi', qr/max-request-size is 64 KiB/,
     sub { edit($_[0], 'conf/server.conf', sub { s/^(server.max-request-size *= *)\d+/${1}64/m }) }, size => 100000;
 fault 'server.stream-request-body', wrong => 'lighttpd mod_cgi', qr/stream-request-body is not 0/,
-    sub { edit($_[0], 'conf/server.conf', sub { $_ .= "server.stream-request-body = 2\n" }) }, harmless => 1;
+    sub { edit($_[0], 'conf/server.conf', sub { s/^(server\.stream-request-body *= *)0$/${1}2/m }) }, harmless => 1;
 fault 'client_max_body_size too small', wrong => 'nginx', qr/client_max_body_size is 65536 in/,
     sub { edit($_[0], $_[1], sub { s/client_max_body_size \S+;/client_max_body_size 64k;/ }) }, size => 100000;
 fault 'fastcgi_keep_conn', warning => 'nginx keep-alive', qr/fastcgi_keep_conn is on/, sub { };

@@ -7,7 +7,8 @@ use strict;
 use warnings;
 use File::Basename qw(dirname);
 
-our @CALLS = qw(open openat mkdir read recvfrom write writev pwrite64 ftruncate fsync fdatasync rename renameat2 unlink close dup);
+our @CALLS = qw(open openat mkdir mkdirat read recvfrom write writev pwrite64 ftruncate fsync fdatasync rename renameat renameat2
+    unlink unlinkat close dup);
 our @STRACE = ('-xx', '-s', '70000', '-e', 'trace=' . join ',', @CALLS);
 
 # root: paths below it count, and are named without it
@@ -20,6 +21,18 @@ sub _name {
     my ($self, $path) = @_;
     1 while $path =~ s{/[^/]+/\.\.(?=/|$)}{};
     return $path =~ m{^\Q$self->{root}\E(?:/(.+))?$} && $path !~ /-shm$/ ? $1 // '' : undef;
+}
+
+# The names of a call's paths, each below the folder that it names before it, if it names one that is open.
+sub _names {
+    my ($self, $fd, $args) = @_;
+    my @names;
+    while ($args =~ /(?:(\d+), )?"((?:\\x[0-9a-f]{2})*)"/g) {
+        my ($folder, $path) = ($1, _text($2));
+        push @names, $path =~ m{^/} || !defined $folder ? $self->_name($path)
+            : $fd->{$folder} ? $self->_name(join '/', grep { length } $self->{root}, $fd->{$folder}{name}, $path) : undef;
+    }
+    return @names;
 }
 
 sub _parent { my ($name) = @_; my $d = dirname($name); return $d eq '.' ? '' : $d }
@@ -72,19 +85,19 @@ sub replay {
         my ($fd) = $args =~ /^(\d+)/;
         my $o = defined $fd ? $fd{$fd} : undef;
         if ($call =~ /^open/) {    # by its short name where the C library is musl
-            my $name = $self->_name($text[0]);
+            my ($name) = $self->_names(\%fd, $args);
             delete $fd{$result};
             next if !defined $name;
             $self->_rename_step([_parent($name)], 'make', $name, { bytes => '', writes => [] }) if $args =~ /O_CREAT/ && !$self->{names}{$name};
             $fd{$result} = { name => $name, file => $self->{names}{$name}, offset => 0 };
-        } elsif ($call eq 'mkdir') {
-            my $name = $self->_name($text[0]);
+        } elsif ($call =~ /^mkdir/) {
+            my ($name) = $self->_names(\%fd, $args);
             $self->_rename_step([_parent($name)], 'make', $name, { dir => 1 }) if defined $name;
         } elsif ($call =~ /^rename/) {
-            my ($from, $to) = map { $self->_name($_) } @text;
+            my ($from, $to) = $self->_names(\%fd, $args);
             $self->_rename_step([_parent($from), _parent($to)], 'rename', $from, $to) if defined $from;
-        } elsif ($call eq 'unlink') {
-            my $name = $self->_name($text[0]);
+        } elsif ($call =~ /^unlink/) {
+            my ($name) = $self->_names(\%fd, $args);
             $self->_rename_step([_parent($name)], 'unlink', $name) if defined $name;
         } elsif ($call eq 'close') {
             delete $fd{$fd};

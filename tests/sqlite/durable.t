@@ -24,11 +24,12 @@ sub calls {
     close $in;
     local @ENV{qw(COMPLYCUBE_WEBHOOK_CONFIG REQUEST_METHOD HTTP_COMPLYCUBE_SIGNATURE)} =
         ("$dir/inbox.conf", 'POST', hmac_sha256_hex($body, $secret));
-    my $trace = `strace -y -s 40 -e trace=fsync,fdatasync,write,pwrite64,unlink,rename,renameat2 $bin/complycube-webhook <$dir/body 2>&1 >$dir/out`;
+    my $trace = `strace -y -s 40 -e trace=fsync,fdatasync,write,pwrite64,unlink,unlinkat,rename,renameat,renameat2 $bin/complycube-webhook <$dir/body 2>&1 >$dir/out`;
     my @calls;
     for (split /\n/, $trace) {
         push @calls, "$1 $2" if /^(fsync|fdatasync|pwrite64)\(\d+<\Q$dir\E\/?([^>]*)>/;
         push @calls, "write $1" if /^write\(\d+<\Q$dir\E\/([^>]*)>/;
+        push @calls, "rename $1/$2" if /^renameat2?\(\d+<\Q$dir\E\/([^>]*)>, "([^"\/]*)"/;
         push @calls, "rename $1" if /^rename(?:at2)?\((?:AT_FDCWD[^,]*, )?"\Q$dir\E\/([^"]*)"/;
         push @calls, "unlink $1" if /^unlink\("\Q$dir\E\/([^"]*)"/;
         push(@calls, $1), last if /^write\(1<[^>]*>, "Status: (\d+)/;

@@ -56,6 +56,17 @@ static const char *plain(const struct maildir_name *name, char *out)
     return out;
 }
 
+/* Of an endpoint; errno says why. Always -1. */
+static int fail_reading(const struct maildir *d, const char *endpoint, const char *folder, struct err *e)
+{
+    char path[PATH_MAX];
+    int os = errno;
+    if (maildir_path(d, path, e, "%s/%s", endpoint, folder) != 0)
+        return -1;
+    errno = os;
+    return maildir_error("reading the folder", path, e);
+}
+
 /* A folder that is missing is an empty one. */
 static int list_one_folder(const struct maildir *d, const char *endpoint, const char *part, maildir_each *each,
                            void *ctx, struct err *e)
@@ -65,7 +76,7 @@ static int list_one_folder(const struct maildir *d, const char *endpoint, const 
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
         return 0;
     DIR *folder = fd >= 0 ? shared_names(fd) : NULL;
-    int failed = fd < 0 ? (e ? (*e = why, -1) : -1) : !folder ? maildir_error("reading the folder", part, e) : 0;
+    int failed = fd < 0 ? (e ? (*e = why, -1) : -1) : !folder ? fail_reading(d, endpoint, part, e) : 0;
     if (fd >= 0)
         close(fd);
     struct maildir_name name;
@@ -321,7 +332,7 @@ static int open_days(const struct maildir *d, const char *endpoint, DIR **days, 
     int fd = maildir_enter(d, endpoint, "", e);
     *days = fd >= 0 ? open_real(fd, "done") : NULL;
     bool absent = errno == ENOENT || errno == ENOTDIR || errno == ELOOP;
-    int failed = *days || absent ? 0 : fd < 0 ? -1 : maildir_error("reading the folder", "done", e);
+    int failed = *days || absent ? 0 : fd < 0 ? -1 : fail_reading(d, endpoint, "done", e);
     if (fd >= 0)
         close(fd);
     return failed;
@@ -364,6 +375,8 @@ static int64_t prune_endpoint(const struct maildir *d, const char *endpoint, int
     for (struct dirent *p; folder && more >= 0 && (p = readdir(folder)); n += more > 0 ? more : 0) {
         int64_t end = end_of_day(p->d_name);
         more = end && end <= before_ms ? prune_day(dirfd(folder), p->d_name, e) : 0;
+        if (more < 0)
+            err_prefix(e, "%s/%s/done", d->path, endpoint);
     }
     if (folder)
         closedir(folder);
