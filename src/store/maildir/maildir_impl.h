@@ -10,7 +10,7 @@
 
 #include <limits.h>
 
-enum { MAILDIR_ENDPOINTS_MAX = 64 };
+enum { MAILDIR_ENDPOINTS_MAX = 64, MAILDIR_PLAIN_SIZE = 48 /* "CREATED.SEQ.json" */ };
 
 struct maildir {
     char path[PATH_MAX];
@@ -48,5 +48,16 @@ int maildir_make_folder(const struct maildir *d, const struct files_place *p, st
 
 /* Is a name there, whatever it is? */
 bool maildir_has(int folder, const char *name);
+
+/* Call each for the events of one folder of an endpoint ("new", "done/20260129"); one that is missing is empty. */
+int maildir_list_folder(const struct maildir *d, const char *endpoint, const char *folder, maildir_each *each,
+                        void *ctx, struct err *e);
+
+/* Say what errno says of reading a folder of an endpoint; always -1. */
+int maildir_fail_reading(const struct maildir *d, const char *endpoint, const char *folder, struct err *e);
+
+/* Remove a file of this plain name from each day of done/; false, with errno, if one is left: `left` is its day. */
+bool maildir_remove_from_days(const struct maildir *d, const char *endpoint, const char *base,
+                              char left[MAILDIR_PLAIN_SIZE]);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * maildir_work: what workers do with the files: list, claim, settle, and clear away what is old. */
+ * maildir_work: what workers do with the files: list, claim, settle, and erase. */
 #include "base/kernel.h"
 #include "base/print.h"
 #include "base/shared.h"
@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PLAIN_MIN = 13 + 1 + 12 + 5 /* "CREATED.SEQ.json" */, PLAIN_SIZE = 48, DAY_MS = 86400000 };
+enum { PLAIN_MIN = 13 + 1 + 12 + 5 /* "CREATED.SEQ.json" */ };
 
 /* A number after `prefix` at *at, moving on; -1 when it is not there. */
 static int64_t number_in_name(const char **at, const char *prefix)
@@ -31,7 +31,7 @@ static int64_t number_in_name(const char **at, const char *prefix)
 bool maildir_parse(const char *text, struct maildir_name *name)
 {
     const char *at = text;
-    if (strlen(text) < PLAIN_MIN || strcspn(text, ",") >= PLAIN_SIZE || strlen(text) >= sizeof name->text)
+    if (strlen(text) < PLAIN_MIN || strcspn(text, ",") >= MAILDIR_PLAIN_SIZE || strlen(text) >= sizeof name->text)
         return false;
     *name = (struct maildir_name){.created_ms = number_in_name(&at, "")};
     name->seq = number_in_name(&at, ".");
@@ -52,12 +52,11 @@ bool maildir_parse(const char *text, struct maildir_name *name)
 /* The name as it was in new/. */
 static const char *plain(const struct maildir_name *name, char *out)
 {
-    snprintf(out, PLAIN_SIZE, "%.*s", (int)strcspn(name->text, ","), name->text);
+    snprintf(out, MAILDIR_PLAIN_SIZE, "%.*s", (int)strcspn(name->text, ","), name->text);
     return out;
 }
 
-/* Of an endpoint; errno says why. Always -1. */
-static int fail_reading(const struct maildir *d, const char *endpoint, const char *folder, struct err *e)
+int maildir_fail_reading(const struct maildir *d, const char *endpoint, const char *folder, struct err *e)
 {
     char path[PATH_MAX];
     int os = errno;
@@ -67,16 +66,15 @@ static int fail_reading(const struct maildir *d, const char *endpoint, const cha
     return maildir_error("reading the folder", path, e);
 }
 
-/* A folder that is missing is an empty one. */
-static int list_one_folder(const struct maildir *d, const char *endpoint, const char *part, maildir_each *each,
-                           void *ctx, struct err *e)
+int maildir_list_folder(const struct maildir *d, const char *endpoint, const char *part, maildir_each *each,
+                        void *ctx, struct err *e)
 {
     struct err why = {0};
     int fd = maildir_enter(d, endpoint, part, &why);
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
         return 0;
     DIR *folder = fd >= 0 ? shared_names(fd) : NULL;
-    int failed = fd < 0 ? (e ? (*e = why, -1) : -1) : !folder ? fail_reading(d, endpoint, part, e) : 0;
+    int failed = fd < 0 ? (e ? (*e = why, -1) : -1) : !folder ? maildir_fail_reading(d, endpoint, part, e) : 0;
     if (fd >= 0)
         close(fd);
     struct maildir_name name;
@@ -96,7 +94,7 @@ int maildir_list(const struct maildir *d, const char *endpoint, const char *fold
 {
     for (size_t i = 0; i < d->n_endpoints; i++)
         if ((!endpoint || strcmp(endpoint, d->endpoint[i]) == 0) &&
-            list_one_folder(d, d->endpoint[i], folder, each, ctx, e) != 0)
+            maildir_list_folder(d, d->endpoint[i], folder, each, ctx, e) != 0)
             return -1;
     return 0;
 }
@@ -170,7 +168,7 @@ static int move_file(const struct maildir *d, const char *endpoint, const struct
 static int move_in_cur(const struct maildir *d, const char *endpoint, struct maildir_name *name, int64_t attempts,
                        int64_t until_ms, const char *owner, struct err *e)
 {
-    char base[PLAIN_SIZE], to[MAILDIR_NAME_SIZE];
+    char base[MAILDIR_PLAIN_SIZE], to[MAILDIR_NAME_SIZE];
     struct maildir_name next;
     int n = snprintf(to, sizeof to, "%s,a=%lld,l=%lld%s%s", plain(name, base), (long long)attempts,
                      (long long)until_ms, owner ? ",w=" : "", owner ? owner : "");
@@ -214,10 +212,10 @@ static bool remove_below(const struct maildir *d, const char *endpoint, const ch
     return gone;
 }
 
-/* The name of a reason, at most PLAIN_SIZE + 4 bytes. */
+/* The name of a reason, at most MAILDIR_PLAIN_SIZE + 4 bytes. */
 static const char *reason_name(const char *base, char *out)
 {
-    snprintf(out, PLAIN_SIZE + 4, "%s.txt", base);
+    snprintf(out, MAILDIR_PLAIN_SIZE + 4, "%s.txt", base);
     return out;
 }
 
@@ -246,14 +244,14 @@ static int make_day(const struct maildir *d, const char *endpoint, int64_t now_m
 
 int maildir_ready_done(const struct maildir *d, const char *endpoint, int64_t now_ms, struct err *e)
 {
-    char day[PLAIN_SIZE];
+    char day[MAILDIR_PLAIN_SIZE];
     return make_day(d, endpoint, now_ms, day, sizeof day, e);
 }
 
 void maildir_why_dead(const struct maildir *d, const char *endpoint, const struct maildir_name *name, char *why,
                       size_t size)
 {
-    char base[PLAIN_SIZE], reason[PLAIN_SIZE + 4];
+    char base[MAILDIR_PLAIN_SIZE], reason[MAILDIR_PLAIN_SIZE + 4];
     struct stat st;
     ssize_t n = 0;
     int dead = maildir_enter(d, endpoint, "dead", NULL);
@@ -271,7 +269,7 @@ void maildir_why_dead(const struct maildir *d, const char *endpoint, const struc
 int maildir_done(const struct maildir *d, const char *endpoint, const struct maildir_name *name, int64_t now_ms,
                  struct err *e)
 {
-    char base[PLAIN_SIZE], day[PLAIN_SIZE], reason[PLAIN_SIZE + 4];
+    char base[MAILDIR_PLAIN_SIZE], day[MAILDIR_PLAIN_SIZE], reason[MAILDIR_PLAIN_SIZE + 4];
     if (make_day(d, endpoint, now_ms, day, sizeof day, e) != 0)
         return -1;
     int moved = move_file(d, endpoint, name, day, plain(name, base), e);
@@ -283,7 +281,7 @@ int maildir_done(const struct maildir *d, const char *endpoint, const struct mai
 /* The reason is a comfort, the move is what counts; whatever stands there already is not ours. */
 static void write_reason(const struct maildir *d, const char *endpoint, const char *base, const char *why)
 {
-    char reason[PLAIN_SIZE + 4];
+    char reason[MAILDIR_PLAIN_SIZE + 4];
     int dead = maildir_enter(d, endpoint, "dead", NULL);
     int fd = dead >= 0 ? shared_make(dead, reason_name(base, reason)) : -1;
     if (fd >= 0) {
@@ -307,110 +305,11 @@ static void write_reason(const struct maildir *d, const char *endpoint, const ch
 int maildir_dead(const struct maildir *d, const char *endpoint, const struct maildir_name *name, const char *why,
                  struct err *e)
 {
-    char base[PLAIN_SIZE];
+    char base[MAILDIR_PLAIN_SIZE];
     int moved = move_file(d, endpoint, name, "dead", plain(name, base), e);
     if (moved == 1 && why)
         write_reason(d, endpoint, base, why);
     return moved;
-}
-
-/* ---- what is old ---- */
-
-/* The names in a folder that is one itself, not by a link. */
-static DIR *open_real(int at, const char *name)
-{
-    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
-    if (!folder && fd >= 0)
-        close(fd);
-    return folder;
-}
-
-/* The days of an endpoint, from a folder that may be absent: 0 and *days, NULL if it is; or -1 and *e. */
-static int open_days(const struct maildir *d, const char *endpoint, DIR **days, struct err *e)
-{
-    int fd = maildir_enter(d, endpoint, "", e);
-    *days = fd >= 0 ? open_real(fd, "done") : NULL;
-    bool absent = errno == ENOENT || errno == ENOTDIR || errno == ELOOP;
-    int failed = *days || absent ? 0 : fd < 0 ? -1 : fail_reading(d, endpoint, "done", e);
-    if (fd >= 0)
-        close(fd);
-    return failed;
-}
-
-/* Events only: whatever else is there was put there by somebody. */
-static int64_t prune_day(int done, const char *day, struct err *e)
-{
-    struct maildir_name name;
-    int64_t n = 0;
-    DIR *folder = open_real(done, day);
-    if (!folder)
-        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0
-                                                                     : maildir_error("reading the folder", day, e);
-    for (struct dirent *p; n >= 0 && (p = readdir(folder));)
-        if (maildir_parse(p->d_name, &name))
-            n = unlinkat(dirfd(folder), p->d_name, 0) == 0 ? n + 1
-                : errno == ENOENT                          ? n
-                                                           : maildir_error("removing", p->d_name, e);
-    closedir(folder);
-    if (n >= 0 && unlinkat(done, day, AT_REMOVEDIR) != 0 && errno != ENOTEMPTY && errno != ENOENT)
-        return maildir_error("removing the folder", day, e);
-    return n;
-}
-
-/* The end of the day that a folder "YYYYMMDD" stands for, in ms since the Epoch; 0 when it is none. */
-static int64_t end_of_day(const char *name)
-{
-    struct tm tm = {0};
-    const char *end = strlen(name) == 8 && strspn(name, "0123456789") == 8 ? strptime(name, "%Y%m%d", &tm) : NULL;
-    return end && *end == '\0' ? (int64_t)timegm(&tm) * 1000 + DAY_MS : 0;
-}
-
-static int64_t prune_endpoint(const struct maildir *d, const char *endpoint, int64_t before_ms, struct err *e)
-{
-    int64_t n = 0, more = 0;
-    DIR *folder;
-    if (open_days(d, endpoint, &folder, e) != 0)
-        return -1;
-    for (struct dirent *p; folder && more >= 0 && (p = readdir(folder)); n += more > 0 ? more : 0) {
-        int64_t end = end_of_day(p->d_name);
-        more = end && end <= before_ms ? prune_day(dirfd(folder), p->d_name, e) : 0;
-        if (more < 0)
-            err_prefix(e, "%s/%s/done", d->path, endpoint);
-    }
-    if (folder)
-        closedir(folder);
-    return more < 0 ? -1 : n;
-}
-
-int64_t maildir_prune(const struct maildir *d, int64_t before_ms, struct err *e)
-{
-    int64_t n = 0;
-    for (size_t i = 0; i < d->n_endpoints; i++) {
-        int64_t more = prune_endpoint(d, d->endpoint[i], before_ms, e);
-        if (more < 0)
-            return -1;
-        n += more;
-    }
-    return n;
-}
-
-int maildir_list_done(const struct maildir *d, int64_t since_ms, maildir_each *each, void *ctx, struct err *e)
-{
-    char day[PLAIN_SIZE];
-    int failed = 0;
-    for (size_t i = 0; i < d->n_endpoints && !failed; i++) {
-        DIR *days = NULL;
-        failed = open_days(d, d->endpoint[i], &days, e);
-        for (struct dirent *p; days && !failed && (p = readdir(days));)
-            if (end_of_day(p->d_name) > (since_ms > 0 ? since_ms : 0)) { /* 0: it is no day */
-                snprintf(day, sizeof day, "done/%.8s", p->d_name);
-                failed = list_one_folder(d, d->endpoint[i], day, each, ctx, e);
-            }
-        if (days)
-            closedir(days);
-    }
-    return failed ? -1 : 0;
 }
 
 /* ---- what is erased, or done again ---- */
@@ -442,46 +341,19 @@ void maildir_name(int64_t created_ms, int64_t seq, struct maildir_name *name)
     snprintf(name->text, sizeof name->text, "%013lld.%012lld.json", (long long)created_ms, (long long)seq);
 }
 
-/* Remove a file of this name from each day; false when one is left, in the day of *left. */
-static bool remove_from_days(const struct maildir *d, const char *endpoint, const char *base, char left[PLAIN_SIZE])
-{
-    bool gone = true;
-    DIR *days;
-    if (open_days(d, endpoint, &days, NULL) != 0)
-        return false;
-    for (struct dirent *p; days && gone && (p = readdir(days));) {
-        if (!end_of_day(p->d_name))
-            continue;
-        int day = openat(dirfd(days), p->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        gone = day >= 0 ? unlinkat(day, base, 0) == 0 || errno == ENOENT
-                        : errno == ENOENT || errno == ENOTDIR || errno == ELOOP;
-        int why = errno;
-        if (day >= 0)
-            close(day);
-        if (!gone)
-            snprintf(left, PLAIN_SIZE, "done/%.8s", p->d_name);
-        errno = why;
-    }
-    int why = errno;
-    if (days)
-        closedir(days);
-    errno = why;
-    return gone;
-}
-
 void maildir_forget(const struct maildir *d, const char *endpoint, const struct maildir_name *name)
 {
-    char base[PLAIN_SIZE], reason[PLAIN_SIZE + 4], left[PLAIN_SIZE];
+    char base[MAILDIR_PLAIN_SIZE], reason[MAILDIR_PLAIN_SIZE + 4], left[MAILDIR_PLAIN_SIZE];
     plain(name, base);
     remove_below(d, endpoint, "dead", base);
     remove_below(d, endpoint, "dead", reason_name(base, reason));
-    remove_from_days(d, endpoint, base, left);
+    maildir_remove_from_days(d, endpoint, base, left);
 }
 
 int maildir_erase(const struct maildir *d, const char *endpoint, const struct maildir_name *name, struct err *e)
 {
     static const char *const parts[] = {"tmp", "new", "cur", "dead"};
-    char path[PATH_MAX], base[PLAIN_SIZE], reason[PLAIN_SIZE + 4], left[PLAIN_SIZE] = "dead";
+    char path[PATH_MAX], base[MAILDIR_PLAIN_SIZE], reason[MAILDIR_PLAIN_SIZE + 4], left[MAILDIR_PLAIN_SIZE] = "dead";
     plain(name, base);
     const char *stays = base;
     bool gone = true;
@@ -490,7 +362,7 @@ int maildir_erase(const struct maildir *d, const char *endpoint, const struct ma
             snprintf(left, sizeof left, "%s", parts[i]);
     if (gone && !(gone = remove_below(d, endpoint, "dead", reason_name(base, reason))))
         stays = reason;
-    if (gone && remove_from_days(d, endpoint, base, left))
+    if (gone && maildir_remove_from_days(d, endpoint, base, left))
         return 0;
     int why = errno;
     if (maildir_path(d, path, e, "%s/%s/%s", endpoint, left, stays) != 0)
