@@ -112,7 +112,8 @@ size_t text_escape(struct span character, char out[TEXT_ESCAPED_MAX])
     static const char digits[] = "0123456789abcdef";
     char *to = out;
     if (character.len == 1 && (*character.at == '\n' || *character.at == '\t')) {
-        memcpy(out, *character.at == '\n' ? "\\n" : "\\t", 2);
+        out[0] = '\\';
+        out[1] = *character.at == '\n' ? 'n' : 't';
         return 2;
     }
     for (size_t i = 0; i < character.len; i++) {

@@ -103,8 +103,8 @@ static void scan_beside(struct scan *s, const char *base)
     int fd = slash && files_folder(base, folder, sizeof folder) == 0 ? shared_folder(AT_FDCWD, folder) : -1;
     DIR *names = fd >= 0 ? shared_names(fd) : NULL;
     for (const struct dirent *p; names && (p = readdir(names));) {
-        size_t n = strlen(slash + 1);
-        bool ours = strncmp(p->d_name, slash + 1, n) == 0 && p->d_name[n] && strchr(".-", p->d_name[n]);
+        const size_t n = strlen(slash + 1);
+        bool ours = strlen(p->d_name) > n && memcmp(p->d_name, slash + 1, n) == 0 && strchr(".-", p->d_name[n]);
         if (ours && fstatat(fd, p->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
             is_in_the_way(fd, p->d_name, p->d_name + n, &st) &&
             snprintf(path, sizeof path, "%s/%s", folder, p->d_name) < (int)sizeof path)

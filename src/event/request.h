@@ -8,6 +8,9 @@
 
 #include "base/span.h"
 
+#include <stdbool.h>
+#include <stdint.h>
+
 enum request_body {
     REQUEST_WHOLE,    /* read to its end */
     REQUEST_CUT,      /* the connection broke off or timed out before the end */
