@@ -22,8 +22,9 @@ struct object {
 enum { RELEASED_MAX = 40 };
 
 struct look {
+    const char *next; /* in schema.sql: behind the text that was met last */
     struct object released[RELEASED_MAX];
-    int n_released;
+    int n_released; /* 0: not read yet, which costs more than all comparing */
     store_each_alteration *each;
     void *ctx;
     int64_t found;
@@ -49,16 +50,32 @@ static struct object object_of(struct span text)
     return o;
 }
 
-/* A statement of schema.sql begins a line; a trigger has statements inside. */
+/* A statement of schema.sql begins a line; a trigger has statements inside. {NULL, 0}: there is none any more. */
+static struct span next_released(const char *from)
+{
+    const char *at = strstr(from, "\nCREATE ");
+    if (!at++)
+        return (struct span){0};
+    bool trigger = strncmp(at, "CREATE TRIGGER", 14) == 0;
+    const char *end = strstr(at, trigger ? "END;\n" : ";\n");
+    return end ? (struct span){at, (size_t)(end - at) + (trigger ? 3 : 0)} : (struct span){0};
+}
+
 static void read_released(struct look *l)
 {
-    for (const char *at = sqlite_schema; l->n_released < RELEASED_MAX && (at = strstr(at, "\nCREATE "));) {
-        bool trigger = strncmp(++at, "CREATE TRIGGER", 14) == 0;
-        const char *end = strstr(at, trigger ? "END;\n" : ";\n");
-        if (!end)
-            return;
-        l->released[l->n_released++] = object_of((struct span){at, (size_t)(end - at) + (trigger ? 3 : 0)});
-    }
+    struct span text = {sqlite_schema, 0};
+    while (l->n_released < RELEASED_MAX && (text = next_released(text.at + text.len)).at)
+        l->released[l->n_released++] = object_of(text);
+}
+
+/* Nearly always: SQLite keeps a text as it was given, and the order. */
+static bool is_next_released(struct look *l, struct span text)
+{
+    struct span ours = next_released(l->next);
+    bool is = ours.at && span_equal(text, ours);
+    if (is)
+        l->next = ours.at + ours.len;
+    return is;
 }
 
 static bool is_named(struct span word, struct span plain)
@@ -243,7 +260,11 @@ static void judge_ours(struct look *l, const struct object *o, const struct obje
 
 static void judge_object(struct look *l, const char *kind, const char *name, struct span text)
 {
-    for (int i = 0; i < l->n_released; i++) /* nearly always: SQLite keeps a text as it was given */
+    if (is_next_released(l, text))
+        return;
+    if (!l->n_released)
+        read_released(l);
+    for (int i = 0; i < l->n_released; i++)
         if (span_equal(text, l->released[i].text))
             return;
     const struct object o = object_of(text);
@@ -268,28 +289,25 @@ static const char *text_at(sqlite3_stmt *q, int column)
     return text ? text : "";
 }
 
-static int look_at_all(struct look *l, struct db *s, struct err *e)
+int64_t sqlite_altered_here(struct db *s, store_each_alteration *each, void *ctx, struct err *e)
 {
-    int64_t version;
-    /* A read of the header begins the snapshot. If SQLite has not read the schema yet it reads it now, in this snapshot. */
-    if (sqlite_number(s, SQL_VERSION, &version, e) != 0)
-        return -1;
+    struct look l = {.next = sqlite_schema, .each = each, .ctx = ctx};
     sqlite3_stmt *q = sqlite_prepare(s, SQL_SCHEMA, e);
     if (!q)
         return -1;
-    read_released(l);
     while (sqlite3_step(q) == SQLITE_ROW)
-        judge_object(l, text_at(q, 0), text_at(q, 1), span_of(text_at(q, 2)));
-    return sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, "reading its schema", e);
+        judge_object(&l, text_at(q, 0), text_at(q, 1), span_of(text_at(q, 2)));
+    return sqlite3_reset(q) == SQLITE_OK ? l.found : sqlite_error(s, "reading its schema", e);
 }
 
 int64_t sqlite_altered(struct store *store, store_each_alteration *each, void *ctx, struct err *e)
 {
     struct db *s = db_of(store);
-    struct look l = {.each = each, .ctx = ctx};
+    int64_t version, found = -1;
     if (sqlite_do(s, SQL_LOOK, "beginning to read", e) != 0)
         return -1;
-    int failed = look_at_all(&l, s, e);
+    if (sqlite_number(s, SQL_VERSION, &version, e) == 0) /* a read of the header begins the snapshot */
+        found = sqlite_altered_here(s, each, ctx, e);
     sqlite_do(s, SQL_LOOKED, "ending to read", NULL);
-    return failed ? -1 : l.found;
+    return found;
 }

@@ -42,12 +42,12 @@ struct db {
     bool held;              /* the writers' lock, over several batches, ... */
     int held_ms;            /* ... each of which waits so long for SQLite's */
     int64_t last;           /* before a batch that was spooled */
-    size_t names;           /* known in committed rows ... */
+    size_t names;           /* of name[] in use: known in committed rows ... */
     unsigned version;       /* ... of this state of the file: another process may change them */
     struct name {
         char endpoint[STORE_NAME_SIZE], secret[STORE_NAME_SIZE];
         int64_t endpoint_id, secret_id;
-    } name[STORE_NAMES_MAX];
+    } name[STORE_NAMES_MAX]; /* last: not cleared at first */
 };
 
 static inline struct db *db_of(struct store *s) { return (struct db *)s; }
@@ -84,6 +84,9 @@ int sqlite_check_orphan(const char *path, struct err *e);
 
 /* Does a file with these numbers have our schema? One version more than ours is fine: it only adds. */
 int sqlite_check_version(const char *path, uint32_t application, uint32_t version, struct err *e);
+
+/* As store_altered, in a transaction that has read already: its snapshot is what is compared. */
+int64_t sqlite_altered_here(struct db *s, store_each_alteration *each, void *ctx, struct err *e);
 
 /* Run a statement that is bound already and gives no rows: its result code. */
 int sqlite_run(sqlite3_stmt *q);

@@ -128,10 +128,11 @@ static void take_stopping(void *ctx, const struct store_alteration *one)
             *c = '?';
 }
 
-static int compare_tables(struct db *s, char told[static 200], struct err *e)
+static int compare_tables(struct db *s, bool begun, char told[static 200], struct err *e)
 {
     *told = '\0';
-    if (sqlite_altered(&s->store, take_stopping, told, e) < 0)
+    if ((begun ? sqlite_altered_here(s, take_stopping, told, e) : sqlite_altered(&s->store, take_stopping, told, e)) <
+        0)
         return -1;
     s->unknown = *told != '\0';
     return 0;
@@ -140,7 +141,7 @@ static int compare_tables(struct db *s, char told[static 200], struct err *e)
 int sqlite_look_at_tables(struct db *s, struct err *e)
 {
     char told[200];
-    return compare_tables(s, told, e);
+    return compare_tables(s, true, told, e);
 }
 
 int sqlite_check_tables(struct db *s, struct err *e)
@@ -154,7 +155,7 @@ int sqlite_check_tables(struct db *s, struct err *e)
     }
     if (sqlite_exec(s, "PRAGMA writable_schema=RESET") != SQLITE_OK) /* read it anew; before 3.33 it does nothing */
         return sqlite_error(s, "reading its schema", e);
-    if (compare_tables(s, told, e) != 0)
+    if (compare_tables(s, false, told, e) != 0)
         return -1;
     if (*told)
         return err_set(e, ERR_DATABASE,

@@ -27,7 +27,7 @@ void sqlite_begin_work(struct db *s);
 int sqlite_compile(struct db *s, const char *text, unsigned flags, sqlite3_stmt **q);
 int sqlite_exec(struct db *s, const char *text);
 
-/* Compare the schema for the first time, before SQLite has read it. A transaction may be open. */
+/* Compare the schema for the first time, before SQLite has read it, in the snapshot of a transaction that has begun. */
 int sqlite_look_at_tables(struct db *s, struct err *e);
 
 /*
