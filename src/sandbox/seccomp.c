@@ -127,7 +127,12 @@ static const struct checked {
     {C(tkill), 0, IS, 0, OWN_TID},
 };
 
-enum { RUNS_MAX = 200, PROGRAM_MAX = 256 /* a jump reaches no further */ };
+enum {
+    CALLS_MAX = 512, /* numbers of calls; the newest is below 470 on each architecture */
+    RUNS_MAX = 256,
+    PROGRAM_MAX = 512, /* a jump reaches 255: half of the program, or the nearest ends */
+    ENDS_AFTER = 128
+};
 
 /* Calls from one number to another; or one, whose argument decides. */
 struct run {
@@ -137,12 +142,16 @@ struct run {
 
 enum label { NEXT, TO_ALLOW, TO_DENY };
 
+enum { UNKNOWN = 0, ALLOWED = 1, CHECKED = 2 /* and the row's index */ };
+
 struct program {
     struct sock_filter code[PROGRAM_MAX];
-    uint8_t label[PROGRAM_MAX][2]; /* where a jump leads, if to the end */
+    uint8_t label[PROGRAM_MAX][2]; /* where a jump leads, if to an end */
+    uint8_t call[CALLS_MAX];
     struct run run[RUNS_MAX];
     size_t n, n_runs;
-    bool broken; /* the table is too long */
+    size_t open; /* the first instruction with a label that has no end yet */
+    bool broken; /* a table is too long */
 };
 
 /* ---- numbers ---- */
@@ -162,39 +171,18 @@ static int next_call(const char **at)
     return named ? -1 : sum;
 }
 
-static void add_call(struct program *p, int number, const struct checked *row)
+static void add_call(struct program *p, int number, uint8_t how)
 {
-    size_t at = p->n_runs;
-    while (at > 0 && p->run[at - 1].from > number)
-        at--;
-    if (p->n_runs == RUNS_MAX) {
+    if (number >= CALLS_MAX)
         p->broken = true;
-        return;
-    }
-    memmove(&p->run[at + 1], &p->run[at], (p->n_runs++ - at) * sizeof *p->run);
-    p->run[at] = (struct run){number, number, row};
-}
-
-static void join_runs(struct program *p)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < p->n_runs; i++) {
-        struct run *last = &p->run[n ? n - 1 : 0];
-        if (n && !last->row && !p->run[i].row && p->run[i].from <= last->to + 1)
-            last->to = p->run[i].to;
-        else
-            p->run[n++] = p->run[i];
-    }
-    p->n_runs = n;
+    else if (number >= 0)
+        p->call[number] = how;
 }
 
 static void add_calls(struct program *p, const char *text)
 {
-    while (*text) {
-        int number = next_call(&text);
-        if (number >= 0)
-            add_call(p, number, NULL);
-    }
+    while (*text)
+        add_call(p, next_call(&text), ALLOWED);
 }
 
 static bool same_call(const struct checked *a, const struct checked *b) { return strcmp(a->call, b->call) == 0; }
@@ -203,9 +191,21 @@ static void add_checked(struct program *p)
 {
     for (size_t i = 0; i < sizeof checked / sizeof *checked; i++) {
         const char *text = checked[i].call;
-        int number = next_call(&text);
-        if (number >= 0 && (i == 0 || !same_call(&checked[i], &checked[i - 1])))
-            add_call(p, number, &checked[i]);
+        if (i == 0 || !same_call(&checked[i], &checked[i - 1]))
+            add_call(p, next_call(&text), (uint8_t)(CHECKED + i));
+    }
+}
+
+static void find_runs(struct program *p)
+{
+    for (int i = 0; i < CALLS_MAX && !p->broken; i++) {
+        struct run *last = &p->run[p->n_runs ? p->n_runs - 1 : 0];
+        if (p->call[i] == ALLOWED && p->n_runs && !last->row && last->to == i - 1)
+            last->to = i;
+        else if (p->call[i] != UNKNOWN && p->n_runs == RUNS_MAX)
+            p->broken = true;
+        else if (p->call[i] != UNKNOWN)
+            p->run[p->n_runs++] = (struct run){i, i, p->call[i] == ALLOWED ? NULL : &checked[p->call[i] - CHECKED]};
     }
 }
 
@@ -279,11 +279,30 @@ static void decide(struct program *p, const struct run *r, int from, int to)
         give_result(p, SECCOMP_RET_ALLOW);
 }
 
+/* The two ends of a part of the program, and each jump of it to them. What stands before them never falls through. */
+static void place_ends(struct program *p)
+{
+    size_t end[] = {[TO_ALLOW] = p->n, [TO_DENY] = p->n + 1};
+    for (size_t i = p->open; i < p->n && !p->broken; i++)
+        for (size_t k = 0; k < 2; k++) {
+            uint8_t label = p->label[i][k];
+            size_t far = label == NEXT ? 0 : end[label] - i - 1;
+            p->broken |= far > UINT8_MAX;
+            if (label != NEXT)
+                *(k ? &p->code[i].jf : &p->code[i].jt) = (uint8_t)far;
+        }
+    give_result(p, SECCOMP_RET_ALLOW);
+    give_result(p, SECCOMP_RET_ERRNO | ENOSYS);
+    p->open = p->n;
+}
+
 /* Find the call among n runs by halves; it is known to lie in from .. to - 1. */
 static void search(struct program *p, const struct run *r, size_t n, int from, int to)
 {
     if (n == 1) {
         decide(p, r, from, to);
+        if (p->n - p->open > ENDS_AFTER)
+            place_ends(p);
         return;
     }
     const struct run *middle = r + n / 2;
@@ -298,40 +317,25 @@ static void search(struct program *p, const struct run *r, size_t n, int from, i
     search(p, middle, n - n / 2, middle->from, to);
 }
 
-/* Both ends of the program, and every jump to them. */
-static void finish(struct program *p)
-{
-    size_t end[] = {[TO_ALLOW] = p->n, [TO_DENY] = p->n + 1};
-    give_result(p, SECCOMP_RET_ALLOW);
-    give_result(p, SECCOMP_RET_ERRNO | ENOSYS);
-    for (size_t i = 0; i < p->n && !p->broken; i++)
-        for (size_t k = 0; k < 2; k++) {
-            uint8_t label = p->label[i][k];
-            size_t far = label == NEXT ? 0 : end[label] - i - 1;
-            p->broken |= far > UINT8_MAX;
-            if (label != NEXT)
-                *(k ? &p->code[i].jf : &p->code[i].jt) = (uint8_t)far;
-        }
-}
-
 static void build(struct program *p, bool later, bool brief)
 {
-    p->n = p->n_runs = 0;
+    p->n = p->n_runs = p->open = 0;
     p->broken = false;
+    memset(p->call, UNKNOWN, sizeof p->call);
     add_calls(p, calls);
     if (later)
         add_calls(p, calls_before_landlock);
     if (SANDBOX_SANITIZED)
         add_calls(p, calls_sanitized);
     add_checked(p);
-    join_runs(p);
+    find_runs(p);
     if (brief) /* what looks at an argument is not tried with every number by the kernel, which takes a quarter of all */
         load_filter(p, argument(0, false));
     load_filter(p, offsetof(struct seccomp_data, arch));
     jump(p, BPF_JEQ, (int)ARCHITECTURE, NEXT, TO_DENY);
     load_filter(p, offsetof(struct seccomp_data, nr));
     search(p, p->run, p->n_runs, 0, INT_MAX);
-    finish(p);
+    place_ends(p);
 }
 
 int sandbox_seccomp_probe(const char **why)
