@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * complycube-inbox: the operator's tool over the receiver's configuration and stores. */
 #include "base/clock.h"
+#include "base/core.h"
 #include "base/limits.h"
 #include "base/near.h"
 #include "base/print.h"
@@ -452,6 +453,7 @@ int main(int argc, char **argv)
 {
     char folder[PATH_MAX];
     struct err e = {0};
+    core_forbid();
     files_hold_standard();
     limits_survive();
     startup_folder(argv[0], folder, sizeof folder);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * complycube-webhook: the receiver, as a CGI or a FastCGI program, decided at start. */
 #include "base/clock.h"
+#include "base/core.h"
 #include "base/limits.h"
 #include "base/print.h"
 #include "base/version.h"
@@ -147,6 +148,7 @@ static int receive(struct config_env *env, int fd)
 int main(int argc, char **argv)
 {
     char folder[PATH_MAX];
+    core_forbid();
     files_hold_standard();
     limits_survive();
     startup_folder(argv[0], folder, sizeof folder);

@@ -132,8 +132,7 @@ static const char process_text[] = "no new privileges, not dumpable, no core, no
 
 static int confine_process(const char **why)
 {
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-        (!SANDBOX_SANITIZED && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)) {
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || core_forbid() != 0) {
         *why = strerror(errno);
         return -1;
     }
@@ -196,6 +195,7 @@ void sandbox_confine(const struct config *c, bool brief)
         return;
     if (is_off(c) && !process->on) {
         all_off(now.layer);
+        core_allow();
         return;
     }
     if (!process->on && !process->absent) {

@@ -16,7 +16,8 @@
  *   process   no new privileges; not dumpable, so that no other process of this user reads the keys; no core, no new
  *             process, 1024 descriptors; descriptors that are none of ours are closed; umask 0027.
  *
- * What the kernel or the architecture lacks is left out and said. With `sandbox = "off"` none but the last two is done.
+ * What the kernel or the architecture lacks is left out and said. With `sandbox = "off"` none but the last two is done, and
+ * a core is as whoever started it wants it.
  *
  * When: a CGI before it reads its request, a FastCGI process before its first one. The rules of Landlock can only be
  * narrowed and are bound to folders that are there. So where the configuration is not usable yet, or a folder that is to

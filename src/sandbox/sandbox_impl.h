@@ -5,21 +5,13 @@
 #ifndef SANDBOX_IMPL_H
 #define SANDBOX_IMPL_H
 
+#include "base/core.h"
 #include "sandbox.h"
 
 #include <sys/types.h>
 
 /* What the sanitizers' own run time needs, such as a look at /proc and a second process, is let through in their flavour. */
-#if defined(__SANITIZE_ADDRESS__)
-#define SANDBOX_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANDBOX_SANITIZED 1
-#endif
-#endif
-#ifndef SANDBOX_SANITIZED
-#define SANDBOX_SANITIZED 0
-#endif
+#define SANDBOX_SANITIZED CORE_SANITIZED
 
 /* What may be done below a path; more includes less but for SANDBOX_LOG. */
 enum sandbox_use {

@@ -2,6 +2,7 @@
  * owner: finding and becoming it. */
 #include "owner.h"
 
+#include "base/core.h"
 #include "base/trust.h"
 
 #include <errno.h>
@@ -117,8 +118,8 @@ int owner_find(const struct config *c, const char *database, struct owner *o, st
 
 int owner_become(const struct owner *o, struct err *e)
 {
-    bool failed =
-        take_groups(o) != 0 || setresgid(o->gid, o->gid, o->gid) != 0 || setresuid(o->uid, o->uid, o->uid) != 0;
+    bool failed = take_groups(o) != 0 || setresgid(o->gid, o->gid, o->gid) != 0 ||
+                  setresuid(o->uid, o->uid, o->uid) != 0 || core_forbid() != 0;
     if (failed)
         return err_set(e, ERR_SYSTEM, "becoming the owner of the database's folder, user %u: %s", (unsigned)o->uid,
                        strerror(errno));

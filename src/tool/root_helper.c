@@ -2,6 +2,8 @@
  * root_helper: questions and answers of a fixed size over a pair of sockets. */
 #include "root_helper.h"
 
+#include "base/core.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +34,8 @@ static int helper = -1;
 static void try_as(const struct question *q)
 {
     const struct passwd *who = getpwnam(q->user);
-    if (!who || initgroups(who->pw_name, who->pw_gid) != 0 || setgid(who->pw_gid) != 0 || setuid(who->pw_uid) != 0)
+    if (!who || initgroups(who->pw_name, who->pw_gid) != 0 || setgid(who->pw_gid) != 0 || setuid(who->pw_uid) != 0 ||
+        core_forbid() != 0)
         _exit(255);
     _exit(faccessat(AT_FDCWD, q->path, q->mode, AT_EACCESS) == 0 ? 0 : errno < 255 ? errno : EACCES);
 }

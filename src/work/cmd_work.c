@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "tool/cmd.h"
 
+#include "base/core.h"
 #include "base/kernel.h"
 #include "base/version.h"
 #include "pool.h"
@@ -193,7 +194,9 @@ static int spawn_child(struct work *w, struct child *c, int in, int out)
     posix_spawnattr_setpgroup(&how, 0);
     posix_spawnattr_setsigmask(&how, &none);
     posix_spawnattr_setsigdefault(&how, &all);
+    core_lend_limit();
     int failed = posix_spawn(&c->pid, w->program, &files, &how, w->cmd->operands, w->environment);
+    core_take_limit();
     posix_spawnattr_destroy(&how);
     posix_spawn_file_actions_destroy(&files);
     return failed;
