@@ -239,6 +239,14 @@ static void end_outgoing(struct receiver *r, int64_t now_ms)
     config_free(old);
 }
 
+/* Has something taken the place of what this process uses that it may not open? Only a new process takes it up. */
+static bool note_shut_out(struct receiver *r, struct err *e)
+{
+    bool out = r->reaches && r->reaches(r->config, e) != 0;
+    r->shut_out |= out;
+    return out;
+}
+
 void receiver_refresh(struct receiver *r, int64_t now_ms, bool at_once)
 {
     int64_t since = now_ms - r->looked_ms;
@@ -247,7 +255,10 @@ void receiver_refresh(struct receiver *r, int64_t now_ms, bool at_once)
     r->looked_ms = now_ms;
     const struct config *latest = r->refused ? r->refused : r->config;
     bool aged = r->refused && r->cut && config_age(r->refused, now_ms) >= CUT_MS;
-    if (at_once)
+    struct err e;
+    if (at_once && note_shut_out(r, &e))
+        receiver_say(r, now_ms, &e);
+    else if (at_once)
         use_log(r, now_ms); /* its file may have been moved away */
     bool freed = r->barred && config_may_begin(latest, &(struct err){0}) == 0;
     if (!aged && !freed && !config_changed(latest, now_ms)) {
@@ -267,6 +278,7 @@ void receiver_refresh(struct receiver *r, int64_t now_ms, bool at_once)
                 "or wait a minute");
     if (new->error.code != ERR_NONE) {
         refuse_configuration(r, new, now_ms);
+        note_shut_out(r, &e);
         return;
     }
     take_over(r, new, now_ms);

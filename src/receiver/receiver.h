@@ -29,7 +29,7 @@ struct receiver {
     int64_t count_ms;         /* when their writing failed, and is to be tried again later; 0: it did not */
     bool count_said;
     int (*reaches)(const struct config *c, struct err *e); /* may this process use it? NULL: any. -1 and *e: no */
-    bool shut_out;                                         /* the latest batch failed since it may not */
+    bool shut_out;                                         /* it may not any more: only a new process heals that */
     bool brief;                                            /* answers one request and ends: a CGI */
     int64_t looked_ms;
     struct err

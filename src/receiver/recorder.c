@@ -88,9 +88,10 @@ static void note_result(struct receiver *r, int result, int64_t begun_ms, int64_
     int64_t ended_ms = clock_ms(), took_ms = ended_ms - begun_ms;
     took_ms = took_ms < SPARE_MS ? SPARE_MS : took_ms > SPARE_MAX_MS ? SPARE_MAX_MS : took_ms;
     struct err why;
-    r->shut_out = result < 0 && r->reaches && r->reaches(r->config, &why) != 0;
-    if (r->shut_out)
+    bool shut_out = result < 0 && r->reaches && r->reaches(r->config, &why) != 0;
+    if (shut_out)
         receiver_say(r, now_ms, &why);
+    r->shut_out |= shut_out;
     r->trouble = *e;
     r->trouble_until_ms = result < 0 ? now_ms + RECEIVER_TROUBLE_MS : 0;
     r->spare_until_ms = result < 0 ? ended_ms + took_ms : 0;

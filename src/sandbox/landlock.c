@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * landlock: files, by folder. source: docs.kernel.org/userspace-api/landlock.html */
+ * landlock: files, by folder or alone. source: docs.kernel.org/userspace-api/landlock.html */
 #include "sandbox_impl.h"
 
 #include <errno.h>
@@ -33,6 +33,7 @@ enum { VERSION = 1, PATH_BENEATH = 1 };
 static const uint32_t uses[] = {
     [SANDBOX_FILE] = READ_FILE,
     [SANDBOX_READ] = READ_FILE | (SANDBOX_SANITIZED ? READ_DIR : 0),
+    [SANDBOX_LOG_FILE] = WRITE_FILE,
     [SANDBOX_LOG] = WRITE_FILE | MAKE_REG,
     [SANDBOX_WRITE] =
         READ_FILE | READ_DIR | WRITE_FILE | MAKE_REG | REMOVE_FILE | MAKE_DIR | REMOVE_DIR | REFER | TRUNCATE,
@@ -69,7 +70,8 @@ static int add_rule(int rules, struct sandbox_rule *r, uint64_t handled)
     if (fd < 0)
         return r->needed;
     struct beneath below = {uses[r->use] & handled, fd};
-    bool failed = fstat(fd, &st) != 0 || (r->use == SANDBOX_FILE) == S_ISDIR(st.st_mode) ||
+    bool file = r->use == SANDBOX_FILE || r->use == SANDBOX_LOG_FILE;
+    bool failed = fstat(fd, &st) != 0 || file == S_ISDIR(st.st_mode) ||
                   syscall(SYS_landlock_add_rule, rules, PATH_BENEATH, &below, 0) != 0;
     close(fd);
     r->dev = st.st_dev;

@@ -55,7 +55,12 @@ void sandbox_begin(int listen_fd)
 
 /* ---- what is needed ---- */
 
+/* A CGI has read its files, and ends before they are replaced. */
+enum wanting { TO_CONFINE, TO_CONFINE_CGI, TO_COMPARE };
+
 static struct wanted {
+    const struct config *config;
+    enum wanting how;
     struct sandbox_rule rule[RULES_MAX];
     char text[8 * PATH_MAX]; /* their paths, one behind the other: each page that is touched takes time */
     size_t n, len;
@@ -83,18 +88,31 @@ static void want_folder(struct wanted *w, const char *path, enum sandbox_use use
         want(w, folder, use, true);
 }
 
-/* A file's folder, and where it is a link that of the file itself. */
+/* Its folder, so that it may be replaced; or the file alone, because of its neighbours. */
+static void want_one(struct wanted *w, const char *path, enum sandbox_use use)
+{
+    bool compare = w->how == TO_COMPARE,
+         folder = compare ? access(path, F_OK) != 0 : w->how == TO_CONFINE && sandbox_is_alone(w->config, path, use);
+    if (folder)
+        want_folder(w, path, use);
+    else
+        want(w, path, use == SANDBOX_LOG ? SANDBOX_LOG_FILE : SANDBOX_FILE, compare);
+}
+
+/* And where it is a link what it leads to. */
 static void want_file(struct wanted *w, const char *path, enum sandbox_use use)
 {
     struct stat st;
     char real[PATH_MAX];
-    want_folder(w, path, use);
+    want_one(w, path, use);
     if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && realpath(path, real))
-        want_folder(w, real, use);
+        want_one(w, real, use);
 }
 
-static void want_all(struct wanted *w, const struct config *c)
+static void want_all(struct wanted *w, const struct config *c, enum wanting how)
 {
+    w->config = c;
+    w->how = how;
     w->n = w->len = 0;
     w->full = false;
     want_folder(w, c->database, SANDBOX_WRITE);
@@ -154,14 +172,14 @@ static void landlock_text(struct sandbox_layer *l, int abi)
     snprintf(l->text, sizeof l->text, "version %d", abi);
 }
 
-static void confine_files(const struct config *c)
+static void confine_files(const struct config *c, bool brief)
 {
     struct sandbox_layer *l = &now.layer[LANDLOCK];
     const char *why = "";
     int abi = sandbox_landlock_abi(&why), failed = abi ? 0 : -1;
     bool later = c->error.code != ERR_NONE || (*c->group && !getgrnam(c->group));
     if (abi && !later) {
-        want_all(&wanted, c);
+        want_all(&wanted, c, brief ? TO_CONFINE_CGI : TO_CONFINE);
         why = "too many folders are named";
         failed = wanted.full ? -1 : sandbox_landlock(abi, wanted.rule, wanted.n, c->files, &why);
     }
@@ -203,7 +221,7 @@ void sandbox_confine(const struct config *c, bool brief)
         set(process, !failed, failed, failed ? why : process_text);
     }
     if (!files->on && !files->absent)
-        confine_files(c);
+        confine_files(c, brief);
     if (!calls->on && !calls->absent) {
         bool failed = sandbox_seccomp(!files->on && !files->absent, brief, &why) != 0;
         set(calls, !failed, failed, failed ? why : "a list of calls");
@@ -257,7 +275,8 @@ void sandbox_look(const struct config *c, struct sandbox_report *report)
 
 static bool allows(const struct sandbox_rule *r, enum sandbox_use use)
 {
-    return r->use == use || r->use == SANDBOX_WRITE;
+    return r->use == use || r->use == SANDBOX_WRITE || (use == SANDBOX_FILE && r->use == SANDBOX_READ) ||
+           (use == SANDBOX_LOG_FILE && r->use == SANDBOX_LOG);
 }
 
 /*
@@ -299,12 +318,12 @@ int sandbox_reaches(const struct config *c, struct err *e)
 {
     if (!now.layer[LANDLOCK].on)
         return 0;
-    want_all(&wanted, c);
+    want_all(&wanted, c, TO_COMPARE);
     for (size_t i = 0; i < wanted.n; i++)
         if (wanted.rule[i].needed && !is_within(wanted.rule[i].path, wanted.rule[i].use))
             return err_set(
                 e, ERR_CONFIG,
-                "restart it: %s is none of the folders that this process has confined itself to, or was replaced; kill %ld, and "
+                "restart it: %s is nothing that this process has confined itself to, or was replaced; kill %ld, and "
                 "see that it is started again",
                 wanted.rule[i].path, (long)getpid());
     if (strcmp(now.group, c->group) != 0)

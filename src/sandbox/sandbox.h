@@ -3,9 +3,10 @@
  * sandbox: what a receiver may still do once it has started, whoever controls its code. The only files that know Landlock
  * and seccomp.
  *
- *   Landlock  files are made and written below the folders of the database, of the inbox's directory, of the spool and
- *             of the log, and read there and in the folders of the configuration and of the secret files, where these
- *             are and where they lead to as links: so each of them may be replaced by a rename, or a link be switched.
+ *   Landlock  files are made and written below the folders of the database, of the inbox's directory and of the spool.
+ *             The log is written, the configuration and the secret files are read. For each of these a FastCGI process
+ *             has its folder, where it is and where it leads to as a link, if no neighbour there is to be kept from it:
+ *             then it may be replaced by a rename, and a log be rotated so. Else, and in a CGI, it has the file alone.
  *             Nothing can be run, and nothing outside be signalled or connected to.
  *   seccomp   the calls of one table, with their arguments where these matter: no program, process, socket, tracing,
  *             executable memory, change of user or of a name's rights; no file that is a program of its owner's for others
@@ -69,7 +70,7 @@ void sandbox_look(const struct config *c, struct sandbox_report *report);
 
 /*
  * May this process use what c names? What it cannot reach any more is an error of c, and its cure a restart: it names
- * another folder, or the folder was replaced or mounted anew.
+ * another folder, or a folder, or a file that it has alone, was replaced or mounted anew.
  * out:    0; or -1 and *e
  * cost:   some calls for each folder
  * errors: ERR_CONFIG

@@ -13,12 +13,13 @@
 /* What the sanitizers' own run time needs, such as a look at /proc and a second process, is let through in their flavour. */
 #define SANDBOX_SANITIZED CORE_SANITIZED
 
-/* What may be done below a path; more includes less but for SANDBOX_LOG. */
+/* What may be done below a path; more includes less, but none of the log reads. */
 enum sandbox_use {
-    SANDBOX_FILE,  /* this file alone may be read */
-    SANDBOX_READ,  /* its files may be read */
-    SANDBOX_LOG,   /* files may be made and written */
-    SANDBOX_WRITE, /* anything but programs, devices, sockets and links */
+    SANDBOX_FILE,     /* this file alone may be read */
+    SANDBOX_READ,     /* its files may be read */
+    SANDBOX_LOG_FILE, /* this file alone may be written */
+    SANDBOX_LOG,      /* files may be made and written */
+    SANDBOX_WRITE,    /* anything but programs, devices, sockets and links */
 };
 
 struct sandbox_rule {
@@ -28,6 +29,14 @@ struct sandbox_rule {
     dev_t dev;   /* out: of what stands there; ino 0: nothing did */
     ino_t ino;
 };
+
+/* ---- neighbours.c ---- */
+
+/*
+ * May a rule for a file's folder stand for one for the file alone? SANDBOX_LOG: if nothing but this log and its rotations is
+ * there; SANDBOX_READ: if there is nothing but what c names and what every user of the machine may read.
+ */
+bool sandbox_is_alone(const struct config *c, const char *path, enum sandbox_use use);
 
 /* ---- landlock.c ---- */
 

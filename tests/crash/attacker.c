@@ -2,7 +2,8 @@
  * attacker: in the receiver's place, behind the very same sandbox with the very same configuration, try what who controls
  * its code would. A line of TAP for each. Run by sandbox.t: attacker CONFIG OUTSIDE PID cgi|fcgi
  *
- * in: OUTSIDE  a folder that this user may write, with a file "other" in it;  PID  a process of this user */
+ * in: OUTSIDE  a folder that this user may write, with a file "other" in it;  PID  a process of this user
+ *     Beside the first secret file is a file "api-key.live", and beside the log one "other.log". */
 #include "base/clock.h"
 #include "receiver/receiver.h"
 #include "sandbox/sandbox_impl.h"
@@ -27,7 +28,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static char outside[PATH_MAX], conf[PATH_MAX], folder[PATH_MAX], data[PATH_MAX];
+static char outside[PATH_MAX], conf[PATH_MAX], folder[PATH_MAX], data[PATH_MAX], keys[PATH_MAX], logs[PATH_MAX];
 static pid_t victim;
 static int memory, datagram, tests, wrong;
 static bool has_files, has_calls;
@@ -97,6 +98,12 @@ static int goes_up(void)
 }
 static int follows_a_link(void) { return opens(at(data, "link-to-other"), O_RDONLY); }
 static int reads_a_secret_elsewhere(void) { return opens("/etc/hostname", O_RDONLY); }
+static int reads_beside_secrets(void) { return opens(at(keys, "api-key.live"), O_RDONLY); }
+static int writes_beside_log(void) { return opens(at(logs, "other.log"), O_WRONLY | O_APPEND); }
+static int truncates_beside_log(void) { return opens(at(logs, "other.log"), O_WRONLY | O_TRUNC); }
+static int removes_beside_log(void) { return unlink(at(logs, "other.log")); }
+static int renames_beside_log(void) { return rename(at(logs, "other.log"), at(logs, "another.log")); }
+static int makes_beside_log(void) { return opens(at(logs, "made.log"), O_WRONLY | O_CREAT); }
 static int maps_a_library(void) { return opens("/lib/x86_64-linux-gnu/libc.so.6", O_RDONLY); }
 
 static const struct file_row {
@@ -132,6 +139,12 @@ static const struct file_row {
     {"go up from a folder that it may use", goes_up, true},
     {"follow a link out of it", follows_a_link, true},
     {"read /etc/hostname", reads_a_secret_elsewhere, false},
+    {"read what is beside its secrets", reads_beside_secrets, true},
+    {"write what is beside its log", writes_beside_log, true},
+    {"empty it", truncates_beside_log, false},
+    {"remove it", removes_beside_log, false},
+    {"rename it", renames_beside_log, false},
+    {"make a file beside its log", makes_beside_log, false},
     {"open a library", maps_a_library, false},
 };
 
@@ -373,6 +386,7 @@ static void try_needed(struct receiver *r)
     if (again && again->error.code != ERR_NONE)
         printf("# %s\n", again->error.msg);
     config_free(again);
+    tell(opens(r->config->log, O_WRONLY | O_APPEND | O_CREAT) == 0, "it still opens ", "its log");
     tell(receiver_store(r, &e) != NULL, "it still opens ", "the store");
     tell(receiver_state(r, now, &e) == ERR_NONE, "it is ", "ready");
     tell(opens(at(data, "made"), O_WRONLY | O_CREAT) == 0 && rename(at(data, "made"), at(data, "renamed")) == 0 &&
@@ -439,7 +453,9 @@ int main(int argc, char **argv)
     sandbox_begin(-1);
     if (receiver_open(&r, &env, brief, clock_time_ms(), &e) != 0 || r.config->error.code != ERR_NONE ||
         !receiver_store(&r, &e) || files_folder(conf, folder, sizeof folder) != 0 ||
-        files_folder(r.config->database, data, sizeof data) != 0)
+        files_folder(r.config->database, data, sizeof data) != 0 ||
+        files_folder(r.config->log, logs, sizeof logs) != 0 ||
+        files_folder(r.config->endpoint[0].secret_file, keys, sizeof keys) != 0)
         return 2;
     r.reaches = sandbox_reaches;
     prepare();

@@ -27,9 +27,21 @@ sub confined { my ($p) = @_; return wait_until(sub { $status->($p) =~ /^Seccomp:
 
 # ---- who controls the code ----
 
+# The secrets and the log lie in folders that have other files, which are none of the receiver's.
+sub with_neighbours {
+    my ($form) = @_;
+    my $f = fixture($form, qq(log = "../../logs/receiver.log"\n));
+    $f->folder("home/$_", 0700) for qw(keys logs);
+    rename $f->path('home/private/secrets'), $f->path('home/keys/secrets') or die $!;
+    $f->write('home/public_html/cgi-bin/complycube-webhook.conf', Fixture::slurp($f->config) =~ s{private/secrets}{keys/secrets}r);
+    $f->write('home/keys/api-key.live', "a key of the vendor's interface\n", 0600);
+    $f->write('home/logs/other.log', "a line of another program\n", 0600);
+    return $f;
+}
+
 sub attack {
     my ($form, $way) = @_;
-    my $f = fixture($form);
+    my $f = with_neighbours($form);
     my $outside = $f->folder('home/outside');
     $f->write('home/outside/other', "another's\n", 0600);
     my $victim = Proc->start(cmd => ['sleep', '60']);
@@ -40,6 +52,7 @@ sub attack {
     like($out, qr/^1\.\.\d+$/m, 'it came to its end, so nothing else was run in its place');
     ok(!$victim->ended(0), 'a process of the same user lives on');
     is(Fixture::slurp($f->path('home/outside/other')), "another's\n", 'and a file of its user is as it was');
+    is(Fixture::slurp($f->path('home/logs/other.log')), "a line of another program\n", 'so is the one beside its log');
     $f->finish;
 }
 
@@ -185,6 +198,55 @@ sub replaced {
     $f->folder('home/spool', 0700);
     is($get->(), "not ready: config", 'once the spool was replaced a GET tells of it');
     is((ask($f, request(event())))[0]{status}, 200, '... and events are stored all the same');
+    end_receiver($p);
+    $f->finish;
+}
+
+# ---- files with neighbours ----
+
+# Each is within reach alone. What takes its place is taken up by the next process, and no event is lost meanwhile.
+sub beside_others {
+    my $f = with_neighbours('table, WAL');
+    my $log = $f->path('home/logs/receiver.log');
+    hold($f);
+    my $ok = sub { my ($what, $request) = @_; is((ask($f, $request // request(event())))[0]{status}, 200, $what) or diag Fixture::slurp($log) };
+    my $ends = sub {
+        my ($p, $what) = @_;
+        ok($p->ended(10), "$what: the receiver ends, so that whoever started it starts it again") or $p->stop;
+        is($p->exit_code, 0, '... as after TERM');
+        return receiver($f);
+    };
+    my $p = receiver($f);
+    $ok->('an event is stored');
+
+    system 'sh', '-c', 'cp "$1" "$1.1" && : >"$1"', 'sh', $log;
+    $p->signal('HUP');
+    $ok->('a log that was copied and emptied: it goes on');
+    ok(wait_until(sub { Fixture::slurp($log) =~ /code=stored/ }, 5), '... in the same file');
+
+    rename $log, "$log.2" or die $!;
+    $p->signal('HUP');
+    $ok->('a log that was moved away: an event is stored');
+    $p = $ends->($p, '... then');
+    $ok->('the next one stores');
+    ok(wait_until(sub { -e $log && Fixture::slurp($log) =~ /code=stored/ }, 5), '... and has made a new log');
+
+    my $new = 'another-secret-of-the-tests';
+    $f->secrets('secrets.new', "main $SECRET{live}\nnew $new\n");
+    rename $f->path('home/private/secrets.new'), $f->path('home/keys/secrets') or die $!;
+    ok(wait_until(sub { $p->ended(0) || (ask($f, request(event())))[0]{status} != 200 || $p->ended(0.05) }, 10), 'a secret file was replaced');
+    $p = $ends->($p, 'a secret file that was replaced');
+    $ok->('the next one reads the new secret', signed_with(event(), $new));
+    like(Fixture::slurp($log), qr{restart it: \S+/keys/secrets is nothing that this process}, '... and the log says why');
+
+    unlink $f->path('home/keys/api-key.live');
+    end_receiver($p);
+    $p = receiver($f);
+    $ok->('without such a neighbour an event is stored');
+    $f->secrets('secrets.new', "main $SECRET{live}\nnewer $new-2\n");
+    rename $f->path('home/private/secrets.new'), $f->path('home/keys/secrets') or die $!;
+    ok(wait_until(sub { (ask($f, signed_with(event(), "$new-2")))[0]{status} == 200 }, 8), '... and a secret file that is replaced is read by the same process');
+    ok(!$p->ended(0), '... which lives on');
     end_receiver($p);
     $f->finish;
 }
@@ -352,6 +414,7 @@ SKIP: {
 subtest 'a configuration that leads elsewhere' => \&elsewhere;
 subtest 'it heals, and confines itself then' => \&heals;
 subtest 'a folder that was replaced' => \&replaced if !Fixture::sanitized();    # they may read all
+subtest 'files that have neighbours' => \&beside_others if !Fixture::sanitized();
 subtest 'who has connected' => \&connected;
 SKIP: {
     skip 'only root reads the memory of a process that is not dumpable', 1 if !$root || Fixture::sanitized();
