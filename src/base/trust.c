@@ -12,11 +12,11 @@ enum { LINKS_MAX = 40 /* as the kernel's own limit */ };
 struct walk {
     const struct trust *with;
     struct trust_weak *weak;
-    char at[PATH_MAX];   /* what was walked, without a slash at its end but for "/" */
-    char rest[PATH_MAX]; /* what is left to walk, ... */
-    const char *next;    /* ... from here on */
+    const char *next; /* in `rest`: what is left to walk */
     int links;
-    bool sticky; /* `at` is a folder whose names only their owners may replace */
+    bool sticky;       /* `at` is a folder whose names only their owners may replace */
+    char at[PATH_MAX]; /* what was walked, without a slash at its end but for "/" */
+    char rest[PATH_MAX];
 };
 
 struct trust trust_in(uid_t a, uid_t b) { return (struct trust){{a, b}, 2}; }
@@ -124,8 +124,9 @@ static int walk_step(struct walk *w, const char *part, bool leaf)
 
 int trust_walk(const char *path, const struct trust *with, bool leaf, struct trust_weak *weak)
 {
-    struct walk w = {.with = with, .weak = weak, .at = "/"};
-    w.next = w.rest;
+    struct walk w; /* not cleared: two paths */
+    w.with = with, w.weak = weak, w.next = w.rest, w.links = 0, w.sticky = false;
+    memcpy(w.at, "/", 2);
     struct stat root;
     char part[NAME_MAX + 1];
     errno = ENAMETOOLONG;

@@ -3,6 +3,7 @@
 #include "secrets.h"
 
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -206,7 +207,8 @@ out:
 
 int secrets_read(struct secrets *s, const char *path, const struct trust *with, struct err *e)
 {
-    *s = (struct secrets){.print = files_look(path)};
+    memset(s, 0, offsetof(struct secrets, list));
+    s->print = files_look(path);
     struct source f = {.fd = files_open_text(path, e), .path = path, .with = with};
     if (f.fd < 0) {
         if (e)
@@ -222,7 +224,7 @@ int secrets_read(struct secrets *s, const char *path, const struct trust *with, 
 
 int secrets_from_text(struct secrets *s, const char *value, struct err *e)
 {
-    *s = (struct secrets){.n = 0};
+    memset(s, 0, offsetof(struct secrets, list));
     struct span line = span_of(value);
     struct span word = next_word(&line);
     const char *why = word.len == 0          ? "it is empty"

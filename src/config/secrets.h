@@ -31,13 +31,13 @@ struct secret {
 };
 
 struct secrets {
-    struct secret list[SECRETS_MAX];
     size_t n;
-    bool unterminated;        /* the last line has no newline: perhaps only half of it has arrived */
-    bool narrowed;            /* the file's mode was narrowed to 0600 */
-    int line;                 /* that was refused; 0: none was, or the whole file */
-    bool example;             /* it has the secret of the manual's example */
-    struct files_stamp print; /* of the file, also if it was refused */
+    bool unterminated;               /* the last line has no newline: perhaps only half of it has arrived */
+    bool narrowed;                   /* the file's mode was narrowed to 0600 */
+    int line;                        /* that was refused; 0: none was, or the whole file */
+    bool example;                    /* it has the secret of the manual's example */
+    struct files_stamp print;        /* of the file, also if it was refused */
+    struct secret list[SECRETS_MAX]; /* last: n of them are set, the others are not even cleared */
 };
 
 /*

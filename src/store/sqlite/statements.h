@@ -255,7 +255,7 @@
     X(SQL_OBJECTS, "SELECT type,name,tbl_name,sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid")       \
     X(SQL_LOOK, "SAVEPOINT look")                                                                                 \
     X(SQL_LOOKED, "RELEASE look")                                                                                 \
-    X(SQL_SCHEMA, "SELECT type,name,sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid")                 \
+    X(SQL_SCHEMA, "SELECT type,name,sql FROM sqlite_master WHERE sql IS NOT NULL")                                \
     X(SQL_OBJECT, "SELECT sql FROM sqlite_master WHERE type=?1 AND name=?2")                                      \
     X(SQL_COLUMNS, "SELECT name,type,\"notnull\",dflt_value FROM pragma_table_info(?1)")                            \
     X(SQL_OLD_ATTACH, "ATTACH ?1 AS old")                                                                         \
