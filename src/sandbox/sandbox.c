@@ -109,6 +109,8 @@ static void want_file(struct wanted *w, const char *path, enum sandbox_use use)
         want_one(w, real, use);
 }
 
+static const char random_path[] = "/dev/urandom";
+
 static void want_all(struct wanted *w, const struct config *c, enum wanting how)
 {
     w->config = c;
@@ -129,8 +131,8 @@ static void want_all(struct wanted *w, const struct config *c, enum wanting how)
     for (size_t i = 0; i < c->n_endpoints; i++)
         if (c->endpoint[i].secret_file)
             want_file(w, c->endpoint[i].secret_file, SANDBOX_READ);
-    want(w, "/dev/urandom", SANDBOX_FILE, false); /* SQLite's */
-#ifdef SANDBOX_COVERAGE                           /* where the flavour that counts lines writes */
+    want(w, random_path, SANDBOX_FILE, false); /* SQLite's */
+#ifdef SANDBOX_COVERAGE                        /* where the flavour that counts lines writes */
     want(w, SANDBOX_COVERAGE, SANDBOX_WRITE, false);
 #endif
     if (SANDBOX_SANITIZED)
@@ -250,6 +252,21 @@ void sandbox_warn(const struct log *log, int64_t now_ms)
 
 void sandbox_state(struct sandbox_report *report) { memcpy(report->layer, now.layer, sizeof now.layer); }
 
+/* Their names, behind what stands there; what does not fit is left out. */
+static void add_files_alone(struct sandbox_layer *l, const struct config *c)
+{
+    const char *before = ", without their folders: ";
+    want_all(&wanted, c, TO_CONFINE);
+    for (size_t i = 0; i < wanted.n; i++) {
+        const struct sandbox_rule *r = &wanted.rule[i];
+        size_t len = strlen(l->text);
+        if ((r->use != SANDBOX_FILE && r->use != SANDBOX_LOG_FILE) || strcmp(r->path, random_path) == 0)
+            continue;
+        snprintf(l->text + len, sizeof l->text - len, "%s%s", before, strrchr(r->path, '/') + 1);
+        before = ", ";
+    }
+}
+
 void sandbox_look(const struct config *c, struct sandbox_report *report)
 {
     const char *why = "";
@@ -267,6 +284,8 @@ void sandbox_look(const struct config *c, struct sandbox_report *report)
         landlock_text(&layer[LANDLOCK], abi);
     else
         set(&layer[LANDLOCK], false, true, why);
+    if (c && layer[LANDLOCK].on)
+        add_files_alone(&layer[LANDLOCK], c);
     bool failed = sandbox_seccomp_probe(&why) != 0;
     set(&layer[SECCOMP], !failed, failed, failed ? why : "a list of calls");
 }

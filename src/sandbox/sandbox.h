@@ -39,7 +39,7 @@ struct sandbox_layer {
     const char *name;
     bool on;        /* in force; of sandbox_look: would be */
     bool absent;    /* and never will be, here */
-    char text[112]; /* of what kind, or why not */
+    char text[240]; /* of what kind, or why not */
 };
 
 struct sandbox_report {
@@ -65,7 +65,7 @@ void sandbox_warn(const struct log *log, int64_t now_ms);
 /* How it stands with this process. */
 void sandbox_state(struct sandbox_report *report);
 
-/* What a receiver that starts now with c would have; c may be NULL. */
+/* What a receiver that starts now with c would have, and which files alone; c may be NULL. For the user who asks. */
 void sandbox_look(const struct config *c, struct sandbox_report *report);
 
 /*

@@ -207,6 +207,8 @@ sub replaced {
 # Each is within reach alone. What takes its place is taken up by the next process, and no event is lost meanwhile.
 sub beside_others {
     my $f = with_neighbours('table, WAL');
+    my (undef, $said) = $f->run($f->path('home/public_html/cgi-bin/complycube-webhook.cgi'), '-n', { env => { COMPLYCUBE_WEBHOOK_CONFIG => $f->config } });
+    like($said, qr/^  Landlock +version \d+, without their folders: receiver\.log, secrets$/m, '-n names them') if $said !~ /Landlock +absent/;
     my $log = $f->path('home/logs/receiver.log');
     hold($f);
     my $ok = sub { my ($what, $request) = @_; is((ask($f, $request // request(event())))[0]{status}, 200, $what) or diag Fixture::slurp($log) };
@@ -242,6 +244,8 @@ sub beside_others {
     unlink $f->path('home/keys/api-key.live');
     end_receiver($p);
     $p = receiver($f);
+    (undef, $said) = $f->run($f->path('home/public_html/cgi-bin/complycube-webhook.cgi'), '-n', { env => { COMPLYCUBE_WEBHOOK_CONFIG => $f->config } });
+    unlike($said, qr/without their folders: .*secrets/, 'without its neighbour the file of the secrets is not named');
     $ok->('without such a neighbour an event is stored');
     $f->secrets('secrets.new', "main $SECRET{live}\nnewer $new-2\n");
     rename $f->path('home/private/secrets.new'), $f->path('home/keys/secrets') or die $!;
