@@ -78,6 +78,9 @@ static void is_told(int number, const char *sql, const char *expected)
 #define REWRITE(name, from, to) \
     "PRAGMA writable_schema=ON; UPDATE sqlite_master SET sql=replace(sql,'" from "','" to "') WHERE name='" name "'"
 
+/* At the beginning of a word it is a blank to SQLite. */
+#define BOM "\xEF\xBB\xBF"
+
 static void what_computes_nothing_is_nobodys_affair(void **state)
 {
     (void)state;
@@ -96,6 +99,9 @@ static void what_computes_nothing_is_nobodys_affair(void **state)
         REWRITE("event_resource", " ON ", "\n\tON -- its table\n"),
         REWRITE("inbox", "  ", " "),
         REWRITE("event_log", "-- offset", "--\n-- an offset"),
+        REWRITE("event_log", "-- offset", "/**/ /* it''s, ( an * offset */ -- "),
+        REWRITE("event_resource", " ON ", " " BOM "ON " BOM),
+        "CREATE TABLE own (a); CREATE UNIQUE INDEX u /* ON event_log */ ON own (a)",
     };
     for (int i = 0; i < (int)(sizeof harmless / sizeof *harmless); i++)
         is_told(i, harmless[i], "");
@@ -132,6 +138,18 @@ static void what_runs_or_forbids_something_is_told(void **state)
         {REWRITE("event_log", "UNIQUE (event_id, type, endpoint)",
                  "UNIQUE (event_id, type, endpoint) ON CONFLICT REPLACE"),
          "text table event_log!"},
+        {REWRITE("event_log", "body           BLOB", "x /* '' */ DEFAULT 1 CHECK (x > 0) /* '' */, body BLOB"),
+         "text table event_log!"},
+        {REWRITE("event_log", "body           BLOB", "x /* -- */ DEFAULT 1 UNIQUE --\n, body BLOB"),
+         "text table event_log!"},
+        {REWRITE("event_log", "body           BLOB", "x DEFAULT 1 /*/ , */ UNIQUE, body BLOB"),
+         "text table event_log!"},
+        {REWRITE("event_log", "body           BLOB", "x " BOM "NOT NULL ON " BOM "CONFLICT IGNORE, body BLOB"),
+         "text table event_log!"},
+        {"CREATE TABLE own (a); CREATE UNIQUE INDEX u /* ON own */ ON event_log (type)", "index index u!"},
+        {"CREATE TABLE own (a); CREATE TRIGGER t AFTER INSERT /* ON own */ ON event_log BEGIN SELECT 1; END",
+         "trigger trigger t"},
+        {"CREATE UNIQUE INDEX u ON " BOM "event_log (type)", "index index u!"},
         {REWRITE("event_log", "INTEGER NOT NULL,", "INTEGERNOT NULL,"), "text table event_log!"},
         {REWRITE("event_log", "DEFAULT ''received''", "DEFAULT ''spool''"), "text table event_log!"},
         {REWRITE("inbox", "state = 3", "state = 4"), "text table inbox!"},

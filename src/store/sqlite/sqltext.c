@@ -22,18 +22,27 @@ static void move_past(struct span *text, size_t n)
     text->len -= n;
 }
 
-static void pass_blanks(struct span *text)
+static bool begins(struct span text, const char *with)
 {
-    for (;;) {
-        if (text->len && is_blank(*text->at)) {
-            move_past(text, 1);
-        } else if (text->len > 1 && text->at[0] == '-' && text->at[1] == '-') {
-            const char *end = memchr(text->at, '\n', text->len);
-            move_past(text, end ? (size_t)(end - text->at) : text->len);
-        } else {
-            return;
-        }
-    }
+    return text.len >= strlen(with) && memcmp(text.at, with, strlen(with)) == 0;
+}
+
+/* The length of a comment, with what begins it; what ends it may be missing. */
+static size_t comment_length(struct span text, const char *end)
+{
+    const char *found = text.len > 2 ? memmem(text.at + 2, text.len - 2, end, strlen(end)) : NULL;
+    return found ? (size_t)(found - text.at) + strlen(end) : text.len;
+}
+
+/* The length of the blank or comment at the beginning; 0: there is none. */
+static size_t blank_length(struct span text)
+{
+    static const char bom[] = "\xEF\xBB\xBF"; /* a blank at the beginning of a word, and a part of one inside */
+    return text.len && is_blank(*text.at) ? 1
+           : begins(text, bom)            ? strlen(bom)
+           : begins(text, "--")           ? comment_length(text, "\n")
+           : begins(text, "/*")           ? comment_length(text, "*/")
+                                          : 0;
 }
 
 /* The length of what stands in quotes at the beginning, with them; a quote that is doubled stands for itself. */
@@ -50,10 +59,12 @@ static size_t quoted_length(struct span text, char quote)
 
 struct span sqltext_next(struct span *text)
 {
-    pass_blanks(text);
+    size_t n;
+    while ((n = blank_length(*text)) > 0)
+        move_past(text, n);
     if (!text->len)
         return (struct span){0};
-    size_t n = 1;
+    n = 1;
     char quote = closing(*text->at);
     if (quote)
         n = quoted_length(*text, quote);

@@ -12,10 +12,8 @@
 
 #include <stdbool.h>
 
-/*
- * Take the next word from a text: a name or number, something in quotes with them, or one other character. The absent span
- * at its end. A comment of the form that no schema of ours uses is no comment here, but words.
- */
+/* Take the next word from a text: a name or number, something in quotes with them, or one other character. The absent span
+ * at its end. */
 struct span sqltext_next(struct span *text);
 
 /* Is it this word, in any case of letters? */
