@@ -104,6 +104,40 @@ static void no_trigger_and_no_view_of_the_file_runs(void **state)
     store_close(&s->store);
 }
 
+/* SQLite reads them as it reads the schema, before anybody could have compared that. */
+static void nothing_runs_as_the_schema_is_read(void **state)
+{
+    (void)state;
+    static const char statistics[] =
+        "ANALYZE; INSERT INTO sqlite_stat1 VALUES('event_log',NULL,'1'); PRAGMA writable_schema=ON;"
+        "UPDATE sqlite_master SET sql='CREATE TABLE sqlite_stat1(tbl,idx,x,stat AS (instr(zeroblob(4000000),"
+        "zeroblob(2000000)||x)))' WHERE name='sqlite_stat1'; PRAGMA schema_version=1000";
+    int64_t begun_ms = clock_ms();
+    struct db *s = begin(LIMIT_MS, statistics);
+    sqlite_begin_work(s);
+    assert_int_equal(run(s, "SELECT count(*) FROM event_log"), SQLITE_OK);
+    assert_true(clock_ms() - begun_ms < SOON_MS);
+    store_close(&s->store);
+}
+
+/* Somebody makes statistics anew: the schema is read again in the midst of our work. */
+static void statistics_are_nobodys_affair(void **state)
+{
+    (void)state;
+    struct db *s = begin(0, "INSERT INTO endpoint(name) VALUES('e'); ANALYZE");
+    struct err e = {0};
+    int64_t n;
+    sqlite3 *other;
+    assert_int_equal(sqlite3_open(database, &other), SQLITE_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(sqlite_number(s, SQL_TALLY_STATE, &n, &e), 0);
+        assert_int_equal(run(s, "SELECT count(*) FROM event_log; SELECT count(*) FROM inbox"), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(other, "DROP TABLE sqlite_stat1; ANALYZE", NULL, NULL, NULL), SQLITE_OK);
+    }
+    sqlite3_close(other);
+    store_close(&s->store);
+}
+
 static void no_statement_reaches_beyond_the_database(void **state)
 {
     (void)state;
@@ -121,6 +155,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_statement_ends_at_its_deadline_and_the_next_has_its_own, start, stop),
         cmocka_unit_test_setup_teardown(without_a_deadline_it_ends_when_the_process_is_told_to_end, start, stop),
         cmocka_unit_test_setup_teardown(no_trigger_and_no_view_of_the_file_runs, start, stop),
+        cmocka_unit_test_setup_teardown(nothing_runs_as_the_schema_is_read, start, stop),
+        cmocka_unit_test_setup_teardown(statistics_are_nobodys_affair, start, stop),
         cmocka_unit_test_setup_teardown(no_statement_reaches_beyond_the_database, start, stop),
     };
     return UNIT_RUN(tests);

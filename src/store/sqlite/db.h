@@ -38,6 +38,7 @@ struct db {
     void *tick_ctx;
     bool unknown;           /* the schema was read anew, and has not been compared */
     bool compiling;         /* a text of ours */
+    bool watching;          /* a statement is compiled: SQLite may read the schema for it */
     bool recording, denied; /* denied: a statement would have run that was compiled from what was not compared */
     bool held;              /* the writers' lock, over several batches, ... */
     int held_ms;            /* ... each of which waits so long for SQLite's */

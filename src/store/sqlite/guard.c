@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     LENGTH_MAX =
@@ -69,16 +70,39 @@ static bool is_told_to_end(void)
            (sigismember(&waiting, SIGTERM) || sigismember(&waiting, SIGINT) || sigismember(&waiting, SIGHUP));
 }
 
+/*
+ * As it reads the schema, SQLite reads the statistics that an application may have made: out of a table whose columns compute
+ * what they like, and nobody can have compared that yet. Our statements need no statistics.
+ */
+static bool reads_statistics(const struct db *s)
+{
+    sqlite3_stmt *latest = sqlite3_next_stmt(s->db, NULL);
+    const char *first = latest ? sqlite3_column_name(latest, 0) : NULL;
+    return first && (strcmp(first, "tbl") == 0 || strcmp(first, "idx") == 0);
+}
+
 static int tick(void *ctx)
 {
     const struct db *s = ctx;
+    if (s->watching && reads_statistics(s))
+        return 1;
     if (s->tick && s->tick(s->tick_ctx))
         return 1;
     return s->end_ms ? clock_ms() >= s->end_ms : is_told_to_end();
 }
 
+/* A statement asks before its first row when it is watched. */
+static void watch_schema(struct db *s, bool watching)
+{
+    if (s->watching == watching)
+        return;
+    s->watching = watching;
+    sqlite3_progress_handler(s->db, watching ? 1 : STEPS, tick, s);
+}
+
 void sqlite_begin_work(struct db *s)
 {
+    watch_schema(s, false);
     int ms = s->hurried ? s->limit_ms / HURRY : s->limit_ms;
     s->end_ms = ms ? clock_ms() + ms : 0;
 }
@@ -87,14 +111,16 @@ void sqlite_begin_work(struct db *s)
 
 /*
  * SQLite compiles a statement again by itself when the schema of the file has changed. While events are recorded it may not:
- * what would run then has not been compared.
+ * what would run then has not been compared. For a SELECT it asks before it reads the schema.
  */
 static int authorize(void *ctx, int action, const char *a, const char *b, const char *database, const char *by)
 {
     struct db *s = ctx;
-    (void)action, (void)a, (void)b, (void)database, (void)by;
+    (void)a, (void)b, (void)database, (void)by;
     if (s->compiling)
         return SQLITE_OK;
+    if (action == SQLITE_SELECT)
+        watch_schema(s, true);
     s->unknown = true;
     s->denied |= s->recording;
     return s->recording ? SQLITE_DENY : SQLITE_OK;
@@ -103,8 +129,10 @@ static int authorize(void *ctx, int action, const char *a, const char *b, const 
 int sqlite_compile(struct db *s, const char *text, unsigned flags, sqlite3_stmt **q)
 {
     s->compiling = true;
+    watch_schema(s, true);
     int rc = sqlite3_prepare_v3(s->db, text, -1, flags, q, NULL);
     s->compiling = false;
+    watch_schema(s, false);
     s->unknown |= rc != SQLITE_OK; /* a name that is missing is looked for in the file again */
     return rc;
 }
@@ -112,8 +140,10 @@ int sqlite_compile(struct db *s, const char *text, unsigned flags, sqlite3_stmt 
 int sqlite_exec(struct db *s, const char *text)
 {
     s->compiling = true;
+    watch_schema(s, true);
     int rc = sqlite3_exec(s->db, text, NULL, NULL, NULL);
     s->compiling = false;
+    watch_schema(s, false);
     return rc;
 }
 

@@ -318,8 +318,11 @@ static unsigned version_of(struct db *s)
 
 static int record_inside(struct db *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
 {
-    if (s->names > STORE_NAMES_MAX - n || s->version != version_of(s))
-        s->names = 0; /* more than fit came and went, or another process wrote: look them up again */
+    bool written = s->version != version_of(s); /* by another process */
+    if (written && run_simple(s, SQL_READABLE, "reading its schema", e) != 0)
+        return -1; /* it is a SELECT that notices another schema: see guard.c */
+    if (written || s->names > STORE_NAMES_MAX - n)
+        s->names = 0; /* look them up again: more than fit came and went */
     size_t known_names = s->names;
     s->floor_met = false;
     s->last = 0;

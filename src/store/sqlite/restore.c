@@ -13,11 +13,13 @@
  * old one cannot be opened its log is moved first: it must never be replayed into the new one.
  * source: sqlite.org/howtocorrupt.html, section 1.4 */
 #include "base/clock.h"
+#include "guard.h"
 #include "merge.h"
 #include "inbox.h"
 #include "store/beside.h"
 
 #include "base/files.h"
+#include "guard.h"
 #include "number.h"
 #include "sqlite.h"
 
@@ -172,11 +174,9 @@ static int bring_early(struct restore *r, struct err *e)
 {
     struct err why = {0};
     int64_t n = 0;
-    sqlite3_stmt *q = sqlite_prepare(r->copy.db, SQL_OLD_ATTACH, e);
-    if (!q)
-        return -1;
-    sqlite3_bind_text(q, 1, r->path, -1, SQLITE_STATIC);
-    int failed = sqlite_run(q) != SQLITE_OK;
+    char *attach = sqlite3_mprintf("ATTACH %Q AS old", r->path);
+    int failed = !attach || sqlite_exec(r->copy.db, attach) != SQLITE_OK; /* it reads the schema */
+    sqlite3_free(attach);
     if (failed)
         sqlite_error(r->copy.db, "opening the replaced database", &why);
     for (int i = 0; !failed && i < ROUNDS && (i == 0 || n > FEW); i++) {

@@ -258,7 +258,6 @@
     X(SQL_SCHEMA, "SELECT type,name,sql FROM sqlite_master WHERE sql IS NOT NULL")                                \
     X(SQL_OBJECT, "SELECT sql FROM sqlite_master WHERE type=?1 AND name=?2")                                      \
     X(SQL_COLUMNS, "SELECT name,type,\"notnull\",dflt_value FROM pragma_table_info(?1)")                            \
-    X(SQL_OLD_ATTACH, "ATTACH ?1 AS old")                                                                         \
     X(SQL_OLD_DETACH, "DETACH old")                                                                               \
     X(SQL_OLD_LAST, "SELECT coalesce(max(seq),0) FROM old.event_log")                                             \
     X(SQL_OLD_FLOOR, "SELECT seq_floor FROM old.setting")                                                         \
