@@ -77,4 +77,13 @@ write_sql($f, 'UPDATE event_log SET body = NULL');
 is +(tool($f, 'quarantine', 'accept', 1))[0], 1, 'it is not accepted in exchange for one that cannot go into quarantine';
 is $f->counts, '1 1 1', 'and nothing is lost';
 $f->finish;
+
+# The index of ids, by which a duplicate is found, may be of other rows than the table.
+$f = Fixture->new;
+$f->cgi(signed(event(id => 'one')));
+write_sql($f, "CREATE TABLE other AS SELECT 'two' AS event_id, type, endpoint FROM event_log; CREATE UNIQUE INDEX o ON other (event_id, type, endpoint); "
+    . "PRAGMA writable_schema = 1; UPDATE sqlite_master SET rootpage = (SELECT rootpage FROM sqlite_master WHERE name = 'o') "
+    . "WHERE name = 'sqlite_autoindex_event_log_1'; PRAGMA schema_version = 1000");
+is(($f->cgi(signed(event(id => 'two'))))[0]{status}, 503, 'an event that an index alone has is no duplicate');
+$f->finish;
 done_testing;

@@ -23,7 +23,8 @@
     X(SQL_INBOX_PAST, "UPDATE inbox SET attempts=?2,done_ms=?3,error=?4 WHERE seq=?1")                            \
     X(SQL_EVENT_UNDO, "DELETE FROM event_log WHERE seq=?1")                                                       \
     X(SQL_KNOWN, "SELECT payload_at,payload_len,payload_sha256,body,seq,received_ms,source='spool' FROM event_log " \
-                 "WHERE event_id=?1 AND type=?2 AND endpoint=?3")                                                 \
+                 "WHERE seq=(SELECT seq FROM event_log WHERE event_id=?1 AND type=?2 AND endpoint=?3) "           \
+                 "AND +event_id=?1 AND +type=?2 AND +endpoint=?3") /* of the row, whatever the index says */      \
     X(SQL_QUARANTINE_AGAIN, "UPDATE quarantine SET times=times+1,last_ms=max(last_ms,?1) WHERE endpoint=?2 AND signature=?3 " \
                             "AND id>0 AND (body=?4 OR " STORE_SQL_EMPTY ")")                                               \
     X(SQL_QUARANTINE_FORGED, "DELETE FROM quarantine WHERE endpoint=?1 AND signature=?2")                         \
