@@ -55,7 +55,7 @@ for my $spools (0, 1) {
 my $f = Fixture->new;
 $f->cgi(signed(event(id => 'hidden')));
 write_sql($f, "UPDATE endpoint SET id = 7 WHERE name = 'live'");
-isnt tool($f, 'verify', '--stored'), 0, 'an event whose endpoint was renumbered is not as it was signed';
+isnt((tool($f, 'verify', '--stored'))[0], 0, 'an event whose endpoint was renumbered is not as it was signed');
 write_sql($f, 'UPDATE endpoint SET id = 1 WHERE id = 7; UPDATE event_log SET seq = -seq');
 for my $command (['verify', '--stored'], ['export'], ['follow']) {
     my ($code, undef, $err) = tool_out($f, @$command);
@@ -85,5 +85,32 @@ write_sql($f, "CREATE TABLE other AS SELECT 'two' AS event_id, type, endpoint FR
     . "PRAGMA writable_schema = 1; UPDATE sqlite_master SET rootpage = (SELECT rootpage FROM sqlite_master WHERE name = 'o') "
     . "WHERE name = 'sqlite_autoindex_event_log_1'; PRAGMA schema_version = 1000");
 is(($f->cgi(signed(event(id => 'two'))))[0]{status}, 503, 'an event that an index alone has is no duplicate');
+$f->finish;
+
+# An endpoint without a name.
+$f = Fixture->new;
+$f->cgi(signed(event(id => 'one')));
+my @texts = ("replace(sql, 'NOT NULL UNIQUE', 'UNIQUE')", "replace(sql, 'TEXT UNIQUE', 'TEXT NOT NULL UNIQUE')");
+my ($free, $bind) = map { "PRAGMA writable_schema = 1; UPDATE sqlite_master SET sql = $_ WHERE name = 'endpoint'; PRAGMA writable_schema = RESET" } @texts;
+write_sql($f, "$free; UPDATE endpoint SET name = NULL; $bind; PRAGMA schema_version = 1000");
+is $f->value('SELECT count(name) FROM endpoint'), 0, 'no endpoint has a name';
+is((tool_out($f, qw(work --once --endpoint live -- true)))[0], 1, '... of which work says that there is none of that name');
+unlike +(tool_out($f, 'stats'))[1], qr/null/, '... nor does the tool invent one';
+$f->finish;
+
+# A file that keeps its texts in UTF-16.
+$f = Fixture->new;
+$f->cgi(signed(event(id => 'before')));
+my ($mode, $uid, $gid) = (stat $f->database)[2, 4, 5];
+unlink map { $f->database . $_ } '', '-wal', '-shm';
+my $wide = DBI->connect('dbi:SQLite:dbname=' . $f->database, '', '', { RaiseError => 1, sqlite_allow_multiple_statements => 1 });
+$wide->do(q(PRAGMA encoding = 'UTF-16le'; PRAGMA application_id = 1128483160; PRAGMA user_version = 1;) . Fixture::slurp("$Fixture::ROOT/src/store/sqlite/schema.sql"));
+$wide->disconnect;
+chown $uid, $gid, $f->database;
+chmod $mode & 07777, $f->database;
+is(($f->cgi(signed(event(id => 'one'))))[0]{status}, 200, 'a file in UTF-16 takes events');
+is(($f->cgi(signed(event(id => 'one'))))[0]{body}, '{"received":true,"duplicate":true}', '... and recognizes them');
+is eval { decode_json((tool_out($f, 'show', 'one', '--json'))[1])->{event_id} }, 'one', '... and the tool shows them';
+is((tool($f, 'verify', '--stored'))[0], 0, '... as they were signed');
 $f->finish;
 done_testing;

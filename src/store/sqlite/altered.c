@@ -286,12 +286,6 @@ static void judge_object(struct look *l, const char *kind, const char *name, str
 
 /* ---- all of them ---- */
 
-static const char *text_at(sqlite3_stmt *q, int column)
-{
-    const char *text = (const char *)sqlite3_column_text(q, column);
-    return text ? text : "";
-}
-
 int64_t sqlite_altered_here(struct db *s, store_each_alteration *each, void *ctx, struct err *e)
 {
     struct look l = {.next = sqlite_schema, .each = each, .ctx = ctx};
@@ -299,7 +293,7 @@ int64_t sqlite_altered_here(struct db *s, store_each_alteration *each, void *ctx
     if (!q)
         return -1;
     while (sqlite3_step(q) == SQLITE_ROW)
-        judge_object(&l, text_at(q, 0), text_at(q, 1), span_of(text_at(q, 2)));
+        judge_object(&l, sqlite_string(q, 0), sqlite_string(q, 1), span_of(sqlite_string(q, 2)));
     return sqlite3_reset(q) == SQLITE_OK ? l.found : sqlite_error(s, "reading its schema", e);
 }
 

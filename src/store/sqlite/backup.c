@@ -56,7 +56,7 @@ static int list_files(struct backup *b, struct err *e)
     sqlite3_stmt *q = sqlite_prepare(b->s, SQL_ENDPOINTS, e);
     int failed = !q || sqlite_files_names(b->s, NULL, true, &b->names, e) != 0;
     while (!failed && sqlite3_step(q) == SQLITE_ROW)
-        failed = list_endpoint(b, (const char *)sqlite3_column_text(q, 1), e) != 0;
+        failed = list_endpoint(b, sqlite_string(q, 1), e) != 0;
     if (q && sqlite3_reset(q) != SQLITE_OK && !failed)
         failed = sqlite_error(b->s, "reading the endpoints", e);
     return failed ? -1 : 0;

@@ -141,7 +141,7 @@ static int change_one(struct sqlite_change *c, sqlite3_stmt *q, int64_t seq, str
         .seq = seq,
         .has_row = sqlite3_column_type(q, 0) != SQLITE_NULL,
         .state = sqlite3_column_int(q, 0),
-        .endpoint = (const char *)sqlite3_column_text(q, 2),
+        .endpoint = sqlite_string(q, 2),
         .created_ms = sqlite3_column_int64(q, 3),
         .body = {sqlite3_column_blob(q, 5), (size_t)sqlite3_column_bytes(q, 5)},
     };

@@ -72,7 +72,7 @@ int sqlite_endpoint(struct db *s, const char *wanted, int64_t *id, char *name, s
     int n = 0, failed = 0;
     bool found = false;
     while (!failed && sqlite3_step(q) == SQLITE_ROW) {
-        const char *this = (const char *)sqlite3_column_text(q, 1);
+        const char *this = sqlite_string(q, 1);
         size_t len = strlen(names);
         snprintf(names + len, sizeof names - len, "%s%s", len ? ", " : "", this);
         n++;

@@ -108,7 +108,10 @@ int sqlite_last(struct db *s, int64_t *last, struct err *e);
 /* The row at hand, in the order of STORE_SQL_EVENT; its spans live until the statement moves on. */
 void sqlite_event(sqlite3_stmt *q, struct store_event *v);
 
-/* A column's bytes, until the statement moves on; the absent span for NULL. */
+/* A column as text, until the statement moves on; "" for NULL, which applications can write wherever they like. */
+const char *sqlite_string(sqlite3_stmt *q, int column);
+
+/* A column's bytes, until the statement moves on, and text in UTF-8, however the file has it; the absent span for NULL. */
 struct span sqlite_text(sqlite3_stmt *q, int column);
 
 /* Run a bound query of numbers to its end. */

@@ -250,7 +250,7 @@ static int know_endpoints(struct db *s, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, SQL_ENDPOINTS, e);
     while (q && sqlite3_step(q) == SQLITE_ROW)
-        maildir_know(s->files, (const char *)sqlite3_column_text(q, 1));
+        maildir_know(s->files, sqlite_string(q, 1));
     return !q ? -1 : sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, "reading the endpoints", e);
 }
 

@@ -59,7 +59,7 @@ static int has_column(struct db *s, const char *table, const char *name, struct 
     sqlite3_stmt *q = columns_of(s, table, e);
     bool has = false;
     while (q && !has && sqlite3_step(q) == SQLITE_ROW)
-        has = strcmp((const char *)sqlite3_column_text(q, 0), name) == 0;
+        has = strcmp(sqlite_string(q, 0), name) == 0;
     return !q ? -1 : sqlite3_reset(q) == SQLITE_OK ? has : sqlite_error(s, "reading its columns", e);
 }
 
@@ -68,7 +68,7 @@ static int compare_columns(struct compare *c, const char *table, struct err *e)
     sqlite3_stmt *q = columns_of(c->model, table, e);
     int result = q ? 0 : -1;
     while (result == 0 && sqlite3_step(q) == SQLITE_ROW) {
-        const char *name = (const char *)sqlite3_column_text(q, 0),
+        const char *name = sqlite_string(q, 0),
                    *standard = (const char *)sqlite3_column_text(q, 3);
         int has = has_column(c->s, table, name, e);
         if (has)
@@ -77,7 +77,7 @@ static int compare_columns(struct compare *c, const char *table, struct err *e)
             struct store_step step = {.kind = "column"};
             snprintf(step.name, sizeof step.name, "%s.%s", table, name);
             char *make = sqlite3_mprintf(
-                "ALTER TABLE %s ADD COLUMN %s %s%s%s%s", table, name, (const char *)sqlite3_column_text(q, 1),
+                "ALTER TABLE %s ADD COLUMN %s %s%s%s%s", table, name, sqlite_string(q, 1),
                 sqlite3_column_int(q, 2) ? " NOT NULL" : "", standard ? " DEFAULT " : "", standard ? standard : "");
             char *own = make ? strdup(make) : NULL;
             sqlite3_free(make);
@@ -106,15 +106,15 @@ static char *drop_of(const struct store_step *step)
 /* One object of the model, whose row is at hand. */
 static int compare_object(struct compare *c, sqlite3_stmt *q, struct err *e)
 {
-    const char *kind = (const char *)sqlite3_column_text(q, 0), *name = (const char *)sqlite3_column_text(q, 1),
-               *table = (const char *)sqlite3_column_text(q, 2), *text = (const char *)sqlite3_column_text(q, 3);
+    const char *kind = sqlite_string(q, 0), *name = sqlite_string(q, 1),
+               *table = sqlite_string(q, 2), *text = sqlite_string(q, 3);
     sqlite3_stmt *look = sqlite_prepare(c->s, SQL_OBJECT, e);
     if (!look)
         return -1;
     sqlite3_bind_text(look, 1, kind, -1, SQLITE_TRANSIENT);
     sqlite3_bind_text(look, 2, name, -1, SQLITE_TRANSIENT);
     bool there = sqlite3_step(look) == SQLITE_ROW;
-    bool same = there && sqltext_is_same(span_of((const char *)sqlite3_column_text(look, 0)), span_of(text));
+    bool same = there && sqltext_is_same(span_of(sqlite_string(look, 0)), span_of(text));
     if (sqlite3_reset(look) != SQLITE_OK)
         return sqlite_error(c->s, "reading its schema", e);
     if (there && strcmp(kind, "table") == 0)
@@ -133,7 +133,7 @@ static int is_newer(struct compare *c, const char *table, struct err *e)
     sqlite3_stmt *q = columns_of(c->s, table, e);
     int has = q ? 1 : -1;
     while (has == 1 && sqlite3_step(q) == SQLITE_ROW)
-        has = has_column(c->model, table, (const char *)sqlite3_column_text(q, 0), e);
+        has = has_column(c->model, table, sqlite_string(q, 0), e);
     if (q)
         sqlite3_reset(q);
     return has < 0 ? -1 : has == 0;
@@ -146,8 +146,8 @@ static int look_for_newer(struct compare *c, struct err *e)
     int failed = !q || sqlite_number(c->s, SQL_VERSION, &version, e) != 0;
     c->newer = version > STORE_SCHEMA;
     while (!failed && !c->newer && sqlite3_step(q) == SQLITE_ROW) {
-        bool table = strcmp((const char *)sqlite3_column_text(q, 0), "table") == 0;
-        int newer = table ? is_newer(c, (const char *)sqlite3_column_text(q, 1), e) : 0;
+        bool table = strcmp(sqlite_string(q, 0), "table") == 0;
+        int newer = table ? is_newer(c, sqlite_string(q, 1), e) : 0;
         failed = newer < 0;
         c->newer = newer > 0;
     }

@@ -22,10 +22,16 @@ enum {
     RECENT = 20000 /* events; those before are read forwards */
 };
 
+const char *sqlite_string(sqlite3_stmt *q, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(q, column);
+    return text ? text : "";
+}
+
 struct span sqlite_text(sqlite3_stmt *q, int column)
 {
-    const char *at = sqlite3_column_blob(q, column);
     int type = sqlite3_column_type(q, column);
+    const char *at = type == SQLITE_BLOB ? sqlite3_column_blob(q, column) : sqlite_string(q, column);
     return type == SQLITE_NULL ? (struct span){0}
                                : (struct span){at ? at : "", (size_t)sqlite3_column_bytes(q, column)};
 }
@@ -271,7 +277,7 @@ static int read_pragma(struct db *s, const char *sql, char *text, size_t size, s
     sqlite3_stmt *q = NULL;
     int found = sqlite_compile(s, sql, 0, &q) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW;
     if (found)
-        snprintf(text, size, "%s", (const char *)sqlite3_column_text(q, 0));
+        snprintf(text, size, "%s", sqlite_string(q, 0));
     sqlite3_finalize(q);
     return found ? 0 : sqlite_error(s, sql, e);
 }

@@ -152,7 +152,7 @@ static int read_journal(struct db *s, const char *text, bool *wal, struct err *e
     sqlite3_stmt *q = NULL;
     int found = sqlite_compile(s, text, 0, &q) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW;
     if (found)
-        *wal = strcmp((const char *)sqlite3_column_text(q, 0), "wal") == 0;
+        *wal = strcmp(sqlite_string(q, 0), "wal") == 0;
     sqlite3_finalize(q);
     return found ? 0 : sqlite_error(s, "reading its journal mode", e);
 }

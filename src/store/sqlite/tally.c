@@ -34,7 +34,7 @@ static int read_endpoints(struct tally *t, struct err *e)
     sqlite3_stmt *q = sqlite_prepare(t->s, SQL_ENDPOINTS, e);
     size_t cap = 0;
     while (q && sqlite3_step(q) == SQLITE_ROW) {
-        const char *name = (const char *)sqlite3_column_text(q, 1);
+        const char *name = sqlite_string(q, 1);
         if (t->filter->endpoint && strcmp(t->filter->endpoint, name) != 0)
             continue;
         if (t->n_endpoints == cap) {
@@ -127,12 +127,12 @@ static int count_type(struct tally *t, const char *at, size_t len, int64_t endpo
 /* The type in column 0, of the endpoint in column 1: the endpoint, NULL where it is not asked for. */
 static int count_row(struct tally *t, sqlite3_stmt *q, struct endpoint **its, struct err *e)
 {
-    const char *at = sqlite3_column_blob(q, 0);
     *its = find_endpoint(t, sqlite3_column_int64(q, 1));
     if (!*its)
         return 0;
     (*its)->events++;
-    return count_type(t, at ? at : "", (size_t)sqlite3_column_bytes(q, 0), (*its)->id, e);
+    struct span type = sqlite_text(q, 0);
+    return count_type(t, type.at ? type.at : "", type.len, (*its)->id, e);
 }
 
 /* ---- all there is ---- */
@@ -324,12 +324,8 @@ int sqlite_ignored(struct store *store, int64_t since_ms, store_each_count *each
     sqlite3_bind_int64(q, 1, since_ms);
     sqlite3_bind_int(q, 2, STORE_IGNORED_MAX);
     while (sqlite3_step(q) == SQLITE_ROW) {
-        struct span text[2];
-        for (int i = 0; i < 2; i++) {
-            const char *at = sqlite3_column_blob(q, i);
-            text[i] = (struct span){at ? at : "", (size_t)sqlite3_column_bytes(q, i)};
-        }
-        struct store_count c = {.n = sqlite3_column_int64(q, 2), .endpoint = text[0], .outcome = text[1]};
+        struct store_count c = {
+            .n = sqlite3_column_int64(q, 2), .endpoint = sqlite_text(q, 0), .outcome = sqlite_text(q, 1)};
         each(ctx, &c);
     }
     return sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, "reading what was ignored", e);

@@ -5,13 +5,6 @@
 
 enum { ROWS_MAX = 500, BYTES_MAX = 4 << 20, NUMBERS_MAX = 20000 };
 
-static struct span blob_at(sqlite3_stmt *q, int column)
-{
-    const char *at = sqlite3_column_blob(q, column);
-    bool is_null = sqlite3_column_type(q, column) == SQLITE_NULL;
-    return is_null ? (struct span){0} : (struct span){at ? at : "", (size_t)sqlite3_column_bytes(q, column)};
-}
-
 /* A read of events that ends early: so much of it was done. */
 struct walk {
     struct db *s;
@@ -30,7 +23,7 @@ static void tell_row_read(struct walk *w, sqlite3_stmt *row)
     sqlite_event(row, &v);
     if (w->q->log_only) {
         v.erased_ms = sqlite3_column_int64(row, 24);
-        v.payload_sha256 = blob_at(row, 25);
+        v.payload_sha256 = sqlite_text(row, 25);
     }
     sqlite_inbox_fill_in(w->s, w->held, &v);
     w->last = v.seq;
@@ -118,12 +111,12 @@ int sqlite_walk_quarantine(struct store *store, int64_t *after, int64_t erased_m
                                         .first_ms = sqlite3_column_int64(q, 1),
                                         .last_ms = sqlite3_column_int64(q, 2),
                                         .times = sqlite3_column_int64(q, 3),
-                                        .endpoint = blob_at(q, 4),
-                                        .secret = blob_at(q, 5),
-                                        .signature = blob_at(q, 6),
-                                        .reason = blob_at(q, 7),
-                                        .event_id = blob_at(q, 8),
-                                        .body = blob_at(q, 9),
+                                        .endpoint = sqlite_text(q, 4),
+                                        .secret = sqlite_text(q, 5),
+                                        .signature = sqlite_text(q, 6),
+                                        .reason = sqlite_text(q, 7),
+                                        .event_id = sqlite_text(q, 8),
+                                        .body = sqlite_text(q, 9),
                                         .erased = sqlite3_column_int(q, 10) != 0};
         *after = row.id;
         rows++;
