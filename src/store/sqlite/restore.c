@@ -13,7 +13,6 @@
  * old one cannot be opened its log is moved first: it must never be replayed into the new one.
  * source: sqlite.org/howtocorrupt.html, section 1.4 */
 #include "base/clock.h"
-#include "guard.h"
 #include "merge.h"
 #include "inbox.h"
 #include "store/beside.h"
