@@ -7,7 +7,7 @@
 
 #include <signal.h>
 
-enum { LIMIT_MS = 100, SOON_MS = 5000 };
+enum { LIMIT_MS = 1000, SOON_MS = 20000 };
 
 static char folder[64], database[100];
 
@@ -18,14 +18,14 @@ static struct db *begin(int limit_ms, const char *sql)
     sqlite3 *db;
     struct store *s = NULL;
     struct err e = {0};
-    struct store_options o = {
-        .url = database, .journal = "wal", .group = (gid_t)-1, .create = true, .wait_ms = 1000, .limit_ms = limit_ms};
+    struct store_options o = {.url = database, .journal = "wal", .group = (gid_t)-1, .create = true, .wait_ms = 1000};
     snprintf(database, sizeof database, "%s/%d.db", folder, n++);
     assert_int_equal(store_open(&s, &o, &e), 0);
     store_close(s);
     assert_int_equal(sqlite3_open(database, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
+    o.limit_ms = limit_ms;
     assert_int_equal(store_open(&s, &o, &e), 0);
     return db_of(s);
 }

@@ -49,8 +49,7 @@ static int erase_files(struct erase *x, sqlite3_stmt *q, int64_t seq, struct err
 {
     if (x->how == STORE_PRUNE)
         return 0;
-    return sqlite_files_erase(x->s, x->held, sqlite_string(q, 1), sqlite3_column_int64(q, 2), seq,
-                              e);
+    return sqlite_files_erase(x->s, x->held, sqlite_string(q, 1), sqlite3_column_int64(q, 2), seq, e);
 }
 
 static int erase_one(struct erase *x, sqlite3_stmt *q, int64_t seq, struct err *e)
@@ -58,8 +57,7 @@ static int erase_one(struct erase *x, sqlite3_stmt *q, int64_t seq, struct err *
     bool has_row = sqlite3_column_type(q, 0) != SQLITE_NULL;
     uint8_t digest[VERIFY_DIGEST];
     int state = has_row ? sqlite3_column_int(q, 0)
-                        : sqlite_inbox_state(x->held, sqlite_string(q, 1),
-                                             sqlite3_column_int64(q, 2), seq);
+                        : sqlite_inbox_state(x->held, sqlite_string(q, 1), sqlite3_column_int64(q, 2), seq);
     if (x->how == STORE_PRUNE && (state == STORE_STATE_WAITING || state == STORE_STATE_DEAD))
         return STORE_UNCHANGED; /* it was made to wait again meanwhile */
     if (erase_files(x, q, seq, e) != 0)

@@ -68,17 +68,16 @@ static int compare_columns(struct compare *c, const char *table, struct err *e)
     sqlite3_stmt *q = columns_of(c->model, table, e);
     int result = q ? 0 : -1;
     while (result == 0 && sqlite3_step(q) == SQLITE_ROW) {
-        const char *name = sqlite_string(q, 0),
-                   *standard = (const char *)sqlite3_column_text(q, 3);
+        const char *name = sqlite_string(q, 0), *standard = (const char *)sqlite3_column_text(q, 3);
         int has = has_column(c->s, table, name, e);
         if (has)
             result = has < 0 ? -1 : 0;
         else {
             struct store_step step = {.kind = "column"};
             snprintf(step.name, sizeof step.name, "%s.%s", table, name);
-            char *make = sqlite3_mprintf(
-                "ALTER TABLE %s ADD COLUMN %s %s%s%s%s", table, name, sqlite_string(q, 1),
-                sqlite3_column_int(q, 2) ? " NOT NULL" : "", standard ? " DEFAULT " : "", standard ? standard : "");
+            char *make = sqlite3_mprintf("ALTER TABLE %s ADD COLUMN %s %s%s%s%s", table, name, sqlite_string(q, 1),
+                                         sqlite3_column_int(q, 2) ? " NOT NULL" : "", standard ? " DEFAULT " : "",
+                                         standard ? standard : "");
             char *own = make ? strdup(make) : NULL;
             sqlite3_free(make);
             result = found(c, &step, NULL, own, e);
@@ -106,8 +105,8 @@ static char *drop_of(const struct store_step *step)
 /* One object of the model, whose row is at hand. */
 static int compare_object(struct compare *c, sqlite3_stmt *q, struct err *e)
 {
-    const char *kind = sqlite_string(q, 0), *name = sqlite_string(q, 1),
-               *table = sqlite_string(q, 2), *text = sqlite_string(q, 3);
+    const char *kind = sqlite_string(q, 0), *name = sqlite_string(q, 1), *table = sqlite_string(q, 2),
+               *text = sqlite_string(q, 3);
     sqlite3_stmt *look = sqlite_prepare(c->s, SQL_OBJECT, e);
     if (!look)
         return -1;
