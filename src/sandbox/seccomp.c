@@ -73,8 +73,8 @@ static const char calls[] =
 static const char calls_before_landlock[] = "444;445;446;";
 
 /* LeakSanitizer looks at this process from another that shares its memory. */
-static const char calls_sanitized[] = C(clone) C(ptrace) C(wait4) C(prctl) C(sigaltstack) C(sched_yield) C(getppid)
-    C(process_vm_readv) C(kill) C(sched_getaffinity) C(set_robust_list) C(setrlimit) C(uname);
+static const char calls_sanitized[] = C(clone) C(ptrace) C(wait4) C(prctl) C(sigaltstack) C(getdents) C(sched_yield)
+    C(getppid) C(process_vm_readv) C(kill) C(sched_getaffinity) C(set_robust_list) C(setrlimit) C(uname);
 
 enum test { IS /* this value */, UP_TO, WITHOUT /* any of these bits */, NONE /* a null pointer */ };
 enum { OWN_PID = 1, OWN_TID };
