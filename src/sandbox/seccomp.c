@@ -64,8 +64,9 @@ static const char calls[] =
     C(brk) C(munmap) C(mremap) C(madvise) C(futex) C(futex_time64)
     /* time and signals, for the deadline of a lock too */
     C(clock_gettime) C(clock_gettime64) C(gettimeofday) C(time) C(nanosleep) C(clock_nanosleep)
-        C(clock_nanosleep_time64) C(restart_syscall) C(rt_sigaction) C(rt_sigprocmask) C(rt_sigreturn) C(sigreturn)
-            C(timer_create) C(timer_settime) C(timer_settime64) C(timer_gettime) C(timer_gettime64) C(timer_delete)
+        C(clock_nanosleep_time64) C(restart_syscall) C(rt_sigaction) C(rt_sigprocmask) C(rt_sigpending)
+            C(rt_sigreturn) C(sigreturn) C(timer_create) C(timer_settime) C(timer_settime64) C(timer_gettime)
+                C(timer_gettime64) C(timer_delete)
     /* who we are, and the end */
     C(getpid) C(gettid) C(getuid) C(getuid32) C(geteuid) C(geteuid32) C(getgid) C(getgid32) C(getegid) C(getegid32)
         C(getrandom) C(sysinfo) C(ugetrlimit) C(getrlimit) C(exit) C(exit_group);
