@@ -178,9 +178,6 @@ static void take_altered(void *ctx, const struct store_alteration *one)
     if (one->stops != a->stops || (!a->stops && (one->what == STORE_ALTERED_TEXT) != a->own) || a->n++)
         return;
     snprintf(a->text, sizeof a->text, "the %.16s %.60s %s", one->kind, one->name, store_altered_words(one->what));
-    for (char *c = a->text; *c; c++)
-        if (*c < ' ' || *c > '~')
-            *c = '?';
 }
 
 static void tell_altered(struct doctor *d, const struct altered *a)

@@ -117,9 +117,10 @@ typedef void store_each_alteration(void *ctx, const struct store_alteration *one
 const char *store_altered_words(enum store_altered what);
 
 /*
- * What in the schema of the file is not as a release made it? How many, or -1 and *e; each is told and may be NULL. No program
- * of ours runs a trigger or a view of the file. Applications' own tables, views and indexes over plain columns, and columns
- * that a later version or an application added, do no harm and are not told of; what is missing is store_missing's.
+ * What in the schema of the file is not as a release made it? How many, or -1 and *e; each is called for it, and may be
+ * NULL. A name is raw bytes of the file. No program of ours runs a trigger or a view of the file. Applications' own tables,
+ * views and indexes over plain columns, and columns that a later version or an application added, do no harm and are not
+ * reported; what is missing is store_missing's.
  * cost: about 0.1 ms
  */
 int64_t store_altered(struct store *s, store_each_alteration *each, void *ctx, struct err *e);

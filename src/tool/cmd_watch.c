@@ -97,12 +97,7 @@ static void judge_lock(struct watch *w, struct store *s)
 
 static void judge_altered(void *ctx, const struct store_alteration *one)
 {
-    char name[64];
-    snprintf(name, sizeof name, "%.60s", one->name);
-    for (char *c = name; *c; c++)
-        if (*c < ' ' || *c > '~')
-            *c = '?';
-    add_wrong(ctx, "the %.16s %s in the database %s: complycube-inbox doctor", one->kind, name,
+    add_wrong(ctx, "the %.16s %.60s in the database %s: complycube-inbox doctor", one->kind, one->name,
               store_altered_words(one->what));
 }
 

@@ -63,7 +63,7 @@ static const struct limit {
 /* ---- time ---- */
 
 /* A signal that ends a process is blocked where a descriptor waits for it: it is there, and nobody has taken it yet. */
-static bool is_told_to_end(void)
+static bool must_end(void)
 {
     sigset_t waiting;
     return sigpending(&waiting) == 0 &&
@@ -88,7 +88,7 @@ static int tick(void *ctx)
         return 1;
     if (s->tick && s->tick(s->tick_ctx))
         return 1;
-    return s->end_ms ? clock_ms() >= s->end_ms : is_told_to_end();
+    return s->end_ms ? clock_ms() >= s->end_ms : must_end();
 }
 
 /* A statement asks before its first row when it is watched. */
@@ -149,48 +149,45 @@ int sqlite_exec(struct db *s, const char *text)
 
 static void take_stopping(void *ctx, const struct store_alteration *one)
 {
-    char *told = ctx;
-    if (!one->stops || *told)
+    char *why = ctx;
+    if (!one->stops || *why)
         return;
-    snprintf(told, 200, "the %.16s %.60s %s", one->kind, one->name, store_altered_words(one->what));
-    for (char *c = told; *c; c++)
-        if (*c < ' ' || *c > '~')
-            *c = '?';
+    snprintf(why, 200, "the %.16s %.60s %s", one->kind, one->name, store_altered_words(one->what));
 }
 
-static int compare_tables(struct db *s, bool begun, char told[static 200], struct err *e)
+static int compare_tables(struct db *s, bool begun, char why[static 200], struct err *e)
 {
-    *told = '\0';
-    if ((begun ? sqlite_altered_here(s, take_stopping, told, e) : sqlite_altered(&s->store, take_stopping, told, e)) <
+    *why = '\0';
+    if ((begun ? sqlite_altered_here(s, take_stopping, why, e) : sqlite_altered(&s->store, take_stopping, why, e)) <
         0)
         return -1;
-    s->unknown = *told != '\0';
+    s->unknown = *why != '\0';
     return 0;
 }
 
 int sqlite_look_at_tables(struct db *s, struct err *e)
 {
-    char told[200];
-    return compare_tables(s, true, told, e);
+    char why[200];
+    return compare_tables(s, true, why, e);
 }
 
 int sqlite_check_tables(struct db *s, struct err *e)
 {
-    char told[200];
+    char why[200];
     if (!s->unknown)
         return 0;
     for (size_t i = 0; i < STORE_SQL_COUNT; i++) {
         sqlite3_finalize(s->prepared[i]);
         s->prepared[i] = NULL;
     }
-    if (sqlite_exec(s, "PRAGMA writable_schema=RESET") != SQLITE_OK) /* read it anew; before 3.33 it does nothing */
+    if (sqlite_exec(s, "PRAGMA writable_schema=RESET") != SQLITE_OK) /* read it again; before 3.33 it does nothing */
         return sqlite_error(s, "reading its schema", e);
-    if (compare_tables(s, false, told, e) != 0)
+    if (compare_tables(s, false, why, e) != 0)
         return -1;
-    if (*told)
+    if (*why)
         return err_set(e, ERR_DATABASE,
                        "%s: %s: nothing is recorded into it; complycube-inbox doctor says how to put it right",
-                       s->path, told);
+                       s->path, why);
     return 0;
 }
 
@@ -206,7 +203,7 @@ int sqlite_guard(struct db *s, struct err *e)
     sqlite3_progress_handler(s->db, STEPS, tick, s);
     sqlite3_set_authorizer(s->db, authorize, s);
     s->unknown = true;
-    /* A page whose cells overlap is damaged, and is told as such when it is read. */
+    /* A page whose cells overlap is damaged, and is reported so when it is read. */
     return sqlite_exec(s, "PRAGMA cell_size_check=ON") == SQLITE_OK ? 0 : sqlite_error(s, "setting it up", e);
 }
 
