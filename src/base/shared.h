@@ -2,7 +2,7 @@
  *
  * shared: opening what lies in a folder that others may write.
  *
- * Whoever may write a folder may put a link, a FIFO, a socket or a file of another's in place of any name in it, at any
+ * A user who may write a folder may put a link, a FIFO, a socket or another user's file in place of any name in it, at any
  * moment. So a name is opened below an open folder, not through a link and without waiting for anybody; what was opened is
  * judged by its descriptor; and a folder is followed through a link only if trust_link() says so. tests/lint/names.t finds
  * calls that go by a name elsewhere.

@@ -85,12 +85,15 @@ static void digest_of(const struct key *key, struct span body, uint8_t digest[VE
     SHA256_Final(digest, &sha); /* cleanses sha */
 }
 
-/* Such a key would let anyone sign. */
-static bool is_of_empty_secret(const struct verify_key *key)
+/* A key of an empty secret would let anyone sign. */
+static int refuse_empty(const struct verify_named *keys, size_t n, struct err *e)
 {
     struct verify_key empty;
     verify_key(&empty, (struct span){"", 0});
-    return memcmp(key, &empty, sizeof empty) == 0;
+    for (size_t i = 0; i < n; i++)
+        if (CRYPTO_memcmp(keys[i].key, &empty, sizeof empty) == 0)
+            return err_set(e, ERR_SECRETS, "secret %s of endpoint %s is empty", keys[i].name, keys[i].endpoint);
+    return 0;
 }
 
 int verify_open(struct verifier **out, const struct verify_named *keys, size_t n, struct err *e)
@@ -98,9 +101,8 @@ int verify_open(struct verifier **out, const struct verify_named *keys, size_t n
     *out = NULL;
     if (n == 0)
         return err_set(e, ERR_SECRETS, "no secret is in force; put the webhook's secret into the secret file");
-    for (size_t i = 0; i < n; i++)
-        if (is_of_empty_secret(keys[i].key))
-            return err_set(e, ERR_SECRETS, "secret %s of endpoint %s is empty", keys[i].name, keys[i].endpoint);
+    if (refuse_empty(keys, n, e) != 0)
+        return -1;
     struct verifier *v = calloc(1, sizeof *v + n * sizeof *v->keys);
     if (!v)
         return err_set(e, ERR_MEMORY, "deriving keys: out of memory");

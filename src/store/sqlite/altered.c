@@ -22,7 +22,7 @@ struct object {
 enum { RELEASED_MAX = 40 };
 
 struct look {
-    const char *next; /* in schema.sql: behind the text that was met last */
+    const char *next; /* in schema.sql: after the text that was met last */
     struct object released[RELEASED_MAX];
     int n_released; /* 0: not read yet, which costs more than all comparing */
     store_each_alteration *each;
@@ -52,7 +52,7 @@ static struct object object_of(struct span text)
 
 static bool is_trigger(const char *text) { return strncmp(text, "CREATE TRIGGER", 14) == 0; }
 
-/* A statement of schema.sql begins a line; a trigger has statements inside. {NULL, 0}: there is none any more. */
+/* A statement of schema.sql begins a line; a trigger has statements inside. {NULL, 0}: no more. */
 static struct span next_released(const char *from)
 {
     const char *at = strstr(from, "\nCREATE ");
@@ -70,7 +70,7 @@ static void read_released(struct look *l)
         l->released[l->n_released++] = object_of(text);
 }
 
-/* Nearly always: SQLite keeps a text as it was given, and the order. Part of a trigger is none, though a statement ends it. */
+/* Nearly always: SQLite keeps a text and the order as they were given. A part of a trigger ends like a statement: no match. */
 static bool is_next_released(struct look *l, struct span text)
 {
     const char *at = strstr(l->next, "\nCREATE ");

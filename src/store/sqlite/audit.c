@@ -4,7 +4,7 @@
 
 enum { ROWS_MAX = 500, BYTES_MAX = 4 << 20, DIGEST = 32 /* bytes, as of a signature */ };
 
-/* The columns of SQL_AUDIT behind those of an event. */
+/* The columns of SQL_AUDIT after those of an event. */
 enum {
     ERASED = 24,
     DIGEST_AT,
