@@ -319,7 +319,7 @@ static bool judge(struct doctor *d, const struct serverconf *s)
     return true;
 }
 
-/* A folder of uploaded programs may have settings of its own. */
+/* The .htaccess beside the configuration: a folder of uploaded programs may have settings of its own. */
 static void add_htaccess(struct doctor *d, struct serverconf *s)
 {
     char path[PATH_MAX + 16];
@@ -328,6 +328,36 @@ static void add_htaccess(struct doctor *d, struct serverconf *s)
     memcpy(path + strlen(path), "/.htaccess", sizeof "/.htaccess");
     if (access(path, R_OK) == 0)
         serverconf_read(s, path);
+}
+
+/* Does a directive's path, perhaps in quotes, stand above a folder? */
+static bool above(const char *path, const char *folder)
+{
+    path += strspn(path, "\"'");
+    size_t n = strcspn(path, "\"'");
+    while (n && path[n - 1] == '/')
+        n--;
+    return n && strncmp(folder, path, n) == 0 && (folder[n] == '/' || folder[n] == '\0');
+}
+
+/* Has a folder a URL, by what Apache's own configuration says? Where that is a pattern, it may have one. */
+static bool may_serve(const struct serverconf *s, const char *folder)
+{
+    static const char *const patterns[] = {"AliasMatch", "ScriptAliasMatch", "VirtualDocumentRoot",
+                                           "VirtualScriptAlias"};
+    for (size_t i = 0; i < s->n; i++) {
+        const char *name = s->line[i].name, *value = s->line[i].value;
+        const char *second = value + strcspn(value, " \t");
+        second += strspn(second, " \t");
+        if ((strcasecmp(name, "DocumentRoot") == 0 && above(value, folder)) ||
+            (strcasecmp(name, "UserDir") == 0 && (above(value, folder) || strstr(folder, value))) ||
+            ((strcasecmp(name, "Alias") == 0 || strcasecmp(name, "ScriptAlias") == 0) && above(second, folder)))
+            return true;
+        for (size_t k = 0; k < sizeof patterns / sizeof *patterns; k++)
+            if (strcasecmp(name, patterns[k]) == 0)
+                return true;
+    }
+    return false;
 }
 
 static void look_in(struct doctor *d, const char *path)
@@ -365,7 +395,7 @@ void doctor_server(struct doctor *d)
     for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
         struct serverconf s = {.kind = usual[i].kind};
         bool read = access(usual[i].path, R_OK) == 0 && serverconf_read(&s, usual[i].path) == 0;
-        if (s.kind == SERVERCONF_APACHE && read)
+        if (s.kind == SERVERCONF_APACHE && read && may_serve(&s, d->config->path))
             add_htaccess(d, &s);
         found |= read && judge(d, &s);
         serverconf_release(&s);

@@ -134,6 +134,23 @@ subtest 'shared hosting: only .htaccess can be read' => sub {
     $f->finish;
 };
 
+subtest 'the Apache of the machine counts if it serves the folder' => sub {
+    plan skip_all => 'another /etc/apache2/apache2.conf takes root and a mount namespace' if $> || system('unshare -m true 2>/dev/null');
+    my $f = Fixture->new;
+    tool($f, 'init');
+    my $tool = $f->install('run/complycube-inbox', 'complycube-inbox');
+    my $folder = $f->path('home/public_html');
+    for my $try (['its document root', "DocumentRoot \"$folder\"", 1], ['an alias', "ScriptAlias /cgi-bin/ $folder/cgi-bin/", 1], ['a pattern', 'VirtualDocumentRoot /home/%0', 1],
+        ['users\' folders', 'UserDir public_html', 1], ['another folder', "DocumentRoot ${folder}2\nAlias /x /usr/share", 0]) {
+        my ($name, $lines, $serves) = @$try;
+        $f->write('conf/apache2.conf', "LoadModule alias_module mod_alias.so\nLoadModule fcgid_module mod_fcgid.so\n$lines\n");
+        my $conf = $f->path('conf/apache2.conf');
+        my $out = qx(unshare -m sh -c 'mount --bind $conf /etc/apache2/apache2.conf && exec "\$@"' sh $tool -c @{[$f->config]} doctor 2>&1);
+        is $out =~ /FcgidMaxRequestLen/ ? 1 : 0, $serves, $name or diag $out;
+    }
+    $f->finish;
+};
+
 subtest 'an older receiver that still runs' => sub {
     my $f = Fixture->new;
     tool($f, 'init');

@@ -106,12 +106,13 @@ sub _lines { my ($file) = @_; open my $in, '<', $file or die "$file: $!"; return
 # A file as it was but for its text: owner and mode stay, as with an editor that writes in place.
 sub _write { my ($file, @lines) = @_; open my $out, '>', $file or die "$file: $!"; print $out @lines; close $out }
 
-# What a command would change outside of any test's folder: a wrong cure must not mend the machine that it is tried on.
+# What a cure would change outside of any test's folder: a wrong one must not mend the machine that it is tried on.
 sub _foreign {
     my ($cure) = @_;
-    return if $cure !~ /\b(?:chmod|chown|chgrp|rm|mv|install|ln|setfacl)\b/;
+    return if $cure !~ /^in |\b(?:chmod|chown|chgrp|rm|mv|install|ln|setfacl)\b/;
+    my ($places) = $cure =~ /^(in [^\s:]+)/ ? $1 : $cure;    # the text of a line may name anything
     my $tmp = File::Spec->tmpdir;
-    return grep { -e && !m{^\Q$tmp\E/cw-[^/]+/.} && !m{^(?:(?:/usr)?/s?bin/|/dev/null$)} } $cure =~ m{(?<![\w.:=-])(/[^\s'";&|]+)}g;
+    return grep { -e && !m{^\Q$tmp\E/cw-[^/]+/.} && !m{^(?:(?:/usr)?/s?bin/|/dev/null$)} } $places =~ m{(?<![\w.:=-])(/[^\s'";&|]+)}g;
 }
 
 # Apply the cures of a finding. hand => a function of the words, for what a person does; skip => commands that are for
@@ -123,6 +124,8 @@ sub cure {
         if ($cure =~ /^by hand: (.*)$/s) {
             my $words = $1;
             $o{hand} ? $o{hand}->($words) : fail("nothing is left to a person: $words");
+        } elsif (my @foreign = _foreign($cure)) {
+            fail("a cure leaves the test's own folder, and is not applied: $cure (@foreign)");
         } elsif ($cure =~ /^in (\S+?):(\d+) write: (.*)$/) {
             my ($file, $n, $text, @lines) = ($1, $2, $3, _lines($1));
             $n <= @lines or fail("$file has a line $n");
@@ -135,8 +138,6 @@ sub cure {
         } elsif ($cure =~ /^in (\S+) add: (.*)$/) {
             my ($file, $text, @lines) = ($1, $2, _lines($1));
             _write($file, @lines, "$text\n");
-        } elsif (my @foreign = _foreign($cure)) {
-            fail("a cure leaves the test's own folder, and is not run: $cure (@foreign)");
         } else {
             my $code = $cure =~ / restore / ? $o{restore} // 0 : 0;
             is system('/bin/sh', '-c', "($cure\n) >/dev/null") >> 8, $code, "the shell takes: $cure";
