@@ -25,7 +25,7 @@ BENCH := build/bench/noop build/bench/spawn
   analyze valgrind cover fuzz fuzzers garbled soak soak-receiver soak-crash bench
 
 # Linked anew with libraries that were made anew.
-$(UNITS) $(FUZZERS): $(if $(STATIC)$(PORT),$(OUT)/lib/.made)
+$(UNITS) $(FUZZERS) $(ATTACKER): $(if $(STATIC)$(PORT),$(OUT)/lib/.made)
 $(OUT)/unit/%: tests/unit/%.c $(TOOL_LIB) $(LIB) tests/unit/unit.h tests/lib/verifier.h
 	@mkdir -p $(@D)
 	$(call say,TEST $<)
@@ -58,7 +58,7 @@ $(OUT)/target/%: tests/fuzz/%.c tests/fuzz/replay.c $(TOOL_LIB) $(LIB) tests/fuz
 $(ATTACKER): tests/crash/attacker.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,TEST $<)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -o $@ $< $(LIB) $(LIBS_INBOX)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -o $@ $< $(LIB) $(LIBS_INBOX) $(LINK_END)
 
 # What Proc.pm of the tests begins programs with.
 build/enter: tests/lib/enter.c
@@ -138,7 +138,7 @@ check-static: deps ## the end-to-end tests, and all others that start the receiv
 	$(Q)tests/lib/deps.sh check-kit
 	$(Q)$(BUILD) hosting-kit
 	$(Q)$(BUILD) all $(BENCH) $(ENTER)
-	$(Q)$(BUILD) garbled STATIC=1
+	$(Q)$(BUILD) garbled build/static/attacker STATIC=1
 	$(Q)BIN=build/static/bin OBJ=build/static/obj tests/lib/run-prove.sh $(filter $(RECEIVES),$(LONG)) tests/e2e/static.t tests/kit $(filter-out $(LONG),$(RECEIVES))
 
 check-kit: deps ## the hosting kit on a shared host: by its guide, wrongly uploaded, upgraded under load (a minute; root)

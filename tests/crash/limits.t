@@ -45,7 +45,8 @@ my %RANGE = (
     core       => [0],
     stack      => [1 << 18, 1 << 20],
     # A loader that lacks memory for the libraries ends before the program begins, and prints so.
-    Fixture::sanitized() ? () : (data => [map { $_ << 18 } 1 .. 12], as => [map { $_ << 20 } 4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 64]),
+    # A static program has 400 KB of its own, without which the kernel ends it before it begins.
+    Fixture::sanitized() ? () : (data => [map { $_ << 18 } (Fixture::static() ? 2 : 1) .. 12], as => [map { $_ << 20 } 4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 64]),
 );
 
 for my $spool (q(), $SPOOL) {

@@ -42,7 +42,8 @@ sub secret { my ($text) = @_; return changed($secrets, sub { $text }) }
 # name, what is seen, what is done to a kit that is whole; then what the server's log says of it
 my @TABLE = (
     ['all as it should be', works => sub { }],
-    (map { my $mode = $_; [sprintf('private with mode %o', $mode), works => mode($mode, 'private')] } 0700, 0755, 0777),
+    (map { my $mode = $_; [sprintf('private with mode %o', $mode), works => mode($mode, 'private')] } 0700, 0755),
+    ['private with mode 777', secrets => mode(0777, 'private'), qr/secrets could be replaced: anyone may change/],
     (map { my $mode = $_; [sprintf('private without the right to enter it, %o', $mode), secrets => mode($mode, 'private'), qr/Permission denied/] }
         0600, 0644, 0666),
     ['secrets that others may read are narrowed', works => mode(0644, $secrets), qr/code=narrowed/],
