@@ -237,31 +237,40 @@ my %STATEMENT = (
     setting   => 'SELECT max_attempts, lease_ms, backoff_ms FROM setting WHERE id = 1',
     endpoint  => 'SELECT id FROM endpoint WHERE name = :name',
     endpoints => 'SELECT name FROM endpoint ORDER BY name',
-    claim     => 'UPDATE inbox SET {state}, attempts = attempts + 1, token = :t, owner = :w, due_ms = :d
+    claim     => 'UPDATE inbox SET state = CASE WHEN attempts >= :max THEN 2 ELSE 0 END, error = CASE {given up} ELSE error END,
+        attempts = attempts + 1, token = :t, owner = :w, due_ms = :d
         WHERE seq IN (SELECT i.seq FROM inbox i WHERE i.state = 0 AND i.endpoint = :e AND i.due_ms <= {now}
             {types} {ordered} ORDER BY i.due_ms, i.seq LIMIT :n)',
-    state     => 'state = CASE WHEN attempts >= :max THEN 2 ELSE 0 END, error = CASE {given up} ELSE error END',
-    skip      => q(state = CASE WHEN {over} THEN 1 WHEN attempts >= :max THEN 2 ELSE 0 END,
-        done_ms = CASE WHEN {over} THEN {now} END, error = CASE WHEN {over} THEN 'superseded' {given up} ELSE error END),
     'given up' => q(WHEN attempts >= :max THEN 'claimed ' || attempts || ' times, and never acknowledged'),
     over      => 'EXISTS (SELECT 1 FROM newer n CROSS JOIN inbox b ON b.seq = n.newer_seq AND b.state < 2
-        WHERE n.seq = inbox.seq {newer})',
+        WHERE n.seq = i.seq {newer})',
     newer     => 'AND n.newer_type IN ({list})',
     types     => 'AND (SELECT e.type FROM event_log e WHERE e.seq = i.seq) IN ({list})',
-    ordered   => 'AND NOT EXISTS (SELECT 1 FROM event_log e
+    ordered   => 'AND CASE WHEN {hot} THEN {of what waits} ELSE {of the log} END',
+    # A resource with many events in the log: what waits is read instead, once for all candidates.
+    hot       => '(SELECT 1 FROM event_log e CROSS JOIN event_log o ON o.resource_id = e.resource_id
+        WHERE e.seq = i.seq LIMIT 1 OFFSET 16)',
+    'of what waits' => 'i.seq IN (SELECT substr(min({mine}), 20) - 1000000000000000000
+        FROM inbox b CROSS JOIN event_log e ON e.seq = b.seq WHERE b.state = 0 AND b.endpoint = :e
+        GROUP BY e.resource_type, e.resource_id HAVING NOT max(b.token IS NOT NULL AND b.due_ms > {now}))',
+    'of the log' => 'NOT EXISTS (SELECT 1 FROM event_log e
         CROSS JOIN event_log o ON o.resource_id = e.resource_id AND o.endpoint = e.endpoint
             AND o.resource_type IS e.resource_type AND o.seq <> e.seq
         CROSS JOIN inbox b ON b.seq = o.seq AND b.state = 0
         WHERE e.seq = i.seq AND ((b.token IS NOT NULL AND b.due_ms > {now}) OR ({among}
             (o.created_ms < e.created_ms OR (o.created_ms = e.created_ms AND o.seq < e.seq)))))',
+    # Sorts by time, then by number: both are raised to 19 digits.
+    age       => '(e.created_ms + 1000000000000000000) || (e.seq + 1000000000000000000)',
+    mine      => 'CASE WHEN e.type IN ({list}) THEN {age} END',
     among     => 'o.type IN ({list}) AND',
     now       => q(CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) + 1),
-    order     => 'SELECT i.seq AS seq, i.attempts AS attempts FROM inbox i JOIN event_log e ON e.seq = i.seq
+    order     => 'SELECT i.seq AS seq, i.attempts AS attempts, {over} AS over FROM inbox i JOIN event_log e ON e.seq = i.seq
         WHERE i.state = 0 AND i.endpoint = :e AND i.due_ms = :d AND i.token = :t ORDER BY e.created_ms, i.seq',
     'read'    => 'SELECT seq, endpoint, event_id, type, resource_type, resource_id, client_id, status, outcome, created_at,
         created_ms, received_ms, superseded, change_seq, attempts, signature, secret, source, payload, body
         FROM events WHERE seq IN (SELECT seq FROM inbox WHERE state = 0 AND endpoint = :e AND due_ms = :d AND token = :t)
         ORDER BY created_ms, seq',
+    pass      => q(UPDATE inbox SET state = 1, token = NULL, done_ms = {now}, error = 'superseded' WHERE {held}),
     ack       => 'UPDATE inbox SET state = 1, token = NULL, done_ms = {now} WHERE {held}',
     nack      => 'UPDATE inbox SET state = CASE WHEN attempts >= :max THEN 2 ELSE 0 END, token = NULL,
         due_ms = {now} + :backoff, error = :m WHERE {held}',
@@ -290,10 +299,10 @@ sub _compose {
     my @types = @{ $self->{option}{types} || [] };
     $self->{types} = { map { ("type$_" => $types[$_]) } 0 .. $#types };
     my %in = (%STATEMENT, list => join ', ', map { ":type$_" } 0 .. $#types);
-    $in{state} = $in{skip} if $self->{option}{skip_superseded};
+    $in{over} = '0' if !$self->{option}{skip_superseded};
     $in{ordered} = '' if !$self->{option}{ordered};
-    $in{types} = $in{among} = $in{newer} = '' if !@types;
-    for my $name (qw(list among newer types ordered over), 'given up', qw(state held now)) {
+    @in{qw(types among newer mine)} = ('', '', '', $in{age}) if !@types;
+    for my $name (qw(list age mine among newer hot), 'of what waits', 'of the log', qw(types ordered over), 'given up', qw(held now)) {
         s/\{$name\}/$in{$name}/g for values %in;
     }
     $self->{sql} = \%in;
@@ -349,10 +358,18 @@ sub claim {
     return map { _event($_, $key{t}) } @$rows;
 }
 
+# What is superseded is passed over: told by a statement that locks nothing, since it may read a resource's history.
+sub _held {
+    my ($self, %key) = @_;
+    my $held = $self->_run('order', %key, $self->{option}{skip_superseded} ? %{ $self->{types} } : ())->fetchall_arrayref;
+    $self->_settle('pass', { seq => $_->[0], lease => $key{t} }) for grep { $_->[2] } @$held;
+    return grep { !$_->[2] } @$held;
+}
+
 # What is not to be worked together is released before a body is read.
 sub _read {
     my ($self, %key) = @_;
-    my @held = @{ $self->_run('order', %key)->fetchall_arrayref };
+    my @held = $self->_held(%key);
     my $n = $self->together(map { $_->[1] } @held);
     $self->release({ seq => $_->[0], lease => $key{t} }) for @held[$n .. $#held];
     return @held ? $self->_run('read', %key)->fetchall_arrayref({}) : [];

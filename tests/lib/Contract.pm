@@ -17,7 +17,6 @@ sub statements {
     for my $display ($page =~ /^\.Bd -literal\n(.*?)^\.Ed/msg) {
         $sql{$1} = $2 while $display =~ /^(\w+) +(\S.*?\n(?:^ .*\n)*)/mg;
     }
-    s/\bOVER\b/$sql{over}/g for $sql{skip};
     s/\bNOW_MS\b/$now_ms/g, s/\s+/ /g for values %sql;
     return (%sql, NOW_MS => $now_ms);
 }

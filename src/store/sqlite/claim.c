@@ -155,14 +155,50 @@ static int stamp(struct db *s, struct claim *c, int n, struct err *e)
     sqlite3_bind_int64(q, 6, c->now_ms);
     sqlite3_bind_text(q, 7, c->types, -1, SQLITE_STATIC);
     sqlite3_bind_int(q, 8, c->want->ordered);
-    sqlite3_bind_int(q, 9, c->want->skip_superseded);
-    sqlite3_bind_int(q, 10, n);
+    sqlite3_bind_int(q, 9, n);
     if (sqlite_lock(s, e) != 0)
         return -1;
     int failed = sqlite_run(q) != SQLITE_OK;
     int changed = failed ? sqlite_error(s, "claiming events", e) : sqlite3_changes(s->db);
     lock_release(&s->lock);
     return changed;
+}
+
+/* Acknowledge the events of the token whose numbers these are. */
+static int ack_superseded(struct db *s, const struct claim *c, const struct seqs *over, struct err *e)
+{
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_PASS, e);
+    if (!q || sqlite_lock(s, e) != 0)
+        return -1;
+    int failed = 0;
+    for (size_t i = 0; i < over->n && !failed; i++) {
+        sqlite3_bind_int64(q, 1, over->at[i]);
+        sqlite3_bind_text(q, 2, c->token, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(q, 3, c->now_ms);
+        if (sqlite_run(q) != SQLITE_OK)
+            failed = sqlite_error(s, "passing over events", e);
+    }
+    lock_release(&s->lock);
+    return failed;
+}
+
+/* Acknowledge what of the token is superseded. That is read without the writers' lock: it may take the history of a
+ * resource to tell. */
+static int pass_superseded(struct db *s, const struct claim *c, struct err *e)
+{
+    struct seqs over = {0};
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_OVER, e);
+    if (!q)
+        return -1;
+    sqlite3_bind_int64(q, 1, c->endpoint);
+    sqlite3_bind_int64(q, 2, c->until_ms);
+    sqlite3_bind_text(q, 3, c->token, -1, SQLITE_STATIC);
+    sqlite3_bind_text(q, 7, c->types, -1, SQLITE_STATIC);
+    int failed = sqlite_read_seqs(s, q, &over, e);
+    if (!failed && over.n)
+        failed = ack_superseded(s, c, &over, e);
+    seqs_release(&over);
+    return failed;
 }
 
 static void give_out(void *ctx, const struct store_event *v)
@@ -176,6 +212,8 @@ static void give_out(void *ctx, const struct store_event *v)
 
 static int read_claimed(struct db *s, struct claim *c, struct err *e)
 {
+    if (c->want->skip_superseded && pass_superseded(s, c, e) != 0)
+        return -1;
     sqlite3_stmt *q = sqlite_prepare(s, SQL_CLAIMED, e);
     if (!q)
         return -1;

@@ -2,6 +2,7 @@
  * inbox_files_work: workers of the directory form. */
 #include "inbox_files.h"
 
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,44 +17,39 @@ struct claim {
     struct sqlite_named *at;   /* whose row is being read */
     struct sqlite_names files; /* with the dead, by number, once they are asked for */
     int given;
-    struct held { /* resources whose events must wait */
-        char *key;
-    } * held;
-    size_t n_held, cap_held;
+    void *held; /* a tree of tsearch(3): the resources whose events must wait */
     bool out_of_memory;
 };
 
-static bool is_held(const struct claim *c, const char *key)
-{
-    for (size_t i = 0; i < c->n_held; i++)
-        if (strcmp(c->held[i].key, key) == 0)
-            return true;
-    return false;
-}
+/* Of the file at hand, by the log. */
+struct about {
+    char key[600]; /* tells the resources of an endpoint apart; "" for an event of none */
+    bool wanted;   /* by its type */
+};
 
+static int by_key(const void *a, const void *b) { return strcmp(a, b); }
+
+static bool is_held(const struct claim *c, const char *key) { return tfind(key, &c->held, by_key) != NULL; }
+
+/* Events of none hold up nothing, nor does any if the order does not matter. */
 static void hold(struct claim *c, const char *key)
 {
-    if (c->n_held == c->cap_held) {
-        size_t cap = c->cap_held ? 2 * c->cap_held : 16;
-        struct held *held = realloc(c->held, cap * sizeof *held);
-        c->out_of_memory |= !held;
-        if (!held)
-            return;
-        c->held = held;
-        c->cap_held = cap;
-    }
-    c->held[c->n_held].key = strdup(key);
-    c->out_of_memory |= !c->held[c->n_held].key;
-    c->n_held += c->held[c->n_held].key != NULL;
+    if (!*key || !c->want->ordered || is_held(c, key))
+        return;
+    char *copy = strdup(key);
+    if (copy && tsearch(copy, &c->held, by_key))
+        return;
+    free(copy);
+    c->out_of_memory = true;
 }
 
-/* What tells resources of an endpoint apart; "" for an event of none. */
-static void resource_key(const struct store_event *v, char *key, size_t size)
+static void release_held(struct claim *c)
 {
-    *key = '\0';
-    if (v->resource_id.at)
-        snprintf(key, size, "%.*s\n%.*s", (int)v->resource_id.len, v->resource_id.at, (int)v->resource_type.len,
-                 v->resource_type.at ? v->resource_type.at : "");
+    while (c->held) {
+        char *key = *(char **)c->held;
+        tdelete(key, &c->held, by_key);
+        free(key);
+    }
 }
 
 static bool is_wanted(const struct claim *c, struct span type)
@@ -108,51 +104,86 @@ static int take_file(struct claim *c, const struct store_event *v, struct err *e
     return 1;
 }
 
-struct look {
+/* Read what the log says of the file at hand, but for what may be large: 1; 0: it is not this endpoint's event, but a file
+ * of a database that was moved away. */
+static int read_about(struct claim *c, struct about *a, struct err *e)
+{
+    const struct maildir_name *name = &c->at->name;
+    sqlite3_stmt *q = sqlite_prepare(c->s, SQL_ABOUT, e);
+    if (!q)
+        return -1;
+    sqlite3_bind_int64(q, 1, name->seq);
+    int found = sqlite3_step(q) == SQLITE_ROW && sqlite3_column_int64(q, 0) == name->created_ms &&
+                span_equal(sqlite_text(q, 1), span_of(c->endpoint));
+    if (found) {
+        struct span kind = sqlite_text(q, 3), id = sqlite_text(q, 4);
+        a->wanted = is_wanted(c, sqlite_text(q, 2));
+        a->key[0] = '\0';
+        if (id.at)
+            snprintf(a->key, sizeof a->key, "%.*s\n%.*s", (int)id.len, id.at, (int)kind.len, kind.at ? kind.at : "");
+    }
+    return sqlite3_reset(q) == SQLITE_OK ? found : sqlite_error(c->s, "reading events", e);
+}
+
+struct take {
     struct claim *claim;
-    bool leased; /* look for resources that are claimed, only */
     int result;
     struct err *e;
 };
 
-static void claim_one_file(void *ctx, const struct store_event *v)
+static void take_event(void *ctx, const struct store_event *v)
 {
-    struct look *l = ctx;
-    struct claim *c = l->claim;
-    char key[600];
-    if (v->created_ms != c->at->name.created_ms || !span_equal(v->endpoint, span_of(c->endpoint)))
-        return; /* a file of a database that was moved away: not this event */
-    resource_key(v, key, sizeof key);
-    bool leased = c->at->name.claimed && c->at->name.until_ms > c->now_ms;
-    if (l->leased) {
-        if (*key && c->want->ordered)
-            hold(c, key);
-        return;
-    }
-    if (leased || !is_wanted(c, v->type) || (*key && c->want->ordered && is_held(c, key)))
-        return;
-    l->result = c->at->name.until_ms <= c->now_ms ? take_file(c, v, l->e) : 0;
-    if (*key && c->want->ordered && l->result != ENDED)
-        hold(c, key);
+    struct take *t = ctx;
+    t->result = take_file(t->claim, v, t->e);
 }
 
-/* Twice over the names: what is claimed holds its resource; then each in its turn. */
+/* Claim the file at hand if it is due: as take_file(). */
+static int take_due(struct claim *c, struct err *e)
+{
+    struct take t = {.claim = c, .e = e};
+    if (c->at->name.until_ms > c->now_ms)
+        return 0;
+    sqlite3_stmt *q = sqlite_by_seq(c->s, c->at->name.seq, e);
+    return !q || sqlite_each(c->s, q, take_event, &t, e) < 0 ? -1 : t.result;
+}
+
+static bool is_leased(const struct claim *c, const struct maildir_name *name)
+{
+    return name->claimed && name->until_ms > c->now_ms;
+}
+
+/* What is claimed holds its resource. */
+static int hold_leased(struct claim *c, struct sqlite_names *all, struct err *e)
+{
+    struct about about;
+    for (size_t i = 0; i < all->n; i++) {
+        c->at = &all->list[i];
+        int found = is_leased(c, &c->at->name) ? read_about(c, &about, e) : 0;
+        if (found < 0)
+            return -1;
+        if (found)
+            hold(c, about.key);
+    }
+    return 0;
+}
+
 static int claim_files(struct claim *c, struct sqlite_names *all, int n, struct err *e)
 {
-    struct look l = {.claim = c, .e = e};
-    for (int pass = c->want->ordered ? 0 : 1; pass < 2; pass++) {
-        l.leased = pass == 0;
-        for (size_t i = 0; i < all->n && c->given < n; i++) {
-            const struct maildir_name *name = &all->list[i].name;
-            if (l.leased && !(name->claimed && name->until_ms > c->now_ms))
-                continue;
-            c->at = &all->list[i];
-            sqlite3_stmt *q = sqlite_by_seq(c->s, name->seq, e);
-            if (!q || sqlite_each(c->s, q, claim_one_file, &l, e) < 0 || l.result < 0)
-                return -1;
-            if (c->out_of_memory)
-                return err_set(e, ERR_MEMORY, "claiming events: out of memory");
+    struct about about;
+    if (c->want->ordered && hold_leased(c, all, e) != 0)
+        return -1;
+    for (size_t i = 0; i < all->n && c->given < n; i++) {
+        c->at = &all->list[i];
+        int found = is_leased(c, &c->at->name) ? 0 : read_about(c, &about, e);
+        if (found > 0 && about.wanted && !is_held(c, about.key)) {
+            found = take_due(c, e);
+            if (found != ENDED)
+                hold(c, about.key);
         }
+        if (found < 0)
+            return -1;
+        if (c->out_of_memory)
+            return err_set(e, ERR_MEMORY, "claiming events: out of memory");
     }
     return c->given;
 }
@@ -163,9 +194,7 @@ static int claim_locked(struct claim *c, int n, struct err *e)
     int given = sqlite_files_names(c->s, c->endpoint, false, &all, e);
     if (given == 0 && all.n) /* no work whose end cannot be told */
         given = maildir_ready_done(c->s->files, c->endpoint, c->now_ms, e) == 0 ? claim_files(c, &all, n, e) : -1;
-    for (size_t i = 0; i < c->n_held; i++)
-        free(c->held[i].key);
-    free(c->held);
+    release_held(c);
     free(c->files.list);
     free(all.list);
     return given;

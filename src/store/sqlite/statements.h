@@ -58,24 +58,21 @@
     X(SQL_LOGGED, "SELECT 1 FROM event_log e JOIN endpoint n ON n.id=e.endpoint "                                 \
                   "WHERE e.seq=?1 AND e.created_ms=?2 AND n.name=?3")                                             \
     X(SQL_WAITING, "SELECT 1 FROM inbox WHERE state=0 AND endpoint=?1 AND due_ms<=?2 LIMIT 1")                    \
-    X(SQL_CLAIM, "UPDATE inbox SET "                                                                              \
-        "state=CASE WHEN ?9 AND " STORE_SQL_OLD " THEN 1 WHEN attempts>=?1 THEN 2 ELSE 0 END,"                    \
-        "done_ms=CASE WHEN ?9 AND " STORE_SQL_OLD " THEN ?6 END,"                                                 \
-        "error=CASE WHEN ?9 AND " STORE_SQL_OLD " THEN 'superseded' WHEN attempts>=?1 "                           \
-        "THEN 'claimed '||attempts||' times, and never acknowledged' ELSE error END,"                             \
+    X(SQL_CLAIM, "UPDATE inbox SET state=CASE WHEN attempts>=?1 THEN 2 ELSE 0 END,"                               \
+        "error=CASE WHEN attempts>=?1 THEN 'claimed '||attempts||' times, and never acknowledged' ELSE error END,"\
         "attempts=attempts+1,token=?2,owner=?3,due_ms=?4 WHERE seq IN ("                                          \
         "SELECT i.seq FROM inbox i WHERE i.state=0 AND i.endpoint=?5 AND i.due_ms<=?6 "                           \
-        "AND (?7 IS NULL OR instr(?7,'\n'||(SELECT e.type FROM event_log e WHERE e.seq=i.seq)||'\n')) "           \
-        "AND (NOT ?8 OR NOT EXISTS(SELECT 1 FROM event_log e "                                                    \
-        "CROSS JOIN event_log o ON o.resource_id=e.resource_id AND o.endpoint=e.endpoint "                        \
-        "AND o.resource_type IS e.resource_type AND o.seq<>e.seq "                                                \
-        "CROSS JOIN inbox b ON b.seq=o.seq AND b.state=0 WHERE e.seq=i.seq "                                      \
-        "AND ((b.token IS NOT NULL AND b.due_ms>?6) "                                                             \
-        "OR ((?7 IS NULL OR instr(?7,'\n'||o.type||'\n')) "                                                       \
-        "AND (o.created_ms<e.created_ms OR (o.created_ms=e.created_ms AND o.seq<e.seq)))))) "                     \
-        "ORDER BY i.due_ms,i.seq LIMIT ?10)")                                                                     \
+        "AND " STORE_SQL_WANTED("(SELECT e.type FROM event_log e WHERE e.seq=i.seq)")                             \
+        " AND (NOT ?8 OR " STORE_SQL_FIRST ") "                                                                   \
+        "ORDER BY i.due_ms,i.seq LIMIT ?9)")                                                                     \
+    X(SQL_OVER, "SELECT i.seq FROM inbox i WHERE i.state=0 AND i.endpoint=?1 AND i.due_ms=?2 AND i.token=?3 AND " \
+                "EXISTS(SELECT 1 " STORE_SQL_NEWER("i.seq") ")")                                                  \
+    X(SQL_PASS, "UPDATE inbox SET state=1,token=NULL,done_ms=?3,error='superseded' "                              \
+                "WHERE seq=?1 AND token=?2 AND state=0")                                                          \
     X(SQL_NEWER, "SELECT n.newer_seq,(SELECT e.created_ms FROM event_log e WHERE e.seq=n.newer_seq) "            \
                  STORE_SQL_NEWER("?1"))                                                                          \
+    X(SQL_ABOUT, "SELECT e.created_ms,n.name,e.type,e.resource_type,e.resource_id FROM event_log e "              \
+                 "JOIN endpoint n ON n.id=e.endpoint WHERE e.seq=?1")                                             \
     X(SQL_CLAIMED, STORE_SQL_EVENT " WHERE seq IN (SELECT seq FROM inbox WHERE state=0 AND endpoint=?1 "          \
                    "AND due_ms=?2 AND token=?3) ORDER BY created_ms,seq")                                         \
     X(SQL_ACK, "UPDATE inbox SET state=1,token=NULL,done_ms=?3 WHERE seq=?1 AND token=?2 AND state=0")            \
@@ -187,12 +184,29 @@
     "(?4 IS NULL OR resource_id=?4) AND (?5 IS NULL OR client_id=?5) AND received_ms>=?6 AND "                    \
     "(?7=0 OR received_ms<?7) AND (?11 IS NULL OR secret=?11)"
 
-/* What supersedes an event and is worked on: of types ?7, and neither dead nor ignored. Is there any? */
+#define STORE_SQL_WANTED(type) "(?7 IS NULL OR instr(?7,'\n'||" type "||'\n'))"
+
+/* Is the waiting event i the first of its resource, and none of that leased at ?6? A resource with few events is read from
+ * the log; one with a long history from what waits, once for all candidates. A key of what waits sorts by time, then by
+ * number: both are raised to 19 digits. */
+#define STORE_SQL_FIRST                                                                                           \
+    "CASE WHEN (SELECT 1 FROM event_log e CROSS JOIN event_log o ON o.resource_id=e.resource_id "                 \
+    "WHERE e.seq=i.seq LIMIT 1 OFFSET 16) "                                                                       \
+    "THEN i.seq IN (SELECT substr(min(CASE WHEN " STORE_SQL_WANTED("e.type")                                      \
+    " THEN (e.created_ms+1000000000000000000)||(e.seq+1000000000000000000) END),20)-1000000000000000000 "         \
+    "FROM inbox b CROSS JOIN event_log e ON e.seq=b.seq WHERE b.state=0 AND b.endpoint=?5 "                       \
+    "GROUP BY e.resource_type,e.resource_id HAVING NOT max(b.token IS NOT NULL AND b.due_ms>?6)) "                \
+    "ELSE NOT EXISTS(SELECT 1 FROM event_log e "                                                                  \
+    "CROSS JOIN event_log o ON o.resource_id=e.resource_id AND o.endpoint=e.endpoint "                            \
+    "AND o.resource_type IS e.resource_type AND o.seq<>e.seq "                                                    \
+    "CROSS JOIN inbox b ON b.seq=o.seq AND b.state=0 WHERE e.seq=i.seq "                                          \
+    "AND ((b.token IS NOT NULL AND b.due_ms>?6) OR (" STORE_SQL_WANTED("o.type")                                  \
+    " AND (o.created_ms<e.created_ms OR (o.created_ms=e.created_ms AND o.seq<e.seq))))) END"
+
+/* What supersedes an event and is worked on: of types ?7, and neither dead nor ignored. */
 #define STORE_SQL_NEWER(seq)                                                                                      \
     "FROM temp.newer n LEFT JOIN inbox b ON b.seq=n.newer_seq WHERE n.seq=" seq " AND "                                \
-    "coalesce(b.state,0)<2 AND (?7 IS NULL OR instr(?7,'\n'||n.newer_type||'\n'))"
-#define STORE_SQL_OVER(seq) "EXISTS(SELECT 1 " STORE_SQL_NEWER(seq) ")"
-#define STORE_SQL_OLD STORE_SQL_OVER("inbox.seq")
+    "coalesce(b.state,0)<2 AND " STORE_SQL_WANTED("n.newer_type")
 
 /* A row of quarantine that was erased: what stays knows the delivery again, so that it is not taken in once more. */
 #define STORE_SQL_EMPTY "(reason='erased' AND length(body)=0)"

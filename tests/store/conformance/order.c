@@ -106,6 +106,33 @@ static void a_type_that_is_not_asked_for_holds_up_nothing_unless_it_is_claimed(v
     assert_string_equal(claim_ids(u, 9, lease.until_ms - 1), "");
 }
 
+/* ---- ordered: the same if many events of the resource are done ---- */
+
+static void long_history(void)
+{
+    for (int i = 0; i < 40; i++) {
+        char id[8];
+        snprintf(id, sizeof id, "h%d", i);
+        change_one(STORE_CHANGE_ACK, put_of(id, i % 2 ? "r" : "s", i - 50), NOW + 1000);
+    }
+}
+
+#define AFTER_A_LONG_HISTORY(f) \
+    static void after_a_long_history_##f(void) \
+    { \
+        long_history(); \
+        f(); \
+    }
+
+AFTER_A_LONG_HISTORY(of_a_resource_only_the_oldest_is_given_whatever_the_order_of_arrival)
+AFTER_A_LONG_HISTORY(the_next_is_given_when_the_one_before_is_done)
+AFTER_A_LONG_HISTORY(one_that_is_to_be_tried_again_holds_up_those_after_it)
+AFTER_A_LONG_HISTORY(one_that_is_dead_holds_up_nothing)
+AFTER_A_LONG_HISTORY(a_claimed_one_holds_up_even_an_older_one)
+AFTER_A_LONG_HISTORY(of_the_same_age_the_first_to_arrive_comes_first)
+AFTER_A_LONG_HISTORY(what_has_no_resource_or_that_of_another_kind_or_endpoint_is_not_held_up)
+AFTER_A_LONG_HISTORY(a_type_that_is_not_asked_for_holds_up_nothing_unless_it_is_claimed)
+
 /* ---- superseded ---- */
 
 static void a_newer_state_supersedes_an_older_one(void)
@@ -226,6 +253,14 @@ int main(void)
         TEST(of_the_same_age_the_first_to_arrive_comes_first),
         TEST(what_has_no_resource_or_that_of_another_kind_or_endpoint_is_not_held_up),
         TEST(a_type_that_is_not_asked_for_holds_up_nothing_unless_it_is_claimed),
+        TEST(after_a_long_history_of_a_resource_only_the_oldest_is_given_whatever_the_order_of_arrival),
+        TEST(after_a_long_history_the_next_is_given_when_the_one_before_is_done),
+        TEST(after_a_long_history_one_that_is_to_be_tried_again_holds_up_those_after_it),
+        TEST(after_a_long_history_one_that_is_dead_holds_up_nothing),
+        TEST(after_a_long_history_a_claimed_one_holds_up_even_an_older_one),
+        TEST(after_a_long_history_of_the_same_age_the_first_to_arrive_comes_first),
+        TEST(after_a_long_history_what_has_no_resource_or_that_of_another_kind_or_endpoint_is_not_held_up),
+        TEST(after_a_long_history_a_type_that_is_not_asked_for_holds_up_nothing_unless_it_is_claimed),
         TEST(a_newer_state_supersedes_an_older_one),
         TEST_IF(one_that_was_passed_over_says_so, NEEDS_WORK_TOLD),
         TEST(who_does_not_ask_to_skip_them_gets_them_all),
