@@ -25,7 +25,8 @@
 # ack, nack, extend and release give false when the lease was lost: another worker has the event then. A worker may
 # die between its work and the ack, and then the event comes again. Make the object after a fork, not before.
 # The words of what $callback dies of go to the log and, with the event, into the inbox; of an error of DBI those before
-# its first quote, where values begin. An event on its second attempt is claimed alone, should it be what kills workers.
+# its first quote, where values begin. An event on its second attempt is claimed alone, should it be what kills workers;
+# new ones together as long as their bodies have 4 MB at most.
 # The text of an event is characters, its body bytes. In a payload half a surrogate pair is U+FFFD, true and false are 1
 # and 0.
 package ComplyCubeInbox;
@@ -156,6 +157,8 @@ use Sys::Hostname ();
 use Time::HiRes ();
 
 my $BACKOFF_MAX_MS = 21_600_000;    # 6 hours
+my $BYTES_MAX = 4_194_304;          # of the bodies of a claim, unless it is of one event
+my $LOST = 'the worker ended without a result';
 
 sub _new {
     my ($class, $path, $option) = @_;
@@ -200,14 +203,18 @@ sub choose {
     return $name // $names[0];
 }
 
-# How many of these, the attempts of events in the order of work: as many as are new, or one that may be what kills
-# workers. Where there is one attempt only it cannot be shared.
+# How many of these events, each [ATTEMPTS, BYTES], in the order of work: as many as are new and not too large together, or
+# one that may be what kills workers. If there is one attempt only it cannot be shared.
 sub together {
-    my ($self, @attempts) = @_;
-    my $new = 0;
-    $new++ while $new < @attempts && $attempts[$new] < 2 && $self->{setting}{max_attempts} > 1;
-    return $new || (@attempts ? 1 : 0);
+    my ($self, @events) = @_;
+    my ($n, $bytes) = (0, 0);
+    my $most = $self->{setting}{max_attempts} > 1 || @events < 1 ? @events : 1;
+    $n++ while $n < $most && $events[$n][0] < 2 && ($bytes += $events[$n][1] // 0) <= $BYTES_MAX;
+    return $n || (@events ? 1 : 0);
 }
+
+# Why an event is dead that so many workers claimed and none settled.
+sub lost { my ($attempts) = @_; return $LOST . ($attempts > 1 ? ", $attempts times" : '') }
 
 sub refuse { my ($self, $why) = @_; die "$self->{path}: $why\n" }
 sub missing { $_[0]->refuse('inbox not created yet, run complycube-inbox init') }
@@ -237,11 +244,12 @@ my %STATEMENT = (
     setting   => 'SELECT max_attempts, lease_ms, backoff_ms FROM setting WHERE id = 1',
     endpoint  => 'SELECT id FROM endpoint WHERE name = :name',
     endpoints => 'SELECT name FROM endpoint ORDER BY name',
-    claim     => 'UPDATE inbox SET state = CASE WHEN attempts >= :max THEN 2 ELSE 0 END, error = CASE {given up} ELSE error END,
+    claim     => q(UPDATE inbox SET state = CASE WHEN attempts >= :max THEN 2 ELSE 0 END,
+        error = CASE WHEN token IS NULL THEN error ELSE '{lost}' || CASE WHEN attempts > 1 THEN ', ' || attempts || ' times' ELSE '' END END,
         attempts = attempts + 1, token = :t, owner = :w, due_ms = :d
         WHERE seq IN (SELECT i.seq FROM inbox i WHERE i.state = 0 AND i.endpoint = :e AND i.due_ms <= {now}
-            {types} {ordered} ORDER BY i.due_ms, i.seq LIMIT :n)',
-    'given up' => q(WHEN attempts >= :max THEN 'claimed ' || attempts || ' times, and never acknowledged'),
+            {types} {ordered} ORDER BY i.due_ms, i.seq LIMIT :n)),
+    lost      => $LOST,
     over      => 'EXISTS (SELECT 1 FROM newer n CROSS JOIN inbox b ON b.seq = n.newer_seq AND b.state < 2
         WHERE n.seq = i.seq {newer})',
     newer     => 'AND n.newer_type IN ({list})',
@@ -264,7 +272,8 @@ my %STATEMENT = (
     mine      => 'CASE WHEN e.type IN ({list}) THEN {age} END',
     among     => 'o.type IN ({list}) AND',
     now       => q(CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) + 1),
-    order     => 'SELECT i.seq AS seq, i.attempts AS attempts, {over} AS over FROM inbox i JOIN event_log e ON e.seq = i.seq
+    order     => 'SELECT i.seq AS seq, i.attempts AS attempts, length(e.body) AS size, {over} AS over
+        FROM inbox i JOIN event_log e ON e.seq = i.seq
         WHERE i.state = 0 AND i.endpoint = :e AND i.due_ms = :d AND i.token = :t ORDER BY e.created_ms, i.seq',
     'read'    => 'SELECT seq, endpoint, event_id, type, resource_type, resource_id, client_id, status, outcome, created_at,
         created_ms, received_ms, superseded, change_seq, attempts, signature, secret, source, payload, body
@@ -302,7 +311,7 @@ sub _compose {
     $in{over} = '0' if !$self->{option}{skip_superseded};
     $in{ordered} = '' if !$self->{option}{ordered};
     @in{qw(types among newer mine)} = ('', '', '', $in{age}) if !@types;
-    for my $name (qw(list age mine among newer hot), 'of what waits', 'of the log', qw(types ordered over), 'given up', qw(held now)) {
+    for my $name (qw(list age mine among newer hot), 'of what waits', 'of the log', qw(types ordered over lost held now)) {
         s/\{$name\}/$in{$name}/g for values %in;
     }
     $self->{sql} = \%in;
@@ -362,15 +371,15 @@ sub claim {
 sub _held {
     my ($self, %key) = @_;
     my $held = $self->_run('order', %key, $self->{option}{skip_superseded} ? %{ $self->{types} } : ())->fetchall_arrayref;
-    $self->_settle('pass', { seq => $_->[0], lease => $key{t} }) for grep { $_->[2] } @$held;
-    return grep { !$_->[2] } @$held;
+    $self->_settle('pass', { seq => $_->[0], lease => $key{t} }) for grep { $_->[3] } @$held;
+    return grep { !$_->[3] } @$held;
 }
 
 # What is not to be worked together is released before a body is read.
 sub _read {
     my ($self, %key) = @_;
     my @held = $self->_held(%key);
-    my $n = $self->together(map { $_->[1] } @held);
+    my $n = $self->together(map { [@$_[1, 2]] } @held);
     $self->release({ seq => $_->[0], lease => $key{t} }) for @held[$n .. $#held];
     return @held ? $self->_run('read', %key)->fetchall_arrayref({}) : [];
 }
@@ -537,11 +546,18 @@ sub _take {
         my $name = pop @{ $self->{names} };
         my $file = _parse($name) or next;
         if (!$self->_wanted($file, $now, $busy)) { push @kept, $name }
-        elsif (@events && $self->together($events[0]{attempts}, $file->{attempts} + 1) < 2) { push @{ $self->{names} }, $name; last }
+        elsif (@events && !$self->_fits(\@events, $file)) { push @{ $self->{names} }, $name; last }
         else { push @events, $self->_try_lease($file, $changed, scalar @events) }
     }
     push @{ $self->{names} }, reverse @kept;
     return @events;
+}
+
+sub _fits {
+    my ($self, $events, $file) = @_;
+    my $bytes = 0;
+    $bytes += length $_->{body} for @$events;
+    return $self->together([$events->[0]{attempts}, $bytes], [$file->{attempts} + 1, -s $self->_path($file->{at}) || 0]) > 1;
 }
 
 # What fails for one ends the claim; with others claimed already, the next claim tells of it.
@@ -591,7 +607,7 @@ sub _about {
 sub _lease {
     my ($self, $file, $changed) = @_;
     if ($file->{attempts} >= $self->{setting}{max_attempts}) {
-        $$changed = 1 if $self->_bury($file, "claimed $file->{attempts} times, and never acknowledged");
+        $$changed = 1 if $self->_bury($file, ComplyCubeInbox::Store::lost($file->{attempts}));
         return;
     }
     my $from = _open_file($self->_path($file->{at}), O_RDONLY);

@@ -27,7 +27,8 @@
 // ack, nack, extend and release give false when the lease was lost: another worker has the event then. A worker may
 // die between its work and the ack, and then the event comes again. Make the object after a fork, not before.
 // The words of what $callback throws go to the log and, with the event, into the inbox; of an error of PDO those before
-// its first quote, where values begin. An event on its second attempt is claimed alone, should it be what kills workers.
+// its first quote, where values begin. An event on its second attempt is claimed alone, should it be what kills workers;
+// new ones together as long as their bodies have 4 MB at most.
 // In a payload half a surrogate pair is U+FFFD, and {} is an empty array like [].
 
 class ComplyCubeInboxException extends RuntimeException {}
@@ -156,6 +157,8 @@ final class ComplyCubeInbox {
 // What both forms share. Milliseconds are floats, since an int of 32 bits is too small for them.
 abstract class ComplyCubeInboxStore {
     const BACKOFF_MAX_MS = 21600000;    // 6 hours
+    const BYTES_MAX = 4194304;          // of the bodies of a claim, unless it is of one event
+    const LOST = 'the worker ended without a result';
     const DEPTH = 513;                  // the receiver's, as PHP counts it
     // Half a surrogate pair; escapes that are whole are passed over.
     const HALF = '/\\\\(?:[^u]|u(?![dD][89a-fA-F])|u[dD][89abAB][0-9a-fA-F]{2}\\\\u[dD][c-fC-F][0-9a-fA-F]{2})(*SKIP)(*FAIL)|\\\\u[dD][0-9a-fA-F]{3}/';
@@ -210,13 +213,16 @@ abstract class ComplyCubeInboxStore {
         ComplyCubeInbox::attempt($this->options['log'], array(ComplyCubeInbox::printable($line)));
     }
 
-    // How many of these, the attempts of events in the order of work: as many as are new, or one that may be what kills
-    // workers. Where there is one attempt only it cannot be shared.
-    protected function together(array $attempts) {
-        if ($this->setting['max_attempts'] < 2) return min(1, count($attempts));
-        for ($n = 0; $n < count($attempts) && $attempts[$n] < 2; $n++) {}
+    // How many of these events, by their attempts and bytes, in the order of work: as many as are new and not too large
+    // together, or one that may be what kills workers. If there is one attempt only it cannot be shared.
+    protected function together(array $attempts, array $sizes) {
+        $most = $this->setting['max_attempts'] < 2 ? min(1, count($attempts)) : count($attempts);
+        for ($n = $bytes = 0; $n < $most && $attempts[$n] < 2 && ($bytes += $sizes[$n]) <= self::BYTES_MAX; $n++) {}
         return $n ?: min(1, count($attempts));
     }
+
+    // Why an event is dead that so many workers claimed and none settled.
+    protected static function lost($attempts) { return self::LOST . ($attempts > 1 ? ", $attempts times" : ''); }
 
     // Objects as arrays; null when it is none.
     protected static function decode($json) {
@@ -238,11 +244,11 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
         'setting'  => 'SELECT max_attempts, lease_ms, backoff_ms FROM setting WHERE id = 1',
         'endpoint' => 'SELECT id FROM endpoint WHERE name = :name',
         'endpoints' => 'SELECT name FROM endpoint ORDER BY name',
-        'claim'    => 'UPDATE inbox SET state = CASE WHEN attempts >= :max THEN 2 ELSE 0 END, error = CASE {given up} ELSE error END,
+        'claim'    => "UPDATE inbox SET state = CASE WHEN attempts >= :max THEN 2 ELSE 0 END,
+            error = CASE WHEN token IS NULL THEN error ELSE '{lost}' || CASE WHEN attempts > 1 THEN ', ' || attempts || ' times' ELSE '' END END,
             attempts = attempts + 1, token = :t, owner = :w, due_ms = :d
             WHERE seq IN (SELECT i.seq FROM inbox i WHERE i.state = 0 AND i.endpoint = :e AND i.due_ms <= {now}
-                {types} {ordered} ORDER BY i.due_ms, i.seq LIMIT :n)',
-        'given up' => "WHEN attempts >= :max THEN 'claimed ' || attempts || ' times, and never acknowledged'",
+                {types} {ordered} ORDER BY i.due_ms, i.seq LIMIT :n)",
         'over'     => 'EXISTS (SELECT 1 FROM newer n CROSS JOIN inbox b ON b.seq = n.newer_seq AND b.state < 2
             WHERE n.seq = i.seq {newer})',
         'newer'    => 'AND n.newer_type IN ({list})',
@@ -265,7 +271,8 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
         'mine'     => 'CASE WHEN e.type IN ({list}) THEN {age} END',
         'among'    => 'o.type IN ({list}) AND',
         'now'      => "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) + 1",
-        'order'    => 'SELECT i.seq AS seq, i.attempts AS attempts, {over} AS over FROM inbox i JOIN event_log e ON e.seq = i.seq
+        'order'    => 'SELECT i.seq AS seq, i.attempts AS attempts, length(e.body) AS size, {over} AS over
+            FROM inbox i JOIN event_log e ON e.seq = i.seq
             WHERE i.state = 0 AND i.endpoint = :e AND i.due_ms = :d AND i.token = :t ORDER BY e.created_ms, i.seq',
         'read'     => 'SELECT seq, endpoint, event_id, type, resource_type, resource_id, client_id, status, outcome, created_at,
             created_ms, received_ms, superseded, change_seq, attempts, signature, secret, source, payload, body
@@ -300,11 +307,11 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
     // Put the statements together.
     private function compose() {
         foreach ($this->options['types'] ? array_values($this->options['types']) : array() as $i => $type) $this->types["type$i"] = $type;
-        $in = self::$statements + array('list' => ':' . implode(', :', array_keys($this->types)));
+        $in = self::$statements + array('lost' => self::LOST, 'list' => ':' . implode(', :', array_keys($this->types)));
         if (!$this->options['skip_superseded']) $in['over'] = '0';
         if (!$this->options['ordered']) $in['ordered'] = '';
         if (!$this->types) $in = array('types' => '', 'among' => '', 'newer' => '', 'mine' => $in['age']) + $in;
-        foreach (array('list', 'age', 'mine', 'among', 'newer', 'hot', 'of what waits', 'of the log', 'types', 'ordered', 'over', 'given up',
+        foreach (array('list', 'age', 'mine', 'among', 'newer', 'hot', 'of what waits', 'of the log', 'types', 'ordered', 'over', 'lost',
             'held', 'now') as $name)
             foreach ($in as $key => $sql) $in[$key] = str_replace('{' . $name . '}', $in[$name], $sql);
         $this->sql = $in;
@@ -368,7 +375,7 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
     // What is not to be worked together is released before a body is read.
     private function read(array $key) {
         $held = $this->held($key);
-        foreach (array_slice($held, $this->together(array_column($held, 'attempts'))) as $row)
+        foreach (array_slice($held, $this->together(array_column($held, 'attempts'), array_column($held, 'size'))) as $row)
             $this->release(array('seq' => $row['seq'] + 0, 'lease' => $key['t']));
         return $held ? $this->run('read', $key)->fetchAll(PDO::FETCH_ASSOC) : array();
     }
@@ -540,7 +547,8 @@ final class ComplyCubeInboxDirectory extends ComplyCubeInboxStore {
     }
 
     private function fits(array $events, array $file) {
-        return $this->together(array($events[0]['attempts'], $file['attempts'] + 1)) > 1;
+        $bytes = array_sum(array_map('strlen', array_column($events, 'body')));
+        return $this->together(array($events[0]['attempts'], $file['attempts'] + 1), array($bytes, (int) @filesize($this->path($file['at'])))) > 1;
     }
 
     // What fails for one ends the claim; with others claimed already, the next claim tells of it.
@@ -591,7 +599,7 @@ final class ComplyCubeInboxDirectory extends ComplyCubeInboxStore {
     // Claim a file: its event; null when another was first, or when it is given up.
     private function lease_file(array $file, &$changed) {
         if ($file['attempts'] >= $this->setting['max_attempts']) {
-            $changed = $this->bury($file, "claimed $file[attempts] times, and never acknowledged") || $changed;
+            $changed = $this->bury($file, self::lost($file['attempts'])) || $changed;
             return null;
         }
         $from = self::openFile($this->path($file['at']), 'r');

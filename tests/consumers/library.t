@@ -374,8 +374,27 @@ my @SCENARIO = (
             $i->state($_)->{state} eq 'claimed' and $i->due($_) for 1 .. 5;
         }
         is $i->states, 'done dead dead done done', 'those that it waits with are done';
-        is $i->state($_)->{why}, 'claimed 3 times, and never acknowledged', "event $_ says why it is dead" for 2, 3;
+        is $i->state($_)->{why}, 'the worker ended without a result, 3 times', "event $_ says why it is dead" for 2, 3;
     }] } 'each', 'claim'),
+    ['the bodies of a claim have 4 MB at most, or it is of one event' => sub {
+        my $i = opened(inbox());
+        $i->add(note => 'x' x $_) for 1_500_000, 1_500_000, 1_500_000, 5_000_000, 10, 10;
+        is claimed(), 'e1 e2', 'two of 1.5 MB';
+        is claimed(), 'e3', 'one, since the next is large';
+        is claimed(), 'e4', 'the large one alone';
+        is claimed(), 'e5 e6', 'then the small ones';
+        is claimed(), '', 'none is left out';
+    }],
+    ['a worker that dies without a word leaves a reason' => sub {
+        my $i = opened(inbox(setting => { max_attempts => 2 }));
+        $i->add;
+        for my $attempt (1 .. 2) {
+            is claimed(), 'e1', "claim $attempt ends without a result";
+            $i->due(1);
+        }
+        is claimed(), '', 'it is given up';
+        is $i->state(1)->{why}, 'the worker ended without a result, 2 times', 'and says why';
+    }],
     ['where there is one attempt only nobody shares it' => sub {
         my $i = inbox(setting => { max_attempts => 1 });
         $i->add for 1 .. 3;

@@ -79,13 +79,23 @@ static int is_over(struct claim *c, int64_t seq, struct err *e)
 
 enum { ENDED = 2 };
 
+/* Its attempts are used up: ENDED, or -1 and *e. */
+static int bury(const struct claim *c, const struct maildir_name *name, struct err *e)
+{
+    char why[80], times[40] = "";
+    if (name->attempts > 1)
+        snprintf(times, sizeof times, ", %lld times", (long long)name->attempts);
+    snprintf(why, sizeof why, STORE_LOST "%s", times);
+    return maildir_dead(c->s->files, c->endpoint, name, why, e) < 0 ? -1 : ENDED;
+}
+
 /* Claim the file of the event at hand: 1; or bury it or be done with it: ENDED; 0 when another was first. */
 static int take_file(struct claim *c, const struct store_event *v, struct err *e)
 {
     const struct maildir *d = c->s->files;
     struct maildir_name *name = &c->at->name;
     if (name->attempts >= c->setting.max_attempts)
-        return maildir_dead(d, c->endpoint, name, "its last claim was never settled", e) < 0 ? -1 : ENDED;
+        return bury(c, name, e);
     int moved = maildir_claim(d, c->endpoint, name, c->until_ms, c->owner, e);
     if (moved != 1)
         return moved;

@@ -5,6 +5,9 @@
 #ifndef STATEMENTS_H
 #define STATEMENTS_H
 
+/* Why an event is dead, and the error of one that is claimed again: its last claim was never settled. */
+#define STORE_LOST "the worker ended without a result"
+
 /* clang-format off */
 #define STORE_SQL(X)                                                                                              \
     X(SQL_BEGIN, "BEGIN IMMEDIATE")                                                                               \
@@ -59,7 +62,8 @@
                   "WHERE e.seq=?1 AND e.created_ms=?2 AND n.name=?3")                                             \
     X(SQL_WAITING, "SELECT 1 FROM inbox WHERE state=0 AND endpoint=?1 AND due_ms<=?2 LIMIT 1")                    \
     X(SQL_CLAIM, "UPDATE inbox SET state=CASE WHEN attempts>=?1 THEN 2 ELSE 0 END,"                               \
-        "error=CASE WHEN attempts>=?1 THEN 'claimed '||attempts||' times, and never acknowledged' ELSE error END,"\
+        "error=CASE WHEN token IS NULL THEN error ELSE '" STORE_LOST "'||"                                        \
+        "CASE WHEN attempts>1 THEN ', '||attempts||' times' ELSE '' END END,"                                     \
         "attempts=attempts+1,token=?2,owner=?3,due_ms=?4 WHERE seq IN ("                                          \
         "SELECT i.seq FROM inbox i WHERE i.state=0 AND i.endpoint=?5 AND i.due_ms<=?6 "                           \
         "AND " STORE_SQL_WANTED("(SELECT e.type FROM event_log e WHERE e.seq=i.seq)")                             \
