@@ -104,7 +104,7 @@ static const struct subcommand subcommands[] = {
      .help = "put a backup in the place of the database"},
     {.name = "migrate", .run = cmd_migrate, .needs = CMD_PUBLIC | CMD_STORE, .options = "json no-backup reason",
      .help = "bring an older database up to this program's schema"},
-    {.name = "prune", .run = cmd_prune, .needs = CMD_PUBLIC, .options = "json dry-run",
+    {.name = "prune", .run = cmd_prune, .needs = CMD_PUBLIC, .options = "json reason dry-run",
      .help = "empty what is done and older than retain, and remove its files"},
     {.name = "erase", .run = cmd_erase, .check = cmd_erase_arguments, .needs = CMD_PUBLIC | CMD_STORE,
      .options = "json endpoint resource client since before reason dry-run", .operand = "[SEQ|EVENT_ID ...]",

@@ -8,7 +8,7 @@
 #
 # Options: endpoint; types (only these); ordered (one event of a resource at a time, the oldest first; in a directory
 # this reads its names at each claim); skip_superseded (not what a newer event has overtaken; table only); owner (who
-# claims, for people to read); lease (seconds); limit (events in a claim, 20); log (called with a line; warn).
+# claims, for people to read); lease (seconds, a day at most); limit (events in a claim, 20); log (called with a line; warn).
 #
 #     claim($limit)             lock some events for a time, the lease, and return them; none: nothing waits
 #     ack($event)               the work is done
@@ -157,6 +157,7 @@ use Sys::Hostname ();
 use Time::HiRes ();
 
 my $BACKOFF_MAX_MS = 21_600_000;    # 6 hours
+my $DAY_MS = 86_400_000;            # of a lease and of a delay
 my $BYTES_MAX = 4_194_304;          # of the bodies of a claim, unless it is of one event
 my $LOST = 'the worker ended without a result';
 
@@ -167,7 +168,11 @@ sub _new {
 
 sub now { return int(Time::HiRes::time() * 1000) }
 sub text { return sprintf '%.0f', $_[0] }    # milliseconds; an integer of 32 bits is too small for them
-sub lease { my ($self, $seconds) = @_; return defined $seconds ? $seconds * 1000 : $self->{setting}{lease_ms} }
+sub lease { my ($self, $seconds) = @_; return defined $seconds ? _soon($seconds * 1000, 'a lease') : $self->{setting}{lease_ms} }
+
+# A time that lies further ahead is taken for that of a wrong clock.
+sub _soon { my ($ms, $what) = @_; die "$what has 24 hours at most\n" if $ms > $DAY_MS; return $ms }
+sub due { my ($until, $now) = @_; return $until <= $now || $until > $now + $DAY_MS }
 
 sub set {
     my ($self, %setting) = @_;
@@ -175,13 +180,14 @@ sub set {
         $self->refuse("setting: $name is missing, or no number from 1") if ($setting{$name} // '') !~ /\A[1-9][0-9]{0,12}\z/;
     }
     $setting{lease_ms} = $self->{option}{lease} * 1000 if defined $self->{option}{lease};
+    _soon($setting{lease_ms}, 'a lease');
     $self->{setting} = \%setting;
     return;
 }
 
 sub backoff {
     my ($self, $attempts, $seconds) = @_;
-    return $seconds * 1000 if defined $seconds;
+    return _soon($seconds * 1000, 'a delay') if defined $seconds;
     my $ms = $self->{setting}{backoff_ms} * 2 ** ($attempts > 30 ? 30 : $attempts - 1);
     return $ms < $BACKOFF_MAX_MS ? $ms : $BACKOFF_MAX_MS;
 }
@@ -272,6 +278,8 @@ my %STATEMENT = (
     mine      => 'CASE WHEN e.type IN ({list}) THEN {age} END',
     among     => 'o.type IN ({list}) AND',
     now       => q(CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) + 1),
+    ahead     => 'SELECT 1 FROM inbox i WHERE i.state = 0 AND i.endpoint = :e AND i.due_ms > {now} + 86400000 LIMIT 1',
+    heal      => 'UPDATE inbox SET due_ms = {now} WHERE state = 0 AND endpoint = :e AND due_ms > {now} + 86400000',
     order     => 'SELECT i.seq AS seq, i.attempts AS attempts, length(e.body) AS size, {over} AS over
         FROM inbox i JOIN event_log e ON e.seq = i.seq
         WHERE i.state = 0 AND i.endpoint = :e AND i.due_ms = :d AND i.token = :t ORDER BY e.created_ms, i.seq',
@@ -357,6 +365,8 @@ sub _value { my ($self, @query) = @_; my $rows = $self->_run(@query)->fetchall_a
 sub claim {
     my ($self, $limit) = @_;
     my ($changed, $rows, %key);
+    my %here = (e => $self->{endpoint});
+    $self->_run('heal', %here) if $self->_value('ahead', %here);    # set by a clock that was wrong
     do {
         %key = (e => $self->{endpoint}, t => $self->token, d => ComplyCubeInbox::Store::text($self->now + $self->lease));
         $changed = $self->_run('claim', %key, %{ $self->{types} }, w => $self->{owner}, n => $limit,
@@ -576,7 +586,7 @@ sub _busy {
     my %busy;
     for my $name (grep { /,w=/ } @{ $self->{names} }) {
         my $file = _parse($name) or next;
-        my $resource = $file->{until} > $now ? $self->_about($file)->[1] : undef;
+        my $resource = ComplyCubeInbox::Store::due($file->{until}, $now) ? undef : $self->_about($file)->[1];
         $busy{$resource} = 1 if defined $resource;
     }
     return \%busy;
@@ -584,7 +594,7 @@ sub _busy {
 
 sub _wanted {
     my ($self, $file, $now, $busy) = @_;
-    my ($types, $ordered, $due) = (@{ $self->{option} }{qw(types ordered)}, $file->{until} <= $now);
+    my ($types, $ordered, $due) = (@{ $self->{option} }{qw(types ordered)}, ComplyCubeInbox::Store::due($file->{until}, $now));
     return $due if !$types && !$ordered;
     my ($type, $resource) = @{ $self->_about($file) };
     return 0 if defined $type && $types && !grep { $_ eq $type } @$types;

@@ -16,6 +16,8 @@ eval {
         sqlite_open_flags => DBD::SQLite::OPEN_READWRITE() });                           # never create
     $db->sqlite_busy_timeout(30_000);                                                    # milliseconds
     $db->do('PRAGMA wal_autocheckpoint = 0');                                            # the receiver's work
+    my $ahead = q(due_ms > CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) + 86400000);     # by a wrong clock
+    $db->do("UPDATE inbox SET due_ms = 0 WHERE state = 0 AND $ahead") if $db->selectrow_array("SELECT 1 FROM inbox WHERE state = 0 AND $ahead LIMIT 1");
     my $pending = 'SELECT seq, created_at, type, resource_id, status, outcome
                      FROM pending WHERE endpoint = ? LIMIT ?';
     for my $event (@{ $db->selectall_arrayref($pending, undef, $endpoint, int $limit) }) {

@@ -9,7 +9,7 @@
 //
 // Options: endpoint; types (only these); ordered (one event of a resource at a time, the oldest first; in a directory
 // this reads its names at each claim); skip_superseded (not what a newer event has overtaken; table only); owner (who
-// claims, for people to read); lease (seconds); limit (events in a claim, 20); log (called with a line; error_log).
+// claims, for people to read); lease (seconds, a day at most); limit (events in a claim, 20); log (called with a line; error_log).
 //
 //     claim($limit)             lock some events for a time, the lease, and return them; none: nothing waits
 //     ack($event)               the work is done
@@ -157,6 +157,7 @@ final class ComplyCubeInbox {
 // What both forms share. Milliseconds are floats, since an int of 32 bits is too small for them.
 abstract class ComplyCubeInboxStore {
     const BACKOFF_MAX_MS = 21600000;    // 6 hours
+    const DAY_MS = 86400000;            // of a lease and of a delay
     const BYTES_MAX = 4194304;          // of the bodies of a claim, unless it is of one event
     const LOST = 'the worker ended without a result';
     const DEPTH = 513;                  // the receiver's, as PHP counts it
@@ -172,7 +173,15 @@ abstract class ComplyCubeInboxStore {
 
     public static function now() { return floor(microtime(true) * 1000); }
     public static function text($ms) { return sprintf('%.0f', $ms); }
-    public function lease($seconds) { return $seconds !== null ? $seconds * 1000 : $this->setting['lease_ms']; }
+    public function lease($seconds) { return $seconds !== null ? self::soon($seconds * 1000, 'a lease') : $this->setting['lease_ms']; }
+
+    // A time that lies further ahead is taken for that of a wrong clock.
+    private static function soon($ms, $what) {
+        if ($ms > self::DAY_MS) throw new ComplyCubeInboxException("$what has 24 hours at most");
+        return $ms;
+    }
+
+    protected static function due($until, $now) { return $until <= $now || $until > $now + self::DAY_MS; }
 
     protected function set(array $setting) {
         foreach (array('max_attempts', 'lease_ms', 'backoff_ms') as $name)
@@ -180,10 +189,11 @@ abstract class ComplyCubeInboxStore {
                 $this->refuse("setting: $name is missing, or no number from 1");
         $this->setting = $setting;
         if ($this->options['lease'] !== null) $this->setting['lease_ms'] = $this->options['lease'] * 1000;
+        self::soon($this->setting['lease_ms'], 'a lease');
     }
 
     protected function backoff($attempts, $seconds) {
-        if ($seconds !== null) return $seconds * 1000;
+        if ($seconds !== null) return self::soon($seconds * 1000, 'a delay');
         return min(self::BACKOFF_MAX_MS, $this->setting['backoff_ms'] * pow(2, min(30, $attempts - 1)));
     }
 
@@ -271,6 +281,8 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
         'mine'     => 'CASE WHEN e.type IN ({list}) THEN {age} END',
         'among'    => 'o.type IN ({list}) AND',
         'now'      => "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) + 1",
+        'ahead'    => 'SELECT 1 FROM inbox i WHERE i.state = 0 AND i.endpoint = :e AND i.due_ms > {now} + 86400000 LIMIT 1',
+        'heal'     => 'UPDATE inbox SET due_ms = {now} WHERE state = 0 AND endpoint = :e AND due_ms > {now} + 86400000',
         'order'    => 'SELECT i.seq AS seq, i.attempts AS attempts, length(e.body) AS size, {over} AS over
             FROM inbox i JOIN event_log e ON e.seq = i.seq
             WHERE i.state = 0 AND i.endpoint = :e AND i.due_ms = :d AND i.token = :t ORDER BY e.created_ms, i.seq',
@@ -351,6 +363,8 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
     }
 
     public function claim($limit) {
+        $here = array('e' => $this->endpoint);
+        if ($this->value('ahead', $here)) $this->run('heal', $here);    // set by a clock that was wrong
         do {
             $key = array('e' => $this->endpoint, 't' => self::token(), 'd' => self::text(self::now() + $this->lease(null)));
             $changed = $this->run('claim', $key + $this->types + array('w' => $this->options['owner'], 'n' => $limit,
@@ -568,7 +582,7 @@ final class ComplyCubeInboxDirectory extends ComplyCubeInboxStore {
         $busy = array();
         foreach (preg_grep('/,w=/', $this->names) as $name) {
             $file = self::parse($name);
-            if (!$file || $file['until'] <= $now) continue;
+            if (!$file || self::due($file['until'], $now)) continue;
             list(, $resource) = $this->about($file);
             if ($resource !== null) $busy[$resource] = true;
         }
@@ -576,7 +590,7 @@ final class ComplyCubeInboxDirectory extends ComplyCubeInboxStore {
     }
 
     private function wanted(array $file, $now, array &$busy) {
-        $due = $file['until'] <= $now;
+        $due = self::due($file['until'], $now);
         if (!$this->options['types'] && !$this->options['ordered']) return $due;
         list($type, $resource) = $this->about($file);
         if ($type !== null && $this->options['types'] && !in_array($type, $this->options['types'], true)) return false;

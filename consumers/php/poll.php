@@ -12,6 +12,9 @@ try {
         + (defined('PDO::SQLITE_ATTR_OPEN_FLAGS')                                        // and never create
             ? array(PDO::SQLITE_ATTR_OPEN_FLAGS => PDO::SQLITE_OPEN_READWRITE) : array()));
     $db->exec('PRAGMA wal_autocheckpoint = 0');                                          // the receiver's work
+    $ahead = "due_ms > CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) + 86400000";     // by a wrong clock
+    if ($db->query("SELECT 1 FROM inbox WHERE state = 0 AND $ahead LIMIT 1")->fetchAll())
+        $db->exec("UPDATE inbox SET due_ms = 0 WHERE state = 0 AND $ahead");
     $pending = $db->prepare('SELECT seq, created_at, type, resource_id, status, outcome
                                FROM pending WHERE endpoint = ? LIMIT ?');
     $done = $db->prepare('UPDATE inbox SET state = 1 WHERE seq = ? AND state = 0');

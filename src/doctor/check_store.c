@@ -12,7 +12,7 @@
 #include <sys/statvfs.h>
 
 #define WEEK_MS (7 * INT64_C(86400000))
-enum { LAG_MS = 3600000, SPACE_LOW = 256 << 20 /* bytes */, INODES_LOW = 1000, TYPES_SIZE = 2048 };
+enum { LAG_MS = 3600000, AHEAD_MS = 60000, SPACE_LOW = 256 << 20 /* bytes */, INODES_LOW = 1000, TYPES_SIZE = 2048 };
 enum { REFUSED_MANY = 5, MINUTE_MS = 60000, BUSY_MS = 2000 /* a writer keeps the others for milliseconds */ };
 
 /* ---- what does not open ---- */
@@ -230,6 +230,22 @@ static void check_lag(struct doctor *d, const struct store_facts *facts)
                 (long long)facts->delayed, cmd_format_time(facts->oldest_ms, time));
 }
 
+/* What a clock that was wrong has left. */
+static void check_clock_was(struct doctor *d, const struct store_facts *facts)
+{
+    char time[32];
+    struct finding f =
+        finding_of(FINDING_WARNING, "clock", "ages, the order of events and what prune empties go by it");
+    if (facts->ahead) {
+        finding_step(&f, "by hand: let a worker of this version claim; or complycube-inbox requeue");
+        doctor_tell(d, &f, "the clock was wrong: %lld events are due more than 24 h ahead", (long long)facts->ahead);
+    } else if (facts->latest_ms > d->cmd->now_ms + AHEAD_MS) {
+        finding_step(&f, "by hand: compare `date -u` with another clock, and let the system keep it by NTP");
+        doctor_tell(d, &f, "the clock was wrong, or is: events were received in the future, until %s",
+                    cmd_format_time(facts->latest_ms, time));
+    }
+}
+
 /* Events that stand in one form of the inbox, and whose consumers look into the other. */
 static void check_form(struct doctor *d, const struct store_facts *facts)
 {
@@ -260,6 +276,7 @@ static void check_inbox(struct doctor *d, const struct store_facts *facts)
                 (long long)facts->dead, (long long)facts->events);
     if (facts->waiting)
         check_lag(d, facts);
+    check_clock_was(d, facts);
     check_form(d, facts);
     struct finding aside =
         finding_of(facts->quarantined ? FINDING_WARNING : FINDING_OK, "quarantine",

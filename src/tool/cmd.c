@@ -100,6 +100,7 @@ const char *cmd_format_age(int64_t ms, char *out)
         char letter;
     } units[] = {{1000, 's'}, {60000, 'm'}, {3600000, 'h'}, {86400000, 'd'}};
     size_t i = 0;
+    ms = ms > 0 ? ms : 0; /* it came by a clock that was ahead */
     while (i < 3 && ms >= 100 * units[i].unit_ms)
         i++;
     snprintf(out, 24, "%lld%c", (long long)(ms / units[i].unit_ms), units[i].letter);

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+enum { SLACK_MS = 60000 }; /* by which clocks may differ */
+
 static void count_emptied(void *ctx, int64_t seq, enum store_changed result)
 {
     int64_t *n = ctx;
@@ -63,6 +65,39 @@ static int report_pruned(const struct cmd *cmd, int64_t emptied, int64_t removed
     return 0;
 }
 
+static void take_run(void *ctx, const struct store_past *p)
+{
+    int64_t *last_ms = ctx;
+    if (span_equal(p->action, span_of("prune")) && p->at_ms > *last_ms)
+        *last_ms = p->at_ms;
+}
+
+/*
+ * A clock that is wrong would empty what is to be kept. It is believed if the newest event has come before now, and if it
+ * has not moved on by more than `retain` since the last run and the newest event.
+ */
+static int believe_clock(const struct cmd *cmd, struct store *s, struct err *e)
+{
+    struct store_facts facts;
+    struct err none; /* an older database has no history */
+    int64_t last_ms = 0, retain_ms = cmd->config->retain_ms;
+    char time[32];
+    if (store_read_facts(s, cmd->now_ms, &facts, e) != 0)
+        return -1;
+    if (store_history(s, 0, 0, 0, -1, take_run, &last_ms, &none) != 0)
+        last_ms = 0;
+    if (facts.newest_ms > cmd->now_ms + SLACK_MS)
+        return err_set(e, ERR_SYSTEM, "the newest event was received in the future, at %s: is the clock wrong?",
+                       cmd_format_time(facts.newest_ms, time));
+    int64_t known_ms = last_ms > facts.newest_ms ? last_ms : facts.newest_ms;
+    if (last_ms && cmd->now_ms - known_ms > retain_ms && !cmd->reason)
+        return err_set(e, ERR_SYSTEM,
+                       "nothing came and nothing was pruned since %s, which is longer than retain: is the clock "
+                       "wrong? If it is right, say so: --reason TEXT",
+                       cmd_format_time(known_ms, time));
+    return 0;
+}
+
 /* The rows first: what breaks off between them and the files is done again by the files' days. */
 static int prune(const struct cmd *cmd, struct store *s, int64_t before_ms, struct err *e)
 {
@@ -78,7 +113,7 @@ static int prune(const struct cmd *cmd, struct store *s, int64_t before_ms, stru
     }
     int result = empty_all(s, seqs, n, &by, &emptied, e);
     free(seqs);
-    if (emptied && note_prune(s, &by, before_ms, emptied, result == 0 ? e : NULL) != 0)
+    if ((emptied || cmd->reason) && note_prune(s, &by, before_ms, emptied, result == 0 ? e : NULL) != 0)
         result = -1;
     if (result != 0)
         return -1;
@@ -94,7 +129,7 @@ int cmd_prune(const struct cmd *cmd, struct err *e)
     if (!c->retain_ms)
         return err_set(e, ERR_CONFIG, "retain is empty, so all is kept; write retain = \"90d\"");
     struct store *s = cmd_store(c, false, e);
-    int result = s ? prune(cmd, s, cmd->now_ms - c->retain_ms, e) : -1;
+    int result = s && believe_clock(cmd, s, e) == 0 ? prune(cmd, s, cmd->now_ms - c->retain_ms, e) : -1;
     store_close(s);
     return result;
 }

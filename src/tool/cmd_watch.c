@@ -33,6 +33,7 @@ enum {
 struct watch {
     const struct cmd *cmd;
     int64_t n[STORE_STATES], oldest_ms; /* of the inbox: when the oldest that waits was received, 0: none waits */
+    int64_t ahead, future_ms;           /* of a clock that was wrong: due so; received so, the latest, 0: none */
     int64_t latest_ms;                  /* when something came last, 0: nothing did within --silence */
     int64_t matched_ms;                 /* when a secret matched last, 0: never */
     int64_t refused[REFUSALS_KINDS];    /* within --within */
@@ -59,6 +60,7 @@ static void take_state(void *ctx, const struct store_tally *t)
 {
     struct watch *w = ctx;
     w->n[t->state] += t->n;
+    w->ahead += t->ahead;
     if (t->oldest_ms && (!w->oldest_ms || t->oldest_ms < w->oldest_ms))
         w->oldest_ms = t->oldest_ms;
 }
@@ -66,6 +68,10 @@ static void take_state(void *ctx, const struct store_tally *t)
 static void take_latest(void *ctx, const struct store_count *c)
 {
     struct watch *w = ctx;
+    if (c->last_ms > w->cmd->now_ms + MINUTE_MS) {
+        w->future_ms = c->last_ms > w->future_ms ? c->last_ms : w->future_ms;
+        return;
+    }
     bool mine = !w->cmd->endpoint || span_equal(c->endpoint, span_of(w->cmd->endpoint));
     if (mine && c->last_ms > w->latest_ms && c->last_ms >= w->cmd->now_ms - w->cmd->silence_ms)
         w->latest_ms = c->last_ms;
@@ -135,10 +141,15 @@ static int read_refusals(struct watch *w, const struct config *c, struct err *e)
 static void judge_inbox(struct watch *w)
 {
     const struct cmd *cmd = w->cmd;
-    char age[24];
+    char age[24], time[32];
     if (w->oldest_ms && cmd->now_ms - w->oldest_ms > cmd->oldest_ms)
         add_wrong(w, "%lld wait, the oldest for %s", (long long)w->n[WAITING],
                   cmd_format_age(cmd->now_ms - w->oldest_ms, age));
+    if (w->ahead)
+        add_wrong(w, "the clock was wrong: %lld are due more than 24 h ahead (requeue)", (long long)w->ahead);
+    if (w->future_ms)
+        add_wrong(w, "the clock was wrong, or is: events were received in the future, until %s (doctor)",
+                  cmd_format_time(w->future_ms, time));
     if (w->n[DEAD])
         add_wrong(w, "%lld dead (list --state dead)", (long long)w->n[DEAD]);
     if (w->n[QUARANTINED])

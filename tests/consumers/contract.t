@@ -14,7 +14,7 @@ use Test::More;
 my $page = Contract::page();
 my %sql = Contract::statements();
 my $NOW_MS = delete $sql{NOW_MS};
-is_deeply [sort keys %sql], [sort qw(poll done claim read ack nack extend release types ordered over skip)], 'the page has each statement';
+is_deeply [sort keys %sql], [sort qw(poll done heal claim read ack nack extend release types ordered over skip)], 'the page has each statement';
 
 my ($db, $now);
 sub fresh {
@@ -112,6 +112,14 @@ is run($sql{ack}, s => 4, t => "token-" . ($tokens - 1)), 1, 'when the first is 
 is_deeply seqs(with => ['ordered']), [3], 'comes the next of its resource';
 run($sql{nack}, s => 3, t => "token-$tokens", m => 'later', backoff => 60_000);
 is_deeply seqs(with => ['ordered']), [], 'and none before one that is to be tried again';
+
+# ---- a clock that was wrong ----
+fresh();
+add(1, due => $now + 10 * 86_400_000);
+add(2, due => $now + 86_000_000);
+is_deeply seqs(), [], 'what is due later is not claimed';
+is run($sql{heal}, e => 1), 1, 'heal makes due what is due more than 24 hours ahead';
+is_deeply seqs(), [1], 'and that alone';
 
 # ---- superseded, one change, states ----
 fresh();

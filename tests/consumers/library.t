@@ -385,6 +385,19 @@ my @SCENARIO = (
         is claimed(), 'e5 e6', 'then the small ones';
         is claimed(), '', 'none is left out';
     }],
+    ['a time that a wrong clock has set is not waited for' => sub {
+        my $i = opened(inbox());
+        $i->add for 1 .. 3;
+        is claimed(), 'e1 e2 e3', 'three are claimed';
+        $i->due(1, HandMade::now() + 10 * 86_400_000);
+        $i->due(2, HandMade::now() + 86_000_000);
+        is claimed(), 'e1', 'a lease that ends in ten days is over, one of less than a day is not';
+        like $c->call(nack => seq => 1, arguments => ['why', 86_401])->{error}, qr/a delay has 24 hours at most/, 'a longer delay is refused';
+        like $c->call(extend => seq => 1, arguments => [86_401])->{error}, qr/a lease has 24 hours at most/, 'so is a longer lease';
+        like $c->call(new => on => 'b', path => $i->path, options => { lease => 86_401 })->{error}, qr/a lease has 24 hours at most/, 'also as an option';
+        is $c->get(nack => seq => 1, arguments => ['why', 86_400]), 1, '24 hours are not too long';
+        is claimed(), '', 'and are waited for';
+    }],
     ['a worker that dies without a word leaves a reason' => sub {
         my $i = opened(inbox(setting => { max_attempts => 2 }));
         $i->add;

@@ -36,7 +36,7 @@ sub database {
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)', undef, $n, $n == 7 ? 2 : 1, "e$n", $type,
             $n == 3 ? (undef) x 3 : ("chk-$n", 'complete', 'clear'), 1769718742004 + $n);
         $db->do('INSERT INTO inbox (seq, endpoint, state, due_ms) VALUES (?, ?, ?, ?)', undef, $n, $n == 7 ? 2 : 1,
-            $n == 6 ? 3 : 0, $n == 5 ? 9e12 : 10 - $n);
+            $n == 6 ? 3 : 0, $n == 5 ? (time + 3600) * 1000 : 10 - $n);
     }
     chmod 0666, glob "$file*";
     return ($file, $db);

@@ -136,10 +136,11 @@ sub states { my ($self) = @_; return join ' ', map { $self->state($_)->{state} }
 
 # Let a lease, or a delay, end.
 sub due {
-    my ($self, $seq) = @_;
-    return $self->{db}->do('UPDATE inbox SET due_ms = 1000 + seq WHERE seq = ?', undef, $seq) if $self->{db};
+    my ($self, $seq, $ms) = @_;
+    return $self->{db}->do('UPDATE inbox SET due_ms = CAST(? AS INTEGER) WHERE seq = ?', undef, $ms // 1000 + $seq, $seq) if $self->{db};
+    $ms //= 1000;
     my $path = $self->_find($seq);
-    rename $path, $path =~ s/,l=\d+/,l=1000/r or die "$path: $!";
+    rename $path, $path =~ s/,l=\d+/,l=$ms/r or die "$path: $!";
 }
 
 # Another worker has it now.

@@ -148,6 +148,8 @@ static int change_one(struct sqlite_change *c, sqlite3_stmt *q, int64_t seq, str
     if (!v.has_row) /* its file tells, now or when the inbox was files */
         v.state = sqlite_files_stands(c, &v);
     v.to = v.state >= 0 && v.state < STATES ? rule->to[v.state] : -1;
+    if (c->what == STORE_REQUEUE && v.has_row && sqlite3_column_int64(q, 6) > c->now_ms + STORE_AHEAD_MAX_MS)
+        v.to = 0; /* it would wait for a time that a wrong clock has set */
     if (v.to < 0)
         return STORE_UNCHANGED;
     if (c->what == STORE_REQUEUE && sqlite3_column_int(q, 4))

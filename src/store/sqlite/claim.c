@@ -117,6 +117,8 @@ int64_t sqlite_backoff(const struct maildir_setting *setting, int64_t attempts)
     return ms < BACKOFF_MAX_MS ? ms : BACKOFF_MAX_MS;
 }
 
+int64_t sqlite_soon(int64_t ms) { return ms < STORE_AHEAD_MAX_MS ? ms : STORE_AHEAD_MAX_MS; }
+
 /* ---- claiming ---- */
 
 struct claim {
@@ -127,6 +129,36 @@ struct claim {
     store_claimed *each;
     void *ctx;
 };
+
+static sqlite3_stmt *bind_ahead(struct db *s, enum store_sql which, const struct claim *c, struct err *e)
+{
+    sqlite3_stmt *q = sqlite_prepare(s, which, e);
+    if (q) {
+        sqlite3_bind_int64(q, 1, c->endpoint);
+        sqlite3_bind_int64(q, 2, c->now_ms + STORE_AHEAD_MAX_MS);
+    }
+    return q;
+}
+
+/* What is due further ahead than any lease or delay was set by a clock that was wrong: it is due now. */
+static int heal(struct db *s, const struct claim *c, struct err *e)
+{
+    sqlite3_stmt *q = bind_ahead(s, SQL_AHEAD, c, e);
+    if (!q)
+        return -1;
+    bool found = sqlite3_step(q) == SQLITE_ROW;
+    if (sqlite3_reset(q) != SQLITE_OK)
+        return sqlite_error(s, "looking for events", e);
+    if (!found)
+        return 0;
+    q = bind_ahead(s, SQL_HEAL, c, e);
+    if (!q || sqlite_lock(s, e) != 0)
+        return -1;
+    sqlite3_bind_int64(q, 3, c->now_ms);
+    int failed = sqlite_run(q) != SQLITE_OK ? sqlite_error(s, "making events due", e) : 0;
+    lock_release(&s->lock);
+    return failed;
+}
 
 static int is_waiting(struct db *s, const struct claim *c, struct err *e)
 {
@@ -226,7 +258,7 @@ static int read_claimed(struct db *s, struct claim *c, struct err *e)
 /* What is changed and not read is dead or superseded: there may be more behind it. */
 static int claim_rows(struct db *s, struct claim *c, int n, struct err *e)
 {
-    int read = 0, changed = is_waiting(s, c, e);
+    int read = 0, changed = heal(s, c, e) == 0 ? is_waiting(s, c, e) : -1;
     while (changed > 0 && read == 0) {
         changed = stamp(s, c, n, e);
         read = changed > 0 ? read_claimed(s, c, e) : 0;
@@ -244,7 +276,7 @@ int sqlite_claim(struct store *store, const struct store_want *w, int n, int64_t
     if (sqlite_endpoint(s, w->endpoint, &c.endpoint, c.name, e) != 0 || sqlite_setting(s, &c.setting, e) != 0 ||
         sqlite_types(w, &c.types, e) != 0)
         return -1;
-    c.until_ms = now_ms + (w->lease_ms ? w->lease_ms : c.setting.lease_ms);
+    c.until_ms = now_ms + sqlite_soon(w->lease_ms ? w->lease_ms : c.setting.lease_ms);
     int read = claim_rows(s, &c, n, e);
     free(c.types);
     return read;
@@ -279,12 +311,12 @@ int sqlite_settle(struct store *store, struct store_lease *lease, enum store_ver
         return -1;
     int64_t until_ms = now_ms;
     if (verb == STORE_EXTEND)
-        until_ms += ms > 0 ? ms : setting.lease_ms;
+        until_ms += sqlite_soon(ms > 0 ? ms : setting.lease_ms);
     if (verb == STORE_RELEASE)
-        until_ms += ms > 0 ? ms : 0;
+        until_ms += ms > 0 ? sqlite_soon(ms) : 0;
     if (verb == STORE_NACK) {
         bool dead = lease->attempts >= setting.max_attempts;
-        until_ms += ms >= 0 ? ms : sqlite_backoff(&setting, lease->attempts);
+        until_ms += ms >= 0 ? sqlite_soon(ms) : sqlite_backoff(&setting, lease->attempts);
         sqlite3_bind_text(q, 4, why, -1, SQLITE_STATIC);
         sqlite3_bind_int(q, 5, dead ? 2 : 0);
         sqlite3_bind_int64(q, 3, until_ms);

@@ -143,6 +143,9 @@ int sqlite_types(const struct store_want *w, char **types, struct err *e);
 /* The row of the table setting. */
 int sqlite_setting(struct db *s, struct maildir_setting *setting, struct err *e);
 
+/* A lease or a delay, in ms: a day at most. */
+int64_t sqlite_soon(int64_t ms);
+
 /* When an event that failed for the n-th time is due again. */
 int64_t sqlite_backoff(const struct maildir_setting *setting, int64_t attempts);
 

@@ -227,6 +227,7 @@ int sqlite_files_facts(struct db *s, int64_t now_ms, struct store_facts *facts, 
         bool dead = all.list[i].state == 2;
         failed = logged < 0 ? -1 : 0;
         *(dead ? &facts->dead : &facts->waiting) += 1;
+        facts->ahead += !dead && name->until_ms > now_ms + STORE_AHEAD_MAX_MS;
         if (!dead && name->until_ms > now_ms)
             *(name->claimed ? &facts->leased : &facts->delayed) += 1;
         if (!dead && logged > 0 && !facts->oldest_ms) /* sorted by number */

@@ -135,6 +135,17 @@ static int read_about(struct claim *c, struct about *a, struct err *e)
     return sqlite3_reset(q) == SQLITE_OK ? found : sqlite_error(c->s, "reading events", e);
 }
 
+/* A time that lies further ahead than any lease or delay is of a clock that was wrong. */
+static bool is_due(const struct claim *c, const struct maildir_name *name)
+{
+    return name->until_ms <= c->now_ms || name->until_ms > c->now_ms + STORE_AHEAD_MAX_MS;
+}
+
+static bool is_leased(const struct claim *c, const struct maildir_name *name)
+{
+    return name->claimed && !is_due(c, name);
+}
+
 struct take {
     struct claim *claim;
     int result;
@@ -151,15 +162,10 @@ static void take_event(void *ctx, const struct store_event *v)
 static int take_due(struct claim *c, struct err *e)
 {
     struct take t = {.claim = c, .e = e};
-    if (c->at->name.until_ms > c->now_ms)
+    if (!is_due(c, &c->at->name))
         return 0;
     sqlite3_stmt *q = sqlite_by_seq(c->s, c->at->name.seq, e);
     return !q || sqlite_each(c->s, q, take_event, &t, e) < 0 ? -1 : t.result;
-}
-
-static bool is_leased(const struct claim *c, const struct maildir_name *name)
-{
-    return name->claimed && name->until_ms > c->now_ms;
 }
 
 /* What is claimed holds its resource. */
@@ -229,7 +235,7 @@ int sqlite_files_claim(struct db *s, const struct store_want *w, int n, int64_t 
     if (sqlite_endpoint(s, w->endpoint, &id, c.endpoint, e) != 0 ||
         maildir_read_setting(s->files, &c.setting, e) != 0)
         return -1;
-    c.until_ms = now_ms + (w->lease_ms ? w->lease_ms : c.setting.lease_ms);
+    c.until_ms = now_ms + sqlite_soon(w->lease_ms ? w->lease_ms : c.setting.lease_ms);
     snprintf(c.owner, sizeof c.owner, "%s-%u", w->owner, ++count);
     if (w->ordered && sqlite_files_lock(s, c.endpoint, &lock, e) != 0)
         return -1;
@@ -246,8 +252,9 @@ static int nack(struct db *s, const struct store_lease *lease, struct maildir_na
     if (maildir_read_setting(s->files, &setting, e) != 0)
         return -1;
     if (name->attempts < setting.max_attempts)
-        return maildir_later(s->files, lease->endpoint, name, name->attempts,
-                             now_ms + (delay_ms >= 0 ? delay_ms : sqlite_backoff(&setting, name->attempts)), e);
+        return maildir_later(
+            s->files, lease->endpoint, name, name->attempts,
+            now_ms + (delay_ms >= 0 ? sqlite_soon(delay_ms) : sqlite_backoff(&setting, name->attempts)), e);
     int moved = maildir_dead(s->files, lease->endpoint, name, why, e);
     name->until_ms = INT64_MAX;
     return moved;
@@ -259,7 +266,7 @@ static int extend(struct db *s, const struct store_lease *lease, struct maildir_
     struct maildir_setting setting;
     if (maildir_read_setting(s->files, &setting, e) != 0)
         return -1;
-    return maildir_extend(s->files, lease->endpoint, name, now_ms + (ms > 0 ? ms : setting.lease_ms), e);
+    return maildir_extend(s->files, lease->endpoint, name, now_ms + sqlite_soon(ms > 0 ? ms : setting.lease_ms), e);
 }
 
 int sqlite_files_settle(struct db *s, struct store_lease *lease, enum store_verb verb, const char *why, int64_t ms,
@@ -277,7 +284,8 @@ int sqlite_files_settle(struct db *s, struct store_lease *lease, enum store_verb
     case STORE_NACK: moved = nack(s, lease, &name, why, ms, now_ms, e); break;
     case STORE_EXTEND: moved = extend(s, lease, &name, ms, now_ms, e); break;
     case STORE_RELEASE:
-        moved = maildir_later(s->files, lease->endpoint, &name, name.attempts - 1, now_ms + (ms > 0 ? ms : 0), e);
+        moved = maildir_later(s->files, lease->endpoint, &name, name.attempts - 1,
+                              now_ms + (ms > 0 ? sqlite_soon(ms) : 0), e);
         break;
     }
     lock_close(&lock);

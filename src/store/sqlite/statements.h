@@ -61,6 +61,8 @@
     X(SQL_LOGGED, "SELECT 1 FROM event_log e JOIN endpoint n ON n.id=e.endpoint "                                 \
                   "WHERE e.seq=?1 AND e.created_ms=?2 AND n.name=?3")                                             \
     X(SQL_WAITING, "SELECT 1 FROM inbox WHERE state=0 AND endpoint=?1 AND due_ms<=?2 LIMIT 1")                    \
+    X(SQL_AHEAD, "SELECT 1 FROM inbox WHERE state=0 AND endpoint=?1 AND due_ms>?2 LIMIT 1")                       \
+    X(SQL_HEAL, "UPDATE inbox SET due_ms=?3 WHERE state=0 AND endpoint=?1 AND due_ms>?2")                         \
     X(SQL_CLAIM, "UPDATE inbox SET state=CASE WHEN attempts>=?1 THEN 2 ELSE 0 END,"                               \
         "error=CASE WHEN token IS NULL THEN error ELSE '" STORE_LOST "'||"                                        \
         "CASE WHEN attempts>1 THEN ', '||attempts||' times' ELSE '' END END,"                                     \
@@ -90,21 +92,25 @@
                  "(SELECT count(*) FROM event_log),"                                                              \
                  "(SELECT count(token) FROM inbox WHERE state=0 AND due_ms>?1),"                                  \
                  "(SELECT count(*)-count(token) FROM inbox WHERE state=0 AND due_ms>?1),"                         \
-                 "(SELECT received_ms FROM event_log WHERE seq=(SELECT min(seq) FROM inbox WHERE state=0))")      \
+                 "(SELECT min(e.received_ms) FROM inbox i CROSS JOIN event_log e ON e.seq=i.seq WHERE i.state=0)," \
+                 "(SELECT count(*) FROM inbox WHERE state=0 AND due_ms>?1+86400000),"                             \
+                 "(SELECT received_ms FROM event_log WHERE seq=(SELECT max(seq) FROM event_log)),"                \
+                 "(SELECT max(last_ms) FROM counter)")      \
     X(SQL_LIST_RECENT, STORE_SQL_EVENT " WHERE seq>?9 AND " STORE_SQL_FILTER)                                     \
     X(SQL_SELECT_OLDER, "SELECT seq FROM temp.events WHERE seq<=?9 AND " STORE_SQL_MATCH " ORDER BY seq LIMIT ?8")     \
     X(SQL_NEXT, "SELECT min(seq) FROM event_log WHERE seq>?1") \
     X(SQL_RISING, STORE_SQL_EVENT " WHERE seq>?9 AND seq<=?10 AND " STORE_SQL_MATCH " ORDER BY seq LIMIT ?8")     \
     X(SQL_TALLY_TYPE, "SELECT type,endpoint FROM event_log") /* of an index, without the bodies */                \
     X(SQL_TALLY_STATE, "SELECT count(*) FROM inbox WHERE state=?1 AND endpoint=?2")                               \
-    X(SQL_TALLY_OLDEST, "SELECT e.received_ms FROM event_log e "                                                  \
-                        "WHERE e.seq=(SELECT min(seq) FROM inbox WHERE state=0 AND endpoint=?1)")                 \
+    X(SQL_TALLY_OLDEST, "SELECT min(e.received_ms) FROM inbox i CROSS JOIN event_log e ON e.seq=i.seq "           \
+                        "WHERE i.state=0 AND i.endpoint=?1")                                                      \
+    X(SQL_TALLY_AHEAD, "SELECT count(*) FROM inbox WHERE state=0 AND endpoint=?1 AND due_ms>?2")                  \
     X(SQL_TALLY_QUARANTINE, "SELECT endpoint,count(*) FROM quarantine WHERE NOT " STORE_SQL_EMPTY " AND "         \
                             "last_ms>=?1 AND (?2=0 OR last_ms<?2) GROUP BY endpoint")                             \
     X(SQL_TALLY_TIME, "SELECT e.type,e.endpoint,i.state,e.seq,e.received_ms FROM event_log e "                    \
                       "LEFT JOIN inbox i ON i.seq=e.seq WHERE e.received_ms>=?1 AND (?2=0 OR e.received_ms<?2)")  \
     X(SQL_RECEIVED, "SELECT received_ms FROM event_log WHERE seq=?1")                                             \
-    X(SQL_STANDING, "SELECT i.state,n.id,n.name,e.created_ms,e.erased_ms IS NOT NULL,e.body FROM event_log e "    \
+    X(SQL_STANDING, "SELECT i.state,n.id,n.name,e.created_ms,e.erased_ms IS NOT NULL,e.body,i.due_ms FROM event_log e "    \
                     "JOIN endpoint n ON n.id=e.endpoint LEFT JOIN inbox i ON i.seq=e.seq WHERE e.seq=?1")         \
     X(SQL_REQUEUE, "UPDATE inbox SET state=0,attempts=0,token=NULL,done_ms=NULL,due_ms=?2 WHERE seq=?1")          \
     X(SQL_CHANGE_ACK, "UPDATE inbox SET state=1,token=NULL,done_ms=?2 WHERE seq=?1")                              \

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * tally: how many events there are, by endpoint, state and type. */
+#include "base/clock.h"
 #include "inbox_files.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 struct endpoint {
-    int64_t id, n[STORE_STATES], events, oldest_ms;
+    int64_t id, n[STORE_STATES], events, oldest_ms, ahead;
     char name[64];
     bool dated; /* the oldest file is in oldest_ms */
 };
@@ -25,6 +26,7 @@ struct tally {
     struct type *types; /* a hash table of a power of two places, never more than half full */
     size_t places, n_types, latest;
     struct sqlite_names files; /* of the directory form, by number */
+    int64_t ahead_ms;          /* what is due later was set by a clock that was wrong */
 };
 
 /* ---- endpoints ---- */
@@ -155,7 +157,7 @@ static int number_of_statement(struct tally *t, enum store_sql which, int64_t a,
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, a);
-    if (which == SQL_TALLY_STATE)
+    if (sqlite3_bind_parameter_count(q) > 1)
         sqlite3_bind_int64(q, 2, b);
     *n = sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
     return sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(t->s, "counting states", e);
@@ -170,7 +172,8 @@ static int count_states(struct tally *t, bool whole, struct err *e)
             if ((whole && !sqlite_inbox_is_files(t->s)) || state != 1)
                 if (number_of_statement(t, SQL_TALLY_STATE, state, p->id, &p->n[state], e) != 0)
                     return -1;
-        if (number_of_statement(t, SQL_TALLY_OLDEST, p->id, 0, &p->oldest_ms, e) != 0)
+        if (number_of_statement(t, SQL_TALLY_OLDEST, p->id, 0, &p->oldest_ms, e) != 0 ||
+            number_of_statement(t, SQL_TALLY_AHEAD, p->id, t->ahead_ms, &p->ahead, e) != 0)
             return -1;
         if (sqlite_inbox_is_files(t->s))
             p->n[1] = p->events - p->n[0] - p->n[2] - p->n[3]; /* less those that have a file */
@@ -190,6 +193,7 @@ static int count_files(struct tally *t, struct err *e)
         if (!p)
             continue;
         p->n[f->state]++;
+        p->ahead += f->state == 0 && f->name.until_ms > t->ahead_ms;
         p->n[1] -= logged;
         int64_t oldest_ms = 0;
         if (logged && f->state == 0 && !p->dated &&
@@ -283,7 +287,8 @@ static void give_rows(struct tally *t, bool whole, store_each_tally *each, void 
     for (size_t i = 0; i < t->n_endpoints; i++)
         for (int state = 0; state < STORE_STATES; state++) {
             const struct endpoint *p = &t->endpoints[i];
-            struct store_tally row = {span_of(p->name), {0}, state, p->n[state], state == 0 ? p->oldest_ms : 0};
+            struct store_tally row = {
+                span_of(p->name), {0}, state, p->n[state], state == 0 ? p->oldest_ms : 0, state == 0 ? p->ahead : 0};
             if (whole || state != 1)
                 each(ctx, &row);
         }
@@ -292,7 +297,7 @@ static void give_rows(struct tally *t, bool whole, store_each_tally *each, void 
     for (size_t i = 0; i < t->n_types; i++) {
         const struct type *k = &t->types[i];
         const struct endpoint *p = find_endpoint(t, k->endpoint);
-        struct store_tally row = {span_of(p ? p->name : ""), {k->text, k->len}, -1, k->n, 0};
+        struct store_tally row = {span_of(p ? p->name : ""), {k->text, k->len}, -1, k->n, 0, 0};
         each(ctx, &row);
     }
 }
@@ -301,7 +306,7 @@ int sqlite_tally(struct store *store, const struct store_query *f, bool whole, s
                  struct err *e)
 {
     struct db *s = db_of(store);
-    struct tally t = {.s = s, .filter = f};
+    struct tally t = {.s = s, .filter = f, .ahead_ms = clock_time_ms() + STORE_AHEAD_MAX_MS};
     bool timed = f->since_ms || f->before_ms;
     int failed = read_endpoints(&t, e) != 0 || sqlite_files_names(s, NULL, true, &t.files, e) != 0 ||
                  (timed ? count_time(&t, e) : count_all(&t, whole, e)) != 0 || count_quarantine(&t, e) != 0;
