@@ -179,8 +179,8 @@ sub set {
     for my $name (qw(max_attempts lease_ms backoff_ms)) {
         $self->refuse("setting: $name is missing, or no number from 1") if ($setting{$name} // '') !~ /\A[1-9][0-9]{0,12}\z/;
     }
-    $setting{lease_ms} = $self->{option}{lease} * 1000 if defined $self->{option}{lease};
-    _soon($setting{lease_ms}, 'a lease');
+    $setting{lease_ms} = $DAY_MS if $setting{lease_ms} > $DAY_MS;
+    $setting{lease_ms} = _soon($self->{option}{lease} * 1000, 'a lease') if defined $self->{option}{lease};
     $self->{setting} = \%setting;
     return;
 }

@@ -188,8 +188,8 @@ abstract class ComplyCubeInboxStore {
             if (!isset($setting[$name]) || !preg_match('/^[1-9]\d{0,12}$/D', $setting[$name]))
                 $this->refuse("setting: $name is missing, or no number from 1");
         $this->setting = $setting;
-        if ($this->options['lease'] !== null) $this->setting['lease_ms'] = $this->options['lease'] * 1000;
-        self::soon($this->setting['lease_ms'], 'a lease');
+        $this->setting['lease_ms'] = min($setting['lease_ms'] + 0, self::DAY_MS);
+        if ($this->options['lease'] !== null) $this->setting['lease_ms'] = self::soon($this->options['lease'] * 1000, 'a lease');
     }
 
     protected function backoff($attempts, $seconds) {
