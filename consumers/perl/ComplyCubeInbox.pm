@@ -280,7 +280,7 @@ my %STATEMENT = (
     now       => q(CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) + 1),
     ahead     => 'SELECT 1 FROM inbox i WHERE i.state = 0 AND i.endpoint = :e AND i.due_ms > {now} + 86400000 LIMIT 1',
     heal      => 'UPDATE inbox SET due_ms = {now} WHERE state = 0 AND endpoint = :e AND due_ms > {now} + 86400000',
-    order     => 'SELECT i.seq AS seq, i.attempts AS attempts, length(e.body) AS size, {over} AS over
+    order     => 'SELECT i.seq AS seq, i.attempts AS attempts, length(e.body) AS size, {over} AS superseded
         FROM inbox i JOIN event_log e ON e.seq = i.seq
         WHERE i.state = 0 AND i.endpoint = :e AND i.due_ms = :d AND i.token = :t ORDER BY e.created_ms, i.seq',
     'read'    => 'SELECT seq, endpoint, event_id, type, resource_type, resource_id, client_id, status, outcome, created_at,

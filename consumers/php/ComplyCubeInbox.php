@@ -283,7 +283,7 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
         'now'      => "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) + 1",
         'ahead'    => 'SELECT 1 FROM inbox i WHERE i.state = 0 AND i.endpoint = :e AND i.due_ms > {now} + 86400000 LIMIT 1',
         'heal'     => 'UPDATE inbox SET due_ms = {now} WHERE state = 0 AND endpoint = :e AND due_ms > {now} + 86400000',
-        'order'    => 'SELECT i.seq AS seq, i.attempts AS attempts, length(e.body) AS size, {over} AS over
+        'order'    => 'SELECT i.seq AS seq, i.attempts AS attempts, length(e.body) AS size, {over} AS superseded
             FROM inbox i JOIN event_log e ON e.seq = i.seq
             WHERE i.state = 0 AND i.endpoint = :e AND i.due_ms = :d AND i.token = :t ORDER BY e.created_ms, i.seq',
         'read'     => 'SELECT seq, endpoint, event_id, type, resource_type, resource_id, client_id, status, outcome, created_at,
@@ -380,7 +380,7 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
     private function held(array $key) {
         $held = array();
         foreach ($this->run('order', $key + ($this->options['skip_superseded'] ? $this->types : array()))->fetchAll(PDO::FETCH_ASSOC) as $row) {
-            if ($row['over']) $this->settle('pass', $row + array('lease' => $key['t']));
+            if ($row['superseded']) $this->settle('pass', $row + array('lease' => $key['t']));
             else $held[] = $row;
         }
         return $held;
