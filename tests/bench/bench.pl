@@ -4,7 +4,7 @@
 #
 # Real servers on the loopback; each round measures everything once, so that a machine that slows down slows all of it.
 # Medians over the rounds; a ratio is the median of the ratios of each round. --smoke: some seconds, correctness only. --parts takes some
-# of: load trickle grown start poll look. --update writes the sections of poll and look alone into a file that has others.
+# of: load trickle grown start poll hot look. --update writes the sections of poll, hot and look alone into a file that has others.
 use strict;
 use warnings;
 use FindBin;
@@ -29,7 +29,9 @@ my $STARTS = $o{smoke} ? 10 : 100;    # processes a round
 my $REQUESTS = $o{smoke} ? 80_000 : 250_000; # more than are answered in a second, twice
 
 my $STRANDED = $o{smoke} ? 3_000 : 300_000;
-my %part = map { $_ => scalar($_ =~ $o{parts}) } qw(load trickle grown start poll look);
+my @HOT_DONE = $o{smoke} ? (0, 1_000) : (0, 10_000, 100_000);
+my @HOT_WAITING = $o{smoke} ? (1, 100) : (1, 100, 10_000);
+my %part = map { $_ => scalar($_ =~ $o{parts}) } qw(load trickle grown start poll hot look);
 
 my @contenders = grep { /$o{only}/ && Contender::possible($_) } Contender::names();
 my $work = Fixture->new;
@@ -74,6 +76,12 @@ if ($part{poll}) {
     Measure::fill($polled{processed}, $GROWN[1]);
     Measure::strand($polled{stranded}, $STRANDED);
 }
+my %hot;
+for my $n ($part{hot} ? @HOT_DONE : ()) {
+    progress("preparing a database with $n events of one resource");
+    $hot{$n} = Fixture->new;
+    Measure::fill_hot($hot{$n}, $n);
+}
 my $looked = Fixture->new;
 if ($part{look}) {
     progress("preparing a database of $GROWN[1] events to look at");
@@ -110,6 +118,11 @@ for my $round (1 .. $o{rounds}) {
         $at->('polling');
         my %us = Measure::polls($o{smoke} ? 5 : 200, %polled);
         $report->add('poll', $_, $us{$_}) for keys %us;
+    }
+    for my $waiting ($part{hot} ? @HOT_WAITING : ()) {
+        $at->("claiming, $waiting of one resource waiting");
+        my %us = Measure::hot($o{smoke} ? 1 : 3, $waiting, %hot);
+        $report->add("hot, $waiting", $_, $us{$_}) for keys %us;
     }
     if ($part{look}) {
         $at->('looking');

@@ -221,6 +221,75 @@ sub _busy {
     return %us;
 }
 
+# Put n processed events of one resource into the database of a fixture.
+sub fill_hot {
+    my ($f, $n) = @_;
+    fill($f, 0);
+    _hot(DBI->connect('dbi:SQLite:dbname=' . $f->database, '', '', { RaiseError => 1 }), 0, $n, 1);
+}
+
+# Events of the hot resource, by number: from..to-1 of this state. It has one each five minutes.
+sub _hot {
+    my ($db, $from, $to, $state) = @_;
+    $db->begin_work;
+    $db->do(<<'SQL', undef, $from, $to, $Load::BODY) if $from < $to;
+WITH RECURSIVE n(i) AS (SELECT ?1 + 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?2 - 1)
+INSERT INTO event_log (seq, endpoint, event_id, type, resource_type, resource_id, created_ms, received_ms, payload_at, payload_len, body)
+SELECT i + 1, 1, printf('66%022x', i), 'client.updated', 'client', 'hot', 1600000000000 + i * 300000, 1600000000000 + i * 300000, 0, 2, CAST(printf('{}%*s', ?3 - 2, '') AS BLOB) FROM n
+SQL
+    $db->do('INSERT INTO inbox (seq, endpoint, state, due_ms) SELECT seq, 1, ?, received_ms FROM event_log WHERE seq > CAST(? AS INTEGER)', undef, $state, $from);
+    $db->commit;
+}
+
+# Prints the microseconds of processor time of each of so many ordered claims, which are released. Arguments: library, database, how many.
+my %HOT = (
+    PHP => ['php', '-r', <<'PHP', '--', "$Fixture::ROOT/consumers/php/ComplyCubeInbox.php"],
+require $argv[1];
+$inbox = new ComplyCubeInbox($argv[2], array('endpoint' => 'live', 'ordered' => true));
+function used() { $is = getrusage(); return ($is['ru_utime.tv_sec'] + $is['ru_stime.tv_sec']) * 1e6 + $is['ru_utime.tv_usec'] + $is['ru_stime.tv_usec']; }
+for ($n = 0; $n < $argv[3]; $n++) {
+    $begun = used();
+    $events = $inbox->claim();
+    echo used() - $begun, ' ';
+    if (count($events) !== 1) exit(1);
+    $inbox->release($events[0]);
+}
+PHP
+    Perl => ['perl', '-MTime::HiRes=clock_gettime,CLOCK_PROCESS_CPUTIME_ID', '-e', <<'PERL', "$Fixture::ROOT/consumers/perl/ComplyCubeInbox.pm"],
+require $ARGV[0];
+my $inbox = ComplyCubeInbox->new($ARGV[1], endpoint => 'live', ordered => 1);
+for (1 .. $ARGV[2]) {
+    my $begun = clock_gettime(CLOCK_PROCESS_CPUTIME_ID);
+    my @events = $inbox->claim;
+    print +(clock_gettime(CLOCK_PROCESS_CPUTIME_ID) - $begun) * 1e6, ' ';
+    die 'claimed: ' . @events if @events != 1;
+    $inbox->release($events[0]);
+}
+PERL
+);
+
+# Median microseconds of processor time of an ordered claim, by language, for so many that wait in each of the databases (events done =>
+# fixture); by turns over these.
+sub hot {
+    my ($rounds, $waiting, %fixture) = @_;
+    my %us;
+    for my $done (keys %fixture) {
+        my $db = DBI->connect('dbi:SQLite:dbname=' . $fixture{$done}->database, '', '', { RaiseError => 1 });
+        $db->do("DELETE FROM $_ WHERE seq > CAST(? AS INTEGER)", undef, $done) for qw(inbox event_log);
+        _hot($db, $done, $done + $waiting, 0);
+    }
+    for (1 .. $rounds) {
+        for my $language (sort keys %HOT) {
+            for my $done (sort { $a <=> $b } keys %fixture) {
+                open my $out, '-|', @{ $HOT{$language} }, $fixture{$done}->database, 5 or die "$language: $!";
+                push @{ $us{$done}{$language} }, map { split } readline $out;
+                close $out or die "$language: an ordered claim failed";
+            }
+        }
+    }
+    return map { my $of = $us{$_}; ($_ => { map { $_ => median(@{ $of->{$_} }) } keys %$of }) } keys %us;
+}
+
 # Instructions that the receiver executes for an event, by callgrind: n events more are how many more?
 sub instructions {
     my ($n) = @_;

@@ -111,6 +111,7 @@ sub _bar {
         ['static CGI from start to exit, of /bin/true', '<=', 5, $self->ratio(['start', 0, 'static'], ['start', 0, 'true'])],
         (map { my $what = $_; map { ["$WORD{$what}, $POLLED{$_}, of none", '<=', 1.2, $self->ratio(['poll', $_, $what], ['poll', 'none', $what])] }
             qw(processed stranded) } qw(idle claim pending)),
+        $self->_hot_bar,
         ['acknowledged events missing after any run', '<=', 0, $missing],
     );
     return _bars(@bar, $self->_look_bar);
@@ -131,6 +132,30 @@ sub _look_section {
     my @what = grep { defined $self->figure('look', 0, $_) } qw(list stats type rare client since watch);
     return "The tool from start to exit, warm, over a million events of 40 types, of which 980 wait, with two years of figures; medians:\n\n"
         . table(['', 'ms', 'CPU ms'], map { [$LOOK{$_}, _n('%.0f', $self->figure('look', 0, $_)), _n('%.0f', $self->figure('look', 0, "${_}_cpu"))] } @what);
+}
+
+# How many of the hot resource wait, and how many are done, as they were measured.
+sub _hot_measured {
+    my ($self) = @_;
+    my @waiting = sort { $a <=> $b } map { /^hot, (\d+)$/ ? $1 : () } keys %{ $self->{sample} };
+    return (\@waiting, [sort { $a <=> $b } @waiting ? keys %{ $self->{sample}{"hot, $waiting[0]"} } : ()]);
+}
+
+sub _hot_bar {
+    my ($self) = @_;
+    my ($waiting, $done) = $self->_hot_measured;
+    return map { my $n = $_; map { ["an ordered claim by $_, " . _thousands($n) . ' waiting, ' . _thousands($done->[-1]) . ' done, of none', '<=', 1.5,
+        $self->ratio(["hot, $n", $done->[-1], $_], ["hot, $n", 0, $_])] } qw(PHP Perl) } @$waiting;
+}
+
+sub _hot_section {
+    my ($self) = @_;
+    my ($waiting, $done) = $self->_hot_measured;
+    my @of = map { my $n = $_; map { [$n, $_] } qw(PHP Perl) } @$waiting;
+    return "One resource has all events: so many are done, and so many wait. Medians of the processor\n"
+        . "time of a claim with `ordered`, which gives one:\n\n"
+        . table(['microseconds', map { "$_->[1], " . _thousands($_->[0]) . ' waiting' } @of],
+        map { my $n = $_; [_thousands($n) . ' done', map { _thousands($self->figure("hot, $_->[0]", $n, $_->[1])) } @of] } @$done);
 }
 
 sub _bars {
@@ -202,6 +227,7 @@ sub _own_sections {
     my ($self) = @_;
     return (
         defined $self->figure('poll', 'none', 'idle') ? ['What a consumer pays', sub { $self->_poll_table }] : (),
+        @{ ($self->_hot_measured)[0] } ? ['What an ordered claim of a hot resource costs', sub { $self->_hot_section }] : (),
         defined $self->figure('look', 0, 'list') ? ['What a look costs', sub { $self->_look_section }] : (),
     );
 }
@@ -212,8 +238,9 @@ sub _update {
     my $all = -e $file ? Fixture::slurp($file) : "# Benchmarks\n";
     for my $section ($self->_own_sections) {
         my ($heading, $text) = ($section->[0], $section->[1]->());
+        my $bar = $heading =~ /hot/ ? '_hot_bar' : $heading =~ /look/ ? '_look_bar' : undef;
         $text .= "\nMeasured alone (`tests/bench/bench.pl --parts '$self->{parts}' --rounds $self->{rounds}`, "
-            . strftime('%Y-%m-%d', gmtime) . "):\n\n" . _bars($self->_look_bar) if $heading eq 'What a look costs';
+            . strftime('%Y-%m-%d', gmtime) . "):\n\n" . _bars($self->$bar) if $bar;
         $all =~ s/^## \Q$heading\E\n.*?(?=^## |\z)//ms;
         $all =~ s/\n*\z/\n\n## $heading\n\n$text/;
     }
