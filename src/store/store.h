@@ -197,10 +197,10 @@ struct store_facts {
     int64_t leased, delayed; /* of those that wait: claimed by a worker; to be tried again later */
     int64_t oldest_ms;       /* when the oldest of those that wait was received; 0: none waits */
     int64_t ahead;           /* of those that wait: due further ahead than STORE_AHEAD_MAX_MS */
-    int64_t newest_ms; /* when the event with the highest number was received, and when anything last came that was */
-    int64_t latest_ms; /* rightly signed, by the clock of that time; 0: never */
-    int64_t stranded;  /* waiting in the table, where the inbox is files now */
-    int64_t orphaned;  /* files that the log does not know */
+    int64_t newest_ms;       /* when the event with the highest number was received; 0: there is none */
+    int64_t latest_ms;       /* of that one and of those that wait: when the latest was received */
+    int64_t stranded;        /* waiting in the table, where the inbox is files now */
+    int64_t orphaned;        /* files that the log does not know */
 };
 
 /* A row of a tally: how many events there are in a state or, where a type is named, of a type. Spans are borrowed. */
@@ -208,6 +208,7 @@ struct store_tally {
     struct span endpoint, type; /* type: absent where it is of a state */
     int state;                  /* -1: it is of a type */
     int64_t n, oldest_ms;       /* oldest_ms: of those that wait, when the oldest was received; else 0 */
+    int64_t latest_ms;          /* of those, and of the newest event of all: when the latest was received */
     int64_t ahead;              /* of those: due further ahead than STORE_AHEAD_MAX_MS */
 };
 typedef void store_each_tally(void *ctx, const struct store_tally *tally);

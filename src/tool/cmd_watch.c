@@ -33,11 +33,11 @@ enum {
 struct watch {
     const struct cmd *cmd;
     int64_t n[STORE_STATES], oldest_ms; /* of the inbox: when the oldest that waits was received, 0: none waits */
-    int64_t ahead, future_ms;           /* of a clock that was wrong: due so; received so, the latest, 0: none */
-    int64_t latest_ms;                  /* when something came last, 0: nothing did within --silence */
-    int64_t matched_ms;                 /* when a secret matched last, 0: never */
-    int64_t refused[REFUSALS_KINDS];    /* within --within */
-    int64_t in_a_row[REFUSALS_KINDS];   /* since matched_ms, within a week */
+    int64_t ahead, future_ms;         /* by a clock that was wrong: how many are due; the latest that came, 0: none */
+    int64_t latest_ms;                /* when something came last, 0: nothing did within --silence */
+    int64_t matched_ms;               /* when a secret matched last, 0: never */
+    int64_t refused[REFUSALS_KINDS];  /* within --within */
+    int64_t in_a_row[REFUSALS_KINDS]; /* since matched_ms, within a week */
     int64_t spooled, spooled_ms, aside; /* of the spool: what waits, since when the oldest; and what is set aside */
     size_t n_wrong;
     char wrong[WRONG_MAX][400];
@@ -61,6 +61,8 @@ static void take_state(void *ctx, const struct store_tally *t)
     struct watch *w = ctx;
     w->n[t->state] += t->n;
     w->ahead += t->ahead;
+    if (t->latest_ms > w->cmd->now_ms + MINUTE_MS && t->latest_ms > w->future_ms)
+        w->future_ms = t->latest_ms;
     if (t->oldest_ms && (!w->oldest_ms || t->oldest_ms < w->oldest_ms))
         w->oldest_ms = t->oldest_ms;
 }
@@ -68,10 +70,8 @@ static void take_state(void *ctx, const struct store_tally *t)
 static void take_latest(void *ctx, const struct store_count *c)
 {
     struct watch *w = ctx;
-    if (c->last_ms > w->cmd->now_ms + MINUTE_MS) {
-        w->future_ms = c->last_ms > w->future_ms ? c->last_ms : w->future_ms;
-        return;
-    }
+    if (c->last_ms > w->cmd->now_ms + MINUTE_MS)
+        return; /* by a clock that was wrong */
     bool mine = !w->cmd->endpoint || span_equal(c->endpoint, span_of(w->cmd->endpoint));
     if (mine && c->last_ms > w->latest_ms && c->last_ms >= w->cmd->now_ms - w->cmd->silence_ms)
         w->latest_ms = c->last_ms;

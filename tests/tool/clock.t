@@ -47,5 +47,17 @@ is $f->value('SELECT count(*) FROM event_log WHERE erased_ms IS NOT NULL'), 0, '
 is said_by('prune', '--reason', 'the clock is right')->{exit}, 0, 'unless somebody says that it is right';
 is $f->value('SELECT count(*) FROM event_log WHERE erased_ms IS NOT NULL'), 5, 'then all is emptied';
 is said_by('prune')->{exit}, 0, 'and the next run needs no word';
+
+# An alarm ends when the clock has been set right and what came by the wrong one has been worked on.
+record($f, resource_event('e6', 'r6', 6));
+set('UPDATE event_log SET received_ms = ' . ($now + 5 * $DAY) . ' WHERE seq = 6', 'UPDATE counter SET last_ms = ' . ($now + 5 * $DAY));
+my $alarm = qr/the clock was wrong, or is: events were received in the future/;
+like said_by('watch')->{stderr}, $alarm, 'watch reports that the newest event was received in the future';
+like said_by('doctor')->{stdout}, qr/^warning +clock +the clock was wrong, or is/m, 'so does doctor';
+record($f, resource_event('e7', 'r7', 7));
+like said_by('watch')->{stderr}, $alarm, 'watch still does when another has come and that one waits';
+tool($f, 'ack', 6, '--reason', 'clock');
+unlike said_by('watch')->{stderr}, qr/clock/, 'and no longer when it is done';
+unlike said_by('doctor')->{stdout}, qr/^warning +clock/m, 'nor does doctor';
 $f->finish;
 done_testing;

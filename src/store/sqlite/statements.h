@@ -94,8 +94,9 @@
                  "(SELECT count(*)-count(token) FROM inbox WHERE state=0 AND due_ms>?1),"                         \
                  "(SELECT min(e.received_ms) FROM inbox i CROSS JOIN event_log e ON e.seq=i.seq WHERE i.state=0)," \
                  "(SELECT count(*) FROM inbox WHERE state=0 AND due_ms>?1+86400000),"                             \
-                 "(SELECT received_ms FROM event_log WHERE seq=(SELECT max(seq) FROM event_log)),"                \
-                 "(SELECT max(last_ms) FROM counter)")      \
+                 STORE_SQL_NEWEST ","                                                                             \
+                 "max(coalesce((SELECT max(e.received_ms) FROM inbox i CROSS JOIN event_log e ON e.seq=i.seq "    \
+                 "WHERE i.state=0),0),coalesce(" STORE_SQL_NEWEST ",0))")                                         \
     X(SQL_LIST_RECENT, STORE_SQL_EVENT " WHERE seq>?9 AND " STORE_SQL_FILTER)                                     \
     X(SQL_SELECT_OLDER, "SELECT seq FROM temp.events WHERE seq<=?9 AND " STORE_SQL_MATCH " ORDER BY seq LIMIT ?8")     \
     X(SQL_NEXT, "SELECT min(seq) FROM event_log WHERE seq>?1") \
@@ -104,6 +105,8 @@
     X(SQL_TALLY_STATE, "SELECT count(*) FROM inbox WHERE state=?1 AND endpoint=?2")                               \
     X(SQL_TALLY_OLDEST, "SELECT min(e.received_ms) FROM inbox i CROSS JOIN event_log e ON e.seq=i.seq "           \
                         "WHERE i.state=0 AND i.endpoint=?1")                                                      \
+    X(SQL_TALLY_LATEST, "SELECT max(coalesce((SELECT max(e.received_ms) FROM inbox i CROSS JOIN event_log e "     \
+                        "ON e.seq=i.seq WHERE i.state=0 AND i.endpoint=?1),0),coalesce(" STORE_SQL_NEWEST ",0))") \
     X(SQL_TALLY_AHEAD, "SELECT count(*) FROM inbox WHERE state=0 AND endpoint=?1 AND due_ms>?2")                  \
     X(SQL_TALLY_QUARANTINE, "SELECT endpoint,count(*) FROM quarantine WHERE NOT " STORE_SQL_EMPTY " AND "         \
                             "last_ms>=?1 AND (?2=0 OR last_ms<?2) GROUP BY endpoint")                             \
@@ -193,6 +196,9 @@
     "(?1<0 OR state=?1) AND (?2 IS NULL OR endpoint=?2) AND (?3 IS NULL OR type=?3) AND "                         \
     "(?4 IS NULL OR resource_id=?4) AND (?5 IS NULL OR client_id=?5) AND received_ms>=?6 AND "                    \
     "(?7=0 OR received_ms<?7) AND (?11 IS NULL OR secret=?11)"
+
+/* When the event with the highest number was received. */
+#define STORE_SQL_NEWEST "(SELECT received_ms FROM event_log WHERE seq=(SELECT max(seq) FROM event_log))"
 
 #define STORE_SQL_WANTED(type) "(?7 IS NULL OR instr(?7,'\n'||" type "||'\n'))"
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 struct endpoint {
-    int64_t id, n[STORE_STATES], events, oldest_ms, ahead;
+    int64_t id, n[STORE_STATES], events, oldest_ms, latest_ms, ahead;
     char name[64];
     bool dated; /* the oldest file is in oldest_ms */
 };
@@ -173,6 +173,7 @@ static int count_states(struct tally *t, bool whole, struct err *e)
                 if (number_of_statement(t, SQL_TALLY_STATE, state, p->id, &p->n[state], e) != 0)
                     return -1;
         if (number_of_statement(t, SQL_TALLY_OLDEST, p->id, 0, &p->oldest_ms, e) != 0 ||
+            number_of_statement(t, SQL_TALLY_LATEST, p->id, 0, &p->latest_ms, e) != 0 ||
             number_of_statement(t, SQL_TALLY_AHEAD, p->id, t->ahead_ms, &p->ahead, e) != 0)
             return -1;
         if (sqlite_inbox_is_files(t->s))
@@ -287,8 +288,12 @@ static void give_rows(struct tally *t, bool whole, store_each_tally *each, void 
     for (size_t i = 0; i < t->n_endpoints; i++)
         for (int state = 0; state < STORE_STATES; state++) {
             const struct endpoint *p = &t->endpoints[i];
-            struct store_tally row = {
-                span_of(p->name), {0}, state, p->n[state], state == 0 ? p->oldest_ms : 0, state == 0 ? p->ahead : 0};
+            struct store_tally row = {.endpoint = span_of(p->name), .state = state, .n = p->n[state]};
+            if (state == 0) {
+                row.oldest_ms = p->oldest_ms;
+                row.latest_ms = p->latest_ms;
+                row.ahead = p->ahead;
+            }
             if (whole || state != 1)
                 each(ctx, &row);
         }
@@ -297,7 +302,8 @@ static void give_rows(struct tally *t, bool whole, store_each_tally *each, void 
     for (size_t i = 0; i < t->n_types; i++) {
         const struct type *k = &t->types[i];
         const struct endpoint *p = find_endpoint(t, k->endpoint);
-        struct store_tally row = {span_of(p ? p->name : ""), {k->text, k->len}, -1, k->n, 0, 0};
+        struct store_tally row = {
+            .endpoint = span_of(p ? p->name : ""), .type = {k->text, k->len}, .state = -1, .n = k->n};
         each(ctx, &row);
     }
 }
