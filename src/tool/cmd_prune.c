@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { SLACK_MS = 60000 }; /* by which clocks may differ */
+enum { SLACK_MS = 60000 /* by which clocks may differ */, DAY_MS = 86400000 };
 
 static void count_emptied(void *ctx, int64_t seq, enum store_changed result)
 {
@@ -72,27 +72,31 @@ static void take_run(void *ctx, const struct store_past *p)
         *last_ms = p->at_ms;
 }
 
+/* When prune ran last, as far as history says: an older database has none. 0: it does not say */
+static int64_t last_run(struct store *s)
+{
+    struct err none;
+    int64_t last_ms = 0;
+    return store_history(s, 0, 0, 0, -1, take_run, &last_ms, &none) == 0 ? last_ms : 0;
+}
+
 /*
  * A clock that is wrong would empty what is to be kept. It is believed if the newest event has come before now, and if it
- * has not moved on by more than `retain` since the last run and the newest event.
+ * has not moved on by more than `retain` since the newest event and the last run. Runs may be a day apart.
  */
-static int believe_clock(const struct cmd *cmd, struct store *s, struct err *e)
+static int believe_clock(const struct cmd *cmd, struct store *s, int64_t last_ms, struct err *e)
 {
     struct store_facts facts;
-    struct err none; /* an older database has no history */
-    int64_t last_ms = 0, retain_ms = cmd->config->retain_ms;
     char time[32];
     if (store_read_facts(s, cmd->now_ms, &facts, e) != 0)
         return -1;
-    if (store_history(s, 0, 0, 0, -1, take_run, &last_ms, &none) != 0)
-        last_ms = 0;
     if (facts.newest_ms > cmd->now_ms + SLACK_MS)
         return err_set(e, ERR_SYSTEM, "the newest event was received in the future, at %s: is the clock wrong?",
                        cmd_format_time(facts.newest_ms, time));
     int64_t known_ms = last_ms > facts.newest_ms ? last_ms : facts.newest_ms;
-    if (last_ms && cmd->now_ms - known_ms > retain_ms && !cmd->reason)
+    if (last_ms && cmd->now_ms - known_ms > cmd->config->retain_ms + DAY_MS && !cmd->reason)
         return err_set(e, ERR_SYSTEM,
-                       "nothing came and nothing was pruned since %s, which is longer than retain: is the clock "
+                       "nothing came and prune did not run since %s, which is longer than retain: is the clock "
                        "wrong? If it is right, say so: --reason TEXT",
                        cmd_format_time(known_ms, time));
     return 0;
@@ -104,16 +108,23 @@ static int prune(const struct cmd *cmd, struct store *s, int64_t before_ms, stru
     struct cmd_who who;
     struct store_actor by = cmd_actor(cmd, &who);
     struct store_query old = {.state = -1, .before_ms = before_ms};
-    int64_t *seqs, emptied = 0, removed = 0, n = store_select(s, STORE_PRUNABLE, &old, &seqs, e);
+    int64_t *seqs, emptied = 0, removed = 0, last_ms = last_run(s),
+                   n = store_select(s, STORE_PRUNABLE, &old, &seqs, e);
     if (n < 0)
         return -1;
+    if (n > 0 && believe_clock(cmd, s, last_ms, e) != 0) {
+        free(seqs);
+        return -1;
+    }
     if (cmd->dry_run) {
         free(seqs);
         return report_pruned(cmd, n, 0);
     }
     int result = empty_all(s, seqs, n, &by, &emptied, e);
     free(seqs);
-    if ((emptied || cmd->reason) && note_prune(s, &by, before_ms, emptied, result == 0 ? e : NULL) != 0)
+    /* Of runs that empty nothing some are noted, by which the next knows the clock. */
+    bool noted = emptied || cmd->now_ms - last_ms >= cmd->config->retain_ms / 4;
+    if (noted && note_prune(s, &by, before_ms, emptied, result == 0 ? e : NULL) != 0)
         result = -1;
     if (result != 0)
         return -1;
@@ -129,7 +140,7 @@ int cmd_prune(const struct cmd *cmd, struct err *e)
     if (!c->retain_ms)
         return err_set(e, ERR_CONFIG, "retain is empty, so all is kept; write retain = \"90d\"");
     struct store *s = cmd_store(c, false, e);
-    int result = s && believe_clock(cmd, s, e) == 0 ? prune(cmd, s, cmd->now_ms - c->retain_ms, e) : -1;
+    int result = s ? prune(cmd, s, cmd->now_ms - c->retain_ms, e) : -1;
     store_close(s);
     return result;
 }

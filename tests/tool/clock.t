@@ -36,11 +36,13 @@ set('UPDATE event_log SET received_ms = ' . ($now + 5 * $DAY) . ' WHERE seq IN (
 unlike said_by('stats')->{stdout}, qr/-\d+[smhd]/, 'no age is negative';
 
 # prune
+set('UPDATE inbox SET state = 1, token = NULL, done_ms = ' . ($now - 60 * $DAY) . ' WHERE seq = 1',
+    'UPDATE inbox SET due_ms = ' . ($now - 60 * $DAY) . ' WHERE seq = 1');
 my $pruned = said_by('prune');
 isnt $pruned->{exit}, 0, 'prune refuses while the newest event lies in the future';
 like $pruned->{stderr}, qr/received in the future/, 'and says so';
 set('UPDATE event_log SET received_ms = ' . ($now - 60 * $DAY), 'UPDATE inbox SET state = 1, token = NULL, done_ms = ' . ($now - 60 * $DAY) . ', due_ms = ' . ($now - 60 * $DAY),
-    "INSERT INTO history (at_ms, action) VALUES (" . ($now - 31 * $DAY) . ", 'prune')");
+    "INSERT INTO history (at_ms, action) VALUES (" . ($now - 32 * $DAY) . ", 'prune')");
 $pruned = said_by('prune');
 isnt $pruned->{exit}, 0, 'it refuses if the clock is ahead of the last run by more than retain';
 is $f->value('SELECT count(*) FROM event_log WHERE erased_ms IS NOT NULL'), 0, 'and empties nothing';
@@ -59,5 +61,17 @@ like said_by('watch')->{stderr}, $alarm, 'watch still does when another has come
 tool($f, 'ack', 6, '--reason', 'clock');
 unlike said_by('watch')->{stderr}, qr/clock/, 'and no longer when it is done';
 unlike said_by('doctor')->{stdout}, qr/^warning +clock/m, 'nor does doctor';
+
+# A quiet site: an event that is the newest there is becomes old enough, and prune has run each day.
+sub runs { return $f->value("SELECT count(*) FROM history WHERE action = 'prune'") }
+set('DROP TRIGGER history_update', 'UPDATE history SET at_ms = ' . ($now - 8 * $DAY) . " WHERE action = 'prune'");
+my $before = runs();
+is said_by('prune')->{exit}, 0, 'a run that empties nothing';
+is runs(), $before + 1, 'is noted, since the last is a quarter of retain ago';
+is said_by('prune')->{exit}, 0, 'another';
+is runs(), $before + 1, 'is not';
+record($f, resource_event('e8', 'r8', 8));
+set('UPDATE event_log SET received_ms = ' . ($now - 60 * $DAY), 'UPDATE inbox SET state = 1, done_ms = ' . ($now - 60 * $DAY) . ', due_ms = ' . ($now - 60 * $DAY));
+is said_by('prune')->{stdout}, "3 events emptied\n", 'so the last events of a quiet site are emptied without a word';
 $f->finish;
 done_testing;

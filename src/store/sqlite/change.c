@@ -76,7 +76,7 @@ int sqlite_write_history(struct db *s, const struct sqlite_note *note, const str
         sqlite3_bind_int(q, 4, note->from);
     if (note->to >= 0)
         sqlite3_bind_int(q, 5, note->to);
-    sqlite3_bind_int64(q, 6, note->n ? note->n : 1);
+    sqlite3_bind_int64(q, 6, note->n);
     for (int i = 0; i < 5; i++)
         sqlite3_bind_text(q, 7 + i, texts[i], -1, SQLITE_STATIC);
     return sqlite_run(q) == SQLITE_OK ? 0 : sqlite_error(s, "writing the history", e);
@@ -160,7 +160,7 @@ static int change_one(struct sqlite_change *c, sqlite3_stmt *q, int64_t seq, str
     else if ((!v.has_row && sqlite_change_make_row(c->s, sqlite3_column_int64(q, 1), seq, c->now_ms, e) != 0) ||
              sqlite_change_run(c->s, rule->sql, seq, c->now_ms, e) != 0)
         result = -1;
-    struct sqlite_note note = {.action = rule->action, .seq = seq, .from = v.state, .to = v.to};
+    struct sqlite_note note = {.action = rule->action, .seq = seq, .n = 1, .from = v.state, .to = v.to};
     return result == STORE_CHANGED && sqlite_write_history(c->s, &note, c->by, c->now_ms, e) != 0 ? -1 : result;
 }
 

@@ -157,7 +157,7 @@ int sqlite_has_history(struct db *s, struct err *e);
 /* A row of history; no seq: 0, no state: -1. */
 struct sqlite_note {
     const char *action, *detail;
-    int64_t seq, n; /* n 0: 1 */
+    int64_t seq, n;
     int from, to;
 };
 int sqlite_write_history(struct db *s, const struct sqlite_note *note, const struct store_actor *by, int64_t now_ms,

@@ -70,7 +70,7 @@ static int erase_one(struct erase *x, sqlite3_stmt *q, int64_t seq, struct err *
     if (empty_event(x, seq, digest, e) != 0)
         return -1;
     int to = state == STORE_STATE_IGNORED ? STORE_STATE_IGNORED : STORE_STATE_DONE;
-    struct sqlite_note note = {.action = "erase", .seq = seq, .from = state, .to = to};
+    struct sqlite_note note = {.action = "erase", .seq = seq, .from = state, .to = to, .n = 1};
     if (to == state)
         note.from = note.to = -1;
     if (x->how == STORE_ERASE && sqlite_write_history(x->s, &note, x->by, x->now_ms, e) != 0)
@@ -138,7 +138,7 @@ static int empty_row(struct db *s, int64_t id, const struct store_actor *by, int
     if (sqlite3_changes(s->db) == 0)
         return 0;
     snprintf(detail, sizeof detail, "quarantine: number %lld", (long long)id);
-    struct sqlite_note note = {.action = "erase", .from = -1, .to = -1, .detail = detail};
+    struct sqlite_note note = {.action = "erase", .n = 1, .from = -1, .to = -1, .detail = detail};
     return sqlite_write_history(s, &note, by, now_ms, e);
 }
 

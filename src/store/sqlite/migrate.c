@@ -187,7 +187,7 @@ static int make_step(struct compare *c, const struct store_actor *by, int64_t no
 {
     struct db *s = c->s;
     char detail[160];
-    struct sqlite_note note = {.action = "migrate", .detail = detail, .from = -1, .to = -1};
+    struct sqlite_note note = {.action = "migrate", .n = 1, .detail = detail, .from = -1, .to = -1};
     snprintf(detail, sizeof detail, "%s %s%s", c->step.kind, c->step.name, c->step.remade ? " made anew" : " made");
     if (sqlite_do(s, SQL_BEGIN, "beginning a transaction", e) != 0)
         return -1;

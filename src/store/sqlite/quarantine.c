@@ -46,7 +46,7 @@ int sqlite_drop(struct store *store, int64_t id, const struct store_actor *by, i
 {
     struct db *s = db_of(store);
     char detail[64];
-    struct sqlite_note note = {.action = "drop", .detail = detail, .from = -1, .to = -1};
+    struct sqlite_note note = {.action = "drop", .n = 1, .detail = detail, .from = -1, .to = -1};
     snprintf(detail, sizeof detail, "number %lld of quarantine", (long long)id);
     if (sqlite_change_begin(s, e) != 0)
         return -1;
@@ -178,7 +178,7 @@ static int accept_inside(struct sqlite_change *c, int64_t id, struct record *r, 
     if (failed || sqlite_change_run(c->s, SQL_ACCEPTED, *seq, 0, e) != 0)
         return -1;
     snprintf(detail, sizeof detail, "number %lld of quarantine%s", (long long)id, twin ? ", in exchange" : "");
-    struct sqlite_note note = {.action = "accept", .detail = detail, .seq = *seq, .from = from, .to = 0};
+    struct sqlite_note note = {.action = "accept", .detail = detail, .seq = *seq, .n = 1, .from = from, .to = 0};
     return sqlite_write_history(c->s, &note, c->by, c->now_ms, e);
 }
 
