@@ -4,25 +4,32 @@
  *     TABLE ROW COLUMN VALUE      "endpoint 0 id -1"
  *     TABLE ROW delete            TABLE ROW copy
  *     schema NAME                 something of the schema is added, removed or made otherwise
+ *     text NAME AT HOW WORD       a word of an object's text is replaced, goes, or gets another before it
+ *     page, cut, wal, journal     bytes of the file and beside it: see damage.h
  *
  * A word that is none of a list stands for one of its entries all the same. Those behind a line of "---" are made while the
- * receiver has it open. Then a batch comes twice, with a spool and without: what is answered 2xx must be kept, byte for byte.
- * Whatever reads a store reads this one to its end, or says what is wrong. */
+ * receiver has it open. Then a batch comes twice, with a spool and without: what is answered 2xx must be kept, byte for byte,
+ * and every answer comes in time. Whatever reads a store reads this one to its end, or says what is wrong, and ends when the
+ * process is told to. */
 #include "base/clock.h"
-#include "folder.h"
-#include "fuzz.h"
+#include "damage.h"
 #include "verifier.h"
 #include "base/hex.h"
 #include "receiver/receive.h"
 #include "store/store_file.h"
 
+#include <signal.h>
 #include <sqlite3.h>
+#include <time.h>
 
 enum {
     NOW_MS = 1770000000,
-    CASE_MS = 10000 /* all answers and readings of a case */,
+    ANSWER_MS = 4000 /* what a batch may take */ + 2000 /* of a machine that has much to do */,
+    USE_MS = 2000 /* until what reads is told to end */,
+    END_MS = 2000 /* for that */,
     ROUNDS = 40,
-    FILE_MAX = 1 << 20
+    FILE_MAX = 1 << 20,
+    CASE_MAX = 2000 /* bytes */
 };
 
 static const struct verifier_secret secrets[] = {
@@ -96,8 +103,10 @@ static const struct value {
 
 static struct verifier *verifier;
 static char folder[FOLDER_PATH], database[FOLDER_PATH + 20], spool[FOLDER_PATH + 20], file[FILE_MAX];
+static char bystander[FOLDER_PATH + 20];
 static size_t file_len;
-static sqlite3 *look; /* our own connection */
+static sqlite3 *look;  /* our own connection */
+static timer_t teller; /* which says that the process is to end */
 
 static void sql(const char *text)
 {
@@ -116,12 +125,17 @@ static void open_receiver(struct receiver *r, bool spools)
     FUZZ_CHECK(receiver_open(r, &env, false, NOW_MS, &e) == 0 && r->config->error.code == ERR_NONE);
 }
 
+static int64_t look_end_ms;
+static int look_too_long(void *ctx) { return (void)ctx, clock_ms() > look_end_ms; }
+
+/* By the receiver's own way to files: another would follow what is planted beside the database. */
 static void open_look(void)
 {
-    FUZZ_CHECK(sqlite3_open(database, &look) == SQLITE_OK);
+    FUZZ_CHECK(sqlite3_open_v2(database, &look, SQLITE_OPEN_READWRITE, "confined") == SQLITE_OK);
     sqlite3_busy_timeout(look, 5000);
     sqlite3_db_config(look, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
-    sql("PRAGMA ignore_check_constraints=1; PRAGMA foreign_keys=0");
+    sqlite3_progress_handler(look, 10000, look_too_long, NULL);
+    sqlite3_exec(look, "PRAGMA ignore_check_constraints=1; PRAGMA foreign_keys=0", NULL, NULL, NULL);
 }
 
 static void send(struct receiver *r, struct exchange *x, const struct sent *list, size_t n)
@@ -138,29 +152,53 @@ static void send(struct receiver *r, struct exchange *x, const struct sent *list
         x[i].request.end = REQUEST_WHOLE;
         batch[i] = &x[i];
     }
+    int64_t begun_ms = clock_ms();
     receive_batch(r, batch, n, NOW_MS);
+    FUZZ_CHECK(clock_ms() - begun_ms < ANSWER_MS);
 }
 
 /* ---- what is kept ---- */
 
-/* Is there a row of it? ?1 the body, ?2 its endpoint, ?3 its id, ?4 its type, ?5 its payload, ?6 its digest. */
-static bool is_row(const char *text, const struct sent *s, const struct exchange *x)
+/* Is there a row of it, by this way to it? ?1 the body, ?2 its endpoint, ?3 its id, ?4 its type, ?5 its payload, ?6 its digest. */
+static bool has_row(const char *text, const char *way, const struct sent *s, const struct exchange *x)
 {
-    sqlite3_stmt *q;
+    sqlite3_stmt *q = NULL;
     uint8_t digest[VERIFY_DIGEST];
+    char whole[1000];
     const struct event *v = &x->event;
     const struct span parts[] = {span_of(s->body), span_of(secrets[s->signer].endpoint), v->id, v->type, v->payload};
     verify_sha256(v->payload, digest);
-    FUZZ_CHECK(sqlite3_prepare_v2(look, text, -1, &q, NULL) == SQLITE_OK);
+    snprintf(whole, sizeof whole, "%s%s", text, way);
+    if (sqlite3_prepare_v2(look, whole, -1, &q, NULL) != SQLITE_OK)
+        return false;
     for (int i = 0; i < 5; i++)
         if (i == 0 || i == 4)
             sqlite3_bind_blob(q, i + 1, parts[i].at, (int)parts[i].len, SQLITE_STATIC);
         else
             sqlite3_bind_text(q, i + 1, parts[i].at, (int)parts[i].len, SQLITE_STATIC);
     sqlite3_bind_blob(q, 6, digest, sizeof digest, SQLITE_STATIC);
+    look_end_ms = clock_ms() + USE_MS;
     bool found = sqlite3_step(q) == SQLITE_ROW;
-    FUZZ_CHECK(sqlite3_reset(q) == SQLITE_OK);
     sqlite3_finalize(q);
+    return found;
+}
+
+/* In a damaged file one way may lead to it and another not. */
+static bool is_any_way(const char *text, const struct sent *s, const struct exchange *x)
+{
+    return has_row(text, "", s, x) || has_row(text, " ORDER BY 1", s, x) || has_row(text, " ORDER BY 1 DESC", s, x);
+}
+
+/* A receiver that has read the names of endpoints may record when their page is no more: they are as they were then. */
+static bool is_row(const char *text, const struct sent *s, const struct exchange *x)
+{
+    if (is_any_way(text, s, x))
+        return true;
+    if (sqlite3_exec(look, "SELECT sum(length(name)) FROM main.endpoint NOT INDEXED", NULL, NULL, NULL) == SQLITE_OK)
+        return false;
+    sql("CREATE TEMP TABLE endpoint AS SELECT 1 AS id,'live' AS name UNION ALL SELECT 2,'sandbox'");
+    bool found = is_any_way(text, s, x);
+    sql("DROP TABLE temp.endpoint");
     return found;
 }
 
@@ -180,7 +218,7 @@ static bool is_spooled(const struct sent *s)
 }
 
 #define LOG \
-    "SELECT 1 FROM event_log e JOIN endpoint n ON n.id=e.endpoint WHERE n.name=?2 AND e.event_id=?3 AND e.type=?4 AND "
+    "SELECT e.seq FROM event_log e JOIN endpoint n ON n.id=+e.endpoint WHERE +n.name=?2 AND +e.event_id=?3 AND +e.type=?4 AND "
 #define PAYLOAD "substr(e.body,e.payload_at+1,e.payload_len)"
 
 /* The answer says what became of it: is that so? */
@@ -203,10 +241,10 @@ static void check_answer(const struct sent *s, const struct exchange *x)
                    s, x));
     } else if (strstr(reply->body, "quarantined")) {
         FUZZ_CHECK(reply->status == 202);
-        FUZZ_CHECK(
-            is_row("SELECT 1 FROM quarantine q JOIN endpoint n ON n.id=q.endpoint WHERE n.name=?2 AND q.id>0 AND "
-                   "(q.body IS ?1 OR (q.reason='erased' AND length(q.body)=0))",
-                   s, x));
+        FUZZ_CHECK(is_row(
+            "SELECT q.id FROM quarantine q JOIN endpoint n ON n.id=+q.endpoint WHERE +n.name=?2 AND q.id>0 AND "
+            "(q.body IS ?1 OR (q.reason='erased' AND length(q.body)=0))",
+            s, x));
     } else {
         FUZZ_CHECK(strstr(reply->body, "spooled") && reply->status / 100 == 2 && is_spooled(s));
     }
@@ -240,7 +278,8 @@ static size_t columns_of(const char *table, char *names, size_t size, char list[
     sqlite3_stmt *q;
     size_t n = 0, len = 0;
     snprintf(text, sizeof text, "PRAGMA table_info(%s)", table);
-    FUZZ_CHECK(sqlite3_prepare_v2(look, text, -1, &q, NULL) == SQLITE_OK);
+    if (sqlite3_prepare_v2(look, text, -1, &q, NULL) != SQLITE_OK)
+        return 0;
     for (*names = '\0'; n < max && sqlite3_step(q) == SQLITE_ROW; n++) {
         snprintf(list[n], 32, "%s", (const char *)sqlite3_column_text(q, 1));
         len += (size_t)snprintf(names + len, size - len, ",%s", list[n]);
@@ -286,22 +325,163 @@ static const struct value schemas[] = {
     {"vacuumed", "VACUUM"},
 };
 
+/* What a text of the schema may get: words of SQL, and what makes of words none. */
+static const char *const words[] = {
+    "",
+    "(",
+    ")",
+    ",",
+    ";",
+    "'",
+    "\"",
+    "[",
+    "`",
+    "--",
+    "/*",
+    "*/",
+    "\n",
+    "\f",
+    "\xef\xbb\xbf",
+    "\x01",
+    "CHECK",
+    "CHECK(0)",
+    "UNIQUE",
+    "NOT",
+    "NULL",
+    "DEFAULT",
+    "AS",
+    "AS (1)",
+    "COLLATE",
+    "NOCASE",
+    "RTRIM",
+    "DESC",
+    "PRIMARY",
+    "KEY",
+    "PRIMARY KEY",
+    "ON CONFLICT REPLACE",
+    "ON CONFLICT IGNORE",
+    "ON CONFLICT ROLLBACK",
+    "WITHOUT ROWID",
+    "STRICT",
+    "WHERE 0",
+    "WHERE",
+    "REFERENCES inbox(seq) ON DELETE CASCADE",
+    "CONSTRAINT x",
+    "DEFERRABLE",
+    "AUTOINCREMENT",
+    "INTEGER",
+    "TEXT",
+    "BLOB",
+    "REAL",
+    "NUMERIC",
+    "seq",
+    "body",
+    "event_id",
+    "state",
+    "endpoint",
+    "signature",
+    "x",
+    "0",
+    "1",
+    "-1",
+    "1e999",
+    "TABLE",
+    "INDEX",
+    "VIEW",
+    "TRIGGER",
+    "VIRTUAL TABLE",
+    "TEMP",
+    "IF NOT EXISTS",
+    "ON",
+    "event_log",
+    "inbox",
+    "setting",
+    "counter",
+    "quarantine",
+    "sqlite_master",
+    "main.",
+    "randomblob(9)",
+    "DEFAULT (randomblob(9))",
+    "AS (instr(body,type)) STORED",
+    "AS (seq+1)",
+    "AS " ENDLESS,
+    "CHECK(" ENDLESS ")",
+    ", x UNIQUE",
+};
+enum { WORDS = sizeof words / sizeof *words };
+
+/* Where the next word or sign of a text begins, from `at` on. */
+static size_t word_from(const char *text, size_t at)
+{
+    while (text[at] && strchr(" \n\t", text[at]))
+        at++;
+    return at;
+}
+
+static size_t word_end(const char *text, size_t at)
+{
+    size_t n = strcspn(text + at, " \n\t(),;");
+    return at + (n || !text[at] ? n : 1);
+}
+
+/* The n-th object of the schema has another text; `told`: so that others notice. */
+static void change_text(size_t object, size_t nth, struct span how, const char *word, bool told)
+{
+    sqlite3_stmt *q = NULL;
+    char *text = NULL;
+    int64_t row = 0;
+    if (sqlite3_prepare_v2(look,
+                           "SELECT rowid,sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid LIMIT 1 OFFSET "
+                           "?1%(SELECT count(*) FROM sqlite_master WHERE sql IS NOT NULL)",
+                           -1, &q, NULL) == SQLITE_OK) {
+        sqlite3_bind_int64(q, 1, (int64_t)object);
+        if (sqlite3_step(q) == SQLITE_ROW) {
+            row = sqlite3_column_int64(q, 0);
+            text = sqlite3_mprintf("%s", sqlite3_column_text(q, 1));
+        }
+    }
+    sqlite3_finalize(q);
+    size_t n = 0, at = 0, end;
+    for (size_t i = 0; text && text[i = word_from(text, i)]; i = word_end(text, i))
+        n++;
+    for (size_t i = 0; n && i < nth % n; i++)
+        at = word_end(text, word_from(text, at));
+    if (!n)
+        return;
+    at = word_from(text, at), end = word_end(text, at);
+    bool goes = span_equal(how, span_of("goes")), stays = span_equal(how, span_of("before"));
+    char *statement =
+        sqlite3_mprintf("PRAGMA writable_schema=1;UPDATE sqlite_master SET sql='%.*q%s%q%s%q' WHERE rowid=%lld;%s",
+                        (int)at, text, " ", goes ? "" : word, " ", text + (stays ? at : end), (long long)row,
+                        told ? "PRAGMA schema_version=4714" : "");
+    sqlite3_exec(look, statement, NULL, NULL, NULL);
+    sqlite3_free(statement);
+    sqlite3_free(text);
+}
+
 /* One line. What a constraint forbids is not done. */
 static void change(struct span line)
 {
-    struct span rest = line;
-    if (span_equal(next_word(&rest), span_of("schema"))) {
+    struct span rest = line, first = next_word(&rest);
+    look_end_ms = clock_ms() + USE_MS;
+    if (span_equal(first, span_of("schema"))) {
         size_t n = choose(next_word(&rest), &schemas->word, sizeof *schemas, sizeof schemas / sizeof *schemas);
         sqlite3_exec(look, schemas[n].sql, NULL, NULL, NULL);
+        return;
+    }
+    if (span_equal(first, span_of("text"))) {
+        size_t object = damage_word_number(next_word(&rest)), nth = damage_word_number(next_word(&rest));
+        struct span how = next_word(&rest), word = next_word(&rest);
+        change_text(object, nth, how, words[damage_word_number(word) % WORDS], word.len % 2);
         return;
     }
     char names[500], list[32][32], text[1200];
     const char *columns[34];
     const char *table = tables[choose(next_word(&line), tables, sizeof *tables, sizeof tables / sizeof *tables)];
     struct span row = next_word(&line);
-    size_t number = 0, n = columns_of(table, names, sizeof names, list, 32);
-    for (size_t i = 0; i < row.len; i++)
-        number = number * 10 + (unsigned char)row.at[i] % 48;
+    size_t number = damage_word_number(row), n = columns_of(table, names, sizeof names, list, 32);
+    if (!n)
+        return;
     for (size_t i = 0; i < n; i++)
         columns[i] = list[i];
     columns[n] = "delete";
@@ -328,13 +508,21 @@ static void change(struct span line)
     sqlite3_exec(look, text, NULL, NULL, NULL);
 }
 
-static void change_all(struct span part)
+/* Lines of SQL, of bytes, or of both in their order. */
+enum lines { SQL = 1, BYTES = 2 };
+
+static void change_all(const struct damage *d, struct span part, unsigned which)
 {
     while (part.len) {
         const char *end = memchr(part.at, '\n', part.len);
-        struct span line = fuzz_take(&part, end ? (size_t)(end - part.at) : part.len);
+        struct span word[4], line = fuzz_take(&part, end ? (size_t)(end - part.at) : part.len), rest = line;
+        for (int i = 0; i < 4; i++)
+            word[i] = next_word(&rest);
         fuzz_byte(&part);
-        if (line.len)
+        bool bytes = damage_is_line(word[0]);
+        if (bytes && which & BYTES)
+            damage_line(d, word, which & SQL);
+        else if (!bytes && line.len && which & SQL)
             change(line);
     }
 }
@@ -464,6 +652,19 @@ static void choose_and_change(struct store *s, struct err *e)
     say(store_drop(s, 1, &by, NOW_MS, e), e);
 }
 
+/* From now on in so many ms the process is told to end; 0: it is not, any more. */
+static void tell_to_end(int ms)
+{
+    const struct itimerspec t = {.it_value = {ms / 1000, ms % 1000 * 1000000L}};
+    const struct timespec now = {0};
+    sigset_t term;
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    FUZZ_CHECK(timer_settime(teller, 0, &t, NULL) == 0);
+    if (ms == 0)
+        sigtimedwait(&term, NULL, &now);
+}
+
 /* What the tool does, over the same file. */
 static void use(void)
 {
@@ -476,12 +677,16 @@ static void use(void)
                                     .journal = "auto",
                                     .group = (gid_t)-1,
                                     .wait_ms = 4000};
-    if (say(store_open(&s, &o, &e), &e) != 0)
-        return;
-    read_events(s, &e);
-    work(s, &e);
-    choose_and_change(s, &e);
-    store_close(s);
+    int64_t begun_ms = clock_ms();
+    tell_to_end(USE_MS);
+    if (say(store_open(&s, &o, &e), &e) == 0) {
+        read_events(s, &e);
+        work(s, &e);
+        choose_and_change(s, &e);
+        store_close(s);
+    }
+    tell_to_end(0);
+    FUZZ_CHECK(clock_ms() - begun_ms < USE_MS + END_MS);
 }
 
 /* ---- a case ---- */
@@ -513,21 +718,30 @@ static void run(bool spools, struct span first, struct span second)
     struct receiver r;
     remove_beside("-wal");
     remove_beside("-shm");
+    remove_beside("-journal");
     folder_write(database, (struct span){file, file_len}, 0600);
     empty_spool();
+    const struct damage d = {database, bystander, open(database, O_RDWR | O_CLOEXEC), (struct span){file, file_len}};
+    FUZZ_CHECK(d.fd >= 0);
     open_look();
-    change_all(first);
+    change_all(&d, first, SQL);
+    sqlite3_close(look);
+    change_all(&d, first, BYTES);
     open_receiver(&r, spools);
+    open_look();
     for (int i = 0; i < 2; i++) {
         send(&r, x[i], sent, SENT);
         for (size_t k = 0; k < SENT; k++)
             check_answer(&sent[k], &x[i][k]);
         if (i == 0)
-            change_all(second);
+            change_all(&d, second, SQL | BYTES);
     }
-    use();
+    if (!spools)
+        use();
     receiver_close(&r);
     sqlite3_close(look);
+    close(d.fd);
+    FUZZ_CHECK(access(bystander, F_OK) == 0);
 }
 
 static void start(void)
@@ -537,10 +751,17 @@ static void start(void)
     char path[FOLDER_PATH + 40], text[700];
     struct receiver r;
     struct err e;
+    struct sigevent tells = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGTERM};
+    sigset_t term;
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM); /* which a receiver waits for, too */
+    FUZZ_CHECK(sigprocmask(SIG_BLOCK, &term, NULL) == 0 && timer_create(CLOCK_MONOTONIC, &tells, &teller) == 0);
     FUZZ_CHECK(verifier_open(&verifier, secrets, 2, &e) == 0);
     mkdir(folder_path(folder, "database"), 0700);
     snprintf(database, sizeof database, "%s/inbox.db", folder);
     snprintf(spool, sizeof spool, "%s/spool", folder);
+    snprintf(bystander, sizeof bystander, "%s/bystander", folder);
+    folder_write(bystander, span_of("of somebody else"), 0600);
     for (int i = 0; i < 2; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, secrets[i].endpoint);
         folder_write(path, secrets[i].value, 0600);
@@ -576,13 +797,80 @@ static void start(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct span rest = {(const char *)data, size < 2000 ? size : 2000};
+    struct span rest = {(const char *)data, size < CASE_MAX ? size : CASE_MAX};
     if (!verifier)
         start();
     struct span first = fuzz_part(&rest);
-    int64_t begun_ms = clock_ms();
     run(false, first, rest);
     run(true, first, rest);
-    FUZZ_CHECK(clock_ms() - begun_ms < CASE_MS);
     return 0;
+}
+
+/* ---- cases that are made ---- */
+
+static int make_page(uint64_t *random, char *to, size_t size)
+{
+    static const char *const whole[] = {"zero", "noise", "as"};
+    const size_t pages = file_len / DAMAGE_PAGE, number = 1 + damage_below(random, pages),
+                 at = damage_below(random, damage_below(random, 2) ? 120 : DAMAGE_PAGE);
+    if (damage_below(random, 4))
+        return snprintf(to, size, "page %zu %zu %u\n", number, at, damage_byte(random));
+    return snprintf(to, size, "page %zu %s %zu\n", number, whole[damage_below(random, 3)],
+                    1 + damage_below(random, pages));
+}
+
+static int make_cell(uint64_t *random, char *to, size_t size)
+{
+    char names[500], list[32][32];
+    const char *table = tables[damage_below(random, sizeof tables / sizeof *tables)];
+    size_t row = damage_below(random, 9), n = columns_of(table, names, sizeof names, list, 32),
+           which = damage_below(random, 8);
+    const char *what = which == 0 ? "delete" : which == 1 ? "copy" : list[damage_below(random, n ? n : 1)];
+    return snprintf(to, size, "%s %zu %s %s\n", table, row, n ? what : "copy",
+                    values[damage_below(random, sizeof values / sizeof *values)].word);
+}
+
+static int make_line(uint64_t *random, char *to, size_t size)
+{
+    static const char *const how[] = {"goes", "before", "instead"};
+    switch (damage_below(random, 14)) {
+    case 0: return snprintf(to, size, "wal %zu\n", damage_below(random, 1000000));
+    case 1: return snprintf(to, size, "journal %zu\n", damage_below(random, 1000000));
+    case 2: return snprintf(to, size, "cut %zu %zu\n", damage_below(random, 40), damage_below(random, DAMAGE_PAGE));
+    case 3:
+    case 4:
+        return snprintf(to, size, "schema %s\n",
+                        schemas[damage_below(random, sizeof schemas / sizeof *schemas)].word);
+    case 5:
+    case 6:
+    case 7:
+        return snprintf(to, size, "text %zu %zu %s %0*zu\n", damage_below(random, 24), damage_below(random, 120),
+                        how[damage_below(random, 3)], (int)(2 + damage_below(random, 2)),
+                        damage_below(random, WORDS));
+    case 8:
+    case 9:
+    case 10: return make_cell(random, to, size);
+    default: return make_page(random, to, size);
+    }
+}
+
+/* A case of one to four lines; libFuzzer and replay.c ask for it. Lines that are there already stay in front, if they may. */
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed)
+{
+    char text[CASE_MAX];
+    uint64_t random = seed;
+    size_t len = 0;
+    if (!verifier)
+        start();
+    open_look();
+    for (size_t n = 1 + damage_below(&random, 4); n > 0; n--) {
+        if (damage_below(&random, 4) == 0)
+            len += (size_t)snprintf(text + len, sizeof text - len, "---\n");
+        len += (size_t)make_line(&random, text + len, sizeof text - len);
+    }
+    sqlite3_close(look);
+    size_t kept = damage_below(&random, 2) && size + len < max && size + len < CASE_MAX ? size : 0;
+    len = len < max - kept ? len : max - kept;
+    memcpy(data + kept, text, len);
+    return kept + len;
 }

@@ -19,6 +19,12 @@
 /* The target. out: 0, always */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/*
+ * A target may make cases of its own: write one at `data`, which has `size` bytes of a case already, of at most `max`. The same
+ * seed gives the same. out: its size
+ */
+__attribute__((weak)) size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed);
+
 /* What must hold. */
 #define FUZZ_CHECK(condition) ((condition) ? (void)0 : fuzz_fail(__FILE__, __LINE__, #condition))
 
