@@ -204,15 +204,15 @@ static inline bool damage_is_line(struct span word)
     return false;
 }
 
-/* While the file is open nothing is planted, and it does not end earlier. */
+/* While the file is open nothing is planted, it does not end earlier, and its first page stays: without it nobody could look. */
 static inline void damage_line(const struct damage *d, const struct span words[4], bool open)
 {
     size_t a = damage_word_number(words[1]), b = damage_word_number(words[2]), c = damage_word_number(words[3]);
     size_t pages = d->sound.len / DAMAGE_PAGE;
     bool whole = words[2].len && *words[2].at > '9';
     if (span_equal(words[0], span_of("page")))
-        damage_page(d, (a ? a - 1 : 0) % pages, words[2], whole ? c ? c - 1 : 0 : b, c);
-    else if (span_equal(words[0], span_of("header")))
+        damage_page(d, a > 1 || open ? 1 + (a + pages - 3) % (pages - 1) : 0, words[2], whole ? c ? c - 1 : 0 : b, c);
+    else if (!open && span_equal(words[0], span_of("header")))
         FUZZ_CHECK(pwrite(d->fd, span_equal(words[1], span_of("delete")) ? "\1\1" : "\2\2", 2, 18) == 2);
     else if (!open && span_equal(words[0], span_of("cut")))
         FUZZ_CHECK(ftruncate(d->fd, (off_t)((a ? a - 1 : 0) % pages * DAMAGE_PAGE + b % DAMAGE_PAGE)) == 0);

@@ -865,7 +865,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned 
     open_look();
     for (size_t n = 1 + damage_below(&random, 4); n > 0; n--) {
         if (damage_below(&random, 4) == 0)
-            len += (size_t)snprintf(text + len, sizeof text - len, "---\n");
+            len += (size_t)snprintf(text + len, sizeof text - len, "\n---\n");
         len += (size_t)make_line(&random, text + len, sizeof text - len);
     }
     sqlite3_close(look);

@@ -14,9 +14,9 @@
     X(SQL_BEGIN_ALONE, "BEGIN EXCLUSIVE")                                                                         \
     X(SQL_COMMIT, "COMMIT")                                                                                       \
     X(SQL_ROLLBACK, "ROLLBACK")                                                                                   \
-    X(SQL_ENDPOINT, "SELECT id FROM endpoint WHERE name=?1")                                                      \
+    X(SQL_ENDPOINT, "SELECT id FROM endpoint NOT INDEXED WHERE name=?1") /* few rows: the table's, whatever its index says */ \
     X(SQL_ENDPOINT_NEW, "INSERT INTO endpoint(name) VALUES(?1)")                                                  \
-    X(SQL_SECRET, "SELECT id FROM secret WHERE endpoint=?1 AND name=?2")                                          \
+    X(SQL_SECRET, "SELECT id FROM secret NOT INDEXED WHERE endpoint=?1 AND name=?2")                              \
     X(SQL_SECRET_NEW, "INSERT INTO secret(endpoint,name) VALUES(?1,?2)")                                          \
     X(SQL_EVENT, "INSERT INTO event_log(endpoint,event_id,type,resource_type,resource_id,client_id,status,"       \
                  "outcome,created_ms,received_ms,secret,signature,payload_at,payload_len,body,seq,source,erased_ms," \
@@ -28,13 +28,13 @@
     X(SQL_KNOWN, "SELECT payload_at,payload_len,payload_sha256,body,seq,received_ms,source='spool' FROM event_log " \
                  "WHERE seq=(SELECT seq FROM event_log WHERE event_id=?1 AND type=?2 AND endpoint=?3) "           \
                  "AND +event_id=?1 AND +type=?2 AND +endpoint=?3") /* of the row, whatever the index says */      \
-    X(SQL_QUARANTINE_AGAIN, "UPDATE quarantine SET times=times+1,last_ms=max(last_ms,?1) WHERE endpoint=?2 AND signature=?3 " \
-                            "AND id>0 AND (body=?4 OR " STORE_SQL_EMPTY ")")                                               \
+    X(SQL_QUARANTINE_AGAIN, "UPDATE quarantine SET times=times+1,last_ms=max(last_ms,?1) WHERE "                 \
+                            STORE_SQL_DELIVERY("?2", "?3"))                                                       \
     X(SQL_QUARANTINE_FORGED, "DELETE FROM quarantine WHERE endpoint=?1 AND signature=?2")                         \
     X(SQL_QUARANTINE, "INSERT INTO quarantine(first_ms,last_ms,endpoint,signature,secret,reason,event_id,body,"   \
                       "times) VALUES(?8,?1,?2,?3,?4,?5,?6,?7,?9)")                                                \
-    X(SQL_QUARANTINE_SPOOLED, "SELECT 1 FROM quarantine WHERE endpoint=?1 AND signature=?2 AND first_ms<=?3 AND last_ms>=?3 " \
-                              "AND id>0 AND (body=?4 OR " STORE_SQL_EMPTY ")") \
+    X(SQL_QUARANTINE_SPOOLED, "SELECT 1 FROM quarantine WHERE first_ms<=?3 AND last_ms>=?3 AND "                  \
+                              STORE_SQL_DELIVERY("?1", "?2"))                                                     \
     X(SQL_COUNT, "UPDATE counter SET n=n+?5,last_ms=max(last_ms,?6) WHERE hour_ms=?1 AND endpoint=?2 AND secret=?3 AND "       \
                  "outcome=?4")                                                                                    \
     X(SQL_COUNT_NEW, "INSERT INTO counter(hour_ms,endpoint,secret,outcome,n,last_ms) VALUES(?1,?2,?3,?4,?5,?6)")  \
@@ -226,6 +226,11 @@
 
 /* A row of quarantine that was erased: what stays knows the delivery again, so that it is not taken in once more. */
 #define STORE_SQL_EMPTY "(reason='erased' AND length(body)=0)"
+
+/* The row of the very delivery of the body ?4, by the table, whatever its index says. */
+#define STORE_SQL_DELIVERY(of, signed)                                                                            \
+    "id=(SELECT q.id FROM quarantine q WHERE q.endpoint=" of " AND q.signature=" signed ") AND +endpoint=" of     \
+    " AND +signature=" signed " AND id>0 AND (body=?4 OR " STORE_SQL_EMPTY ")"
 
 #define STORE_SQL_PERSON                                                                                          \
     "(?2 IS NULL OR n.name=?2) AND (?3 IS NULL OR e.resource_id=?3) AND e.received_ms>=?4 AND "                   \
