@@ -52,7 +52,7 @@ struct store_ops {
     __typeof__(store_history) *history;
 
     __typeof__(store_audit) *audit;
-    __typeof__(store_strays) *strays;
+    __typeof__(store_odd_rows) *odd_rows;
 
     __typeof__(store_missing) *missing;
     __typeof__(store_migrate) *migrate;
@@ -67,6 +67,7 @@ struct store_file_ops {
     __typeof__(store_prune_files) *prune_files;
     __typeof__(store_backup) *backup;
     __typeof__(store_compare) *compare;
+    __typeof__(store_check_files) *check_files;
     __typeof__(store_altered) *altered;
 };
 

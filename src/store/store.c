@@ -237,6 +237,11 @@ int64_t store_compare(struct store *s, int64_t *seqs, int64_t n, store_each_name
     return s->file ? s->file->compare(s, seqs, n, each, ctx, e) : is_no_file(e);
 }
 
+int store_check_files(struct store *s, store_each_file *each, void *ctx, struct err *e)
+{
+    return s->file ? s->file->check_files(s, each, ctx, e) : is_no_file(e);
+}
+
 static const char *const altered_words[STORE_ALTERATIONS] = {
     [STORE_ALTERED_TEXT] = "is not as a release made it",
     [STORE_ALTERED_KIND] = "stands in the place of something else",
@@ -272,7 +277,7 @@ int store_audit(struct store *s, int64_t *from, store_each_row *each, void *ctx,
     return s->ops->audit(s, from, each, ctx, e);
 }
 
-int64_t store_strays(struct store *s, struct err *e) { return s->ops->strays(s, e); }
+int store_odd_rows(struct store *s, struct store_odd *odd, struct err *e) { return s->ops->odd_rows(s, odd, e); }
 
 int store_missing(struct store *s, store_each_step *each, void *ctx, struct err *e)
 {

@@ -406,8 +406,14 @@ int store_walk_quarantine(struct store *s, int64_t *after, int64_t erased_ms, st
  */
 int store_audit(struct store *s, int64_t *from, store_each_row *each, void *ctx, struct err *e);
 
-/* How many rows of the inbox have no event? -1 and *e. cost: a scan of the inbox */
-int64_t store_strays(struct store *s, struct err *e);
+/* Rows beside the log that no program of ours writes: how many. */
+struct store_odd {
+    int64_t inbox;   /* without an event */
+    int64_t setting; /* 1: it is not one row of sound numbers */
+    int64_t names;   /* endpoints and secrets: no number, no name, or a secret of no endpoint */
+};
+/* cost: a scan of the inbox */
+int store_odd_rows(struct store *s, struct store_odd *odd, struct err *e);
 
 /* ---- its schema ---- */
 

@@ -161,4 +161,15 @@ void store_restored_release(struct store_restored *r);
  */
 int64_t store_compare(struct store *s, int64_t *seqs, int64_t n, store_each_name *each, void *ctx, struct err *e);
 
+/* A file that waits or is dead and is not as the log has it; seq 0: the log has no event of it, or nothing of that is left. */
+struct store_file_odd {
+    const char *endpoint, *name; /* "new/NAME" */
+    int64_t seq;
+    struct span id;
+};
+typedef void store_each_file(void *ctx, const struct store_file_odd *odd);
+
+/* The directory form: files whose bytes are not those of the log. 0, or -1 and *e. cost: all of them are read */
+int store_check_files(struct store *s, store_each_file *each, void *ctx, struct err *e);
+
 #endif

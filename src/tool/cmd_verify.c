@@ -10,9 +10,11 @@
 #include "store/store_file.h"
 #include "verdict.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { TOLD_MAX = 20, DAY_MS = 86400000, PRUNED_WITHIN_MS = 2 * DAY_MS /* of the history's row */ };
+#define YEAR_MS (INT64_C(365) * DAY_MS) /* nothing waits for longer, or nobody would see it */
 
 /* What the history has on record. */
 struct past {
@@ -193,6 +195,23 @@ static void report_row(const struct check *k, int64_t id)
     json_out_print(j);
 }
 
+static void report_file(const struct check *k, const struct store_file_odd *odd)
+{
+    char name[300];
+    snprintf(name, sizeof name, "%s/%s", odd->endpoint, odd->name);
+    if (!k->cmd->json) {
+        print_out("file ");
+        print_text(stdout, span_of(name), 0);
+        print_out(": the log has no event of it\n");
+        return;
+    }
+    struct json_out *j = json_out_new();
+    json_out_number(j, "schema", 1);
+    json_out_text(j, "file", span_of(name));
+    json_out_text(j, "finding", span_of(verdict_name(VERDICT_FILE)));
+    json_out_print(j);
+}
+
 /* When it came can be bounded only, since nobody has signed it. */
 static bool time_is_odd(const struct check *k, const struct store_event *v)
 {
@@ -201,7 +220,9 @@ static bool time_is_odd(const struct check *k, const struct store_event *v)
 
 static bool lacks_inbox(const struct check *k, const struct store_row *row)
 {
-    return row->odd_inbox || (row->event.state < 0 && !k->cmd->config->files);
+    const struct store_event *v = &row->event;
+    return row->odd_inbox || (v->state < 0 && !k->cmd->config->files) ||
+           (v->state == STORE_STATE_WAITING && v->due_ms > k->cmd->now_ms + YEAR_MS);
 }
 
 static void check_one(void *ctx, const struct store_row *row)
@@ -253,7 +274,8 @@ static int read_past(struct check *k, struct store *s, struct err *e)
 static int check_log(struct check *k, struct store *s, struct err *e)
 {
     struct store_facts facts;
-    int64_t from = INT64_MIN, strays;
+    struct store_odd odd;
+    int64_t from = INT64_MIN;
     if (store_read_facts(s, k->cmd->now_ms, &facts, e) != 0)
         return -1;
     int more = 1;
@@ -263,9 +285,10 @@ static int check_log(struct check *k, struct store *s, struct err *e)
         progress_draw(&k->progress, k->rows, NULL);
     }
     progress_end(&k->progress);
-    if (more < 0 || (strays = store_strays(s, e)) < 0)
+    if (more < 0 || store_odd_rows(s, &odd, e) != 0)
         return -1;
-    k->verdict.n[VERDICT_INBOX] += strays;
+    k->verdict.n[VERDICT_INBOX] += odd.inbox;
+    k->verdict.n[VERDICT_SETTING] += odd.setting + odd.names;
     return 0;
 }
 
@@ -327,9 +350,22 @@ static int check_schema(struct check *k, struct store *s, struct err *e)
     return store_altered(s, note_alteration, k, e) < 0 || store_missing(s, note_lack, k, e) < 0 ? -1 : 0;
 }
 
+static void check_file(void *ctx, const struct store_file_odd *odd)
+{
+    struct check *k = ctx;
+    const struct store_event v = {.seq = odd->seq, .id = odd->id};
+    if (odd->seq)
+        note_finding(k, &v, VERDICT_ALTERED, "file");
+    else if (count(k, VERDICT_FILE))
+        report_file(k, odd);
+}
+
 static int check_rows(struct check *k, struct store *s, struct err *e)
 {
-    return read_past(k, s, e) == 0 && check_log(k, s, e) == 0 && check_quarantine(k, s, e) == 0 ? 0 : -1;
+    return read_past(k, s, e) == 0 && check_log(k, s, e) == 0 && check_quarantine(k, s, e) == 0 &&
+                   (!k->cmd->config->files || store_check_files(s, check_file, k, e) == 0)
+               ? 0
+               : -1;
 }
 
 static int check_stored(struct check *k, struct store *s, struct err *e)

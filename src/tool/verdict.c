@@ -22,6 +22,8 @@ static const struct {
     [VERDICT_RENAMED] = {"renamed", "signed with another secret of the endpoint than the one it names", NULL, false},
     [VERDICT_TIME] = {"time", "received before it was made, or in the future", NULL, false},
     [VERDICT_INBOX] = {"inbox", "without a sound row in the inbox, or without an event for it", NULL, false},
+    [VERDICT_SETTING] = {"setting", "settings, endpoints or secrets that cannot be right", NULL, false},
+    [VERDICT_FILE] = {"file", "files of the directory that are of no event of the log", NULL, false},
     [VERDICT_QUARANTINED] = {"quarantined", "in quarantine", NULL, false},
     [VERDICT_SQL] = {"sql", "changed or removed by plain SQL: complycube-inbox history", NULL, false},
     [VERDICT_MOVED] = {"moved", "put into another state by plain SQL: complycube-inbox history", NULL, false},
@@ -62,7 +64,7 @@ static bool was_found(const struct verdict *v, enum verdict_class c) { return v-
 
 static int allow_one(struct verdict *v, struct span name, struct err *e)
 {
-    char names[200];
+    char names[240];
     for (int c = 0; c < VERDICT_CLASSES; c++)
         if (!classes[c].never && span_equal(name, span_of(classes[c].name))) {
             v->allowed |= (uint32_t)1 << c;
@@ -99,7 +101,7 @@ void verdict_print(const struct verdict *v, bool json)
 
 int verdict_end(const struct verdict *v, struct err *e)
 {
-    char names[200];
+    char names[240];
     if (v->n[VERDICT_ALTERED])
         return err_set(
             e, ERR_NOT_FOUND,

@@ -23,6 +23,8 @@ enum verdict_class {
     VERDICT_RENAMED,     /* of another secret of the endpoint than it names */
     VERDICT_TIME,        /* received before it was made, or in the future */
     VERDICT_INBOX,       /* its row of the inbox is missing or cannot be right; or such a row has no event */
+    VERDICT_SETTING,     /* the settings, an endpoint or a secret that cannot be right */
+    VERDICT_FILE,        /* files of the directory that are of no event of the log */
     VERDICT_QUARANTINED, /* rows of quarantine */
     VERDICT_SQL,         /* changed or removed by plain SQL, by the history */
     VERDICT_MOVED,       /* put into another state by plain SQL, by the history */

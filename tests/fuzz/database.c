@@ -189,12 +189,14 @@ static bool is_any_way(const char *text, const struct sent *s, const struct exch
     return has_row(text, "", s, x) || has_row(text, " ORDER BY 1", s, x) || has_row(text, " ORDER BY 1 DESC", s, x);
 }
 
-/* A receiver that has read the names of endpoints may record when their page is no more: they are as they were then. */
+/* Bytes that are changed in an open file are seen by nobody who has read them: names of endpoints are as they were. */
+static bool unseen;
+
 static bool is_row(const char *text, const struct sent *s, const struct exchange *x)
 {
     if (is_any_way(text, s, x))
         return true;
-    if (sqlite3_exec(look, "SELECT sum(length(name)) FROM main.endpoint NOT INDEXED", NULL, NULL, NULL) == SQLITE_OK)
+    if (!unseen)
         return false;
     sql("CREATE TEMP TABLE endpoint AS SELECT 1 AS id,'live' AS name UNION ALL SELECT 2,'sandbox'");
     bool found = is_any_way(text, s, x);
@@ -735,6 +737,7 @@ static void run(bool spools, struct span first, struct span second)
             check_answer(&sent[k], &x[i][k]);
         if (i == 0)
             change_all(&d, second, SQL | BYTES);
+        unseen = i == 0 && memmem(second.at, second.len, "page", 4);
     }
     if (!spools)
         use();

@@ -27,7 +27,7 @@ is +(tool_out($f, 'verify'))[0], 2, 'it wants a signature';
 is +(tool_out($f, 'verify', '--stored', 'x'))[0], 2, 'or all that is stored, not both';
 
 # ---- all that is stored ----
-my @CLASSES = qw(verified erased pruned emptied digest unsigned unknown renamed time inbox quarantined sql moved history missing schema_differs altered);
+my @CLASSES = qw(verified erased pruned emptied digest unsigned unknown renamed time inbox setting file quarantined sql moved history missing schema_differs altered);
 sub sums { my ($f, @args) = @_; my ($code, $out) = tool_out($f, 'verify', '--stored', '--json', @args); return ($code, map { decode_json($_) } split /\n/, $out) }
 my ($code_of_all, @found) = sums($f);
 is $code_of_all, 0, 'what was stored is as it was signed';
@@ -99,6 +99,7 @@ my @altered = (
     ['a time of arrival that is no number' => 'received_ms', q(UPDATE event_log SET received_ms = 'now' WHERE seq = 1)],
     ['a short signature' => 'signature', q(UPDATE event_log SET signature = x'00' WHERE seq = 1)],
     ['an offset below 0' => 'payload_at', 'UPDATE event_log SET payload_at = payload_at - length(body) WHERE seq = 1'],
+    ['a way that none comes by' => 'source', 'PRAGMA ignore_check_constraints = ON', q(UPDATE event_log SET source = 'elsewhere' WHERE seq = 1)],
     ['another type, of a secret that is in no file' => 'type', q(INSERT INTO secret (endpoint, name) VALUES (1, '2019')), q(UPDATE event_log SET type = 'check.failed', secret = 2 WHERE seq = 1)],
     ['another outcome, as if imported unsigned' => 'outcome', q(UPDATE event_log SET outcome = 'rejected', signature = NULL, source = 'imported' WHERE seq = 1)],
 );
@@ -117,6 +118,15 @@ my @classes = (
     ['a row of the inbox without its event' => 'inbox', 'INSERT INTO inbox (seq, endpoint, due_ms) VALUES (77, 1, 1)'],
     ['a row of the inbox in another endpoint' => 'inbox', 'UPDATE inbox SET endpoint = 2 WHERE seq = 2'],
     ['attempts below 0' => 'inbox', 'UPDATE inbox SET attempts = -1000000 WHERE seq = 2'],
+    ['a wait that nobody sees the end of' => 'inbox', 'UPDATE inbox SET due_ms = 9000000000000000 WHERE seq = 2'],
+    ['a claim of what is done' => 'inbox', q(UPDATE inbox SET state = 1, token = 'x' WHERE seq = 2)],
+    ['an owner that is no text' => 'inbox', q(UPDATE inbox SET owner = x'00' WHERE seq = 2)],
+    ['no settings' => 'setting', 'DELETE FROM setting'],
+    ['no attempts at all' => 'setting', 'UPDATE setting SET max_attempts = 0'],
+    ['a lease that is a text' => 'setting', q(UPDATE setting SET lease_ms = 'long')],
+    ['an endpoint without a name' => 'setting', q(INSERT INTO endpoint (name) VALUES (x'6c697665'))],
+    ['an endpoint of another form' => 'setting', q(INSERT INTO endpoint (name) VALUES ('../live'))],
+    ['a secret of no endpoint' => 'setting', q(INSERT INTO secret (endpoint, name) VALUES (99, 'main'))],
     ['a state that there is not' => 'inbox', 'PRAGMA ignore_check_constraints = ON', 'UPDATE inbox SET state = 7 WHERE seq = 2'],
     ['an event that is gone' => 'missing', 'DELETE FROM inbox WHERE seq = 2', 'DELETE FROM event_log WHERE seq = 2'],
     ['rows of the history that are gone' => 'history', q(INSERT INTO history (at_ms, action) VALUES (1, 'x'), (2, 'y'), (3, 'z')), 'DELETE FROM history WHERE id = 2'],
@@ -190,6 +200,32 @@ for my $case (@classes) {
     change($g, 'ALTER TABLE event_log RENAME TO real_log', 'CREATE VIEW event_log AS SELECT * FROM real_log WHERE seq <> 1');
     ($code, $out, $err) = tool_out($g, 'verify', '--stored', '--json');
     is $code, 1, 'and a view in the place of the log';
+    $g->finish;
+}
+
+# ---- the directory: its files are what applications read ----
+{
+    my $sample = Fixture::slurp("$Fixture::ROOT/cgi-bin/complycube-webhook.conf.sample");
+    my $g = Fixture->new(conf => qq(inbox = "directory"\ndirectory = "../../private/inbox.d"\n$sample));
+    record($g, event(), event());
+    my $new = $g->path('home/private/inbox.d/live/new');
+    my ($first, $second) = sort glob "$new/*.json";
+    is +(sums($g))[0], 0, 'files that have the bytes of their events are verified';
+    (my $planted = $second) =~ s/\.0*2\.json$/.000000000009.json/ or die $second;
+    open my $p, ">", $planted or die; print $p event(); close $p;
+    my ($code, @found) = sums($g);
+    is "$code $found[-1]{file} $found[0]{finding}", '13 1 file', 'a file of no event is a class';
+    is_deeply [sums($g, '--allow', 'file')], [0, $found[-1]], '... and may be';
+    ($code, $out) = tool_out($g, 'verify', '--stored');
+    like $out, qr{^file live/new/\d+\.000000000009\.json: the log has no event of it$}m, '... and is reported by its name';
+    unlink $planted;
+    (my $body = Fixture::slurp($first)) =~ s/check/CHECK/;
+    open $p, ">", $first or die "$first: $!"; print $p $body; close $p;
+    ($code, @found) = sums($g, '--allow', 'file');
+    is "$code $found[0]{seq} $found[0]{what}", '1 1 file', 'other bytes in a file are altered, whatever is allowed';
+    unlink $first;
+    symlink $second, $first;
+    is +(sums($g))[0], 1, '... as is a link in its place';
     $g->finish;
 }
 

@@ -140,6 +140,13 @@ int maildir_ready_done(const struct maildir *d, const char *endpoint, int64_t no
 void maildir_why_dead(const struct maildir *d, const char *endpoint, const struct maildir_name *name, char *why,
                       size_t size);
 
+/*
+ * Does the file of a name in a folder have these bytes? 1, or 0, also where something else stands there; 1 where a worker has
+ * moved it on meanwhile. -1 and *e
+ */
+int maildir_holds(const struct maildir *d, const char *endpoint, const char *folder, const struct maildir_name *name,
+                  struct span bytes, struct err *e);
+
 /* Read a name; false when it is none. */
 bool maildir_parse(const char *text, struct maildir_name *name);
 

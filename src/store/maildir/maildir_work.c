@@ -266,6 +266,33 @@ void maildir_why_dead(const struct maildir *d, const char *endpoint, const struc
     why[strcspn(why, "\n")] = '\0';
 }
 
+static bool has_bytes(int fd, struct span bytes)
+{
+    char piece[8192];
+    ssize_t n;
+    while ((n = read(fd, piece, sizeof piece)) > 0 && (size_t)n <= bytes.len &&
+           memcmp(piece, bytes.at, (size_t)n) == 0) {
+        bytes.at += n;
+        bytes.len -= (size_t)n;
+    }
+    return n == 0 && bytes.len == 0;
+}
+
+int maildir_holds(const struct maildir *d, const char *endpoint, const char *folder, const struct maildir_name *name,
+                  struct span bytes, struct err *e)
+{
+    struct stat st;
+    int in = maildir_enter(d, endpoint, folder, e);
+    if (in < 0)
+        return -1;
+    int fd = shared_open(in, name->text, O_RDONLY, &st), why = errno;
+    bool same = fd >= 0 ? has_bytes(fd, bytes) : why == ENOENT;
+    if (fd >= 0)
+        close(fd);
+    close(in);
+    return same;
+}
+
 int maildir_done(const struct maildir *d, const char *endpoint, const struct maildir_name *name, int64_t now_ms,
                  struct err *e)
 {

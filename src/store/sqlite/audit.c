@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * audit: the rows of the log as they stand, with what no program of ours would have written. */
+#include "base/text.h"
 #include "number.h"
 
 enum { ROWS_MAX = 500, BYTES_MAX = 4 << 20, DIGEST = 32 /* bytes, as of a signature */ };
@@ -55,6 +56,16 @@ static bool is_digest_or_null(sqlite3_stmt *q, int column)
 
 static bool is_true(sqlite3_stmt *q, int column) { return sqlite3_column_int(q, column) != 0; }
 
+/* Of which way it came. */
+static bool is_source(sqlite3_stmt *q, int column)
+{
+    static const char *const sources[] = {"received", "spool", "imported", "accepted"};
+    bool found = false;
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
+        found |= is_text(q, column) && span_equal(sqlite_text(q, column), span_of(sources[i]));
+    return found;
+}
+
 static bool is_event_number(sqlite3_stmt *q, int column)
 {
     int64_t n;
@@ -80,7 +91,7 @@ static const char *odd_column(sqlite3_stmt *q)
                    {15, is_text_or_null, "outcome"},
                    {1, is_number, "created_ms"},
                    {2, is_number, "received_ms"},
-                   {SOURCE, is_text, "source"},
+                   {SOURCE, is_source, "source"},
                    {SECRET_FITS, is_true, "secret"},
                    {SIGNATURE, is_digest_or_null, "signature"},
                    {ERASED, is_time_or_null, "erased_ms"},
@@ -128,12 +139,29 @@ int sqlite_audit(struct store *store, int64_t *from, store_each_row *each, void 
     return failed ? -1 : more;
 }
 
-int64_t sqlite_strays(struct store *store, struct err *e)
+/* A name of an endpoint or a secret, in a row of its number. */
+static int count_odd_names(struct db *s, enum store_sql which, int64_t *n, struct err *e)
 {
-    struct db *s = db_of(store);
-    sqlite3_stmt *q = sqlite_prepare(s, SQL_STRAYS, e);
+    int64_t id;
+    sqlite3_stmt *q = sqlite_prepare(s, which, e);
     if (!q)
         return -1;
-    int64_t n = sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
-    return sqlite3_reset(q) == SQLITE_OK ? n : sqlite_error(s, "counting", e);
+    while (sqlite3_step(q) == SQLITE_ROW)
+        *n += !sqlite_number_at(q, 0, 1, STORE_NUMBER_MAX, &id) || !is_text(q, 1) ||
+              !text_is_name(sqlite_text(q, 1)) || !is_true(q, 2);
+    return sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, "reading names", e);
+}
+
+int sqlite_odd_rows(struct store *store, struct store_odd *odd, struct err *e)
+{
+    struct db *s = db_of(store);
+    int64_t sound = 0;
+    *odd = (struct store_odd){0};
+    if (sqlite_number(s, SQL_STRAYS, &odd->inbox, e) != 0 || sqlite_number(s, SQL_SOUND_SETTING, &sound, e) != 0)
+        return -1;
+    odd->setting = !sound;
+    return count_odd_names(s, SQL_ENDPOINT_NAMES, &odd->names, e) != 0 ||
+                   count_odd_names(s, SQL_SECRET_NAMES, &odd->names, e) != 0
+               ? -1
+               : 0;
 }

@@ -204,13 +204,14 @@ SQLITE_OP(erase_quarantined);
 SQLITE_OP(add_history);
 SQLITE_OP(history);
 SQLITE_OP(audit);
-SQLITE_OP(strays);
+SQLITE_OP(odd_rows);
 SQLITE_OP(missing);
 SQLITE_OP(migrate);
 SQLITE_OP(flush);
 SQLITE_OP(scrub);
 SQLITE_OP(backup);
 SQLITE_OP(compare);
+SQLITE_OP(check_files);
 SQLITE_OP(altered);
 
 /* Parts of read and select: events by rising numbers, or by the numbers of q; and the two selections that are not by a filter. */

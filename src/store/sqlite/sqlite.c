@@ -451,7 +451,7 @@ static const struct store_ops ops = {
     .add_history = sqlite_add_history,
     .history = sqlite_history,
     .audit = sqlite_audit,
-    .strays = sqlite_strays,
+    .odd_rows = sqlite_odd_rows,
     .missing = sqlite_missing,
     .migrate = sqlite_migrate,
 };
@@ -464,5 +464,6 @@ static const struct store_file_ops file_ops = {
     .prune_files = prune_files,
     .backup = sqlite_backup,
     .compare = sqlite_compare,
+    .check_files = sqlite_check_files,
     .altered = sqlite_altered,
 };

@@ -60,6 +60,8 @@
     X(SQL_SETTING, "SELECT max_attempts,lease_ms,backoff_ms FROM setting")                                        \
     X(SQL_LOGGED, "SELECT 1 FROM event_log e JOIN endpoint n ON n.id=e.endpoint "                                 \
                   "WHERE e.seq=?1 AND e.created_ms=?2 AND n.name=?3")                                             \
+    X(SQL_LOGGED_BODY, "SELECT e.body,e.event_id FROM event_log e JOIN endpoint n ON n.id=e.endpoint "            \
+                       "WHERE e.seq=?1 AND e.created_ms=?2 AND n.name=?3 AND e.body IS NOT NULL")                 \
     X(SQL_WAITING, "SELECT 1 FROM inbox WHERE state=0 AND endpoint=?1 AND due_ms<=?2 LIMIT 1")                    \
     X(SQL_AHEAD, "SELECT 1 FROM inbox WHERE state=0 AND endpoint=?1 AND due_ms>?2 LIMIT 1")                       \
     X(SQL_HEAL, "UPDATE inbox SET due_ms=?3 WHERE state=0 AND endpoint=?1 AND due_ms>?2")                         \
@@ -150,10 +152,20 @@
                  "typeof(n.name)='text' AND e.endpoint IS (SELECT o.id FROM endpoint o WHERE o.name=n.name),"     \
                  "CASE WHEN e.secret IS NULL THEN e.source IN ('imported','accepted') ELSE s.endpoint IS e.endpoint END," \
                  "e.seq IS (SELECT o.seq FROM event_log o WHERE o.event_id=e.event_id AND o.type=e.type AND "     \
-                 "o.endpoint=e.endpoint),i.seq IS NULL OR i.endpoint IS e.endpoint "                              \
+                 "o.endpoint=e.endpoint),i.seq IS NULL OR (i.endpoint IS e.endpoint AND "                         \
+                 "typeof(i.token) IN ('text','null') AND (i.token IS NULL OR i.state=0) AND "                     \
+                 "typeof(i.owner) IN ('text','null') AND typeof(i.error) IN ('text','null')) "                    \
                  "FROM event_log e LEFT JOIN endpoint n ON n.id=e.endpoint LEFT JOIN inbox i ON i.seq=e.seq "     \
                  "LEFT JOIN secret s ON s.id=e.secret WHERE e.seq>=?1 ORDER BY e.seq")                            \
     X(SQL_STRAYS, "SELECT count(*) FROM inbox i WHERE NOT EXISTS(SELECT 1 FROM event_log e WHERE e.seq=i.seq)")   \
+    X(SQL_SOUND_SETTING, "SELECT count(*)=1 AND min(id=1 AND typeof(max_attempts)='integer' AND "                 \
+                         "max_attempts BETWEEN 1 AND 1000000000000 AND typeof(lease_ms)='integer' AND "           \
+                         "lease_ms BETWEEN 1 AND 1000000000000 AND typeof(backoff_ms)='integer' AND "             \
+                         "backoff_ms BETWEEN 0 AND 1000000000000 AND typeof(created_ms)='integer' AND "           \
+                         "created_ms>=0) FROM setting")                                                           \
+    X(SQL_ENDPOINT_NAMES, "SELECT id,name,1 FROM endpoint NOT INDEXED")                                           \
+    X(SQL_SECRET_NAMES, "SELECT s.id,s.name,n.id IS NOT NULL FROM secret s NOT INDEXED "                          \
+                        "LEFT JOIN endpoint n ON n.id=s.endpoint")                                                \
     X(SQL_PERSON, "SELECT e.seq FROM event_log e JOIN endpoint n ON n.id=e.endpoint WHERE e.client_id=?1 AND "    \
                   STORE_SQL_PERSON " UNION SELECT e.seq FROM (SELECT DISTINCT resource_id,resource_type,endpoint " \
                   "FROM event_log WHERE client_id=?1 AND resource_id IS NOT NULL) r "                             \

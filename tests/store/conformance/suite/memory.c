@@ -860,9 +860,9 @@ static int audit(struct store *s, int64_t *from, store_each_row *each, void *ctx
     return lacks(e);
 }
 
-static int64_t strays(struct store *s, struct err *e)
+static int odd_rows(struct store *s, struct store_odd *odd, struct err *e)
 {
-    (void)s;
+    (void)s, (void)odd;
     return lacks(e);
 }
 
@@ -917,7 +917,7 @@ static const struct store_ops ops = {
     .add_history = note,
     .history = history,
     .audit = audit,
-    .strays = strays,
+    .odd_rows = odd_rows,
     .missing = missing,
     .migrate = migrate,
 };
