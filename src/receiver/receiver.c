@@ -444,5 +444,6 @@ enum err_code receiver_state(struct receiver *r, int64_t now_ms, struct err *e)
         return err_failure(e);
     }
     bool open = r->store && store_in_place(r->store);
+    o.limit_ms = LIMIT_MS;
     return (open ? store_ready(r->store, e) : store_probe(&o, e)) == 0 ? ERR_NONE : err_failure(e);
 }

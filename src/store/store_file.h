@@ -30,7 +30,7 @@ bool store_in_place(struct store *s);
  */
 int store_leave(struct store *s, struct err *e);
 
-/* As store_ready, for a store that is not open, and may not exist yet, by its file alone. */
+/* As store_ready, for a store that is not open, and may not exist yet, by its file alone; with limit_ms by its tables, too. */
 int store_probe(const struct store_options *o, struct err *e);
 
 /* ---- what is left of older content; a server's files are not ours, 0 ---- */

@@ -157,4 +157,44 @@ write_sql($h, 'DROP INDEX u');
 is((tool_out($h, 'migrate', '--no-backup'))[0], 0, 'migrate');
 unlike +(tool_out($h, 'doctor'))[1], qr/altered/, '... puts right what is ours';
 $h->finish;
+
+# ---- copies ----
+
+my $SLOW = 'instr(zeroblob(400000), zeroblob(200000) || a)';    # seconds for each row, and nothing interrupts it
+my $c = Fixture->new;
+record($c, event(id => 'copied'));
+write_sql($c, 'CREATE TABLE own (a TEXT, b TEXT, c TEXT); CREATE INDEX own_i ON own (b); '
+        . 'INSERT INTO own WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 20) SELECT x, x, x FROM n; '
+        . rewrite('own_i', '(b)', "($SLOW)") . '; ' . rewrite('own', 'c TEXT', "c TEXT CHECK ($SLOW = 0)"));
+my $begun = time;
+is((tool_out($c, 'backup', $c->path('sound.db')))[0], 0, 'an index and a CHECK of an application that compute for minutes hold up no backup');
+is((tool_out($c, 'restore', $c->path('sound.db')))[0], 0, '... and no restore');
+cmp_ok time - $begun, '<', 30, '... at all';
+
+my $forbids = rewrite('event_log', 'UNIQUE (event_id, type, endpoint)', 'UNIQUE (event_id, type, endpoint) ON CONFLICT REPLACE');
+my $altered = opened($c->path('sound.db'));
+$altered->do($forbids);
+$altered->disconnect;
+($code, undef, my $err) = tool_out($c, 'restore', $c->path('sound.db'));
+isnt $code, 0, 'a backup with an altered table is not put in the place of the database';
+like $err, qr/the table event_log is not as a release made it/, '... and restore says why';
+is((tool_out($c, 'show', 'copied'))[0], 0, '... which is still there');
+unlink $c->path('sound.db');
+is((tool_out($c, 'backup', $c->path('good.db')))[0], 0, 'a backup');
+write_sql($c, $forbids);
+is(($c->cgi({ method => 'GET' }))[0]{status}, 503, 'a CGI is not ready for a table that somebody altered');
+($code, undef, $err) = tool_out($c, 'backup', $c->path('of-altered.db'));
+ok $code && !-e $c->path('of-altered.db'), 'it makes no backup';
+like $err, qr/the table event_log is not as a release made it/, '... and backup says why';
+$c->folder('run/saved');
+$c->write('run/saved/event.json', event(id => 'imported'));
+($code, undef, $err) = tool_out($c, 'import', '--unverified', '--endpoint', 'live', $c->path('run/saved'));
+isnt $code, 0, 'nothing is imported into it';
+like $err, qr/the table event_log is not as a release made it/, '... and import says why';
+($code, undef, $err) = tool_out($c, 'restore', $c->path('good.db'));
+is $code, 1, 'a backup takes its place';
+like $err, qr/which cannot be read: .*the table event_log/, '... and nothing is read out of it, which restore says';
+is((tool_out($c, 'show', 'copied'))[0], 0, '... and the event of the backup is there');
+is(($c->cgi({ method => 'GET' }))[0]{status}, 200, '... and a CGI is ready');
+$c->finish;
 done_testing;

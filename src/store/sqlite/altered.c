@@ -210,13 +210,10 @@ static struct span table_of(struct span *text)
     return word;
 }
 
-/* Columns alone: no expression, no condition, nothing that is unique. */
-static bool is_plain_index(struct span text)
+/* Columns alone: no expression, no condition. */
+static bool is_of_columns(struct span text)
 {
     struct span rest = text, word;
-    sqltext_next(&rest);
-    if (!sqltext_is(sqltext_next(&rest), "INDEX"))
-        return false;
     table_of(&rest);
     if (!sqltext_is(sqltext_next(&rest), "("))
         return false;
@@ -232,6 +229,27 @@ static bool is_plain_index(struct span text)
             word = sqltext_next(&rest);
     } while (sqltext_is(word, ","));
     return sqltext_is(word, ")") && !sqltext_next(&rest).at;
+}
+
+static bool is_unique(struct span text)
+{
+    sqltext_next(&text);
+    return !sqltext_is(sqltext_next(&text), "INDEX");
+}
+
+static bool is_plain_index(struct span text) { return !is_unique(text) && is_of_columns(text); }
+
+/* A table with a computed column, or one of a module's. */
+static bool is_computed_table(struct span text)
+{
+    struct span word;
+    sqltext_next(&text);
+    if (!sqltext_is(sqltext_next(&text), "TABLE"))
+        return true;
+    while ((word = sqltext_next(&text)).at)
+        if (sqltext_is(word, "AS"))
+            return true;
+    return false;
 }
 
 static bool is_on_ours(const struct look *l, struct span text)
@@ -295,6 +313,21 @@ int64_t sqlite_altered_here(struct db *s, store_each_alteration *each, void *ctx
     while (sqlite3_step(q) == SQLITE_ROW)
         judge_object(&l, sqlite_string(q, 0), sqlite_string(q, 1), span_of(sqlite_string(q, 2)));
     return sqlite3_reset(q) == SQLITE_OK ? l.found : sqlite_error(s, "reading its schema", e);
+}
+
+int64_t sqlite_computing(struct db *s, struct err *e)
+{
+    int64_t n = 0;
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_SCHEMA, e);
+    if (!q)
+        return -1;
+    while (sqlite3_step(q) == SQLITE_ROW) {
+        const struct span text = span_of(sqlite_string(q, 2));
+        const struct object o = object_of(text);
+        n += !o.kind || (strcmp(o.kind, "table") == 0 && is_computed_table(text)) ||
+             (strcmp(o.kind, "index") == 0 && !is_of_columns(text));
+    }
+    return sqlite3_reset(q) == SQLITE_OK ? n : sqlite_error(s, "reading its schema", e);
 }
 
 int64_t sqlite_altered(struct store *store, store_each_alteration *each, void *ctx, struct err *e)

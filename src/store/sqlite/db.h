@@ -89,6 +89,12 @@ int sqlite_check_version(const char *path, uint32_t application, uint32_t versio
 /* As store_altered, in a transaction that has read already: its snapshot is what is compared. */
 int64_t sqlite_altered_here(struct db *s, store_each_alteration *each, void *ctx, struct err *e);
 
+/*
+ * How many tables and indexes, whoever's, may SQLite compute something of as it reads rows, by their texts? -1 and *e. What a
+ * CHECK says is not counted.
+ */
+int64_t sqlite_computing(struct db *s, struct err *e);
+
 /* Run a statement that is bound already and gives no rows: its result code. */
 int sqlite_run(sqlite3_stmt *q);
 

@@ -191,6 +191,14 @@ int sqlite_check_tables(struct db *s, struct err *e)
     return 0;
 }
 
+int sqlite_refuse_altered(struct db *s, const char *about, struct err *e)
+{
+    char why[200];
+    if (compare_tables(s, false, why, e) != 0)
+        return -1;
+    return *why ? err_set(e, ERR_DATABASE, "%s: %s: somebody altered it, and it is not used", about, why) : 0;
+}
+
 /* ---- all of it ---- */
 
 int sqlite_guard(struct db *s, struct err *e)

@@ -37,4 +37,7 @@ int sqlite_look_at_tables(struct db *s, struct err *e);
  */
 int sqlite_check_tables(struct db *s, struct err *e);
 
+/* The same of a file that nothing is recorded into yet: called `about` in messages. */
+int sqlite_refuse_altered(struct db *s, const char *about, struct err *e);
+
 #endif

@@ -2,6 +2,7 @@
  * read: the reading half of the SQLite backend. */
 #include "base/files.h"
 #include "base/limits.h"
+#include "copy.h"
 #include "guard.h"
 #include "inbox.h"
 #include "sqlite.h"
@@ -377,6 +378,21 @@ int sqlite_ready(struct store *store, struct err *e)
     return failed && e->code != ERR_BUSY ? -1 : 0;
 }
 
+/* Would events be recorded into its tables? A database that is busy is at work. */
+static int probe_tables(const char *path, const struct store_options *o, struct err *e)
+{
+    struct db *s;
+    int failed = sqlite_lone_open(&s, path, e);
+    if (!failed) {
+        s->limit_ms = o->limit_ms;
+        sqlite_begin_work(s);
+        sqlite_wait(s, 0);
+        failed = sqlite_refuse_altered(s, path, e);
+        sqlite_lone_close(s);
+    }
+    return failed && e->code != ERR_BUSY ? -1 : 0;
+}
+
 static uint32_t big_endian(const unsigned char *p)
 {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
@@ -405,5 +421,7 @@ int sqlite_probe(const char *path, const struct store_options *o, struct err *e)
         return err_set(e, ERR_DATABASE, "%s is no SQLite database; move it away or name another file", path);
     uint32_t version = big_endian(header + 60), application = big_endian(header + 68);
     bool empty = !version && !application && header[100] == 13 && !header[103] && !header[104];
-    return empty ? 0 : sqlite_check_version(path, application, version, e);
+    if (empty || sqlite_check_version(path, application, version, e) != 0)
+        return empty ? 0 : -1;
+    return o->limit_ms ? probe_tables(path, o, e) : 0; /* for others store_altered says more */
 }

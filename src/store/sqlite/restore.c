@@ -196,7 +196,11 @@ static int open_old(struct restore *r, struct err *e)
     r->there = size_of_file(r->path) > 0 || size_beside(r->path, "-wal") > 0;
     if (!r->there)
         return 0;
-    return sqlite_open_db(&r->old, r->path, &o, &why) == 0 ? bring_early(r, e) : bear(r, &why, e);
+    if (sqlite_open_db(&r->old, r->path, &o, &why) == 0 && sqlite_refuse_altered(r->old, r->path, &why) == 0)
+        return bring_early(r, e);
+    sqlite_close_db(r->old); /* what reads it would compute what it says */
+    r->old = NULL;
+    return bear(r, &why, e);
 }
 
 /* ---- under the writers' lock ---- */

@@ -277,6 +277,14 @@
     X(SQL_PAGES, "PRAGMA page_count")                                                                             \
     X(SQL_PAGE_SIZE, "PRAGMA page_size")                                                                          \
     X(SQL_SOUND, "PRAGMA integrity_check(1)")                                                                     \
+    X(SQL_NO_CHECKS, "PRAGMA ignore_check_constraints=ON")                                                        \
+    X(SQL_CHECKS, "PRAGMA ignore_check_constraints=OFF")                                                          \
+    X(SQL_SOUND_ENDPOINT, "PRAGMA integrity_check(endpoint)")                                                     \
+    X(SQL_SOUND_SECRET, "PRAGMA integrity_check(secret)")                                                         \
+    X(SQL_SOUND_LOG, "PRAGMA integrity_check(event_log)")                                                         \
+    X(SQL_SOUND_INBOX, "PRAGMA integrity_check(inbox)")                                                           \
+    X(SQL_SOUND_QUARANTINE, "PRAGMA integrity_check(quarantine)")                                                 \
+    X(SQL_SOUND_COUNTER, "PRAGMA integrity_check(counter)")                                                       \
     X(SQL_HOLDS, "SELECT (SELECT count(*) FROM event_log),(SELECT coalesce(max(seq),0) FROM event_log),"          \
                  "(SELECT count(*) FROM inbox WHERE state=0),(SELECT count(*) FROM inbox WHERE state=2),"         \
                  "(SELECT count(*) FROM quarantine),"                                                             \
