@@ -233,7 +233,7 @@ static void check_answer(const struct sent *s, const struct exchange *x)
     } else if (is_new || strstr(reply->body, "ignored")) {
         FUZZ_CHECK(reply->status == 200);
         FUZZ_CHECK(is_row(LOG "e.body IS ?1 AND e.seq>0 AND " PAYLOAD " IS ?5 AND EXISTS(SELECT 1 FROM inbox i WHERE "
-                              "i.seq=e.seq AND i.endpoint=n.id)",
+                              "+i.seq=e.seq AND i.endpoint=n.id)",
                           s, x));
     } else if (strstr(reply->body, "duplicate")) {
         FUZZ_CHECK(reply->status == 200);

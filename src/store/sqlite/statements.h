@@ -30,7 +30,7 @@
                  "AND +event_id=?1 AND +type=?2 AND +endpoint=?3") /* of the row, whatever the index says */      \
     X(SQL_QUARANTINE_AGAIN, "UPDATE quarantine SET times=times+1,last_ms=max(last_ms,?1) WHERE "                 \
                             STORE_SQL_DELIVERY("?2", "?3"))                                                       \
-    X(SQL_QUARANTINE_FORGED, "DELETE FROM quarantine WHERE endpoint=?1 AND signature=?2")                         \
+    X(SQL_QUARANTINE_FORGED, "DELETE FROM quarantine WHERE " STORE_SQL_SIGNED("?1", "?2"))                        \
     X(SQL_QUARANTINE, "INSERT INTO quarantine(first_ms,last_ms,endpoint,signature,secret,reason,event_id,body,"   \
                       "times) VALUES(?8,?1,?2,?3,?4,?5,?6,?7,?9)")                                                \
     X(SQL_QUARANTINE_SPOOLED, "SELECT 1 FROM quarantine WHERE first_ms<=?3 AND last_ms>=?3 AND "                  \
@@ -239,10 +239,11 @@
 /* A row of quarantine that was erased: what stays knows the delivery again, so that it is not taken in once more. */
 #define STORE_SQL_EMPTY "(reason='erased' AND length(body)=0)"
 
-/* The row of the very delivery of the body ?4, by the table, whatever its index says. */
-#define STORE_SQL_DELIVERY(of, signed)                                                                            \
+/* The row of quarantine with this signature, by the table, whatever its index says; and that of the very delivery of the body ?4. */
+#define STORE_SQL_SIGNED(of, signed)                                                                              \
     "id=(SELECT q.id FROM quarantine q WHERE q.endpoint=" of " AND q.signature=" signed ") AND +endpoint=" of     \
-    " AND +signature=" signed " AND id>0 AND (body=?4 OR " STORE_SQL_EMPTY ")"
+    " AND +signature=" signed
+#define STORE_SQL_DELIVERY(of, signed) STORE_SQL_SIGNED(of, signed) " AND id>0 AND (body=?4 OR " STORE_SQL_EMPTY ")"
 
 #define STORE_SQL_PERSON                                                                                          \
     "(?2 IS NULL OR n.name=?2) AND (?3 IS NULL OR e.resource_id=?3) AND e.received_ms>=?4 AND "                   \
