@@ -239,7 +239,7 @@
 /* A row of quarantine that was erased: what stays knows the delivery again, so that it is not taken in once more. */
 #define STORE_SQL_EMPTY "(reason='erased' AND length(body)=0)"
 
-/* The row of quarantine with this signature, by the table, whatever its index says; and that of the very delivery of the body ?4. */
+/* The row of quarantine with this signature, by the table, whatever its index says; and the one of the body ?4. */
 #define STORE_SQL_SIGNED(of, signed)                                                                              \
     "id=(SELECT q.id FROM quarantine q WHERE q.endpoint=" of " AND q.signature=" signed ") AND +endpoint=" of     \
     " AND +signature=" signed
