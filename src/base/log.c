@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -53,6 +55,7 @@ void log_begin(struct log_line *l, int64_t now_ms, enum err_level level, const c
     if (gmtime_r(&seconds, &tm))
         strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%SZ", &tm);
     l->level = level;
+    l->time_ms = now_ms;
     l->len = 0;
     int n = snprintf(l->text, sizeof l->text, "complycube-webhook: time=%s level=%s code=%s", time, level_word(level),
                      code);
@@ -140,6 +143,20 @@ static bool to_syslog(const struct log *log)
     return log->sink == LOG_SYSLOG || (log->sink == LOG_AUTO && stderr_is_null());
 }
 
+/*
+ * Standard error, opened anew so that our writes do not block: its flags are shared with other processes, which rely on
+ * them. -1: it is no pipe and no terminal, or this user may not open it.
+ */
+static int own_stderr = -1;
+
+static void reopen_stderr(void)
+{
+    struct stat st;
+    if (own_stderr < 0 && !stderr_is_null() && fstat(STDERR_FILENO, &st) == 0 &&
+        (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)))
+        own_stderr = open("/proc/self/fd/2", O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+}
+
 /* A link of another user's is not followed. A FIFO is the administrator's choice, but nobody waits for its reader. */
 static int open_log_file(const char *spec)
 {
@@ -148,9 +165,6 @@ static int open_log_file(const char *spec)
     int fd = open(spec, how | O_NOFOLLOW, 0640);
     if (fd < 0 && errno == ELOOP && shared_link(AT_FDCWD, spec, text) == 0)
         fd = open(spec, how, 0640);
-    int flags = fd >= 0 ? fcntl(fd, F_GETFL) : -1;
-    if (flags >= 0)
-        fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
     return fd;
 }
 
@@ -170,6 +184,7 @@ int log_open(struct log *log, const char *spec, struct err *e)
     }
     if (to_syslog(log))
         log_prepare();
+    reopen_stderr();
     return 0;
 }
 
@@ -196,21 +211,70 @@ void log_prepare(void)
     tzset(); /* each time that is written as text asks for it */
     if (syslog_fd < 0)
         connect_syslog();
+    reopen_stderr();
 }
 
 bool log_wants(const struct log *log, enum err_level level) { return log->sink != LOG_AUTO || level != LEVEL_INFO; }
 
-void log_write(const struct log *log, const struct log_line *const lines[], size_t n)
+/* Write at most PIPE_BUF bytes, all of them or none. */
+static bool write_now(int fd, bool is_socket, const struct iovec *parts, int n)
+{
+    struct pollfd p = {fd, POLLOUT, 0};
+    if (is_socket)
+        return send(fd, parts->iov_base, parts->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)parts->iov_len;
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) && writev(fd, parts, n) > 0;
+}
+
+/*
+ * Write lines without waiting for a reader: how many were lost. A file has none.
+ * source: pipe(7): a pipe that can be written takes PIPE_BUF bytes at once
+ */
+static size_t write_lines(int fd, const struct iovec *parts, size_t n)
+{
+    struct stat st;
+    size_t done = 0;
+    if (fstat(fd, &st) != 0)
+        return n;
+    if (S_ISREG(st.st_mode))
+        return writev(fd, parts, (int)n) < 0 ? n : 0;
+    while (done < n) {
+        size_t take = 1, bytes = parts[done].iov_len;
+        while (!S_ISSOCK(st.st_mode) && done + take < n && bytes + parts[done + take].iov_len <= PIPE_BUF)
+            bytes += parts[done + take++].iov_len;
+        if (!write_now(fd, S_ISSOCK(st.st_mode), parts + done, (int)take))
+            break;
+        done += take;
+    }
+    return n - done;
+}
+
+/* How many were lost. */
+static size_t deliver(const struct log *log, const struct log_line *const lines[], size_t n)
 {
     bool away = to_syslog(log);
     struct iovec parts[LOG_LINES_MAX];
-    int count = 0;
+    size_t count = 0;
     for (size_t i = 0; i < n && count < LOG_LINES_MAX; i++) {
         if (lines[i]->len == 0 || !log_wants(log, lines[i]->level))
             continue;
         if (!away || !write_syslog(lines[i])) /* to stderr then */
             parts[count++] = (struct iovec){(void *)(uintptr_t)lines[i]->text, lines[i]->len};
     }
-    if (count && writev(log->sink == LOG_FILE ? log->fd : STDERR_FILENO, parts, count) < 0)
-        return; /* a log that cannot be written must not stop events */
+    if (count == 0 || (log->sink != LOG_FILE && stderr_is_null()))
+        return count;
+    return write_lines(log->sink == LOG_FILE ? log->fd : own_stderr >= 0 ? own_stderr : STDERR_FILENO, parts, count);
+}
+
+void log_write(const struct log *log, const struct log_line *const lines[], size_t n)
+{
+    static size_t lost; /* of all logs of this process: one that is opened anew does not forget them */
+    if (lost && n) {
+        struct log_line note;
+        log_begin(&note, lines[0]->time_ms, LEVEL_WARNING, "log-lost");
+        log_number(&note, "lines", (int64_t)lost);
+        log_end(&note);
+        if (deliver(log, (const struct log_line *const[]){&note}, 1) == 0)
+            lost = 0;
+    }
+    lost += deliver(log, lines, n);
 }

@@ -15,6 +15,7 @@
 
 struct log_line {
     enum err_level level;
+    int64_t time_ms;
     size_t len;
     char text[640]; /* bytes that do not fit are left out; always ends in a newline after log_end */
 };
@@ -41,16 +42,19 @@ struct log {
 int log_open(struct log *log, const char *spec, struct err *e);
 void log_close(struct log *log);
 
-/* Connect to the system's log and read the time zone, before the sandbox forbids it. log_open does so where it is used. */
+/* Connect to the system's log, open standard error anew and read the time zone, before the sandbox forbids it. log_open does
+ * what its log needs. */
 void log_prepare(void);
 
 /* Would a line of this level be written? Then it need not be made. */
 bool log_wants(const struct log *log, enum err_level level);
 
 /*
- * Write lines, one write for all of them where the sink is a file or stderr. Never fails: what cannot be
- * written is lost. LOG_AUTO is stderr, or syslog where stderr is /dev/null or closed; successes (LEVEL_INFO)
- * are not written to it. What the system's log does not take goes to stderr.
+ * Write lines, one write for all of them if the sink is a file, one for each PIPE_BUF bytes if it is a pipe. Never fails and
+ * never waits for a reader: what cannot be written is lost, and a line `code=log-lost lines=N` comes before the next that
+ * is written. Standard error that this user may not open anew (another's pipe) is asked first whether it takes a write; if
+ * others fill it in between, that write waits. LOG_AUTO is stderr, or syslog where stderr is /dev/null or closed; successes
+ * (LEVEL_INFO) are not written to it. What the system's log does not take goes to stderr.
  */
 void log_write(const struct log *log, const struct log_line *const lines[], size_t n);
 
