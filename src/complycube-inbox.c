@@ -482,7 +482,11 @@ int main(int argc, char **argv)
     const struct subcommand *sub = find_subcommand(argv[1]);
     if (!sub)
         return refuse_command(argv[1]);
-    if (run_subcommand(sub, argc - 1, argv + 1, &cmd, &e) == 0)
+    int result = run_subcommand(sub, argc - 1, argv + 1, &cmd, &e);
+    const char *refused = files_refused();
+    if (refused)
+        print_err("%s keeps the mode that its file system gives it, which lets nobody else in\n", refused);
+    if (result == 0)
         return 0;
     enum err_code code = err_failure(&e);
     fflush(stdout);

@@ -205,6 +205,8 @@ void files_heir(const struct files_place *p, uid_t *owner, gid_t *group)
 static int refuse_group(const char *path, gid_t gid, struct err *e)
 {
     int os = errno;
+    if (os != EPERM && os != EINVAL)
+        return refuse_file("setting the owner of", path, e);
     const struct group *group = getgrgid(gid);
     const struct passwd *user = getpwuid(geteuid());
     return err_set(
@@ -213,13 +215,64 @@ static int refuse_group(const char *path, gid_t gid, struct err *e)
         group ? group->gr_name : "?", strerror(os), user ? user->pw_name : "this user");
 }
 
+static struct {
+    char path[PATH_MAX];
+    bool told;
+} refused;
+
+const char *files_refused(void)
+{
+    if (!*refused.path || refused.told)
+        return NULL;
+    refused.told = true;
+    return refused.path;
+}
+
+/* Does a mode that the file system insists on let in nobody but those who are meant, by itself or by the file's folder? */
+static bool is_closed(const struct stat *st, const char *path, mode_t mode)
+{
+    char folder[PATH_MAX];
+    struct stat above;
+    if ((st->st_mode & mode & 0700) != (mode & 0700))
+        return false;
+    if (!(st->st_mode & ~mode & (S_ISDIR(st->st_mode) ? 0077 : 0066)))
+        return true;
+    return files_folder(path, folder, sizeof folder) == 0 && stat(folder, &above) == 0 && !(above.st_mode & 0077);
+}
+
+int files_set_mode(int fd, const char *path, mode_t mode)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return -1;
+    if ((st.st_mode & 07777) == mode || fchmod(fd, mode) == 0)
+        return 0;
+    int os = errno;
+    if ((os == EPERM || os == ENOSYS || os == EOPNOTSUPP) && st.st_uid == geteuid() && is_closed(&st, path, mode)) {
+        if (!*refused.path)
+            snprintf(refused.path, sizeof refused.path, "%s", path);
+        return 0;
+    }
+    errno = os;
+    return -1;
+}
+
+int files_give(int fd, uid_t owner, gid_t group)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return -1;
+    bool right = (owner == (uid_t)-1 || owner == st.st_uid) && (group == (gid_t)-1 || group == st.st_gid);
+    return right ? 0 : fchown(fd, owner, group);
+}
+
 static int fit_descriptor(int fd, const struct files_place *p, mode_t mode, gid_t group, struct err *e)
 {
     uid_t owner;
     files_heir(p, &owner, &group);
-    if ((group != (gid_t)-1 || owner != (uid_t)-1) && fchown(fd, owner, group) != 0)
+    if (files_give(fd, owner, group) != 0)
         return refuse_group(p->path, group, e);
-    if (fchmod(fd, mode) != 0)
+    if (files_set_mode(fd, p->path, mode) != 0)
         return refuse_file("setting the mode of", p->path, e);
     return 0;
 }
@@ -236,7 +289,7 @@ int files_fit_open(int fd, const char *path, mode_t mode, gid_t group, bool *cha
     *changed = (st.st_mode & 07777) != mode || st.st_gid != group;
     if (st.st_gid != group && fchown(fd, (uid_t)-1, group) != 0)
         return refuse_group(path, group, e);
-    if (*changed && fchmod(fd, mode) != 0)
+    if (*changed && files_set_mode(fd, path, mode) != 0)
         return err_set(e, ERR_READONLY, "setting the mode of %s: %s; be its owner, or root", path, strerror(errno));
     return 0;
 }
@@ -258,7 +311,7 @@ int files_follow(int fd, const char *path, const char *like, struct err *e)
 {
     struct stat st;
     if (geteuid() != 0 || stat(like, &st) != 0 || !S_ISREG(st.st_mode) ||
-        (fchown(fd, st.st_uid, st.st_gid) == 0 && fchmod(fd, st.st_mode & 07777) == 0))
+        (files_give(fd, st.st_uid, st.st_gid) == 0 && files_set_mode(fd, path, st.st_mode & 07777) == 0))
         return 0;
     return err_set(e, ERR_READONLY, "giving %s to the owner of %s: %s; do this as that owner", path, like,
                    strerror(errno));

@@ -44,6 +44,18 @@ int files_read_open(int fd, const char *path, struct buf *out, struct stat *st, 
 int files_make_file(const char *path, mode_t mode, gid_t group, bool *made, struct err *e);
 int files_make_dir(const char *path, mode_t mode, gid_t group, bool *made, struct err *e);
 
+/*
+ * Give an open file or folder a mode, or an owner and a group (-1: as it is), if it has others. A file system that keeps modes
+ * of its own (FAT, a share) may refuse the mode: then the file is used as it is if it is this user's and others cannot reach
+ * it, by its own mode or by its folder's.
+ * out: 0, or -1 with errno
+ */
+int files_set_mode(int fd, const char *path, mode_t mode);
+int files_give(int fd, uid_t owner, gid_t group);
+
+/* The first file that is used with a mode the file system insists on; once, else NULL. */
+const char *files_refused(void);
+
 /* A name below an open folder, and what messages call it. What stands above it may be replaced meanwhile. */
 struct files_place {
     int at; /* AT_FDCWD: the name is a path */

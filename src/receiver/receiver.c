@@ -324,6 +324,9 @@ static int write_refusals(struct receiver *r, int64_t now_ms, struct err *e)
 void receiver_count(struct receiver *r, int64_t now_ms)
 {
     struct err e;
+    const char *refused = files_refused();
+    if (refused)
+        receiver_note(r, now_ms, "mode-refused", "file", refused);
     int64_t since = now_ms - r->count_ms;
     if (!r->refusals.any || !*r->config->database || (r->count_ms && since >= 0 && since < COUNT_AGAIN_MS))
         return;

@@ -199,20 +199,19 @@ static int write_all_parts(int fd, struct iovec parts[2])
     return 0;
 }
 
-static int fill_file(int fd, const struct verified *event, int64_t received_ms, gid_t group)
+static int fill_file(int fd, const char *path, const struct verified *event, int64_t received_ms, gid_t group)
 {
     struct spool_entry v = {.received_ms = received_ms, .body = verified_body(event)};
     char head[HEAD_MAX];
-    struct stat st;
     snprintf(v.endpoint, sizeof v.endpoint, "%s", verified_endpoint(event));
     snprintf(v.secret, sizeof v.secret, "%s", verified_secret(event));
     hex_encode(verified_signature(event), VERIFY_DIGEST, v.signature);
     int len = spooled_header_of(&v, head);
     struct iovec parts[2] = {{head, (size_t)len}, {(void *)(uintptr_t)v.body.at, v.body.len}};
-    if (write_all_parts(fd, parts) != 0 || fchmod(fd, group == (gid_t)-1 ? 0600 : 0660) != 0 || fstat(fd, &st) != 0)
+    if (write_all_parts(fd, parts) != 0 || files_set_mode(fd, path, group == (gid_t)-1 ? 0600 : 0660) != 0)
         return -1;
-    if (group != (gid_t)-1 && st.st_gid != group && fchown(fd, (uid_t)-1, group) != 0 &&
-        fchmod(fd, 0600) != 0) /* the event matters more than who else could record it */
+    if (files_give(fd, (uid_t)-1, group) != 0 &&
+        files_set_mode(fd, path, 0600) != 0) /* the event matters more than who else could record it */
         return -1;
     return fsync(fd);
 }
@@ -243,7 +242,7 @@ static int write_one(struct spool *s, const struct verified *event, int64_t rece
     int fd = open_new_spool_file(s, received_ms, group, name, path, e);
     if (fd < 0)
         return -1;
-    int failed = fill_file(fd, event, received_ms, group);
+    int failed = fill_file(fd, path, event, received_ms, group);
     if (failed)
         fail_spool("writing", path, e);
     if (close(fd) != 0 && !failed)

@@ -279,13 +279,10 @@ static int fill_event_file(const struct maildir *d, int fd, const struct files_p
         body.len -= (size_t)n;
     }
     struct timespec at = {.tv_sec = (time_t)(now_ms / 1000), .tv_nsec = (long)(now_ms % 1000) * 1000000};
-    struct stat st;
     uid_t owner;
     gid_t group = d->group;
     files_heir(p, &owner, &group);
-    if (fchmod(fd, file_mode(d)) != 0 || fstat(fd, &st) != 0 ||
-        (((owner != (uid_t)-1 && st.st_uid != owner) || (group != (gid_t)-1 && st.st_gid != group)) &&
-         fchown(fd, owner, group) != 0) ||
+    if (files_set_mode(fd, p->path, file_mode(d)) != 0 || files_give(fd, owner, group) != 0 ||
         futimens(fd, (struct timespec[]){at, at}) != 0)
         return maildir_error("setting mode, owner or time of", p->path, e);
     return 0;

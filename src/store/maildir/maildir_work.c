@@ -315,8 +315,8 @@ static void write_reason(const struct maildir *d, const char *endpoint, const ch
         uid_t owner;
         gid_t group = d->group;
         files_heir(&(struct files_place){dead, reason, reason}, &owner, &group);
-        if ((owner == (uid_t)-1 && group == (gid_t)-1) || fchown(fd, owner, group) == 0)
-            fchmod(fd, d->group == (gid_t)-1 ? 0600 : 0640);
+        if (files_give(fd, owner, group) == 0)
+            files_set_mode(fd, reason, d->group == (gid_t)-1 ? 0600 : 0640);
     }
     FILE *text = fd >= 0 ? fdopen(fd, "w") : NULL;
     if (text) {
