@@ -4,6 +4,7 @@
 #include "doctor.h"
 #include "receiver/receiver.h"
 #include "receiver/refusals.h"
+#include "store/sqlite/pinned.h"
 #include "store/sqlite/vfs.h"
 #include "store/store_file.h"
 
@@ -107,6 +108,24 @@ static void check_journal(struct doctor *d, const struct store_facts *facts)
     } else {
         doctor_ok(d, "journal", "%s", facts->journal);
     }
+}
+
+static void check_store_log(struct doctor *d)
+{
+    struct pinned p;
+    if (!pinned_look(d->database, &p))
+        return;
+    struct finding f =
+        finding_of(FINDING_WARNING, "log",
+                   "it grows with each event until the disk is full, and holds events that the database's file "
+                   "does not have");
+    if (p.pid)
+        finding_step(&f, "by hand: process %d (%s) keeps a transaction open: have it commit, or end it", (int)p.pid,
+                     *p.name ? p.name : "its name is not known");
+    else
+        finding_step(&f, "by hand: find the program that keeps a transaction open, and end it: fuser -v %s-shm",
+                     d->database);
+    doctor_tell(d, &f, "%lld MB of %s-wal cannot be written back", (long long)(p.bytes >> 20), d->database);
 }
 
 static void check_store_system(struct doctor *d)
@@ -455,6 +474,7 @@ void doctor_store(struct doctor *d)
     }
     doctor_ok(d, "database", "%s", d->database);
     check_store_system(d);
+    check_store_log(d);
     struct store *s = cmd_store(d->config, false, &e);
     if (!s || store_read_facts(s, d->cmd->now_ms, &facts, &e) != 0) {
         report_unopened_store(d, &e);

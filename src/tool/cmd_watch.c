@@ -7,6 +7,7 @@
 #include "receiver/refusals.h"
 #include "spool/spool.h"
 #include "store/beside.h"
+#include "store/sqlite/pinned.h"
 #include "store/store_file.h"
 
 #include <errno.h>
@@ -91,6 +92,17 @@ static bool not_made_yet(const struct config *c)
     beside_base(c->database, base, NULL);
     return snprintf(lock, sizeof lock, "%s.lock", base) < (int)sizeof lock && access(lock, F_OK) != 0 &&
            receiver_store_options(c, true, &o, &e) == 0 && store_probe(&o, &e) == 0;
+}
+
+static void judge_log(struct watch *w, const char *database)
+{
+    struct pinned p;
+    char by[80] = "";
+    if (!pinned_look(database, &p))
+        return;
+    if (p.pid)
+        snprintf(by, sizeof by, ": process %ld %.32s reads on and on", p.pid, p.name);
+    add_wrong(w, "%lld MB of the database's log cannot be written back%s (doctor)", (long long)(p.bytes >> 20), by);
 }
 
 /* Whoever may not write cannot tell whether a receiver could. */
@@ -301,6 +313,8 @@ int cmd_watch(const struct cmd *cmd, struct err *e)
     struct config *c = cmd_load_public_config(cmd, e);
     bool known = c && (!cmd->endpoint || config_has_endpoint(c, cmd->endpoint) ||
                        err_set(e, ERR_NOT_FOUND, "there is no endpoint %s", cmd->endpoint) == 0);
+    if (known)
+        judge_log(w, c->database);
     bool looked = known && read_store(w, c, e) == 0;
     if (looked)
         judge_inbox(w);
