@@ -2,6 +2,7 @@
  * check_store: what stands in the store, and what it stands on. */
 #include "base/print.h"
 #include "doctor.h"
+#include "receiver/begun.h"
 #include "receiver/receiver.h"
 #include "receiver/refusals.h"
 #include "store/sqlite/pinned.h"
@@ -53,6 +54,26 @@ static void step_orphan(struct doctor *d, struct finding *f)
     step_restore(d, f, "move the -wal away, and ");
 }
 
+static void step_missing(struct doctor *d, struct finding *f, bool no_folder)
+{
+    char meant[PATH_MAX], was[PATH_MAX], quoted[PATH_MAX + 2];
+    if (doctor_meant(d, meant)) {
+        finding_step(f, "by hand: did you mean %s? Then:", meant);
+        snprintf(quoted, sizeof quoted, "\"%s\"", meant);
+        doctor_step_key(d->config, f, "database", quoted);
+        return;
+    }
+    if (begun_before(d->config, was))
+        finding_step(
+            f,
+            "by hand: the database was %s: mount its volume, or put the file back if somebody moved it; else:", was);
+    else if (!no_folder) {
+        doctor_step_tool(d, f, "init");
+        return;
+    }
+    step_restore(d, f, "");
+}
+
 static void report_unopened_store(struct doctor *d, const struct err *e)
 {
     struct finding f =
@@ -63,7 +84,7 @@ static void report_unopened_store(struct doctor *d, const struct err *e)
     else if (e->code == ERR_SCHEMA)
         finding_step(&f, "by hand: install the newer version of complycube-inbox and complycube-webhook");
     else if (e->code == ERR_NOT_FOUND || e->detail == ERR_NO_FOLDER)
-        step_restore(d, &f, "");
+        step_missing(d, &f, e->detail == ERR_NO_FOLDER);
     else if (e->detail == ERR_DANGLING)
         finding_step(
             &f, "by hand: mount the volume that it leads to; no event is lost meanwhile if a spool is configured");

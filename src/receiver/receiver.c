@@ -2,6 +2,7 @@
  * receiver: what a running receiver holds, and how it stays right. */
 #include "receiver.h"
 
+#include "begun.h"
 #include "store/beside.h"
 #include "store/store_file.h"
 
@@ -299,6 +300,7 @@ int receiver_open(struct receiver *r, const struct config_env *env, bool brief, 
         use_spool(r, now_ms);
         note_narrowed(r, r->config, now_ms);
         note_exposed(r, r->config, now_ms);
+        begun_mark(r->config);
     }
     struct store_options o;
     receiver_store_options(r->config, brief, &o, &(struct err){0}); /* so that its group is known */
@@ -383,20 +385,22 @@ int receiver_store_options(const struct config *c, bool brief, struct store_opti
     return find_configured_group(c->group, &o->group, e);
 }
 
-/* Was a database here, of which only the lock is left? */
-static bool is_missed(const char *database)
+/* Was a database here, of which only the lock is left, or the mark beside the secrets? */
+static bool is_missed(const struct config *c)
 {
-    char base[PATH_MAX], lock[PATH_MAX];
-    if (access(database, F_OK) == 0 || errno != ENOENT)
+    char base[PATH_MAX], lock[PATH_MAX], was[PATH_MAX];
+    if (access(c->database, F_OK) == 0 || errno != ENOENT)
         return false;
-    beside_base(database, base, NULL);
+    if (begun_before(c, was))
+        return true;
+    beside_base(c->database, base, NULL);
     return snprintf(lock, sizeof lock, "%s.lock", base) < (int)sizeof lock && access(lock, F_OK) == 0;
 }
 
 /* Events are received, but what it held is lost where nobody looks: say so, and leave a mark for whoever does. */
 static void report_missed(struct receiver *r, const struct store_options *o)
 {
-    char base[PATH_MAX], mark[PATH_MAX];
+    char base[PATH_MAX], mark[PATH_MAX], was[PATH_MAX];
     struct err why, e;
     beside_base(r->config->database, base, NULL);
     if (snprintf(mark, sizeof mark, "%s" RECEIVER_MISSED, base) >= (int)sizeof mark)
@@ -405,13 +409,16 @@ static void report_missed(struct receiver *r, const struct store_options *o)
     err_set(&why, ERR_DATABASE,
             "%s was gone, and is begun anew; complycube-inbox restore BACKUP brings back what it held",
             r->config->database);
+    if (begun_before(r->config, was) && strcmp(was, r->config->database) != 0)
+        err_set(&why, ERR_DATABASE, "%s is begun anew; until now the database was %s: did you mean that one?",
+                r->config->database, was);
     receiver_say(r, r->looked_ms, &why);
 }
 
 struct store *receiver_store(struct receiver *r, struct err *e)
 {
     struct store_options o;
-    bool missed = !r->store && is_missed(r->config->database);
+    bool missed = !r->store && is_missed(r->config);
     if (r->store && !store_in_place(r->store)) {
         int saved = store_leave(r->store, e);
         if (saved < 0)

@@ -4,6 +4,7 @@
 #include "cmd.h"
 #include "cmd_spool.h"
 #include "json_out.h"
+#include "receiver/begun.h"
 #include "receiver/receiver.h"
 #include "store/beside.h"
 #include "store/maildir/maildir.h"
@@ -159,6 +160,7 @@ int cmd_init(const struct cmd *cmd, struct err *e)
     if (!s)
         return -1;
     store_close(s);
+    begun_mark(c);
     if (files_print_equal(&before, &none) && fit_group(cmd, c, true, o.group, e) != 0)
         return -1;
     if (c->files && init_directory(cmd, c, files_print_equal(&files_before, &none), o.group, e) != 0)

@@ -3,6 +3,7 @@
 #include "cmd.h"
 #include "event_row.h"
 #include "json_out.h"
+#include "receiver/begun.h"
 #include "receiver/receiver.h"
 #include "receiver/refusals.h"
 #include "spool/spool.h"
@@ -82,13 +83,15 @@ static void take_latest(void *ctx, const struct store_count *c)
 
 /*
  * Before the first event there is no database, and that is no fault as long as the receiver could make one. One that was
- * there has left its lock beside it.
+ * there has left its lock beside it, or a mark beside the secrets.
  */
 static bool not_made_yet(const struct config *c)
 {
     struct store_options o;
     struct err e;
-    char base[PATH_MAX], lock[PATH_MAX];
+    char base[PATH_MAX], lock[PATH_MAX], was[PATH_MAX];
+    if (begun_before(c, was))
+        return false;
     beside_base(c->database, base, NULL);
     return snprintf(lock, sizeof lock, "%s.lock", base) < (int)sizeof lock && access(lock, F_OK) != 0 &&
            receiver_store_options(c, true, &o, &e) == 0 && store_probe(&o, &e) == 0;

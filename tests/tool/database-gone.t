@@ -1,0 +1,80 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# A database that was there before and is not is missed, even if its folder is empty; a path with a slip is recognised.
+use strict;
+use warnings;
+use Test::More;
+use Event;
+use Fixture;
+use Requests;
+use Tool;
+
+# Secrets stay where they are, the database lies in a folder of its own: a volume.
+sub apart {
+    my $conf = Fixture::slurp("$Fixture::ROOT/cgi-bin/complycube-webhook.conf.sample");
+    $conf =~ s{^#?(\s*database\s*=\s*)"[^"]*"}{$1"../../volume/inbox.db"}m or die 'no database in the sample';
+    my $f = Fixture->new(conf => $conf);
+    $f->folder('home/volume', 0700);
+    return $f;
+}
+
+sub doctor { my ($f) = @_; my (undef, $out) = tool_out($f, 'doctor'); return $out =~ s/\s+/ /gr }
+
+sub point_at {
+    my ($f, $path) = @_;
+    $f->write('home/public_html/cgi-bin/complycube-webhook.conf',
+        Fixture::slurp($f->config) =~ s{^(\s*database\s*=\s*)"[^"]*"}{$1"$path"}mr);
+}
+
+subtest 'a fresh installation' => sub {
+    my $f = apart();
+    my ($code, $err) = tool($f, 'watch');
+    is_deeply([$code, $err], [0, ''], 'watch is silent');
+    my $said = doctor($f);
+    like($said, qr/\binit\b/, 'doctor says init');
+    unlike($said, qr/restore "\$BACKUP"/, 'and has nothing to restore');
+    my ($answer) = $f->cgi(signed(event()));
+    unlike($answer->{log}, qr/begun anew/, 'the first event begins it, without a word');
+    $f->finish;
+};
+
+subtest 'its volume is not mounted: the folder is there, and empty' => sub {
+    my $f = apart();
+    is((tool($f, 'init'))[0], 0, 'a database was begun');
+    $f->cgi(signed(event()));
+    rename $f->path('home/volume'), $f->path('home/unmounted') or die $!;
+    $f->folder('home/volume', 0700);
+    my ($code, $err) = tool($f, 'watch');
+    isnt($code, 0, 'watch reports it') or diag $err;
+    like(doctor($f), qr{database was \S+/volume/ ?inbox\.db: mount its volume}, 'doctor asks for the volume');
+    my ($answer) = $f->cgi(signed(event()));
+    is($answer->{status}, 200, 'an event is stored all the same');
+    like($answer->{log}, qr/was gone, and is begun anew/, 'and the log says that the database is a new one');
+    like((tool($f, 'watch'))[1], qr/the database was gone, and was begun anew/, 'watch too, until somebody looked');
+    $f->finish;
+};
+
+for my $case (['the file', 'volume/inbx.db'], ['a folder', 'voulme/inbox.db']) {
+    my ($part, $wrong) = @$case;
+    subtest "a slip in the name of $part" => sub {
+        my $f = apart();
+        $f->cgi(signed(event()));    # no init: the receiver's own mark is not there yet
+        unlink glob $f->path('home/private/*.database');
+        point_at($f, "../../$wrong");
+        my $said = doctor($f);
+        like($said, qr{did you mean \S+/volume/ ?inbox\.db\?}, 'doctor asks whether the other was meant');
+        unlike($said, qr/restore "\$BACKUP"/, 'before it speaks of a backup');
+        $f->finish;
+    };
+}
+
+subtest 'another path' => sub {
+    my $f = apart();
+    $f->cgi(signed(event())) for 1, 2;    # the second start finds it
+    point_at($f, '../../volume/other.db');
+    my ($answer) = $f->cgi(signed(event()));
+    like($answer->{log}, qr{other\.db is begun anew; until now the database was \S+/inbox\.db: did you mean that one\?}, 'the log asks');
+    $f->finish;
+};
+
+done_testing;
