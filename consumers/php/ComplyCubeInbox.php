@@ -47,8 +47,10 @@ final class ComplyCubeInbox {
         if ($options['lease'] !== null && !(is_numeric($options['lease']) && $options['lease'] > 0))
             throw new ComplyCubeInboxException('lease must be a number of seconds, more than 0');
         $this->limit = self::whole($options['limit']);
+        if ($options['log'] === 'error_log' && !function_exists('error_log')) $options['log'] = array(__CLASS__, 'say');    // switched off
         self::callback($options['log'], 'log');
         clearstatcache();
+        self::within($path);
         $this->store = is_dir($path) ? new ComplyCubeInboxDirectory($path, $options) : new ComplyCubeInboxTable($path, $options);
     }
 
@@ -148,6 +150,19 @@ final class ComplyCubeInbox {
         if (!$kept) $this->store->report($event, 'the lease ended before the work did');
     }
 
+    // A line to standard error: php-cgi, which some hosts run for cron, has no constant STDERR.
+    public static function say($line) { file_put_contents('php://stderr', "$line\n"); }
+
+    // Whether PHP may look there at all; a path that open_basedir hides seems not to exist.
+    private static function within($path) {
+        $why = '';
+        set_error_handler(function ($level, $text) use (&$why) { $why = $text; return true; });
+        is_dir($path);
+        restore_error_handler();
+        if (strpos($why, 'open_basedir') !== false)
+            throw new ComplyCubeInboxException("$path: open_basedir keeps this PHP out; add the folder to open_basedir, or have the host do it");
+    }
+
     private function stopping() {
         if (function_exists('pcntl_signal_dispatch')) pcntl_signal_dispatch();
         return $this->stopped;
@@ -168,7 +183,19 @@ abstract class ComplyCubeInboxStore {
     protected function __construct($path, array $options) {
         $this->path = $path;
         $this->options = $options;
-        $this->options['owner'] = $options['owner'] !== null ? $options['owner'] : gethostname() . '-' . getmypid();
+        $this->options['owner'] = $options['owner'] !== null ? $options['owner'] : self::process();
+    }
+
+    // Host and process; hosts switch off some of these functions.
+    private static function process() {
+        $host = function_exists('gethostname') ? gethostname() : (function_exists('php_uname') ? php_uname('n') : 'php');
+        return $host . '-' . (function_exists('getmypid') ? getmypid() : mt_rand());
+    }
+
+    // What there is no way around.
+    protected function needs(array $functions) {
+        $off = array_filter($functions, function ($name) { return !function_exists($name); });
+        if ($off) $this->refuse('disable_functions of this PHP has ' . implode(', ', $off) . '; have the host allow that');
     }
 
     public static function now() { return floor(microtime(true) * 1000); }
@@ -303,6 +330,8 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
 
     public function __construct($path, array $options) {
         parent::__construct($path, $options);
+        if (!class_exists('PDO') || !in_array('sqlite', PDO::getAvailableDrivers()))
+            $this->refuse('this PHP has no pdo_sqlite: switch it on, or let another PHP run this');
         if (!is_file($path) || !filesize($path)) $this->missing();
         $this->file = $path[0] === '/' ? $path : getcwd() . "/$path";
         $this->inode = $this->inode();
@@ -314,7 +343,12 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
         }
     }
 
-    private function inode() { clearstatcache(); $file = @stat($this->file); return $file ? "$file[dev]/$file[ino]" : null; }
+    private function inode() {
+        clearstatcache();
+        if (!function_exists('stat')) return (string) @fileinode($this->file);
+        $file = @stat($this->file);
+        return $file ? "$file[dev]/$file[ino]" : null;
+    }
 
     // Put the statements together.
     private function compose() {
@@ -434,6 +468,7 @@ final class ComplyCubeInboxDirectory extends ComplyCubeInboxStore {
     public function __construct($path, array $options) {
         parent::__construct(rtrim(realpath($path), '/'), $options);
         if ($options['skip_superseded']) $this->refuse('skip_superseded needs the table: a directory does not know what is superseded');
+        $this->needs(array('lstat', 'stat', 'scandir', 'rename'));
         if (!file_exists("$this->path/setting")) $this->missing();
         $setting = self::slurp("$this->path/setting");
         if ($setting === null) $this->refuse('setting is no file: look at it, then remove it and run complycube-inbox init');

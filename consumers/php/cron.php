@@ -3,7 +3,9 @@
 // For cron: works off what waits and ends. php cron.php DATABASE-OR-FOLDER [ENDPOINT]
 // */5 * * * * php /home/me/cron.php /home/me/private/inbox.db live
 require __DIR__ . '/ComplyCubeInbox.php';
-if ($argc < 2 || $argc > 3) { fwrite(STDERR, "usage: php cron.php DATABASE-OR-FOLDER [ENDPOINT]\n"); exit(2); }
+if (!isset($_SERVER['argv'])) { ComplyCubeInbox::say('cron.php: this PHP passes no arguments; run it by php -d register_argc_argv=1'); exit(2); }
+$argv = $_SERVER['argv'];    // php-cgi has neither $argc nor STDERR
+if (count($argv) < 2 || count($argv) > 3) { ComplyCubeInbox::say("usage: php cron.php DATABASE-OR-FOLDER [ENDPOINT]"); exit(2); }
 
 // Your work. It may come again for the same event, after a crash, so let it bear that; throw to try again later.
 function work(array $event) {
@@ -15,6 +17,6 @@ try {
     $inbox = new ComplyCubeInbox($argv[1], array('endpoint' => isset($argv[2]) ? $argv[2] : null));
     while ($inbox->each('work')) {}
 } catch (Exception $e) {
-    fwrite(STDERR, 'cron.php: ' . ComplyCubeInbox::printable($e->getMessage()) . "\n");
+    ComplyCubeInbox::say('cron.php: ' . ComplyCubeInbox::printable($e->getMessage()));
     exit(1);
 }

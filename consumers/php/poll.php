@@ -2,9 +2,13 @@
 // SPDX-License-Identifier: MIT
 // Works off waiting events and prints one line for each: php poll.php DATABASE [ENDPOINT [LIMIT]]
 $usage = "usage: php poll.php DATABASE [ENDPOINT [LIMIT]]\n";
+$argv = isset($_SERVER['argv']) ? $_SERVER['argv'] : array();                               // php-cgi has no $argc,
+$say = function ($text) { file_put_contents('php://stderr', $text); };                     // and no STDERR
 list($file, $endpoint, $limit) = array_slice($argv, 1) + array(null, 'live', 20);
-$fail = function ($why) { fwrite(STDERR, preg_replace('/[^ -~]/', '?', "poll.php: $why") . "\n"); exit(1); };
-if ($file === null || $argc > 4) { fwrite(STDERR, $usage); exit(2); }
+$fail = function ($why) use ($say) { $say(preg_replace('/[^ -~]/', '?', "poll.php: $why") . "\n"); exit(1); };
+if (!isset($_SERVER['argv'])) $fail('this PHP passes no arguments; run it by php -d register_argc_argv=1');
+if ($file === null || count($argv) > 4) { $say($usage); exit(2); }
+if (!class_exists('PDO') || !in_array('sqlite', PDO::getAvailableDrivers())) $fail('this PHP has no pdo_sqlite: switch it on, or let another PHP run this');
 if (!is_file($file) || !filesize($file)) $fail("$file is not made yet (run complycube-inbox init), or hidden from this user");
 try {
     $db = new PDO("sqlite:$file", null, null, array(

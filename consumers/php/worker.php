@@ -6,7 +6,9 @@
 // CREATE TABLE outcome (check_id VARBINARY(255) PRIMARY KEY, outcome VARCHAR(255), created_ms BIGINT NOT NULL)
 // As for the table complycube_handled, start it once, and it says how to make that.
 require __DIR__ . '/ComplyCubeInbox.php';
-if ($argc < 4 || $argc > 5) { fwrite(STDERR, "usage: php worker.php DATABASE-OR-FOLDER DSN USER [ENDPOINT]\n"); exit(2); }
+if (!isset($_SERVER['argv'])) { ComplyCubeInbox::say('worker.php: this PHP passes no arguments; run it by php -d register_argc_argv=1'); exit(2); }
+$argv = $_SERVER['argv'];    // php-cgi has neither $argc nor STDERR
+if (count($argv) < 4 || count($argv) > 5) { ComplyCubeInbox::say("usage: php worker.php DATABASE-OR-FOLDER DSN USER [ENDPOINT]"); exit(2); }
 
 try {
     $inbox = new ComplyCubeInbox($argv[1], array('endpoint' => isset($argv[4]) ? $argv[4] : null, 'types' => array('check.completed')));
@@ -26,6 +28,6 @@ try {
         if (function_exists('pcntl_signal_dispatch')) pcntl_signal_dispatch();
     }
 } catch (Exception $e) {
-    fwrite(STDERR, 'worker.php: ' . ComplyCubeInbox::printable($e->getMessage()) . "\n");
+    ComplyCubeInbox::say('worker.php: ' . ComplyCubeInbox::printable($e->getMessage()));
     exit(1);
 }
