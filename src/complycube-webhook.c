@@ -13,6 +13,8 @@
 #include "web/fcgi.h"
 #include "web/web.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -69,6 +71,16 @@ static void print_endpoint(const struct config *c, const struct config_endpoint 
         print_out("  events       %s\n", p->events[i]);
 }
 
+/* The receiver that starts next logs to standard error then. */
+static void print_log(const struct config *c)
+{
+    struct log_need need;
+    int why = log_needs(c->log, &need) ? need.error : 0;
+    if (!why && *need.path && faccessat(AT_FDCWD, need.path, need.mode, AT_EACCESS) != 0)
+        why = errno;
+    print_out("log            %s%s%s\n", c->log, why ? "  cannot be opened: " : "", why ? strerror(why) : "");
+}
+
 static void print_sandbox(const struct config *c)
 {
     struct sandbox_report report;
@@ -89,10 +101,11 @@ static int test_configuration(const struct config_env *env)
     bool ready = false;
     if (e.code == ERR_NONE) {
         print_out("configuration  %s\ndatabase       %s\ninbox          %s%s%s\nmax_body       %zu bytes\n"
-                  "journal        %s\nlog            %s\ngroup          %s\nspool          %s\n",
+                  "journal        %s\ngroup          %s\nspool          %s\n",
                   *c->path ? c->path : "(the environment)", c->database, c->inbox, c->files ? ", " : "",
-                  c->files ? c->directory : "", c->max_body, c->journal, c->log, *c->group ? c->group : "(none)",
+                  c->files ? c->directory : "", c->max_body, c->journal, *c->group ? c->group : "(none)",
                   *c->spool ? c->spool : "(none)");
+        print_log(c);
         print_sandbox(c);
         for (size_t i = 0; i < c->n_endpoints; i++)
             print_endpoint(c, &c->endpoint[i]);

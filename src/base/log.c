@@ -2,6 +2,7 @@
  * log: one event, one line of key=value pairs, and where lines go. */
 #include "log.h"
 
+#include "files.h"
 #include "shared.h"
 
 #include <errno.h>
@@ -166,6 +167,21 @@ static int open_log_file(const char *spec)
     if (fd < 0 && errno == ELOOP && shared_link(AT_FDCWD, spec, text) == 0)
         fd = open(spec, how, 0640);
     return fd;
+}
+
+bool log_needs(const char *spec, struct log_need *need)
+{
+    struct stat st;
+    *need = (struct log_need){.mode = W_OK};
+    if (*spec != '/')
+        return false;
+    if (stat(spec, &st) == 0)
+        need->error = S_ISDIR(st.st_mode) ? EISDIR : 0;
+    else if (errno == ENOENT && files_folder(spec, need->path, sizeof need->path) == 0)
+        need->mode = W_OK | X_OK;
+    if (!*need->path && snprintf(need->path, sizeof need->path, "%s", spec) >= (int)sizeof need->path)
+        need->error = ENAMETOOLONG;
+    return true;
 }
 
 int log_open(struct log *log, const char *spec, struct err *e)

@@ -11,6 +11,7 @@
 #include "err.h"
 #include "span.h"
 
+#include <limits.h>
 #include <stdint.h>
 
 struct log_line {
@@ -41,6 +42,16 @@ struct log {
  */
 int log_open(struct log *log, const char *spec, struct err *e);
 void log_close(struct log *log);
+
+/* What a user must be able to write so that log_open succeeds. */
+struct log_need {
+    char path[PATH_MAX]; /* of the file, or of the folder that it is made in */
+    int mode;            /* as for access(2) */
+    int error;           /* why nobody can open it; 0: somebody can */
+};
+
+/* out: false if the sink is no file */
+bool log_needs(const char *spec, struct log_need *need);
 
 /* Connect to the system's log, open standard error anew and read the time zone, before the sandbox forbids it. log_open does
  * what its log needs. */

@@ -360,7 +360,7 @@ static int read_config_file(struct config *c)
     c->group = cfg_getstr(cfg, "group");
     c->sandbox = cfg_getstr(cfg, "sandbox");
     c->log = cfg_getstr(cfg, "log");
-    if (strchr(c->log, '/'))
+    if (strpbrk(c->log, "/.")) /* no slip in a word */
         c->log = own(c, absolute(c, c->log));
     if (c->error.code != ERR_NONE ||
         config_check_values(c, cfg_getstr(cfg, "max_body"), cfg_getstr(cfg, "retain")) != 0)

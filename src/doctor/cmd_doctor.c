@@ -38,6 +38,7 @@ static int examine(struct doctor *d, struct config **c, struct err *e)
     if (d->reachable)
         doctor_store(d);
     doctor_spool(d);
+    doctor_log(d);
     doctor_copies(d);
     doctor_receivers(d);
     doctor_server(d);

@@ -108,6 +108,8 @@ bool doctor_meant(const struct doctor *d, char meant[PATH_MAX]);
 
 /* What waits in the spool, and whether it can do its part. */
 void doctor_spool(struct doctor *d);
+/* Whether the receiver can open its log. */
+void doctor_log(struct doctor *d);
 /* Older copies of the database that stand beside it. */
 void doctor_copies(struct doctor *d);
 /* Processes that have the database open and are older than the program. */
