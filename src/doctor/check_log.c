@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * check_log: whether the receiver can open its log. */
+ * check_log: the receiver's log, and the write-ahead log of the database. */
 #include "base/log.h"
 #include "doctor.h"
+#include "store/sqlite/pinned.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,11 +16,13 @@ static void step_log(struct doctor *d, struct finding *f, const struct log_need 
     uid_t uid = d->user ? d->user->pw_uid : geteuid();
     const char *who = d->cmd->root ? "" : "  # as root";
     if (need->error)
-        finding_step(f, "by hand: name a file as log in line %d of %s", config_line(d->config, "log"), d->config->path);
+        finding_step(f, "by hand: name a file as log in line %d of %s", config_line(d->config, "log"),
+                     d->config->path);
     else if (doctor_blocked(d->user, need->path, blocked))
         doctor_step_pass(d, f, d->user, blocked);
     else if (lstat(need->path, &st) != 0)
-        finding_step(f, "install -d -o %w -m 700 %q%s", doctor_owner(uid, name), need->path, uid == geteuid() ? "" : who);
+        finding_step(f, "install -d -o %w -m 700 %q%s", doctor_owner(uid, name), need->path,
+                     uid == geteuid() ? "" : who);
     else if (st.st_uid == uid)
         finding_step(f, "chmod u+%w %q", S_ISDIR(st.st_mode) ? "wx" : "w", need->path);
     else if (S_ISREG(st.st_mode))
@@ -43,4 +46,22 @@ void doctor_log(struct doctor *d)
     struct finding f = finding_of(FINDING_WRONG, "log", "its lines go to the web server's error log, or are lost");
     step_log(d, &f, &need);
     doctor_tell(d, &f, "%s cannot be opened: %s", d->config->log, strerror(need.error ? need.error : p.error));
+}
+
+void doctor_store_log(struct doctor *d)
+{
+    struct pinned p;
+    if (!pinned_look(d->database, &p))
+        return;
+    struct finding f =
+        finding_of(FINDING_WARNING, "log",
+                   "it grows with each event until the disk is full, and holds events that the database's file "
+                   "does not have");
+    if (p.pid)
+        finding_step(&f, "by hand: process %d (%s) keeps a transaction open: have it commit, or end it", (int)p.pid,
+                     *p.name ? p.name : "its name is not known");
+    else
+        finding_step(&f, "by hand: find the program that keeps a transaction open, and end it: fuser -v %s-shm",
+                     d->database);
+    doctor_tell(d, &f, "%lld MB of %s-wal cannot be written back", (long long)(p.bytes >> 20), d->database);
 }

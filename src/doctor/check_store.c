@@ -5,7 +5,6 @@
 #include "receiver/begun.h"
 #include "receiver/receiver.h"
 #include "receiver/refusals.h"
-#include "store/sqlite/pinned.h"
 #include "store/sqlite/vfs.h"
 #include "store/store_file.h"
 
@@ -129,24 +128,6 @@ static void check_journal(struct doctor *d, const struct store_facts *facts)
     } else {
         doctor_ok(d, "journal", "%s", facts->journal);
     }
-}
-
-static void check_store_log(struct doctor *d)
-{
-    struct pinned p;
-    if (!pinned_look(d->database, &p))
-        return;
-    struct finding f =
-        finding_of(FINDING_WARNING, "log",
-                   "it grows with each event until the disk is full, and holds events that the database's file "
-                   "does not have");
-    if (p.pid)
-        finding_step(&f, "by hand: process %d (%s) keeps a transaction open: have it commit, or end it", (int)p.pid,
-                     *p.name ? p.name : "its name is not known");
-    else
-        finding_step(&f, "by hand: find the program that keeps a transaction open, and end it: fuser -v %s-shm",
-                     d->database);
-    doctor_tell(d, &f, "%lld MB of %s-wal cannot be written back", (long long)(p.bytes >> 20), d->database);
 }
 
 static void check_store_system(struct doctor *d)
@@ -303,8 +284,18 @@ static void check_form(struct doctor *d, const struct store_facts *facts)
     }
 }
 
+/* " (12 MB)"; what is less grows nowhere. */
+static const char *size_words(int64_t bytes, char out[40])
+{
+    *out = '\0';
+    if (bytes >= 1 << 20)
+        snprintf(out, 40, " (%lld MB)", (long long)(bytes >> 20));
+    return out;
+}
+
 static void check_inbox(struct doctor *d, const struct store_facts *facts)
 {
+    char size[40];
     struct finding dead = finding_of(facts->dead ? FINDING_WARNING : FINDING_OK, "inbox",
                                      "a dead event failed too often, and waits for a person");
     if (facts->dead) {
@@ -312,8 +303,8 @@ static void check_inbox(struct doctor *d, const struct store_facts *facts)
         finding_step(&dead, "by hand: mend what they failed of, and give them out again:");
         doctor_step_tool(d, &dead, "requeue --state dead");
     }
-    doctor_tell(d, &dead, "%lld waiting, %lld dead, %lld events in all", (long long)facts->waiting,
-                (long long)facts->dead, (long long)facts->events);
+    doctor_tell(d, &dead, "%lld waiting, %lld dead%s, %lld events in all", (long long)facts->waiting,
+                (long long)facts->dead, size_words(facts->dead_bytes, size), (long long)facts->events);
     if (facts->waiting)
         check_lag(d, facts);
     check_clock_was(d, facts);
@@ -325,7 +316,7 @@ static void check_inbox(struct doctor *d, const struct store_facts *facts)
         doctor_step_tool(d, &aside, "quarantine");
         finding_step(&aside, "by hand: decide of each, by quarantine accept ID or quarantine drop ID");
     }
-    doctor_tell(d, &aside, "%lld", (long long)facts->quarantined);
+    doctor_tell(d, &aside, "%lld%s", (long long)facts->quarantined, size_words(facts->quarantined_bytes, size));
 }
 
 /* What was ignored, by endpoint: the line to write has what is asked for already too. */
@@ -495,7 +486,7 @@ void doctor_store(struct doctor *d)
     }
     doctor_ok(d, "database", "%s", d->database);
     check_store_system(d);
-    check_store_log(d);
+    doctor_store_log(d);
     struct store *s = cmd_store(d->config, false, &e);
     if (!s || store_read_facts(s, d->cmd->now_ms, &facts, &e) != 0) {
         report_unopened_store(d, &e);

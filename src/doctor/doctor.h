@@ -110,6 +110,8 @@ bool doctor_meant(const struct doctor *d, char meant[PATH_MAX]);
 void doctor_spool(struct doctor *d);
 /* Whether the receiver can open its log. */
 void doctor_log(struct doctor *d);
+/* Whether the database's write-ahead log is written back. */
+void doctor_store_log(struct doctor *d);
 /* Older copies of the database that stand beside it. */
 void doctor_copies(struct doctor *d);
 /* Processes that have the database open and are older than the program. */

@@ -194,13 +194,14 @@ struct store_facts {
     char journal[16];
     int schema;
     int64_t waiting, dead, quarantined, events;
-    int64_t leased, delayed; /* of those that wait: claimed by a worker; to be tried again later */
-    int64_t oldest_ms;       /* when the oldest of those that wait was received; 0: none waits */
-    int64_t ahead;           /* of those that wait: due further ahead than STORE_AHEAD_MAX_MS */
-    int64_t newest_ms;       /* when the event with the highest number was received; 0: there is none */
-    int64_t latest_ms;       /* of that one and of those that wait: when the latest was received */
-    int64_t stranded;        /* waiting in the table, where the inbox is files now */
-    int64_t orphaned;        /* files that the log does not know */
+    int64_t dead_bytes, quarantined_bytes; /* of their bodies; in the directory form, of the files in dead/ */
+    int64_t leased, delayed;               /* of those that wait: claimed by a worker; to be tried again later */
+    int64_t oldest_ms;                     /* when the oldest of those that wait was received; 0: none waits */
+    int64_t ahead;                         /* of those that wait: due further ahead than STORE_AHEAD_MAX_MS */
+    int64_t newest_ms;                     /* when the event with the highest number was received; 0: there is none */
+    int64_t latest_ms;                     /* of that one and of those that wait: when the latest was received */
+    int64_t stranded;                      /* waiting in the table, where the inbox is files now */
+    int64_t orphaned;                      /* files that the log does not know */
 };
 
 /* A row of a tally: how many events there are in a state or, where a type is named, of a type. Spans are borrowed. */

@@ -136,6 +136,9 @@ void maildir_name(int64_t created_ms, int64_t seq, struct maildir_name *name);
 /* Before work begins: could it be told done? Makes the folder of the day. */
 int maildir_ready_done(const struct maildir *d, const char *endpoint, int64_t now_ms, struct err *e);
 
+/* Bytes of a dead event's file; 0: it cannot be seen. */
+int64_t maildir_dead_size(const struct maildir *d, const char *endpoint, const struct maildir_name *name);
+
 /* Why an event is dead, at most size - 1 bytes; "" where nothing says so. */
 void maildir_why_dead(const struct maildir *d, const char *endpoint, const struct maildir_name *name, char *why,
                       size_t size);

@@ -248,6 +248,18 @@ int maildir_ready_done(const struct maildir *d, const char *endpoint, int64_t no
     return make_day(d, endpoint, now_ms, day, sizeof day, e);
 }
 
+int64_t maildir_dead_size(const struct maildir *d, const char *endpoint, const struct maildir_name *name)
+{
+    char base[MAILDIR_PLAIN_SIZE];
+    struct stat st = {.st_size = 0};
+    int dead = maildir_enter(d, endpoint, "dead", NULL);
+    if (dead < 0)
+        return 0;
+    int seen = fstatat(dead, plain(name, base), &st, AT_SYMLINK_NOFOLLOW);
+    close(dead);
+    return seen == 0 ? st.st_size : 0;
+}
+
 void maildir_why_dead(const struct maildir *d, const char *endpoint, const struct maildir_name *name, char *why,
                       size_t size)
 {

@@ -220,7 +220,7 @@ int sqlite_files_facts(struct db *s, int64_t now_ms, struct store_facts *facts, 
         return 0;
     int failed = sqlite_files_names(s, NULL, true, &all, e);
     facts->stranded = facts->waiting;
-    facts->waiting = facts->leased = facts->delayed = facts->oldest_ms = 0;
+    facts->waiting = facts->leased = facts->delayed = facts->oldest_ms = facts->dead_bytes = 0;
     for (size_t i = 0; !failed && i < all.n; i++) {
         const struct maildir_name *name = &all.list[i].name;
         int logged = sqlite_files_is_logged(s, all.list[i].endpoint, name, e);
@@ -228,6 +228,7 @@ int sqlite_files_facts(struct db *s, int64_t now_ms, struct store_facts *facts, 
         failed = logged < 0 ? -1 : 0;
         *(dead ? &facts->dead : &facts->waiting) += 1;
         facts->ahead += !dead && name->until_ms > now_ms + STORE_AHEAD_MAX_MS;
+        facts->dead_bytes += dead ? maildir_dead_size(s->files, all.list[i].endpoint, name) : 0;
         if (!dead && name->until_ms > now_ms)
             *(name->claimed ? &facts->leased : &facts->delayed) += 1;
         if (!dead && logged > 0 && !facts->oldest_ms) /* sorted by number */

@@ -295,9 +295,9 @@ int sqlite_read_facts(struct store *store, int64_t now_ms, struct store_facts *f
     sqlite3_stmt *q = sqlite_prepare(s, SQL_FACTS, e);
     if (!q)
         return -1;
-    int64_t *const numbers[] = {&facts->waiting,   &facts->dead,     &facts->quarantined, &facts->events,
-                                &facts->leased,    &facts->delayed,  &facts->oldest_ms,   &facts->ahead,
-                                &facts->newest_ms, &facts->latest_ms};
+    int64_t *const numbers[] = {&facts->waiting,   &facts->dead,      &facts->quarantined, &facts->events,
+                                &facts->leased,    &facts->delayed,   &facts->oldest_ms,   &facts->ahead,
+                                &facts->newest_ms, &facts->latest_ms, &facts->dead_bytes,  &facts->quarantined_bytes};
     sqlite3_bind_int64(q, 1, now_ms);
     if (sqlite3_step(q) == SQLITE_ROW)
         for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)

@@ -98,7 +98,9 @@
                  "(SELECT count(*) FROM inbox WHERE state=0 AND due_ms>?1+86400000),"                             \
                  STORE_SQL_NEWEST ","                                                                             \
                  "max(coalesce((SELECT max(e.received_ms) FROM inbox i CROSS JOIN event_log e ON e.seq=i.seq "    \
-                 "WHERE i.state=0),0),coalesce(" STORE_SQL_NEWEST ",0))")                                         \
+                 "WHERE i.state=0),0),coalesce(" STORE_SQL_NEWEST ",0)),"                                        \
+                 "(SELECT sum(length(e.body)) FROM inbox i JOIN event_log e ON e.seq=i.seq WHERE i.state=2),"     \
+                 "(SELECT sum(length(body)) FROM quarantine)")                                                    \
     X(SQL_LIST_RECENT, STORE_SQL_EVENT " WHERE seq>?9 AND " STORE_SQL_FILTER)                                     \
     X(SQL_SELECT_OLDER, "SELECT seq FROM temp.events WHERE seq<=?9 AND " STORE_SQL_MATCH " ORDER BY seq LIMIT ?8")     \
     X(SQL_NEXT, "SELECT min(seq) FROM event_log WHERE seq>?1") \
