@@ -65,6 +65,8 @@ static void print_endpoint(const struct config *c, const struct config_endpoint 
               p->secrets.narrowed ? "  (narrowed to mode 0600)" : "");
     if (config_exposed(c, p, &weak))
         print_out("  exposed      %s\n", config_exposed_by(&weak, by));
+    if (p->secrets.padded)
+        print_out("  line %-6d  used as it is, with its NAME= or its ; or ,\n", p->secrets.padded);
     for (size_t i = 0; i < p->secrets.n; i++)
         print_out("  secret       %s%s\n", p->secrets.list[i].name, p->secrets.list[i].retired ? "  (retired)" : "");
     for (size_t i = 0; i < p->n_events; i++)

@@ -48,6 +48,18 @@ static bool looks_secret(struct span name)
     return name.len >= 24;
 }
 
+/* NAME=VALUE, as in a shell, or a ; or , after the value. = at the end alone is base64. */
+static bool looks_padded(struct span value)
+{
+    size_t n = 0;
+    while (n < value.len &&
+           ((value.at[n] >= 'A' && value.at[n] <= 'Z') || (value.at[n] >= 'a' && value.at[n] <= 'z') ||
+            (n && value.at[n] >= '0' && value.at[n] <= '9') || value.at[n] == '_'))
+        n++;
+    bool named = n && n + 1 < value.len && value.at[n] == '=' && value.at[n + 1] != '=';
+    return named || (value.len && strchr(";,", value.at[value.len - 1]));
+}
+
 static const char *add_secret(struct secrets *s, struct span name, struct span value, bool retired)
 {
     if (s->n == SECRETS_MAX)
@@ -73,6 +85,7 @@ static const char *add_secret(struct secrets *s, struct span name, struct span v
     secret->len = value.len;
     secret->head = beginning_hash(value);
     secret->retired = retired;
+    secret->padded = looks_padded(value);
     for (size_t i = 0; i < s->n; i++) {
         if (strcmp(s->list[i].name, secret->name) == 0)
             return "this name stands on an earlier line too";
@@ -103,6 +116,7 @@ static int parse_secrets(struct secrets *s, struct span rest, const char *path, 
 {
     s->unterminated = rest.len && rest.at[rest.len - 1] != '\n';
     for (int number = 1; rest.len; number++) {
+        size_t before = s->n;
         const char *end = memchr(rest.at, '\n', rest.len);
         size_t len = end ? (size_t)(end - rest.at) : rest.len;
         const char *why = parse_line(s, (struct span){rest.at, len});
@@ -110,6 +124,8 @@ static int parse_secrets(struct secrets *s, struct span rest, const char *path, 
             s->line = number;
             return err_set(e, ERR_SECRETS, "%s, line %d: %s", path, number, why);
         }
+        if (!s->padded && s->n > before && s->list[before].padded)
+            s->padded = number;
         rest.at += len + (end != NULL);
         rest.len -= len + (end != NULL);
     }

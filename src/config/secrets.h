@@ -27,15 +27,17 @@ struct secret {
     struct verify_key key;
     size_t len;   /* bytes of the secret */
     uint8_t head; /* of a hash of its first SECRETS_HEAD bytes */
+    bool padded;  /* see below */
     bool retired; /* kept for the record; accepts nothing */
 };
 
 struct secrets {
     size_t n;
-    bool unterminated;               /* the last line has no newline: perhaps only half of it has arrived */
-    bool narrowed;                   /* the file's mode was narrowed to 0600 */
-    int line;                        /* that was refused; 0: none was, or the whole file */
-    bool example;                    /* it has the secret of the manual's example */
+    bool unterminated; /* the last line has no newline: perhaps only half of it has arrived */
+    bool narrowed;     /* the file's mode was narrowed to 0600 */
+    int line;          /* that was refused; 0: none was, or the whole file */
+    int padded;        /* the first line whose secret is probably not all secret: NAME=VALUE, or VALUE; 0: none */
+    bool example;      /* it has the secret of the manual's example */
     struct files_stamp print;        /* of the file, also if it was refused */
     struct secret list[SECRETS_MAX]; /* last: n of them are set, the others are not even cleared */
 };

@@ -310,6 +310,12 @@ static void tell_secrets(struct doctor *d, const struct config_endpoint *p)
         return;
     }
     doctor_ok(d, "secrets", "endpoint %s: %zu in force, %zu retired", p->name, usable, p->secrets.n - usable);
+    if (p->secrets.padded) {
+        struct finding f = finding_of(FINDING_WARNING, "secrets",
+                                      "if ComplyCube's secret is without it, none of its events matches");
+        finding_step(&f, "by hand: in line %d of %s, write the secret alone", p->secrets.padded, p->secret_file);
+        doctor_tell(d, &f, "endpoint %s: a secret is used as it is, with its NAME= or its ; or ,", p->name);
+    }
     for (size_t k = 0; k < p->secrets.n; k++)
         if (!p->secrets.list[k].retired && p->secrets.list[k].len < 16) {
             struct finding f = finding_of(FINDING_WARNING, "secrets",

@@ -45,6 +45,19 @@ static void note_narrowed(struct receiver *r, const struct config *c, int64_t no
             receiver_note(r, now_ms, "narrowed", "file", c->endpoint[i].secret_file);
 }
 
+static void note_padded(struct receiver *r, const struct config *c, int64_t now_ms)
+{
+    char text[PATH_MAX + 120];
+    for (size_t i = 0; i < c->n_endpoints; i++) {
+        const struct config_endpoint *p = &c->endpoint[i];
+        if (!p->secrets.padded)
+            continue;
+        snprintf(text, sizeof text, "%s, line %d: the secret is used as it is, with its NAME= or its ; or ,",
+                 p->secret_file, p->secrets.padded);
+        receiver_note(r, now_ms, "secret-padded", "msg", text);
+    }
+}
+
 /* Said with each configuration that is taken up: whoever moves the secrets ends it. */
 static void note_exposed(struct receiver *r, const struct config *c, int64_t now_ms)
 {
@@ -206,6 +219,7 @@ static void take_over(struct receiver *r, struct config *new, int64_t now_ms)
             config_free(before[i]);
     use_log(r, now_ms);
     note_narrowed(r, new, now_ms);
+    note_padded(r, new, now_ms);
     note_exposed(r, new, now_ms);
     receiver_note(r, now_ms, "configured", "file", *new->path ? new->path : "the environment");
     if (needed)
@@ -299,6 +313,7 @@ int receiver_open(struct receiver *r, const struct config_env *env, bool brief, 
         use_log(r, now_ms);
         use_spool(r, now_ms);
         note_narrowed(r, r->config, now_ms);
+        note_padded(r, r->config, now_ms);
         note_exposed(r, r->config, now_ms);
         begun_mark(r->config);
     }
