@@ -2,7 +2,6 @@
  * check_store: what stands in the store, and what it stands on. */
 #include "base/print.h"
 #include "doctor.h"
-#include "receiver/begun.h"
 #include "receiver/receiver.h"
 #include "receiver/refusals.h"
 #include "store/sqlite/vfs.h"
@@ -15,96 +14,6 @@
 #define WEEK_MS (7 * INT64_C(86400000))
 enum { LAG_MS = 3600000, AHEAD_MS = 60000, SPACE_LOW = 256 << 20 /* bytes */, INODES_LOW = 1000, TYPES_SIZE = 2048 };
 enum { REFUSED_MANY = 5, MINUTE_MS = 60000, BUSY_MS = 2000 /* a writer keeps the others for milliseconds */ };
-
-/* ---- what does not open ---- */
-
-/* A file that is another program's stays; ours gets a name that is free. */
-static void step_other_name(struct doctor *d, struct finding *f)
-{
-    char folder[PATH_MAX], value[PATH_MAX + 48];
-    struct stat st;
-    if (files_folder(d->database, folder, sizeof folder) != 0)
-        return;
-    for (int i = 1; i < 100; i++) {
-        snprintf(value, sizeof value, "%s/complycube-inbox%.0d.db", folder, i > 1 ? i : 0);
-        if (stat(value, &st) != 0)
-            break;
-    }
-    char quoted[PATH_MAX + 50];
-    snprintf(quoted, sizeof quoted, "\"%s\"", value);
-    doctor_step_key(d->config, f, "database", quoted);
-    doctor_step_tool(d, f, "init");
-}
-
-/* A backup first: restore moves away what is there by itself, its log too, and init would begin an empty one. */
-static void step_restore(struct doctor *d, struct finding *f, const char *without)
-{
-    finding_step(f, "by hand: with a backup: BACKUP=/path/of/the/newest in the shell, and restore it; it moves away "
-                    "what is there, and nothing is to be stopped for it:");
-    doctor_step_tool(d, f, "restore \"$BACKUP\"");
-    finding_step(f, "by hand: without a backup: %sbegin an empty one:", without);
-    doctor_step_tool(d, f, "init");
-}
-
-/* Its log holds the last events: only the file that it belongs to can have them back. */
-static void step_orphan(struct doctor *d, struct finding *f)
-{
-    finding_step(f, "by hand: where the file was only moved or renamed, put it back beside its log; else:");
-    step_restore(d, f, "move the -wal away, and ");
-}
-
-static void step_missing(struct doctor *d, struct finding *f, bool no_folder)
-{
-    char meant[PATH_MAX], was[PATH_MAX], quoted[PATH_MAX + 2];
-    if (doctor_meant(d, meant)) {
-        finding_step(f, "by hand: did you mean %s? Then:", meant);
-        snprintf(quoted, sizeof quoted, "\"%s\"", meant);
-        doctor_step_key(d->config, f, "database", quoted);
-        return;
-    }
-    if (begun_before(d->config, was))
-        finding_step(
-            f,
-            "by hand: the database was %s: mount its volume, or put the file back if somebody moved it; else:", was);
-    else if (!no_folder) {
-        doctor_step_tool(d, f, "init");
-        return;
-    }
-    step_restore(d, f, "");
-}
-
-static void report_unopened_store(struct doctor *d, const struct err *e)
-{
-    struct finding f =
-        finding_of(FINDING_WRONG, err_word(e->code),
-                   "every event is answered 503 while it is so, and after ten tries ComplyCube disables the webhook");
-    if (e->detail == ERR_FOREIGN)
-        step_other_name(d, &f);
-    else if (e->code == ERR_SCHEMA)
-        finding_step(&f, "by hand: install the newer version of complycube-inbox and complycube-webhook");
-    else if (e->code == ERR_NOT_FOUND || e->detail == ERR_NO_FOLDER)
-        step_missing(d, &f, e->detail == ERR_NO_FOLDER);
-    else if (e->detail == ERR_DANGLING)
-        finding_step(
-            &f, "by hand: mount the volume that it leads to; no event is lost meanwhile if a spool is configured");
-    else if (e->detail == ERR_ORPHAN_LOG)
-        step_orphan(d, &f);
-    else if (e->code == ERR_DATABASE && sqlite_refused(d->database, NULL))
-        finding_step(&f, "by hand: find out who put it there, and remove it; the database itself is whole");
-    else if (e->code == ERR_DATABASE)
-        step_restore(d, &f, "move the file away with its -wal and -shm, and ");
-    else if (e->code == ERR_FULL)
-        finding_step(&f, "by hand: make room on the file system of %s", d->database);
-    else if (e->code == ERR_BUSY)
-        finding_step(
-            &f, "by hand: find the program that keeps a transaction or the lock, and end it: fuser -v %s %s.lock",
-            d->database, d->database);
-    else
-        doctor_step_tool(d, &f, "init");
-    if (e->code == ERR_NOT_FOUND) /* the receiver makes it with the first event */
-        f.why = "consumers cannot open what the receiver makes only with the first event";
-    doctor_tell(d, &f, "%s", e->msg);
-}
 
 /* ---- what it stands on ---- */
 
@@ -214,9 +123,10 @@ static void tell_altered(struct doctor *d, const struct altered *a)
                  "TRIGGER, DROP INDEX or DROP VIEW; what is ours comes back by migrate",
                  d->database);
     if (a->stops)
-        step_restore(d, &f,
-                     "if a table of ours was altered, export what is in it, move the file away with its -wal and "
-                     "-shm, import what was exported, or ");
+        doctor_step_restore(
+            d, &f,
+            "if a table of ours was altered, export what is in it, move the file away with its -wal and "
+            "-shm, import what was exported, or ");
     if (a->n > 1)
         doctor_tell(d, &f, "%s; %d more", a->text, a->n - 1);
     else
@@ -481,7 +391,7 @@ void doctor_store(struct doctor *d)
     struct store_options o;
     struct store_facts facts;
     if (receiver_store_options(d->config, true, &o, &e) != 0 || store_probe(&o, &e) != 0) {
-        report_unopened_store(d, &e);
+        doctor_unopened(d, &e);
         return;
     }
     doctor_ok(d, "database", "%s", d->database);
@@ -489,11 +399,11 @@ void doctor_store(struct doctor *d)
     doctor_store_log(d);
     struct store *s = cmd_store(d->config, false, &e);
     if (!s || store_read_facts(s, d->cmd->now_ms, &facts, &e) != 0) {
-        report_unopened_store(d, &e);
+        doctor_unopened(d, &e);
         goto out;
     }
     if (store_try(s, BUSY_MS, &e) != 0 && e.code == ERR_BUSY)
-        report_unopened_store(d, &e);
+        doctor_unopened(d, &e);
     check_journal(d, &facts);
     check_store_schema(d, s, &facts);
     check_store_altered(d, s);

@@ -102,10 +102,10 @@ void doctor_consumer(struct doctor *d);
 void doctor_planted_names(struct doctor *d);
 /* What stands in the store, and what it stands on. */
 void doctor_store(struct doctor *d);
-
-/* The database that a path which is not there was probably meant to name: by the mark, or by a slip in one part of it. */
-bool doctor_meant(const struct doctor *d, char meant[PATH_MAX]);
-
+/* The steps that begin the database anew: from a backup; else, once what `without` says is done, an empty one. */
+void doctor_step_restore(struct doctor *d, struct finding *f, const char *without);
+/* Why the database does not open. */
+void doctor_unopened(struct doctor *d, const struct err *e);
 /* What waits in the spool, and whether it can do its part. */
 void doctor_spool(struct doctor *d);
 /* Whether the receiver can open its log. */

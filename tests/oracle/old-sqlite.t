@@ -28,19 +28,18 @@ my %value = (e => 1, w => 'old-1', max => 10, n => 20, d => $now + 300_000, t =>
     lease => 1000, seq => 1, endpoint => 'live', type1 => 'check.completed', type2 => 'client.created');
 my $run = sub { my ($text) = @_; my %used = map { (":$_" => $value{$_}) } $text =~ /:(\w+)/g; return [$text, \%used] };
 my $claim = sub {
-    my ($skip, @clauses) = @_;
+    my (@clauses) = @_;
     my $text = $sql{claim};
     $text =~ s/ORDER BY/$sql{$_} ORDER BY/ for @clauses;
-    $text =~ s/state = CASE WHEN attempts >= :max THEN 2 ELSE 0 END,/$sql{skip}/ if $skip;
     return $run->($text);
 };
 my @steps = (
     ['poll' => $run->($sql{poll})], ['the view events' => ['SELECT * FROM events', {}]],
     ['the view resource_state' => ['SELECT * FROM resource_state', {}]],
-    ['claim' => $claim->(0)], ['read' => $run->($sql{read})], ['ack' => $run->($sql{ack})],
+    ['claim' => $claim->()], ['read' => $run->($sql{read})], ['ack' => $run->($sql{ack})],
     (map { $value{s} = $_->[1]; [$_->[0] => $run->($sql{ $_->[0] })] } ['extend', 2], ['release', 3], ['nack', 4]),
-    ['done' => $run->($sql{done})], ['claim of some types' => $claim->(0, 'types')], ['ordered claim' => $claim->(0, 'ordered')],
-    ['ordered claim without superseded ones' => $claim->(1, 'ordered')],
+    ['done' => $run->($sql{done})], ['claim of some types' => $claim->('types')], ['ordered claim' => $claim->('ordered')],
+    ['what is superseded' => $run->($sql{over})], ['skip' => $run->($sql{skip})],
 );
 my $statements = $f->write('run/statements', encode_json([map { $_->[1] } @steps]));
 my @answers = map { decode_json($_) } split /\n/,
