@@ -111,6 +111,7 @@ COMPLETE_ZSH  := share/zsh/site-functions/_complycube-inbox
 # What install writes below; DESTDIR may have a blank.
 INTO  = $(DESTDIR)$(PREFIX)
 SHARE = $(INTO)/share/complycube-inbox
+DOC   = $(INTO)/share/doc/complycube-inbox
 install: all ## install under PREFIX (and DESTDIR)
 	install -d "$(INTO)/bin" "$(SHARE)/cgi-bin" "$(DESTDIR)$(SYSCONFDIR)"
 	install -m 755 $(BIN)/complycube-inbox $(BIN)/complycube-webhook "$(INTO)/bin/"
@@ -118,6 +119,9 @@ install: all ## install under PREFIX (and DESTDIR)
 	install -m 644 cgi-bin/complycube-webhook.conf.sample cgi-bin/.htaccess "$(SHARE)/cgi-bin/"
 	install -D -m 644 src/man/complycube-inbox.bash "$(INTO)/$(COMPLETE_BASH)"
 	install -D -m 644 src/man/complycube-inbox.zsh "$(INTO)/$(COMPLETE_ZSH)"
+	install -d "$(DOC)/docs"
+	install -m 644 README.md INSTALL.md SECURITY.md "$(DOC)/"
+	install -m 644 docs/*.md "$(DOC)/docs/"
 	set -e; for page in $(MAN); do to="$(INTO)/share/man/man$${page##*.}/$${page##*/}"; \
 	  install -D -m 644 $$page "$$to"; sed -i 's/^\.Os$$/.Os complycube-inbox $(VERSION)/' "$$to"; done
 	install -d "$(DESTDIR)$(LIBDIR)" "$(DESTDIR)$(UNITDIR)" "$(SHARE)/sysv"
@@ -129,7 +133,7 @@ install: all ## install under PREFIX (and DESTDIR)
 
 uninstall: ## remove what install put there; your configuration in SYSCONFDIR stays
 	rm -f "$(INTO)/bin/complycube-inbox" "$(INTO)/bin/complycube-webhook"
-	rm -rf "$(SHARE)" "$(DESTDIR)$(LIBDIR)"
+	rm -rf "$(SHARE)" "$(DOC)" "$(DESTDIR)$(LIBDIR)"
 	set -e; for unit in $(UNITS_IN); do to=$${unit##*/}; rm -f "$(DESTDIR)$(UNITDIR)/$${to%.in}"; done
 	rm -f "$(INTO)/$(COMPLETE_BASH)" "$(INTO)/$(COMPLETE_ZSH)"
 	for page in $(MAN); do rm -f "$(INTO)/share/man/man$${page##*.}/$${page##*/}"; done

@@ -143,4 +143,4 @@ cat <<TEXT
 $stored events stored, $again recognised as delivered before, $refused forgery refused; $lines read from the inbox, each once.
 TEXT
 [ "$stored $again $refused $lines" = '26 1 1 26' ] || fail 'that is not what the examples should give: 26, 1, 1 and 26'
-echo "The server is stopped now and its folder removed. Next: make run, or README.md for putting it on a host."
+echo "The server is stopped now and its folder removed. Next: make run, or INSTALL.md for putting it on a host."

@@ -11,9 +11,9 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/target/%,$(filter-out %/replay.c $(i
 # The longest come first, so that the others run beside them. Reckoned from the times of one run, six at a time: 756 s in the
 # order of names, 602 s with these four first, 585 s with all sorted by time.
 LONG := $(addprefix tests/,tool/erase.t e2e/commands-under-load.t upgrade/under-load.t readme.t)
-# What says nothing of a flavour: text, the README's own build and the libraries in PHP and Perl are the same under
+# What says nothing of a flavour: text, the documents' own builds and the libraries in PHP and Perl are the same under
 # sanitizers, and benchmarks mean nothing; coverage by itself needs nobody who is killed, nor a second opinion.
-LEFT_OUT := $(if $(SAN)$(COV),$(addprefix tests/,lint/% bench/% readme.t) $(addprefix tests/consumers/,contract.t handlers.t library.t once.t \
+LEFT_OUT := $(if $(SAN)$(COV),$(addprefix tests/,lint/% bench/% readme.t install.t) $(addprefix tests/consumers/,contract.t handlers.t library.t once.t \
   poll.t syntax.t)) $(if $(SAN),,$(if $(COV),$(addprefix tests/crash/,steps.t power.t load.t sandbox.t full.t) tests/oracle/%))
 TESTS  = $(filter-out $(LEFT_OUT),$(LONG) $(filter-out $(LONG),$(sort $(wildcard tests/*/*.t tests/*.t))) $(UNITS) $(FUZZERS))
 ATTACKER := $(OUT)/attacker

@@ -2,7 +2,7 @@
  *
  * reply: outcomes as HTTP answers. What the sender sees, and nothing it must not.
  *
- * source: the table of answers in the README; RFC 3875, section 6 (CGI responses)
+ * source: the table of answers in docs/answers.md; RFC 3875, section 6 (CGI responses)
  */
 #ifndef REPLY_H
 #define REPLY_H

@@ -49,8 +49,8 @@ for (['lighttpd mod_fastcgi', 2], ['Apache mod_fcgid', 2], ['multiwatch', 6]) { 
     };
 }
 
-subtest 'multiwatch in the background, as README.md has it' => sub {
-    my ($command) = Fixture::slurp("$Fixture::ROOT/README.md") =~ /^ +(spawn-fcgi -s .*\n(?: .*\n)*)/m or die 'README.md has no such command';
+subtest 'multiwatch in the background, as INSTALL.md has it' => sub {
+    my ($command) = Fixture::slurp("$Fixture::ROOT/INSTALL.md") =~ /^ +(spawn-fcgi -s .*\n(?: .*\n)*)/m or die 'INSTALL.md has no such command';
     my $f = Fixture->new;
     my ($socket, $pid_file) = map { $f->path("run/$_") } qw(receiver.sock multiwatch.pid);
     $command =~ s/\\\n//g;

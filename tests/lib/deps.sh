@@ -10,7 +10,7 @@ static='gcc make musl-tools dpkg-dev xz-utils patch flex tcl perl'
 demo="$build lighttpd curl openssl php-cli php-sqlite3 perl libdbi-perl libdbd-sqlite3-perl"
 unit="$build libcmocka-dev perl"
 check="$demo libcmocka-dev apache2 libapache2-mod-fcgid lighttpd-mod-openssl nginx-light spawn-fcgi multiwatch
-       php-cgi php-fpm php-mysql mariadb-server libdbd-mariadb-perl libproc-fastspawn-perl sqlite3 mandoc clang systemd strace wrk fio bindfs"
+       php-cgi php-fpm php-mysql mariadb-server libdbd-mariadb-perl libproc-fastspawn-perl sqlite3 mandoc clang systemd adduser iproute2 strace wrk fio bindfs"
 kit="$static zip"
 check_kit="$check $kit unzip apache2-suexec-custom"
 bench="$check webhook valgrind"

@@ -32,7 +32,7 @@ for my $makefile (qw(Makefile tests/rules.mk packaging/rules.mk packaging/static
     for my $line (split /\n/, slurp("$ROOT/$makefile")) {
         $n++;
         push @bare, "$makefile:$n" if $line =~ /\$\((?:abspath|realpath|CURDIR)\b/ && $line !~ /"[^"]*\$\(CURDIR\)[^"]*"|\$\(subst ',/;
-        push @bare, "$makefile:$n" if $line =~ /^\t.*[^"]\$\((?:DESTDIR|INTO|SHARE)\)/ && $line !~ /"[^"]*\$\((?:DESTDIR|INTO|SHARE)\)[^"]*"/;
+        push @bare, "$makefile:$n" if $line =~ /^\t.*[^"]\$\((?:DESTDIR|INTO|SHARE|DOC)\)/ && $line !~ /"[^"]*\$\((?:DESTDIR|INTO|SHARE|DOC)\)[^"]*"/;
     }
 }
 is_deeply \@bare, [], 'make hands it to the shell in quotes';

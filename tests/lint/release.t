@@ -19,7 +19,7 @@ like $news, qr/\Acomplycube-inbox \Q$version\E  \d{4}-\d\d-\d\d\n/, 'NEWS begins
 my @first = $news =~ /^([A-Z][a-z ]+):$/mg;
 is $first[0], 'Cautions', 'NEWS has what one must be careful with first';
 my @elsewhere = grep { -f && !m{/(?:NEWS|version\.h)$} && slurp($_) =~ /(?<![\d.])\Q$version\E(?![\d.])/ }
-    listed($ROOT, qw(src/* src/*/* src/*/*/* packaging/* packaging/*/* Makefile tests/rules.mk README.md));
+    listed($ROOT, qw(src/* src/*/* src/*/*/* packaging/* packaging/*/* Makefile tests/rules.mk README.md INSTALL.md docs/*));
 is_deeply \@elsewhere, [], 'the version stands in no other place';
 
 my $bin = $ENV{BIN} // 'build/bin';
@@ -35,6 +35,7 @@ my @wanted = (
     (map { "$share/man/man$_" } qw(1/complycube-inbox.1 5/complycube-inbox.5 5/complycube-webhook.conf.5 8/complycube-webhook.8)),
     "$share/bash-completion/completions/complycube-inbox", "$share/zsh/site-functions/_complycube-inbox",
     "$share/complycube-inbox/sysv/complycube-webhook",
+    (map { s{^\Q$ROOT\E/}{$share/doc/complycube-inbox/}r } listed($ROOT, qw(README.md INSTALL.md SECURITY.md docs/*))),
     (map { "$share/complycube-inbox/cgi-bin/$_" } qw(.htaccess complycube-webhook.conf.sample)),
     (map { s{^\Q$ROOT\E/packaging/systemd/(.*)\.in$}{usr/local/lib/systemd/system/$1}r } listed("$ROOT/packaging/systemd", "*.in")),
     (map { s{^\Q$ROOT\E/}{$share/complycube-inbox/}r } grep { -f } listed($ROOT, qw(apache/* lighttpd/* consumers/*/*))),

@@ -10,7 +10,7 @@ use Source;
 
 my $text = slurp("$ROOT/SECURITY.md");
 my %later = map { $_ => 1 } $text =~ /^<!-- not yet here: (.*) -->$/m ? split ' ', $1 : ();
-my %named = map { $_ => 1 } $text =~ m{`((?:tests|src|lighttpd|apache|cgi-bin|consumers)/[^`\s]*|[A-Z]+\.md)`}g;
+my %named = map { $_ => 1 } $text =~ m{`((?:tests|src|docs|packaging|lighttpd|apache|cgi-bin|consumers)/[^`\s]*|[A-Z]+\.md)`}g;
 cmp_ok scalar(keys %named), '>', 30, 'files are found in it';
 is_deeply [grep { !-e "$ROOT/$_" && !$later{$_} } sort keys %named], [], 'each file that it names is there';
 is_deeply [grep { -e "$ROOT/$_" } sort keys %later], [], 'and what is said not to be there yet is not';
