@@ -174,7 +174,7 @@ static const struct {
     {"failed", 0, "N", "wrong: so many answers of 5xx; 10 unless given",
      NUMBER, AT(failed_max), LIMIT_MAX},
     {"quarantine", 0, "", "what is in quarantine, too", FLAG, AT(quarantine), 0},
-    {"database", 0, "FILE", "from this one, as a restore has left it",
+    {"database", 0, "FILE", "read this database file, e.g. one that restore kept",
      TEXT, AT(database), 0},
     {"unverified", 0, "", "without a look at the signatures", FLAG, AT(unverified), 0},
     {"done", 0, "", "what would wait is done: no application gets it", FLAG, AT(done), 0},

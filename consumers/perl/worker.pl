@@ -4,7 +4,7 @@
 # which start it again when it ends for an error:   perl worker.pl DATABASE-OR-FOLDER DSN USER [ENDPOINT]
 # The password is in APP_PASSWORD. Events come in any order, so what is older than what is known changes nothing:
 # CREATE TABLE outcome (check_id VARBINARY(255) PRIMARY KEY, outcome VARCHAR(255), created_ms BIGINT NOT NULL)
-# As for the table complycube_handled, start it once, and it says how to make that.
+# Start it once: it prints the CREATE TABLE for complycube_handled.
 use strict;
 use warnings;
 use DBI;
