@@ -52,7 +52,7 @@ LIBS_WEBHOOK := -lfcgi $(CRYPTO) -lsqlite3 -lconfuse
 LIBS_INBOX   := -lcurl -lcjson $(LIBS_WEBHOOK)
 
 # The receiver is linked without the rooms of the operator's tool.
-TOOL_ROOMS := tool work doctor
+TOOL_ROOMS := http api tool work doctor
 objects = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/*/*.c src/*/*/*.c))
 TOOL_OBJS := $(filter $(addprefix $(OBJ)/,$(addsuffix /%,$(TOOL_ROOMS))),$(objects))
 OBJS  := $(filter-out $(TOOL_OBJS),$(objects))

@@ -465,6 +465,7 @@ int main(int argc, char **argv)
     cmd.failed_max = FAILED;
     cmd.environment = environ;
     cmd.sudo_user = getenv("SUDO_USER");
+    cmd.api_key = startup_take_api_key();
     bool below_work = getenv("COMPLYCUBE_INBOX_SEQ") != NULL; /* no request can set this one */
     if (!below_work && (getenv("GATEWAY_INTERFACE") || getenv("REQUEST_METHOD"))) {
         print_err("complycube-inbox: this is no program for a web server; move it out of cgi-bin\n");
@@ -486,6 +487,8 @@ int main(int argc, char **argv)
     const char *refused = files_refused();
     if (refused)
         print_err("%s keeps the mode that its file system gives it, which lets nobody else in\n", refused);
+    if (cmd.api_key)
+        explicit_bzero(cmd.api_key, strlen(cmd.api_key));
     if (result == 0)
         return 0;
     enum err_code code = err_failure(&e);

@@ -32,6 +32,7 @@ enum err_level { LEVEL_INFO, LEVEL_WARNING, LEVEL_ERROR };
     X(ERR_SECRETS,        "secrets",      500, 10, LEVEL_ERROR,  "receiver not configured")     \
     X(ERR_SYSTEM,         "system",       503, 11, LEVEL_ERROR,  "try again")                   \
     X(ERR_NOT_FOUND,      "not-found",    503, 1, LEVEL_WARNING, "try again")                   \
+    X(ERR_REMOTE,         "remote",       503, 12, LEVEL_ERROR,  "try again")                   \
     X(ERR_UNVERIFIED,     "unverified",   503, 13, LEVEL_WARNING, "try again")                  \
     X(ERR_USAGE,          "usage",        503, 2, LEVEL_ERROR,   "try again")
 /* clang-format on */

@@ -206,7 +206,7 @@ static bool scan_inside(struct scan *s, json_visit *visit, void *ctx)
             if (!first && (s->p == s->end || *s->p++ != ','))
                 return fail_json(s, "a comma or a closing bracket is missing");
             skip_blanks(s);
-            struct span name;
+            struct span name = {0};
             if (s->object[s->depth] && !scan_name(s, &name))
                 return false;
             if (s->depth == 1) {
@@ -226,7 +226,8 @@ static bool scan_inside(struct scan *s, json_visit *visit, void *ctx)
     return true;
 }
 
-const char *json_scan(struct span text, json_visit *visit, void *ctx)
+/* Check a container whole and visit what is in it. */
+static const char *scan_outermost(struct span text, bool object, json_visit *visit, void *ctx)
 {
     struct scan s; /* object[] is written before it is read */
     s.p = (bytes)text.at;
@@ -236,12 +237,44 @@ const char *json_scan(struct span text, json_visit *visit, void *ctx)
     skip_blanks(&s);
     if (s.p == s.end)
         return "empty";
-    if (*s.p != '{')
-        return "not an object";
-    if (!open_container(&s, true) || !scan_inside(&s, visit, ctx))
+    if (*s.p != (object ? '{' : '['))
+        return object ? "not an object" : "not an array";
+    if (!open_container(&s, object) || !scan_inside(&s, visit, ctx))
         return s.why;
     skip_blanks(&s);
-    return s.p == s.end ? NULL : "something stands behind the object";
+    return s.p == s.end ? NULL : object ? "something stands behind the object" : "something stands behind the array";
+}
+
+const char *json_scan(struct span text, json_visit *visit, void *ctx)
+{
+    return scan_outermost(text, true, visit, ctx);
+}
+
+const char *json_each(struct span text, json_visit *visit, void *ctx)
+{
+    return scan_outermost(text, false, visit, ctx);
+}
+
+struct pick {
+    struct json_wanted *wanted;
+    size_t n;
+};
+
+static const char *pick_member(void *ctx, const struct json_member *m)
+{
+    const struct pick *p = ctx;
+    for (size_t i = 0; i < p->n; i++)
+        if (json_spells(m->name, p->wanted[i].name))
+            p->wanted[i].value = span_equal(m->value, span_of("null")) ? (struct span){0} : m->value;
+    return NULL;
+}
+
+const char *json_pick(struct span text, struct json_wanted *wanted, size_t n)
+{
+    struct pick p = {wanted, n};
+    for (size_t i = 0; i < n; i++)
+        wanted[i].value = (struct span){0};
+    return json_scan(text, pick_member, &p);
 }
 
 struct span json_string(struct span value)

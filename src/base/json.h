@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * json: a strict scanner of RFC 8259 text. It checks the whole text and shows the members of the outermost
- * object as spans into it; it builds no tree and allocates nothing.
+ * object, or the elements of the outermost array, as spans into it; it builds no tree and allocates nothing.
  *
  * Stricter than common libraries: valid UTF-8 only, no control characters in strings, numbers exactly as in
  * the grammar, nothing behind the value, no byte order mark.
@@ -32,6 +32,19 @@ typedef const char *json_visit(void *ctx, const struct json_member *m);
  * note:  members are visited as they are met: only after NULL is it known that the whole text is good
  */
 const char *json_scan(struct span text, json_visit *visit, void *ctx);
+
+/* The same of an array: its elements are visited, and have no name. */
+const char *json_each(struct span text, json_visit *visit, void *ctx);
+
+/* A member that is looked for by its name. */
+struct json_wanted {
+    const char *name;
+    struct span value; /* out: as of struct json_member; absent: it is not there, or null */
+};
+
+/* Check that `text` is one JSON object and fill in the values that are wanted. NULL, or why not. A name that
+ * comes twice: the last. */
+const char *json_pick(struct span text, struct json_wanted *wanted, size_t n);
 
 /* The text of a string value without its quotes; the absent span when `value` is no string. */
 struct span json_string(struct span value);

@@ -20,6 +20,7 @@ const struct config_key config_keys[] = {
     {"retain", "", NULL, "how long prune leaves what is done: 90d, 12h; empty: for ever"},
     {"spool", "", NULL, "the folder of events that wait while the database cannot be written; empty: none"},
     {"sandbox", "auto", "auto|off", "auto: the receiver confines itself with what the kernel has"},
+    {"api", CONFIG_API, NULL, "the URL of ComplyCube's API, for complycube-inbox"},
 };
 const size_t config_n_keys = sizeof config_keys / sizeof *config_keys;
 
@@ -156,6 +157,9 @@ static int read_endpoint(struct config *c, cfg_t *section, struct config_endpoin
         return err_set(&c->error, ERR_CONFIG, "%s: endpoint %s has no secret_file", c->path, p->name);
     p->secret_file_line = line_of(section, "secret_file");
     p->events_line = line_of(section, "events");
+    p->api_key_file_line = line_of(section, "api_key_file");
+    p->url_line = line_of(section, "url");
+    p->url = cfg_getstr(section, "url");
     p->n_events = cfg_size(section, "events");
     if (p->n_events == 0 || p->n_events > CONFIG_EVENTS_MAX)
         return err_set(&c->error, ERR_CONFIG, "%s: endpoint %s: events is a list of 1 to %d types, or {\"*\"}",
@@ -172,7 +176,8 @@ static int read_endpoint(struct config *c, cfg_t *section, struct config_endpoin
                 c->path, p->name);
     p->events = events;
     p->secret_file = absolute(c, file);
-    if (!events || !p->secret_file)
+    p->api_key_file = absolute(c, cfg_getstr(section, "api_key_file"));
+    if (!events || !p->secret_file || !p->api_key_file)
         return config_broken(c, ERR_MEMORY, "out of memory", "");
     if (c->error.code != ERR_NONE || c->without_secrets)
         return c->error.code != ERR_NONE ? -1 : 0;
@@ -259,7 +264,7 @@ static bool is_complaint_of(const struct complaint *seen, const char *text)
 
 static const char *meant_by(const char *word)
 {
-    static const char *const of_section[] = {"endpoint", "secret_file", "events"};
+    static const char *const of_section[] = {"endpoint", "secret_file", "events", "api_key_file", "url"};
     for (size_t i = 0; i < KEYS + sizeof of_section / sizeof *of_section; i++) {
         const char *name = i < KEYS ? config_keys[i].name : of_section[i - KEYS];
         if (near_typo(word, strlen(word), name))
@@ -289,7 +294,8 @@ static void broken_text(struct config *c)
 static cfg_t *parse_config(struct config *c, char *text)
 {
     char all[] = "{\"*\"}";
-    cfg_opt_t section[] = {CFG_STR("secret_file", "", CFGF_NONE), CFG_STR_LIST("events", all, CFGF_NONE), CFG_END()};
+    cfg_opt_t section[] = {CFG_STR("secret_file", "", CFGF_NONE), CFG_STR_LIST("events", all, CFGF_NONE),
+                           CFG_STR("api_key_file", "", CFGF_NONE), CFG_STR("url", "", CFGF_NONE), CFG_END()};
     cfg_opt_t options[KEYS + 3];
     for (size_t i = 0; i < KEYS; i++)
         options[i] = (cfg_opt_t)CFG_STR(config_keys[i].name, config_keys[i].standard, CFGF_NONE);
@@ -307,6 +313,8 @@ static cfg_t *parse_config(struct config *c, char *text)
         cfg_set_validate_func(cfg, config_keys[i].name, note_option);
     cfg_set_validate_func(cfg, "endpoint|secret_file", note_option);
     cfg_set_validate_func(cfg, "endpoint|events", note_list);
+    cfg_set_validate_func(cfg, "endpoint|api_key_file", note_option);
+    cfg_set_validate_func(cfg, "endpoint|url", note_option);
     bool good = cfg_parse_buf(cfg, text) == CFG_SUCCESS;
     if ((good && !*cfg_getstr(cfg, END_MARK)) || strstr(complaint.word, END_MARK))
         config_broken(c, ERR_CONFIG, "a closing brace, bracket or quote is missing", "finish writing it");
@@ -360,6 +368,7 @@ static int read_config_file(struct config *c)
     c->group = cfg_getstr(cfg, "group");
     c->sandbox = cfg_getstr(cfg, "sandbox");
     c->log = cfg_getstr(cfg, "log");
+    c->api = cfg_getstr(cfg, "api");
     if (strpbrk(c->log, "/.")) /* no slip in a word */
         c->log = own(c, absolute(c, c->log));
     if (c->error.code != ERR_NONE ||
@@ -375,7 +384,8 @@ static int read_environment(struct config *c, const struct config_env *env)
     if (!c->endpoint)
         return config_broken(c, ERR_MEMORY, "out of memory", "");
     c->n_endpoints = 1;
-    *c->endpoint = (struct config_endpoint){.name = "default", .events = all, .n_events = 1};
+    *c->endpoint =
+        (struct config_endpoint){.name = "default", .events = all, .n_events = 1, .api_key_file = "", .url = ""};
     if (!env->database || !*env->database)
         return config_broken(c, ERR_CONFIG, "COMPLYCUBE_WEBHOOK_SECRET is set without COMPLYCUBE_WEBHOOK_DATABASE",
                              "set both");
@@ -407,6 +417,7 @@ struct config *config_load(const struct config_env *env, int64_t now_ms)
     c->database = c->named = c->directory = c->spool = c->group = "";
     c->inbox = "table";
     c->journal = c->log = c->sandbox = "auto";
+    c->api = CONFIG_API;
     c->without_secrets = env->without_secrets;
     bool environment = find(c, env);
     if (c->error.code == ERR_NONE && (environment ? read_environment(c, env) : read_config_file(c)) == 0 &&
@@ -424,9 +435,10 @@ void config_free(struct config *c)
         return;
     for (size_t i = 0; i < c->n_endpoints; i++) {
         secrets_release(&c->endpoint[i].secrets);
-        if (c->endpoint[i].secret_file) { /* of a file: both are ours */
+        if (c->endpoint[i].secret_file) { /* of a file: these are ours */
             free((void *)(uintptr_t)c->endpoint[i].secret_file);
             free((void *)(uintptr_t)c->endpoint[i].events);
+            free((void *)(uintptr_t)c->endpoint[i].api_key_file);
         }
     }
     free(c->endpoint);

@@ -24,6 +24,8 @@ enum {
     CONFIG_REST_MS = 500 /* after its last change a file is at rest */
 };
 
+#define CONFIG_API "https://api.complycube.com/v1"
+
 /* Where the configuration may be found; each may be NULL. From the process, never from a request. */
 struct config_env {
     const char *config;          /* COMPLYCUBE_WEBHOOK_CONFIG: the file, first choice */
@@ -40,7 +42,8 @@ struct config_endpoint {
     const char *name, *secret_file;
     const char *const *events; /* n_events of them; "*" means all types */
     size_t n_events;
-    int secret_file_line, events_line; /* where they stand in the file; 0: nowhere */
+    const char *api_key_file, *url; /* of the tool, "": none; the file is never opened here, and neither is judged */
+    int secret_file_line, events_line, api_key_file_line, url_line; /* where they stand in the file; 0: nowhere */
     struct secrets secrets;
 };
 
@@ -65,6 +68,7 @@ struct config {
     const char *database, *inbox, *directory, *journal, *log, *group, *sandbox; /* paths are absolute */
     const char *named; /* the database as it is configured: where that is a link, `database` is the file itself */
     const char *spool; /* the folder, absolute; "": none */
+    const char *api;   /* the URL of the vendor's API; judged by the tool, so that no fault in it stops a receiver */
     bool files;        /* inbox = "directory" */
     size_t max_body;   /* bytes */
     int64_t retain_ms; /* how long what is done is kept; 0: for ever */

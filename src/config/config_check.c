@@ -52,8 +52,8 @@ int config_check_directory(struct config *c)
 int config_check_values(struct config *c, const char *max_body, const char *retain)
 {
     char text[160];
-    const char *const values[] = {c->database, c->inbox, c->directory, max_body, c->journal,
-                                  c->log,      c->group, retain,       c->spool, c->sandbox};
+    const char *const values[] = {c->database, c->inbox, c->directory, max_body,   c->journal, c->log,
+                                  c->group,    retain,   c->spool,     c->sandbox, c->api};
     memcpy(c->value, values, sizeof values);
     for (size_t i = 0; i < config_n_keys; i++)
         if (config_keys[i].choices && !is_choice(config_keys[i].choices, values[i])) {

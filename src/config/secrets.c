@@ -132,26 +132,18 @@ static int parse_secrets(struct secrets *s, struct span rest, const char *path, 
     return 0;
 }
 
-/* A secret file that is being read. */
-struct source {
-    int fd;
-    const char *path;
-    const struct trust *with;
-    struct stat st;
-};
-
-static int check_owner(const struct source *f, struct err *e)
+static int check_owner(const struct secrets_file *f, struct err *e)
 {
     if (trust_has(f->with, f->st.st_uid))
         return 0;
     return err_set(e, ERR_SECRETS,
-                   "%s belongs to user %u, who could sign events; if its secrets are yours, chown it to the "
-                   "receiver's user or root",
-                   f->path, (unsigned)f->st.st_uid);
+                   "%s belongs to user %u, who could %s; if what it holds is yours, chown it to the receiver's user "
+                   "or root",
+                   f->path, (unsigned)f->st.st_uid, f->danger);
 }
 
 /* Root does not narrow a file reached by a path that others control. */
-static bool may_narrow(const struct source *f, bool exposed)
+static bool may_narrow(const struct secrets_file *f, bool exposed)
 {
     bool own = f->st.st_uid == geteuid();
     for (size_t i = 0; geteuid() == 0 && i < f->with->n; i++)
@@ -160,7 +152,7 @@ static bool may_narrow(const struct source *f, bool exposed)
 }
 
 /* Its mode does not matter if nobody can reach the file. */
-static bool lies_closed(const struct source *f, bool exposed)
+static bool lies_closed(const struct secrets_file *f, bool exposed)
 {
     struct stat st;
     char real[PATH_MAX], folder[PATH_MAX];
@@ -169,20 +161,19 @@ static bool lies_closed(const struct source *f, bool exposed)
 }
 
 /* Whoever may replace the file and read others of its owner could put one there whose text he knows, an event's file. */
-static bool reads_too(const struct source *f, bool exposed, const struct trust_weak *weak)
+static bool reads_too(const struct secrets_file *f, bool exposed, const struct trust_weak *weak)
 {
     return exposed && weak->why == TRUST_GROUP && f->st.st_mode & S_IRGRP && f->st.st_gid == weak->st.st_gid &&
            f->st.st_uid == geteuid();
 }
 
-static int check_secret_mode(struct secrets *s, const struct source *f, struct err *e)
+static int check_secret_mode(struct secrets_file *f, struct err *e)
 {
     struct trust_weak weak = {.why = TRUST_OTHERS};
     if (f->st.st_mode & S_IWOTH)
         return err_set(e, ERR_SECRETS,
-                       "anyone may write %s, so anyone could sign events; chmod 600 it and renew its "
-                       "secrets",
-                       f->path);
+                       "anyone may write %s, so anyone could %s; chmod 600 it and renew what it holds", f->path,
+                       f->danger);
     if (!(f->st.st_mode & (S_IROTH | S_IWGRP | S_IRGRP)))
         return 0;
     bool exposed = trust_walk(f->path, f->with, false, &weak) != 0;
@@ -190,8 +181,8 @@ static int check_secret_mode(struct secrets *s, const struct source *f, struct e
         return err_set(e, ERR_SECRETS, "the group that may replace %s may read it, too; chmod 600 it", f->path);
     if (!(f->st.st_mode & (S_IROTH | S_IWGRP)))
         return 0;
-    s->narrowed = may_narrow(f, exposed) && fchmod(f->fd, 0600) == 0;
-    if (!s->narrowed && !lies_closed(f, exposed))
+    f->narrowed = may_narrow(f, exposed) && fchmod(f->fd, 0600) == 0;
+    if (!f->narrowed && !lies_closed(f, exposed))
         return err_set(e, ERR_SECRETS,
                        "others may read or change %s, and it is not ours to narrow; chmod 600 it, or "
                        "640 with this user's group",
@@ -199,25 +190,34 @@ static int check_secret_mode(struct secrets *s, const struct source *f, struct e
     return 0;
 }
 
-static int read_open(struct secrets *s, struct source *f, struct err *e)
+int secrets_read_file(struct secrets_file *f, struct buf *text, struct err *e)
+{
+    if (files_read_open(f->fd, f->path, text, &f->st, e) == 0)
+        return check_owner(f, e) == 0 && check_secret_mode(f, e) == 0 ? 0 : -1;
+    if (e)
+        e->code = ERR_SECRETS;
+    return -1;
+}
+
+void secrets_wipe(struct buf *text)
+{
+    if (text->at)
+        explicit_bzero(text->at, text->cap);
+    buf_release(text);
+}
+
+static int read_open(struct secrets *s, struct secrets_file *f, struct err *e)
 {
     struct buf text = {0};
-    int result = -1;
-    if (files_read_open(f->fd, f->path, &text, &f->st, e) != 0) {
-        if (e)
-            e->code = ERR_SECRETS;
-        goto out;
-    }
-    s->print = files_stamp(&f->st);
-    if (check_owner(f, e) != 0 || check_secret_mode(s, f, e) != 0)
-        goto out;
-    result = parse_secrets(s, (struct span){text.at, text.len}, f->path, e);
-out:
+    int result = secrets_read_file(f, &text, e);
+    if (f->st.st_ino)
+        s->print = files_stamp(&f->st);
+    if (result == 0)
+        result = parse_secrets(s, (struct span){text.at, text.len}, f->path, e);
+    s->narrowed = f->narrowed;
     if (s->narrowed && fstat(f->fd, &f->st) == 0)
         s->print = files_stamp(&f->st);
-    if (text.at)
-        explicit_bzero(text.at, text.cap);
-    buf_release(&text);
+    secrets_wipe(&text);
     return result;
 }
 
@@ -225,7 +225,7 @@ int secrets_read(struct secrets *s, const char *path, const struct trust *with, 
 {
     memset(s, 0, offsetof(struct secrets, list));
     s->print = files_look(path);
-    struct source f = {.fd = files_open_text(path, e), .path = path, .with = with};
+    struct secrets_file f = {.fd = files_open_text(path, e), .path = path, .with = with, .danger = "sign events"};
     if (f.fd < 0) {
         if (e)
             e->code = ERR_SECRETS;

@@ -55,6 +55,25 @@ struct secrets {
  */
 int secrets_read(struct secrets *s, const char *path, const struct trust *with, struct err *e);
 
+/* An open file that holds something secret. */
+struct secrets_file {
+    int fd;
+    const char *path; /* what messages call it */
+    const struct trust *with;
+    const char *danger; /* what whoever may write it could do, for a message: "sign events" */
+    struct stat st;     /* out: of the very file, as the next one */
+    bool narrowed;
+};
+
+/*
+ * Read such a file whole, by the rules of secrets_read. The text is there also after -1: to be wiped in either case.
+ * errors: ERR_SECRETS
+ */
+int secrets_read_file(struct secrets_file *f, struct buf *text, struct err *e);
+
+/* Wipe and release such a text. */
+void secrets_wipe(struct buf *text);
+
 /* One secret from the process environment, which still holds it. */
 int secrets_from_text(struct secrets *s, const char *value, struct err *e);
 

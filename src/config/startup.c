@@ -56,3 +56,13 @@ void startup_take_secret(struct config_env *env)
             explicit_bzero(value + sizeof name - 1, strlen(value + sizeof name - 1));
     }
 }
+
+char *startup_take_api_key(void)
+{
+    static const char name[] = "COMPLYCUBE_API_KEY";
+    char *value = getenv(name), *taken = value ? strdup(value) : NULL;
+    if (value)
+        explicit_bzero(value, strlen(value));
+    unsetenv(name);
+    return taken;
+}

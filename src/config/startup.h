@@ -19,4 +19,7 @@ struct config_env startup_config(const char *folder);
  */
 void startup_take_secret(struct config_env *env);
 
+/* For the tool: the value of COMPLYCUBE_API_KEY, NULL if it is not set. The environment, and so a child, has it no more. */
+char *startup_take_api_key(void);
+
 #endif

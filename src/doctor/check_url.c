@@ -7,7 +7,7 @@
 #include "base/hex.h"
 #include "doctor.h"
 #include "event/verify.h"
-#include "tool/http.h"
+#include "http/http.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -417,9 +417,7 @@ static void collect_answer(struct tried *t, const struct config *c)
 void doctor_url(struct doctor *d)
 {
     struct err e = {0};
-    struct tried t = {.d = d, .ask = {.url = d->cmd->url, .timeout_s = TIMEOUT_S}};
-    const char *ca = doctor_variable(d, "CURL_CA_BUNDLE");
-    t.ask.ca_file = ca && *ca ? ca : doctor_variable(d, "SSL_CERT_FILE");
+    struct tried t = {.d = d, .ask = {.url = d->cmd->url, .timeout_s = TIMEOUT_S, .ca_file = cmd_ca_file(d->cmd)}};
     if (!look_at_url(&t, &e))
         return;
     if (!d->sound) {

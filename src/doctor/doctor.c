@@ -157,11 +157,4 @@ const char *doctor_group(gid_t gid, char *out)
     return out;
 }
 
-const char *doctor_variable(const struct doctor *d, const char *name)
-{
-    size_t n = strlen(name);
-    for (char *const *v = d->cmd->environment; v && *v; v++)
-        if (strncmp(*v, name, n) == 0 && (*v)[n] == '=')
-            return *v + n + 1;
-    return NULL;
-}
+const char *doctor_variable(const struct doctor *d, const char *name) { return cmd_variable(d->cmd, name); }

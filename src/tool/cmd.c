@@ -127,6 +127,23 @@ int64_t cmd_parse_time(const char *text, int64_t now_ms)
     return -1;
 }
 
+const char *cmd_variable(const struct cmd *cmd, const char *name)
+{
+    size_t len = strlen(name);
+    for (char *const *p = cmd->environment; p && *p; p++)
+        if (strncmp(*p, name, len) == 0 && (*p)[len] == '=')
+            return *p + len + 1;
+    return NULL;
+}
+
+const char *cmd_ca_file(const struct cmd *cmd)
+{
+    const char *ca = cmd_variable(cmd, "CURL_CA_BUNDLE");
+    if (!ca || !*ca)
+        ca = cmd_variable(cmd, "SSL_CERT_FILE");
+    return ca && *ca ? ca : NULL;
+}
+
 struct store_query cmd_query(const struct cmd *cmd)
 {
     return (struct store_query){.endpoint = cmd->endpoint,

@@ -26,7 +26,8 @@ enum cmd_need {
     CMD_READS = 1 << 5,        /* its arguments and --file are read */
     CMD_MAKES_BACKUP = 1 << 6, /* its argument is made */
     CMD_MAKES_FILE = 1 << 7,   /* --file is made */
-    CMD_ASKS_ROOT = 1 << 8     /* it asks a process that stays root (root_helper) */
+    CMD_ASKS_ROOT = 1 << 8,    /* it asks a process that stays root (root_helper) */
+    CMD_KEYS = 1 << 9          /* API keys are opened, if root alone wrote the configuration */
 };
 
 /* What the command line said, and what was opened for the command. */
@@ -57,6 +58,8 @@ struct cmd {
     int64_t oldest_ms, silence_ms, within_ms, refused_max, failed_max; /* what is too much; silence_ms 0: not said */
     bool root;                                                         /* root runs it, whoever it acts as by now */
     struct cmd_output *output;     /* of backup and export: made by root beforehand, or NULL */
+    char *api_key;                 /* COMPLYCUBE_API_KEY, which the environment no longer has, or NULL */
+    int64_t rate;                  /* requests within a second, 0: not said */
     const char *sudo_user;         /* who became this user by sudo, or NULL */
     const char *as, *url, *server; /* of doctor */
     const char *operand;           /* the first argument, or NULL */
@@ -124,6 +127,12 @@ int64_t cmd_parse_age(const char *text);
 
 /* The same for a person, of at most 5 columns: "95s", "8m", "15h", "30d"; at least 24 bytes at `out`, which is returned. */
 const char *cmd_format_age(int64_t ms, char *out);
+
+/* A variable of the process's environment, or NULL. */
+const char *cmd_variable(const struct cmd *cmd, const char *name);
+
+/* The file of the authorities that TLS trusts, by CURL_CA_BUNDLE or SSL_CERT_FILE; NULL: the system's. */
+const char *cmd_ca_file(const struct cmd *cmd);
 
 /* Which events the command line asks for. */
 struct store_query cmd_query(const struct cmd *cmd);

@@ -82,6 +82,8 @@ static void print_endpoint_values(const struct report *r, const struct config *c
     print_value(r, p->name, "secrets", secrets && *secrets ? secrets : "(not read)",
                 p->secret_file ? "secret_file" : "environment", 0);
     print_value(r, p->name, "events", events ? events : "", "default", p->events_line);
+    print_value(r, p->name, "api_key_file", p->api_key_file, "default", p->api_key_file_line);
+    print_value(r, p->name, "url", p->url, "default", p->url_line);
     free(events);
     free(secrets);
 }

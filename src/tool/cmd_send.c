@@ -5,7 +5,7 @@
 #include "base/print.h"
 #include "cmd.h"
 #include "example.h"
-#include "http.h"
+#include "http/http.h"
 #include "json_out.h"
 #include "progress.h"
 #include "signals.h"

@@ -34,7 +34,7 @@ static void raise_limit(void)
 }
 
 /* The descriptor, -1 where there is none. */
-static int open_path(int folder, const char *name, const char *path)
+static int open_path(int folder, const char *name, const char *path, int how)
 {
     raise_limit();
     if (opened.n == opened.cap) {
@@ -46,7 +46,7 @@ static int open_path(int folder, const char *name, const char *path)
         opened.cap = cap;
     }
     char *copy = strdup(path);
-    int fd = copy ? openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOCTTY) : -1;
+    int fd = copy ? openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | how) : -1;
     if (fd >= 0)
         opened.list[opened.n++] = (struct one){copy, fd};
     else
@@ -67,7 +67,7 @@ static void open_below(int fd, const char *path)
     DIR *folder = again >= 0 ? fdopendir(again) : NULL;
     for (const struct dirent *p; folder && (p = readdir(folder));)
         if (is_imported(p->d_name) && snprintf(below, sizeof below, "%s/%s", path, p->d_name) < (int)sizeof below)
-            open_path(fd, p->d_name, below);
+            open_path(fd, p->d_name, below, 0);
     if (folder)
         closedir(folder);
 }
@@ -77,16 +77,27 @@ static int by_path(const void *a, const void *b)
     return strcmp(((const struct one *)a)->path, ((const struct one *)b)->path);
 }
 
+static void sort_opened(void)
+{
+    if (opened.n)
+        qsort(opened.list, opened.n, sizeof *opened.list, by_path);
+}
+
 void named_open(char *const *paths)
 {
     struct stat st;
     for (; paths && *paths; paths++) {
-        int fd = strcmp(*paths, "-") == 0 ? -1 : open_path(AT_FDCWD, *paths, *paths);
+        int fd = strcmp(*paths, "-") == 0 ? -1 : open_path(AT_FDCWD, *paths, *paths, 0);
         if (fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
             open_below(fd, *paths);
     }
-    if (opened.n)
-        qsort(opened.list, opened.n, sizeof *opened.list, by_path);
+    sort_opened();
+}
+
+void named_open_secret(const char *path)
+{
+    open_path(AT_FDCWD, path, path, O_NONBLOCK);
+    sort_opened();
 }
 
 /* A descriptor of its own, at the beginning; -1 with errno: it was not opened before. */
@@ -100,6 +111,8 @@ static int find_opened(const char *path)
     lseek(one->fd, 0, SEEK_SET); /* of a pipe there is no other beginning */
     return fcntl(one->fd, F_DUPFD_CLOEXEC, 3);
 }
+
+int named_secret(const char *path) { return find_opened(path); }
 
 FILE *named_file(const char *path)
 {

@@ -18,6 +18,12 @@
  */
 void named_open(char *const *paths);
 
+/* Open a file that holds something secret, likewise. */
+void named_open_secret(const char *path);
+
+/* Such a file's descriptor, to be closed, at its beginning; -1: it was not opened before. */
+int named_secret(const char *path);
+
 /* To be closed; NULL with errno. */
 FILE *named_file(const char *path);
 DIR *named_folder(const char *path);

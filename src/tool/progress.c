@@ -6,9 +6,10 @@
 #include "base/print.h"
 
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { DRAW_MS = 200, BAR = 30 /* columns */ };
+enum { DRAW_MS = 200, SECOND_MS = 1000, BAR = 30 /* columns */ };
 
 struct progress progress_begin(int64_t total)
 {
@@ -29,6 +30,19 @@ void progress_draw(struct progress *p, int64_t done, const char *more)
     } else {
         print_err("\r\033[K%lld%s", (long long)done, more ? more : "");
     }
+}
+
+void progress_wait(struct progress *p, const char *why, int64_t ms)
+{
+    for (int64_t end_ms = clock_ms() + ms, left_ms = ms; left_ms > 0; left_ms = end_ms - clock_ms()) {
+        int64_t step_ms = left_ms < SECOND_MS ? left_ms : SECOND_MS;
+        struct timespec t = {(time_t)(step_ms / 1000), (long)(step_ms % 1000 * 1000000)};
+        if (p->terminal && why)
+            print_err("\r\033[K%s: %lld s", why, (long long)(left_ms + SECOND_MS - 1) / SECOND_MS);
+        p->drawn |= p->terminal && why;
+        nanosleep(&t, NULL);
+    }
+    progress_end(p);
 }
 
 void progress_end(struct progress *p)

@@ -19,6 +19,9 @@ struct progress progress_begin(int64_t total);
 /* So many are done; a few times a second it is drawn. `more` stands behind the numbers; may be NULL. */
 void progress_draw(struct progress *p, int64_t done, const char *more);
 
+/* Wait, and draw meanwhile why, and for how many seconds more; why NULL: draw nothing. */
+void progress_wait(struct progress *p, const char *why, int64_t ms);
+
 /* Remove the bar, before anything else is printed. */
 void progress_end(struct progress *p);
 

@@ -2,7 +2,7 @@
  * cmd_forward: posts each event, as it came, to an application's own endpoint. */
 #include "pool.h"
 #include "tool/cmd.h"
-#include "tool/http.h"
+#include "http/http.h"
 
 enum { TIMEOUT_S = 60 };
 

@@ -33,7 +33,7 @@ like $html, qr/\@media print/, 'and paper';
 
 my %error = error_table();
 my @codes = map { $_->[0] =~ /^`(.*)`$/ } @{ guide_table($html, 'codes') };
-is_deeply [sort @codes], [sort grep { $error{$_}{http} =~ /^50[03]$/ && !/^(?:usage|not-found|unverified)$/ } keys %error], 'each CODE of "not ready" has its cure';
+is_deeply [sort @codes], [sort grep { $error{$_}{http} =~ /^50[03]$/ && !/^(?:usage|not-found|unverified|remote)$/ } keys %error], 'each CODE of "not ready" has its cure';
 
 my $sample = slurp("$ROOT/cgi-bin/complycube-webhook.conf.sample");
 for my $row (@{ guide_table($html, 'paths') }) {

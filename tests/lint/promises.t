@@ -27,4 +27,10 @@ for my $n (sort { $a <=> $b } keys %promise) {
 
 my @wrong = grep { slurp("$ROOT/src/$_") =~ /\bverify_trusted\s*\(/ && !m{^(?:event/verify\.[ch]|(?:tool|work|doctor|spool)/\w+\.c)$} } sources('c', 'h');
 is_deeply \@wrong, [], 'verify_trusted is for bodies that are ours already: the tool and the spool only';
+
+# The API key: no name of it has a way into a message or a log line of another room, and no file of the receiver knows it.
+my @namers = grep { slurp("$ROOT/src/$_") =~ /\bkey_text\b/ } sources('c', 'h');
+is_deeply \@namers, [qw(api/api.c api/api_key.c api/api_key.h)], 'the text of an API key is named by its own room only';
+my @printers = grep { slurp("$ROOT/src/$_") =~ /\b(?:err_set|print_\w+|log_\w+)\s*\([^;]*\bkey_text\b/ } @namers;
+is_deeply \@printers, [], 'and is part of no message there';
 done_testing;

@@ -24,6 +24,8 @@ endpoint sandbox-of-the-tests {
     events = {"check.completed",
               "check.pending"}
     secret_file = "../../private/secrets.sandbox"
+    api_key_file = "../../keys/sandbox"
+    url = "https://www.example.org/hook"
 }
 CONF
 
@@ -47,12 +49,16 @@ sub values_of {
 my $f = Fixture->new(conf => $CONF);
 $f->install('run/complycube-inbox', 'complycube-inbox');
 my $private = $f->path('home/public_html/cgi-bin') . '/../../private';
+my $keys = $f->path('home/public_html/cgi-bin') . '/../../keys';
 my ($code, $out) = ran($f, '-c', $f->config, qw(config --json));
 is($code, 0, 'the configuration is printed');
 my %value = values_of($out);
 is_deeply(\%value, {
     configuration => $f->config . ' (option)',
     database => "$private/inbox.db (file 2)", max_body => '512K (file 3)', retain => '90d (file 6)', spool => ' (default)', sandbox => 'auto (default)',
+    api => 'https://api.complycube.com/v1 (default)',
+    'sandbox-of-the-tests api_key_file' => "$keys/sandbox (file 12)", 'sandbox-of-the-tests url' => 'https://www.example.org/hook (file 13)',
+    'live api_key_file' => ' (default)', 'live url' => ' (default)',
     inbox => 'table (default)', directory => ' (default)', journal => 'auto (default)', log => 'auto (default)', group => ' (default)',
     'live secret_file' => "$private/secrets (file 7)", 'live secrets' => 'main, former (retired) (secret_file)', 'live events' => '* (default)',
     'sandbox-of-the-tests secret_file' => "$private/secrets.sandbox (file 11)", 'sandbox-of-the-tests secrets' => 'secret-1 (secret_file)',

@@ -225,6 +225,47 @@ static void unescaping_refuses_what_is_no_text(void **state)
     assert_int_equal(json_unescape(TEXT("12345678"), out, sizeof out), 8);
 }
 
+struct elements {
+    size_t n;
+    char text[64];
+};
+
+static const char *note_element(void *ctx, const struct json_member *m)
+{
+    struct elements *all = ctx;
+    assert_null(m->name.at);
+    snprintf(all->text + strlen(all->text), sizeof all->text - strlen(all->text), "%.*s|", (int)m->value.len,
+             m->value.at);
+    return ++all->n == 4 ? "enough" : NULL;
+}
+
+static void elements_of_the_outermost_array_are_shown_exactly(void **state)
+{
+    struct elements all = {0}, none = {0}, some = {0};
+    (void)state;
+    assert_null(json_each(TEXT(" [ {\"a\":[1]} , [2,3],\"x\" ] "), note_element, &all));
+    assert_string_equal(all.text, "{\"a\":[1]}|[2,3]|\"x\"|");
+    assert_null(json_each(TEXT("[]"), note_element, &none));
+    assert_int_equal(none.n, 0);
+    assert_string_equal(json_each(TEXT("[1,2,3,4,5]"), note_element, &some), "enough");
+    assert_non_null(json_each(TEXT("{}"), note_element, &none));
+    assert_non_null(json_each(TEXT("[1]x"), note_element, &none));
+    assert_non_null(json_each(TEXT("[1,]"), note_element, &none));
+}
+
+static void members_are_picked_by_their_names(void **state)
+{
+    struct json_wanted wanted[] = {{.name = "id"}, {.name = "none"}, {.name = "empty"}};
+    (void)state;
+    assert_null(json_pick(TEXT("{\"id\":1,\"x\":{\"id\":2},\"\\u0069d\":3,\"empty\":null}"), wanted, 3));
+    assert_true(span_equal(wanted[0].value, span_of("3")));
+    assert_null(wanted[1].value.at);
+    assert_null(wanted[2].value.at);
+    assert_non_null(json_pick(TEXT("{\"id\":1"), wanted, 3));
+    assert_null(json_pick(TEXT("{}"), wanted, 3));
+    assert_null(wanted[0].value.at);
+}
+
 int main(void)
 {
     const struct CMUnitTest json[] = {
@@ -235,6 +276,8 @@ int main(void)
         cmocka_unit_test(members_of_the_outermost_object_are_shown_exactly),
         cmocka_unit_test(names_are_compared_after_unescaping_and_with_their_length),
         cmocka_unit_test(unescaping_refuses_what_is_no_text),
+        cmocka_unit_test(elements_of_the_outermost_array_are_shown_exactly),
+        cmocka_unit_test(members_are_picked_by_their_names),
     };
     return UNIT_RUN(json);
 }

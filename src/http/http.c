@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * http: posts bodies to one URL. The only user of libcurl. */
-#include "http.h"
+ * http: posts bodies to one URL, and looks closely at one answer. */
+#include "http_impl.h"
 
 #include "base/clock.h"
 #include "base/version.h"
 
-#include <curl/curl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +24,7 @@ struct http {
     struct transfer transfer[HTTP_SLOTS_MAX];
 };
 
-static int check_url(const char *url, struct err *e)
+int http_check_url(const char *url, struct err *e)
 {
     if (strncasecmp(url, "https:", 6) == 0 && !(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_SSL))
         return err_set(e, ERR_USAGE,
@@ -45,7 +44,7 @@ int http_open(struct http **h, const char *url, int64_t timeout_s, struct err *e
     *h = NULL;
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return err_set(e, ERR_MEMORY, "starting: out of memory");
-    if (check_url(url, e) != 0)
+    if (http_check_url(url, e) != 0)
         return -1;
     struct http *made = calloc(1, sizeof *made);
     if (!made || !(made->multi = curl_multi_init())) {
@@ -72,7 +71,7 @@ static void say(struct http_result *r, enum http_end end, const char *format, ..
     r->end = end;
 }
 
-static int64_t retry_after_ms(CURL *easy)
+int64_t http_retry_after_ms(CURL *easy)
 {
 #if LIBCURL_VERSION_NUM >= 0x074200
     curl_off_t seconds = 0;
@@ -84,8 +83,7 @@ static int64_t retry_after_ms(CURL *easy)
     return 0;
 }
 
-/* Where a redirect points to, without what may be secret in it: user, password, query. */
-static void show_redirect(char *out, size_t size, const char *to)
+void http_show_redirect(char *out, size_t size, const char *to)
 {
     CURLU *parts = curl_url();
     char *shown = NULL;
@@ -108,9 +106,9 @@ static void read_answer(CURL *easy, struct http_result *r)
     curl_easy_getinfo(easy, CURLINFO_REDIRECT_URL, &to);
     r->end = HTTP_ANSWERED;
     r->status = (int)status;
-    r->retry_after_ms = retry_after_ms(easy);
+    r->retry_after_ms = http_retry_after_ms(easy);
     if (to) /* what stands behind the path is the application's own */
-        show_redirect(r->redirect, sizeof r->redirect, to);
+        http_show_redirect(r->redirect, sizeof r->redirect, to);
 }
 
 /* A failure before anything could be sent is not about the event, nor one to replace a connection that is gone. */
@@ -161,7 +159,7 @@ static size_t discard(char *at, size_t size, size_t n, void *ctx)
     return size * n;
 }
 
-static CURL *make_handle(const struct http *h, struct transfer *t)
+CURL *http_handle(int64_t timeout_s)
 {
     CURL *c = curl_easy_init();
     if (!c)
@@ -171,12 +169,20 @@ static CURL *make_handle(const struct http *h, struct transfer *t)
 #else
     curl_easy_setopt(c, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
-    curl_easy_setopt(c, CURLOPT_URL, h->url);
-    curl_easy_setopt(c, CURLOPT_POST, 1L);
     curl_easy_setopt(c, CURLOPT_USERAGENT, "complycube-inbox/" VERSION);
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CONNECT_S * 1000);
-    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)h->timeout_s * 1000);
+    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)timeout_s * 1000);
+    return c;
+}
+
+static CURL *make_handle(const struct http *h, struct transfer *t)
+{
+    CURL *c = http_handle(h->timeout_s);
+    if (!c)
+        return NULL;
+    curl_easy_setopt(c, CURLOPT_URL, h->url);
+    curl_easy_setopt(c, CURLOPT_POST, 1L);
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, discard);
     curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->error);
     curl_easy_setopt(c, CURLOPT_PRIVATE, (char *)t);
@@ -365,7 +371,7 @@ int http_see(const struct http_ask *ask, struct http_seen *seen, struct err *e)
     struct http h = {.url = ask->url, .timeout_s = ask->timeout_s};
     char header[128];
     *seen = (struct http_seen){.trouble = HTTP_FINE};
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || check_url(ask->url, e) != 0)
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || http_check_url(ask->url, e) != 0)
         return -1;
     snprintf(header, sizeof header, "ComplyCube-Signature: %.*s", (int)ask->signature.len,
              ask->signature.len ? ask->signature.at : "");

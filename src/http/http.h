@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * http: posts bodies to one URL, several at a time, each in a slot: a number below HTTP_SLOTS_MAX. The only user of
- * libcurl.
+ * http: posts bodies to one URL, several at a time, each in a slot: a number below HTTP_SLOTS_MAX. This room is the only
+ * user of libcurl; http_call.h has plain requests, whose answers are read.
  *
  * A request has the exact body, its ComplyCube-Signature, a Content-Type and a User-Agent. Redirects are not followed, a
  * certificate must be valid, connections are kept, the proxy variables count as for curl(1). Nothing of an answer but
