@@ -45,7 +45,8 @@ static const struct subcommand subcommands[] = {
      .help = "show events as they are recorded, until it is stopped"},
     {.name = "stats", .run = cmd_stats, .needs = CMD_PUBLIC | CMD_STORE, .options = "json endpoint since before",
      .help = "count: by state, type, hour and secret, and what was refused"},
-    {.name = "watch", .run = cmd_watch, .options = "json endpoint oldest silence within refused failed",
+    {.name = "watch", .run = cmd_watch, .needs = CMD_KEYS,
+     .options = "json endpoint oldest silence within refused failed api",
      .help = "for cron: silent while all is well, else a line of what is wrong"},
     {.name = "show", .run = cmd_show, .needs = CMD_PUBLIC | CMD_STORE, .options = "json", .operand = "SEQ|EVENT_ID",
      .help = "show one event whole"},
@@ -65,10 +66,14 @@ static const struct subcommand subcommands[] = {
     {.help = "Set up, test and mend"},
     {.name = "init", .run = cmd_init, .needs = CMD_CONFIG, .options = "json",
      .help = "make the database and its folder, and say what was made"},
-    {.name = "doctor", .run = cmd_doctor, .needs = CMD_ASKS_ROOT, .options = "json as url server",
+    {.name = "doctor", .run = cmd_doctor, .needs = CMD_ASKS_ROOT | CMD_KEYS, .options = "json as url server",
      .help = "say what is wrong, why it matters, and the line or command that mends it"},
     {.name = "spool", .run = cmd_spool, .options = "json", .operand = "[list|record]",
      .help = "show what waits while the database cannot be written, or record it"},
+    {.name = "webhooks", .run = cmd_webhooks, .check = cmd_webhooks_arguments, .needs = CMD_PUBLIC | CMD_KEYS,
+     .operand = "[list|check|show|enable|disable|update|create|delete ...]",
+     .options = "json endpoint url type add remove description secret dry-run yes reason",
+     .help = "show the webhooks that ComplyCube has, check and change them"},
     {.name = "send", .run = cmd_send, .needs = CMD_READS, .operand = "[URL]",
      .options = "json endpoint secret workers type file count live list-types",
      .help = "sign example events and post them to a webhook's URL"},
@@ -118,7 +123,7 @@ static const struct subcommand subcommands[] = {
 };
 
 /* What an option's value is, and where in struct cmd it goes. */
-enum kind { FLAG, TEXT, NUMBER /* from 1 to most */, TIME, AGE /* above none */, STATE, TYPES, HELP };
+enum kind { FLAG, TEXT, NUMBER /* from 1 to most */, TIME, AGE /* above none */, STATE, TYPES /* counted at most */, HELP };
 
 enum { LONG = 256 /* getopt_long finds a long form as this and its index */ };
 
@@ -131,29 +136,24 @@ static const struct {
     int64_t most;
 } options[] = {
 #define AT(field) offsetof(struct cmd, field)
-    {"config", 'c', "FILE", "the configuration (else as the receiver finds it)",
-     TEXT, AT(config_file), 0},
+    {"config", 'c', "FILE", "the configuration (else as the receiver finds it)", TEXT, AT(config_file), 0},
     {"json", 'j', "", "print one JSON object a line", FLAG, AT(json), 0},
     {"limit", 'n', "N", "at most so many, 20 unless given", NUMBER, AT(limit), LIMIT_MAX},
     {"endpoint", 'e', "NAME", "of this endpoint only", TEXT, AT(endpoint), 0},
     {"state", 's', "STATE", "waiting, done, dead or ignored", STATE, AT(state), 0},
-    {"secret", 0, "NAME", "signed with this secret", TEXT, AT(secret), 0},
-    {"workers", 'w', "N", "so many events at a time, 1 unless given",
-     NUMBER, AT(workers), WORKERS_MAX},
-    {"type", 't', "TYPE", "of this type only; may be given several times",
-     TYPES, AT(types), 0},
-    {"resource", 0, "ID", "of this check, client, document, ... only",
-     TEXT, AT(resource_id), 0},
+    {"secret", 0, "NAME", "signed with this secret; of a new webhook: its name in the secret file", TEXT, AT(secret), 0},
+    {"workers", 'w', "N", "so many events at a time, 1 unless given", NUMBER, AT(workers), WORKERS_MAX},
+    {"type", 't', "TYPE", "of this type only; may be given several times", TYPES, AT(types), AT(n_types)},
+    {"add", 0, "TYPE", "of this type too; may be given several times", TYPES, AT(add), AT(n_add)},
+    {"remove", 0, "TYPE", "no longer of this type; likewise", TYPES, AT(remove), AT(n_remove)},
+    {"resource", 0, "ID", "of this check, client, document, ... only", TEXT, AT(resource_id), 0},
     {"client", 0, "ID", "of this client only", TEXT, AT(client_id), 0},
-    {"since", 0, "TIME", "received since: 2026-01-29, \"2026-01-29 20:32\", 12h, 7d",
-     TIME, AT(since_ms), 0},
+    {"since", 0, "TIME", "received since: 2026-01-29, \"2026-01-29 20:32\", 12h, 7d", TIME, AT(since_ms), 0},
     {"before", 0, "TIME", "received before", TIME, AT(before_ms), 0},
-    {"skip-superseded", 0, "", "pass over what a newer event has superseded",
-     FLAG, AT(skip_superseded), 0},
+    {"skip-superseded", 0, "", "pass over what a newer event has superseded", FLAG, AT(skip_superseded), 0},
     {"once", 0, "", "end when nothing waits", FLAG, AT(once), 0},
     {"max-time", 0, "SECONDS", "end after so long", NUMBER, AT(max_time_s), SECONDS_MAX},
-    {"timeout", 0, "SECONDS", "for one event, 60 unless given",
-     NUMBER, AT(timeout_s), SECONDS_MAX},
+    {"timeout", 0, "SECONDS", "for one event, 60 unless given", NUMBER, AT(timeout_s), SECONDS_MAX},
     {"file", 'f', "FILE", "send: this as it is, - is standard input; export: into this, a new one",
      TEXT, AT(file), 0},
     {"count", 0, "N", "so many, 1 unless given", NUMBER, AT(count), COUNT_MAX},
@@ -161,35 +161,28 @@ static const struct {
     {"reason", 'R', "TEXT", "why, for the history", TEXT, AT(reason), 0},
     {"dry-run", 'd', "", "say what would be changed, and change nothing", FLAG, AT(dry_run), 0},
     {"stored", 0, "", "all events that are stored", FLAG, AT(stored), 0},
-    {"allow", 0, "CLASS,...", "with --stored: end with 0 in spite of these, as erased,pruned",
-     TEXT, AT(allow), 0},
+    {"allow", 0, "CLASS,...", "with --stored: end with 0 in spite of these, as erased,pruned", TEXT, AT(allow), 0},
     {"wide", 0, "", "times in full, and ids of events and resources", FLAG, AT(wide), 0},
-    {"oldest", 0, "AGE", "wrong: an event waits for longer; 15m unless given",
-     AGE, AT(oldest_ms), 0},
+    {"oldest", 0, "AGE", "wrong: an event waits for longer; 15m unless given", AGE, AT(oldest_ms), 0},
     {"silence", 0, "AGE", "wrong: nothing came for longer, 12h say", AGE, AT(silence_ms), 0},
-    {"within", 0, "AGE", "the time that the next two look back, 10m unless given",
-     AGE, AT(within_ms), 0},
-    {"refused", 0, "N", "wrong: so many signatures refused; 20 unless given",
-     NUMBER, AT(refused_max), LIMIT_MAX},
-    {"failed", 0, "N", "wrong: so many answers of 5xx; 10 unless given",
-     NUMBER, AT(failed_max), LIMIT_MAX},
+    {"within", 0, "AGE", "the time that the next two look back, 10m unless given", AGE, AT(within_ms), 0},
+    {"refused", 0, "N", "wrong: so many signatures refused; 20 unless given", NUMBER, AT(refused_max), LIMIT_MAX},
+    {"failed", 0, "N", "wrong: so many answers of 5xx; 10 unless given", NUMBER, AT(failed_max), LIMIT_MAX},
     {"quarantine", 0, "", "what is in quarantine, too", FLAG, AT(quarantine), 0},
-    {"database", 0, "FILE", "read this database file, e.g. one that restore kept",
-     TEXT, AT(database), 0},
+    {"database", 0, "FILE", "read this database file, e.g. one that restore kept", TEXT, AT(database), 0},
     {"unverified", 0, "", "without a look at the signatures", FLAG, AT(unverified), 0},
     {"done", 0, "", "what would wait is done: no application gets it", FLAG, AT(done), 0},
     {"requeue", 0, "", "write missing files again, without a question", FLAG, AT(requeue), 0},
-    {"only-backup", 0, "", "bring nothing over that came since the backup",
-     FLAG, AT(only_backup), 0},
+    {"only-backup", 0, "", "bring nothing over that came since the backup", FLAG, AT(only_backup), 0},
     {"no-backup", 0, "", "make no backup first", FLAG, AT(no_backup), 0},
-    {"live", 0, "", "also to the endpoint live, whose applications act on it",
-     FLAG, AT(live), 0},
-    {"list-types", 0, "", "print the types there are examples of, and end",
-     FLAG, AT(list_types), 0},
+    {"live", 0, "", "also to the endpoint live, whose applications act on it", FLAG, AT(live), 0},
+    {"list-types", 0, "", "print the types there are examples of, and end", FLAG, AT(list_types), 0},
     {"as", 0, "USER", "judge a consumer's rights too, as this user", TEXT, AT(as), 0},
-    {"url", 0, "URL", "try the webhook by its public URL", TEXT, AT(url), 0},
-    {"server", 0, "FILE", "the web server's configuration, not in the usual places",
-     TEXT, AT(server), 0},
+    {"url", 0, "URL", "the public URL of the webhook", TEXT, AT(url), 0},
+    {"server", 0, "FILE", "the web server's configuration, not in the usual places", TEXT, AT(server), 0},
+    {"description", 0, "TEXT", "the webhook's description", TEXT, AT(description), 0},
+    {"api", 0, "", "ask ComplyCube's API, too: is the webhook enabled?", FLAG, AT(api), 0},
+    {"yes", 0, "", "do it without a question", FLAG, AT(yes), 0},
     {"help", 'h', "", "print this", HELP, 0, 0},
 #undef AT
 };
@@ -280,6 +273,7 @@ static int use_option(struct cmd *cmd, size_t i, const char *value, struct err *
 {
     const char *name = options[i].name;
     void *field = (char *)cmd + options[i].at;
+    size_t *n;
     switch (options[i].kind) {
     case FLAG: *(bool *)field = true; return 0;
     case TEXT: *(const char **)field = value; return 0;
@@ -290,9 +284,10 @@ static int use_option(struct cmd *cmd, size_t i, const char *value, struct err *
         cmd->state = cmd_state(value);
         return cmd->state >= 0 ? 0 : err_set(e, ERR_USAGE, "--state takes waiting, done, dead or ignored");
     case TYPES:
-        if (cmd->n_types == CMD_TYPES_MAX)
-            return err_set(e, ERR_USAGE, "--type is given more than %d times", CMD_TYPES_MAX);
-        cmd->types[cmd->n_types++] = value;
+        n = (size_t *)(void *)((char *)cmd + options[i].most);
+        if (*n == CMD_TYPES_MAX)
+            return err_set(e, ERR_USAGE, "--%s is given more than %d times", name, CMD_TYPES_MAX);
+        ((const char **)field)[(*n)++] = value;
         return 0;
     default: return err_set(e, ERR_USAGE, "unknown option; see --help");
     }

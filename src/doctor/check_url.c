@@ -88,7 +88,7 @@ static void tell_trouble(struct doctor *d, const struct http_seen *seen)
         break;
     default: finding_step(&f, "by hand: look into the web server's error log");
     }
-    doctor_tell(d, &f, "%s: %s", d->cmd->url, seen->why);
+    doctor_tell(d, &f, "%s: %s", d->url, seen->why);
 }
 
 /* ---- an answer that is not the receiver's ---- */
@@ -137,7 +137,7 @@ static void tell_redirect(struct doctor *d, const struct http_seen *seen)
     struct finding f =
         finding_of(FINDING_WRONG, "redirect", "ComplyCube follows no redirect: it takes it for a failure");
     finding_step(&f, "by hand: in ComplyCube's dashboard, register %s", seen->redirect);
-    doctor_tell(d, &f, "%s answers %d and points elsewhere", d->cmd->url, seen->status);
+    doctor_tell(d, &f, "%s answers %d and points elsewhere", d->url, seen->status);
 }
 
 /* ---- the first look: a GET ---- */
@@ -145,7 +145,7 @@ static void tell_redirect(struct doctor *d, const struct http_seen *seen)
 static void check_certificate(struct doctor *d, const struct http_seen *seen, int64_t now_ms)
 {
     char until[32];
-    if (strncasecmp(d->cmd->url, "https:", 6) != 0) {
+    if (strncasecmp(d->url, "https:", 6) != 0) {
         struct finding f = finding_of(FINDING_WARNING, "certificate",
                                       "whoever stands between reads personal data, and may replay it");
         finding_step(&f, "by hand: give the web server a certificate (certbot), and register the URL with https://");
@@ -212,7 +212,7 @@ static bool look_at_url(struct tried *t, struct err *e)
     if (http_see(&t->ask, &seen, e) != 0) {
         struct finding f = finding_of(FINDING_WRONG, "url", "");
         finding_step(&f, "by hand: give --url the webhook's whole URL, as it stands in ComplyCube's dashboard");
-        doctor_tell(d, &f, "%s: %s", d->cmd->url, e->msg);
+        doctor_tell(d, &f, "%s: %s", d->url, e->msg);
         return false;
     }
     int64_t now_ms = clock_time_ms();
@@ -417,7 +417,7 @@ static void collect_answer(struct tried *t, const struct config *c)
 void doctor_url(struct doctor *d)
 {
     struct err e = {0};
-    struct tried t = {.d = d, .ask = {.url = d->cmd->url, .timeout_s = TIMEOUT_S, .ca_file = cmd_ca_file(d->cmd)}};
+    struct tried t = {.d = d, .ask = {.url = d->url, .timeout_s = TIMEOUT_S, .ca_file = cmd_ca_file(d->cmd)}};
     if (!look_at_url(&t, &e))
         return;
     if (!d->sound) {

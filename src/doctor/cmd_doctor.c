@@ -23,6 +23,20 @@ static int find_consumers_group(struct doctor *d)
     return -1;
 }
 
+/* Each URL once: that of the command line, else those of the configuration. */
+static void try_urls(struct doctor *d)
+{
+    const struct config *c = d->config;
+    size_t n = d->cmd->url ? 1 : c->n_endpoints;
+    for (size_t i = 0, k = 0; i < n; i++) {
+        d->url = d->cmd->url ? d->cmd->url : c->endpoint[i].url;
+        for (k = 0; k < i && strcmp(c->endpoint[k].url, d->url) != 0; k++) {
+        }
+        if (*d->url && k == i)
+            doctor_url(d);
+    }
+}
+
 static int examine(struct doctor *d, struct config **c, struct err *e)
 {
     int stranger = doctor_user(d, e);
@@ -42,8 +56,8 @@ static int examine(struct doctor *d, struct config **c, struct err *e)
     doctor_copies(d);
     doctor_receivers(d);
     doctor_server(d);
-    if (d->cmd->url)
-        doctor_url(d);
+    doctor_api(d);
+    try_urls(d);
     return 0;
 }
 

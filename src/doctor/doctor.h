@@ -19,8 +19,9 @@ struct doctor {
     const struct passwd *user;   /* for whom rights are judged; NULL: for whoever runs this, without a name */
     struct passwd user_is;       /* what it points to */
     char user_name[64];
-    bool sound;     /* the secrets are read too */
-    bool reachable; /* the files of the store may be opened */
+    const char *url; /* that is tried, or NULL */
+    bool sound;      /* the secrets are read too */
+    bool reachable;  /* the files of the store may be opened */
     bool color;
     int wrong; /* findings so far */
 };
@@ -121,7 +122,9 @@ void doctor_server(struct doctor *d);
 /* The socket that such a configuration names. */
 struct serverconf;
 void doctor_socket(struct doctor *d, const struct serverconf *s);
-/* Probes through the public URL. */
+/* The API keys, and the webhooks that the API has. */
+void doctor_api(struct doctor *d);
+/* Probes through the public URL, d->url. */
 void doctor_url(struct doctor *d);
 
 #endif

@@ -131,6 +131,8 @@ static void prepare_call(struct http_caller *c, const struct http_request *q, st
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, q->body.at);
     }
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, q->method);
+    /* On a connection that was used before and breaks, libcurl sends a request again by itself, a POST too. */
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, strcmp(q->method, "GET") == 0 ? 0L : 1L);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(easy, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* a proxy gets none of them */

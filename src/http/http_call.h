@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * http_call: a request and its whole answer, one after the other over a connection that is kept.
+ * http_call: a request and its whole answer, one after the other over a connection that is kept. What is no GET has a new
+ * one and is sent once.
  *
  * A certificate must be valid, and no redirect is followed: what the request holds goes to one host. The proxy variables
  * count as for curl(1), but not for http:// URLs: their requests, unencrypted, leave this host to nobody else.

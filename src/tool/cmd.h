@@ -44,6 +44,10 @@ struct cmd {
     int64_t limit;
     const char *types[CMD_TYPES_MAX]; /* n_types of them; none: any */
     size_t n_types;
+    const char *add[CMD_TYPES_MAX], *remove[CMD_TYPES_MAX]; /* of webhooks: n_add and n_remove of them */
+    size_t n_add, n_remove;
+    const char *description;
+    bool yes, api;
     int64_t workers, max_time_s, timeout_s; /* the last two 0: as the command likes */
     bool once, skip_superseded;
     const char *file; /* --file, or NULL */
@@ -97,6 +101,8 @@ int cmd_backup(const struct cmd *cmd, struct err *e);
 int cmd_restore(const struct cmd *cmd, struct err *e);
 int cmd_migrate(const struct cmd *cmd, struct err *e);
 int cmd_spool(const struct cmd *cmd, struct err *e);
+int cmd_webhooks(const struct cmd *cmd, struct err *e);
+int cmd_webhooks_arguments(const struct cmd *cmd, struct err *e);
 
 /* A check of the command line: one --type at most. ERR_USAGE */
 int cmd_type_arguments(const struct cmd *cmd, struct err *e);

@@ -10,6 +10,7 @@
 #include "store/beside.h"
 #include "store/sqlite/pinned.h"
 #include "store/store_file.h"
+#include "webhook.h"
 
 #include <errno.h>
 #include <glob.h>
@@ -27,6 +28,7 @@ enum {
     IN_A_ROW = 5,
     IN_A_ROW_MATCHED = 10,
     SPOOLED_MANY = 2,
+    API_PATIENCE_MS = 10000,
     BUSY_MS = 2000,
     MINUTE_MS = 60000,
     WEEK_MS = 7 * 24 * 3600 * 1000
@@ -262,6 +264,55 @@ static void judge_spool(struct watch *w, const struct config *c)
         add_wrong(w, "%lld of the spool are set aside (spool record)", (long long)w->aside);
 }
 
+struct asked {
+    struct watch *watch;
+    const struct config_endpoint *endpoint;
+};
+
+static void add_webhook(void *ctx, enum webhook_fault fault, const struct webhook *webhook, const char *words)
+{
+    const struct asked *a = ctx;
+    const struct cmd *cmd = a->watch->cmd;
+    const char *config = cmd->config_file ? cmd->config_file : cmd->env->config;
+    char cure[PATH_MAX + 120] = "";
+    (void)webhook;
+    if (fault == WEBHOOK_DISABLED)
+        snprintf(cure, sizeof cure, ": complycube-inbox %s%s%swebhooks enable -e %s", config ? "-c " : "",
+                 config ? config : "", config ? " " : "", a->endpoint->name);
+    add_wrong(a->watch, "endpoint %s: %.150s%.200s", a->endpoint->name, words, cure);
+}
+
+static void ask_endpoint(struct asked *a, const struct config *c, struct webhooks *all)
+{
+    const struct cmd *cmd = a->watch->cmd;
+    struct account *account;
+    struct err e = {0};
+    if (account_open(&account, cmd, c, a->endpoint, API_PATIENCE_MS, &e) != 0 || webhook_list(account, all, &e) != 0)
+        add_wrong(a->watch, "endpoint %s: %.300s", a->endpoint->name, e.msg);
+    else
+        webhook_judge(all, a->endpoint, cmd->now_ms, add_webhook, a);
+    account_close(account);
+}
+
+/* --api: what the vendor has, a request for each endpoint that has a key. */
+static void judge_webhooks(struct watch *w, const struct config *c)
+{
+    struct webhooks *all = calloc(1, sizeof *all);
+    struct err e = {0};
+    size_t n = 0;
+    for (size_t i = 0; all && i < c->n_endpoints; i++) {
+        struct asked a = {w, &c->endpoint[i]};
+        bool mine =
+            w->cmd->endpoint ? strcmp(w->cmd->endpoint, c->names[i]) == 0 : account_has_key(w->cmd, c, a.endpoint);
+        if (mine)
+            ask_endpoint(&a, c, all);
+        n += mine;
+    }
+    if (n == 0 && !account_endpoint(w->cmd, c, &e))
+        add_wrong(w, "%.300s", e.msg);
+    free(all);
+}
+
 static void put_moment(struct json_out *j, const char *name, int64_t ms)
 {
     if (ms)
@@ -330,6 +381,8 @@ int cmd_watch(const struct cmd *cmd, struct err *e)
         judge_secrets(w, c);
         judge_spool(w, c);
         judge_deleted(w, c->database);
+        if (cmd->api)
+            judge_webhooks(w, c);
     }
     int result = report_wrong(w, looked, looked ? ERR_NOT_FOUND : e->code, e);
     config_free(c);
