@@ -30,6 +30,21 @@ static void check_reader(struct doctor *d, const struct config_endpoint *p)
     doctor_tell(d, &f, "endpoint %s: the receiver's user can read %s", p->name, p->api_key_file);
 }
 
+/* A confined receiver may open what lies in the database's folder, if its user may. */
+static void check_folder(struct doctor *d, const struct config_endpoint *p)
+{
+    char key[PATH_MAX], database[PATH_MAX];
+    struct stat a, b;
+    if (!*p->api_key_file || files_folder(p->api_key_file, key, sizeof key) != 0 ||
+        files_folder(d->config->database, database, sizeof database) != 0 || stat(key, &a) != 0 ||
+        stat(database, &b) != 0 || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+        return;
+    struct finding f =
+        finding_of(FINDING_WARNING, "api key", "the receiver, which faces the network, may use that folder");
+    finding_step(&f, "by hand: move it into a folder of its own, mode 0700, and name that in api_key_file");
+    doctor_tell(d, &f, "endpoint %s: %s lies in the database's folder", p->name, p->api_key_file);
+}
+
 /* Why the key or the API cannot be used; a cure of its own for each code. */
 static void tell_unusable(struct doctor *d, const struct config_endpoint *p, const struct err *e)
 {
@@ -118,6 +133,7 @@ static void examine_account(struct doctor *d, const struct config_endpoint *p, s
     }
     account_close(a);
     check_reader(d, p);
+    check_folder(d, p);
     webhook_judge(all, p, d->cmd->now_ms, tell_webhook, &j);
     if (j.wrong == 0)
         doctor_ok(d, "webhook", "endpoint %s: enabled, and sends what is asked for", p->name);

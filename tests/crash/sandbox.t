@@ -33,7 +33,7 @@ sub with_neighbours {
     my $f = fixture($form, qq(log = "../../logs/receiver.log"\n));
     $f->folder("home/$_", 0700) for qw(keys logs);
     rename $f->path('home/private/secrets'), $f->path('home/keys/secrets') or die $!;
-    $f->write('home/public_html/cgi-bin/complycube-webhook.conf', Fixture::slurp($f->config) =~ s{private/secrets}{keys/secrets}r);
+    $f->write('home/public_html/cgi-bin/complycube-webhook.conf', Fixture::slurp($f->config) =~ s{private/secrets("?)}{keys/secrets$1\n    api_key_file = "../../keys/api-key.live"\n}r);
     $f->write('home/keys/api-key.live', "a key of the vendor's interface\n", 0600);
     $f->write('home/logs/other.log', "a line of another program\n", 0600);
     return $f;
