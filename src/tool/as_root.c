@@ -4,9 +4,11 @@
 
 #include "base/files.h"
 #include "base/print.h"
+#include "account.h"
 #include "named.h"
 #include "owner.h"
 #include "root_helper.h"
+#include "secret_keeper.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -163,15 +165,29 @@ static int prepare_output(unsigned needs, struct cmd *cmd, const struct owner *o
 /* ---- all of it ---- */
 
 /* Whoever can change what the configuration says would have root read any file for him, and post it to any host. */
-static void open_keys(const struct config *c)
+static bool is_roots_alone(const char *path, bool leaf)
 {
     struct trust_weak weak;
     const struct trust root = trust_in(0, 0);
-    if (!*c->path || trust_walk(c->path, &root, true, &weak) != 0)
-        return;
+    return *path && trust_walk(path, &root, leaf, &weak) == 0;
+}
+
+static void open_keys(const struct config *c)
+{
     for (size_t i = 0; i < c->n_endpoints; i++)
         if (*c->endpoint[i].api_key_file)
             named_open_secret(c->endpoint[i].api_key_file);
+}
+
+/* A secret file that the user whom root becomes cannot replace. */
+static int keep_secret_file(const struct cmd *cmd, const struct config *c, struct err *e)
+{
+    struct stat st;
+    const struct config_endpoint *p = account_endpoint(cmd, c, e);
+    if (!p || !p->secret_file || stat(p->secret_file, &st) != 0 || st.st_uid != 0 ||
+        !is_roots_alone(p->secret_file, false))
+        return 0;
+    return secret_keeper_begin(p->secret_file, &c->trusted, cmd->secret, e);
 }
 
 static int find_owner(const struct cmd *cmd, unsigned needs, struct owner *owner, struct err *e)
@@ -184,8 +200,11 @@ static int find_owner(const struct cmd *cmd, unsigned needs, struct owner *owner
     if (!c)
         return err_set(e, ERR_MEMORY, "reading the configuration: out of memory");
     int result = owner_find(c, cmd->database ? cmd->database : c->database, owner, e);
-    if (result == 0 && needs & CMD_KEYS)
+    bool trusted = result == 0 && owner->uid != 0 && is_roots_alone(c->path, true);
+    if (trusted && needs & CMD_KEYS)
         open_keys(c);
+    if (trusted && needs & CMD_ADDS_SECRET && cmd->secret && !cmd->dry_run && text_is_name(span_of(cmd->secret)))
+        result = keep_secret_file(cmd, c, e);
     config_free(c);
     return result;
 }

@@ -27,7 +27,9 @@ enum cmd_need {
     CMD_MAKES_BACKUP = 1 << 6, /* its argument is made */
     CMD_MAKES_FILE = 1 << 7,   /* --file is made */
     CMD_ASKS_ROOT = 1 << 8,    /* it asks a process that stays root (root_helper) */
-    CMD_KEYS = 1 << 9          /* API keys are opened, if root alone wrote the configuration */
+    CMD_KEYS = 1 << 9,         /* API keys are opened, if root alone may write the configuration */
+    CMD_ADDS_SECRET =
+        1 << 10 /* with --secret, a line is added to a secret file of root's (secret_keeper), likewise */
 };
 
 /* What the command line said, and what was opened for the command. */

@@ -6,6 +6,7 @@
 #include "base/print.h"
 #include "cmd_webhooks.h"
 #include "secret_file.h"
+#include "secret_keeper.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -97,7 +98,8 @@ static int make_and_keep(struct creation *n, const struct webhook_change *change
     bool made;
     if (webhook_create(n->run->account, change, &n->webhook, n->secret, &made, e) != 0)
         return made ? look_for_it(n) : -1;
-    if (secret_file_add(&n->file, n->run->cmd->secret, n->secret, e) != 0)
+    if ((secret_keeper_is_there() ? secret_keeper_add(n->secret, e)
+                                  : secret_file_add(&n->file, n->run->cmd->secret, n->secret, e)) != 0)
         return undo(n);
     return cmd_webhooks_record(n->run, "create", &n->webhook, e);
 }
@@ -132,14 +134,15 @@ static int create_with(struct creation *n, struct err *e)
         return err_set(e, ERR_USAGE, "endpoint %s has no url in the configuration; give --url", p->name);
     if (cmd_webhooks_dry(n->run, "POST", NULL, &change))
         return 0;
-    if (secret_file_begin(&n->file, p->secret_file, &n->run->config->trusted, cmd->secret, e) != 0 ||
+    if ((!secret_keeper_is_there() &&
+         secret_file_begin(&n->file, p->secret_file, &n->run->config->trusted, cmd->secret, e) != 0) ||
         refuse_second(n, e) != 0 || make_and_keep(n, &change, e) != 0 || enable_made(n, e) != 0)
         return -1;
     if (cmd->json)
         cmd_webhooks_print(n->run, &n->webhook);
     else
         print_out("webhook %s of endpoint %s, %s: enabled; its secret is %s in %s\n", n->webhook.id, p->name,
-                  n->webhook.url, cmd->secret, n->file.path);
+                  n->webhook.url, cmd->secret, p->secret_file);
     return 0;
 }
 
@@ -158,6 +161,7 @@ int cmd_webhooks_create(struct webhooks_run *r, struct err *e)
         result = create_with(n, e);
     }
     secret_file_release(&n->file);
+    secret_keeper_end();
     explicit_bzero(n->secret, sizeof n->secret);
     free(n);
     return result;

@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
 # Root's API key: it is opened before root becomes the owner of the database's folder, who cannot read it; but only if root
-# alone says, by the configuration, which file it is and to which host it goes. games is the receiver's user.
+# alone says, by the configuration, which file it is and to which host it goes. So it is with a secret that is added to a file
+# of root's. games is the receiver's user.
 use strict;
 use warnings;
 use FindBin;
@@ -63,5 +64,28 @@ like $text, qr/belongs to user $lp, who could make the tool use another account/
 spew('key', "$Api::KEY{live}\n", 0, 0644);
 ($code, $text) = webhooks(0, 0644);
 is $code, 10, 'so is one of root that others may read';
+
+# A secret file of root's, which the receiver's group may read, as packages have it.
+spew('key', "$Api::KEY{live}\n", 0, 0600);
+my $file = spew('secrets', "main $SECRET{live}\n", 0, 0640);
+chown 0, (getpwnam 'games')[3], $file;
+my @before = (stat $file)[2, 4, 5];
+my @create = qw(create --secret next --url https://new.example.org/);
+$api->fault({ what => 'status', status => 400, method => 'POST' });
+($code, $text) = webhooks(0, 0644, @create);
+is $code, 2, 'a webhook that is refused';
+is_deeply [glob "$file*"], [$file], 'leaves the secret file alone';
+($code, $text) = webhooks(0, 0644, @create);
+is $code, 0, 'a new secret is added to a file that only root may change' or diag $text;
+my ($made) = $api->objects('webhooks');
+is Fixture::slurp($file), "main $SECRET{live}\nnext " . substr(Digest::SHA::sha256_hex("secret $made->{id}"), 0, 32) . "\n", 'as its last line';
+is_deeply [(stat $file)[2, 4, 5]], \@before, 'and its owner, group and mode stay';
+is_deeply [glob "$file*"], [$file], 'nothing else is left';
+my $text_before = Fixture::slurp($file);
+spew('key', "$Api::KEY{live}\n", $games, 0600);
+($code, $text) = webhooks($games, 0644, qw(create --secret third --url https://third.example.org/));
+is $code, 5, 'a configuration of another user has root add nothing';
+is Fixture::slurp($file), $text_before, 'indeed';
+is scalar($api->objects('webhooks')), 2, 'and no webhook is made';
 $f->finish;
 done_testing;
