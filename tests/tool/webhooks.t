@@ -172,7 +172,7 @@ subtest 'create puts the secret into the file before anything comes with it' => 
     my $body = event(id => 'with-the-new-one');
     my ($answer) = $f->cgi({ body => $body, headers => ['ComplyCube-Signature' => sign($body, $secret)] });
     is $answer->{status}, 200, 'the receiver accepts what it signs';
-    is_deeply [glob "$file.*"], ["$file.narrow", "$file.sandbox"], 'no other file is left';
+    is_deeply [glob "$file.*"], [map { "$file.$_" } qw(database narrow sandbox)], 'no other file is left';
     is((webhooks($f, qw(create --secret 2027)))[0], 10, 'a name that is taken');
     is scalar(changes($api)), 2, 'ends before anything is asked';
     $f->finish;
