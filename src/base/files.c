@@ -3,6 +3,7 @@
 #include "files.h"
 
 #include "kernel.h"
+#include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,17 +33,6 @@ bool files_print_equal(const struct files_stamp *a, const struct files_stamp *b)
     return a->ino == b->ino && a->size == b->size && a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
 }
 
-/* Drop a byte order mark and the CR of each CR LF, in place. */
-static void forgive(struct buf *b)
-{
-    size_t from = b->len >= 3 && memcmp(b->at, "\xef\xbb\xbf", 3) == 0 ? 3 : 0, to = 0;
-    for (; from < b->len; from++)
-        if (b->at[from] != '\r' || (from + 1 < b->len && b->at[from + 1] != '\n'))
-            b->at[to++] = b->at[from];
-    b->len = to;
-    b->at[to] = '\0';
-}
-
 /* Room for some more, with no copy left behind where it was; less than 2: there is none. */
 static size_t more_room(struct buf *b, size_t more)
 {
@@ -59,6 +49,37 @@ static size_t more_room(struct buf *b, size_t more)
         *b = larger;
     }
     return b->cap - b->len;
+}
+
+/* Replace UTF-16 by the UTF-8 that says the same, and leave no copy; -1: it is broken, or memory is out. */
+static int decode_text(struct buf *b, enum text_encoding encoding, size_t mark)
+{
+    struct span text = {b->at + mark, b->len - mark};
+    struct buf plain = {0};
+    size_t used = 0;
+    if (buf_room(&plain, text_utf8_size(text) + 1, SIZE_MAX / 2) > text_utf8_size(text))
+        plain.len = text_from_utf16(text, encoding, plain.at, &used);
+    explicit_bzero(b->at, b->cap);
+    buf_release(b);
+    *b = plain;
+    return used == text.len ? 0 : -1;
+}
+
+int files_make_plain(struct buf *b)
+{
+    size_t from, to = 0;
+    enum text_encoding encoding = text_encoding((struct span){b->at, b->len}, &from);
+    if (encoding != TEXT_UTF8) {
+        if (decode_text(b, encoding, from) != 0)
+            return -1;
+        from = 0;
+    }
+    for (; from < b->len; from++)
+        if (b->at[from] != '\r' || (from + 1 < b->len && b->at[from + 1] != '\n'))
+            b->at[to++] = b->at[from];
+    b->len = to;
+    b->at[to] = '\0';
+    return 0;
 }
 
 int files_open_text(const char *path, struct err *e)
@@ -88,8 +109,7 @@ int files_read_open(int fd, const char *path, struct buf *out, struct stat *st, 
     }
     if (n < 0)
         return err_set(e, ERR_CONFIG, "reading %s: %s", path, strerror(errno));
-    forgive(out);
-    return 0;
+    return files_make_plain(out) == 0 ? 0 : err_set(e, ERR_CONFIG, "%s is broken UTF-16; save it as UTF-8", path);
 }
 
 int files_read_text(const char *path, struct buf *out, struct stat *st, struct err *e)

@@ -26,12 +26,19 @@ bool files_print_equal(const struct files_stamp *a, const struct files_stamp *b)
 
 /*
  * Read a text file of at most FILES_TEXT_MAX bytes into `out` (to be released), a NUL behind it not counted.
- * A UTF-8 byte order mark is skipped and CR LF becomes LF. *st is of the very file read. No copy stays elsewhere.
+ * A byte order mark is skipped, UTF-16 becomes UTF-8 and CR LF becomes LF. *st is of the very file read. No copy stays elsewhere.
  * errors: ERR_CONFIG  with the file's name and the reason
  */
 int files_read_text(const char *path, struct buf *out, struct stat *st, struct err *e);
 
-/* The same in two steps: a descriptor, or -1; and what can be read from it. path: what messages call the file */
+/*
+ * Make plain text of what an editor has saved: UTF-8 without a byte order mark, each line ended by LF, a NUL behind it that
+ * is not counted, for which there must be room. No copy stays elsewhere.
+ * out: 0; or -1: it begins as UTF-16 and is none, or memory is out
+ */
+int files_make_plain(struct buf *text);
+
+/* files_read_text in two steps: a descriptor, or -1; and what can be read from it. path: what messages call the file */
 int files_open_text(const char *path, struct err *e);
 int files_read_open(int fd, const char *path, struct buf *out, struct stat *st, struct err *e);
 

@@ -284,19 +284,6 @@ struct span json_string(struct span value)
     return (struct span){value.at + 1, value.len - 2};
 }
 
-static unsigned encode_utf8(unsigned c, unsigned char out[4])
-{
-    if (c < 0x80) {
-        out[0] = (unsigned char)c;
-        return 1;
-    }
-    unsigned n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    for (unsigned i = n; --i > 0; c >>= 6)
-        out[i] = (unsigned char)(0x80 | (c & 0x3f));
-    out[0] = (unsigned char)((n == 2 ? 0xc0 : n == 3 ? 0xe0 : 0xf0) | c);
-    return n;
-}
-
 /*
  * The next character of an already scanned string: 1 to 4 bytes at `out`, 0 at the end. Half a surrogate
  * pair gives the three bytes that its number would have (0xED 0xA0.. to 0xBF..): no valid text does.
@@ -325,7 +312,7 @@ static unsigned next_char(bytes *p, bytes end, unsigned char out[4])
             *p += 6;
         }
     }
-    return encode_utf8(c, out);
+    return text_utf8_write(c, out);
 }
 
 int json_unescape(struct span inside, char *out, size_t cap)

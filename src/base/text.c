@@ -75,6 +75,64 @@ struct text_char text_first(struct span text)
     return c;
 }
 
+unsigned text_utf8_write(uint32_t code, unsigned char out[4])
+{
+    if (code < 0x80) {
+        out[0] = (unsigned char)code;
+        return 1;
+    }
+    unsigned n = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    for (unsigned i = n; --i > 0; code >>= 6)
+        out[i] = (unsigned char)(0x80 | (code & 0x3f));
+    out[0] = (unsigned char)((n == 2 ? 0xc0 : n == 3 ? 0xe0 : 0xf0) | code);
+    return n;
+}
+
+enum text_encoding text_encoding(struct span text, size_t *mark)
+{
+    static const struct {
+        const char *mark;
+        size_t len;
+        enum text_encoding encoding;
+    } marks[] = {{"\xef\xbb\xbf", 3, TEXT_UTF8}, {"\xff\xfe", 2, TEXT_UTF16_LE}, {"\xfe\xff", 2, TEXT_UTF16_BE}};
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (text.len >= marks[i].len && memcmp(text.at, marks[i].mark, marks[i].len) == 0) {
+            *mark = marks[i].len;
+            return marks[i].encoding;
+        }
+    *mark = 0;
+    if (text.len < 2 || !text.at[0] == !text.at[1])
+        return TEXT_UTF8;
+    return text.at[0] ? TEXT_UTF16_LE : TEXT_UTF16_BE;
+}
+
+static uint32_t unit_at(const char *at, enum text_encoding encoding)
+{
+    unsigned char first = (unsigned char)at[0], second = (unsigned char)at[1];
+    return encoding == TEXT_UTF16_BE ? (uint32_t)first << 8 | second : (uint32_t)second << 8 | first;
+}
+
+size_t text_from_utf16(struct span text, enum text_encoding encoding, char *out, size_t *used)
+{
+    size_t n = 0, len;
+    for (*used = 0; text.len - *used >= 2; *used += len) {
+        const char *at = text.at + *used;
+        uint32_t code = unit_at(at, encoding);
+        len = code >= 0xd800 && code < 0xe000 ? 4 : 2;
+        if (len == 4) {
+            uint32_t low = text.len - *used >= 4 ? unit_at(at + 2, encoding) : 0;
+            if (code >= 0xdc00 || low < 0xdc00 || low > 0xdfff)
+                break;
+            code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+        }
+        unsigned char character[4];
+        unsigned bytes = text_utf8_write(code, character);
+        memcpy(out + n, character, bytes);
+        n += bytes;
+    }
+    return n;
+}
+
 bool text_is_utf8(struct span text)
 {
     const unsigned char *at = (const unsigned char *)text.at, *end = at + text.len;

@@ -2,7 +2,8 @@
  *
  * text: characters of bytes that may be anything, and which of them nobody sees or a terminal obeys.
  *
- * source: RFC 3629 for UTF-8; ECMA-48 for the controls; UAX 9 for those that turn a text; UAX 11 for the columns
+ * source: RFC 3629 for UTF-8; RFC 2781 for UTF-16; ECMA-48 for the controls; UAX 9 for those that turn a text; UAX 11 for the
+ *         columns
  */
 #ifndef TEXT_H
 #define TEXT_H
@@ -29,6 +30,23 @@ struct text_char text_first(struct span text);
 
 /* Bytes of the well-formed UTF-8 character at `at`, or 0. */
 unsigned text_utf8_length(const unsigned char *at, const unsigned char *end);
+
+/* Write a code, of a surrogate too, as UTF-8. out: bytes written, 1 to 4 */
+unsigned text_utf8_write(uint32_t code, unsigned char out[4]);
+
+/* The encoding that the first bytes of a text show: by a byte order mark, or by the NUL beside a character of ASCII. */
+enum text_encoding { TEXT_UTF8, TEXT_UTF16_LE, TEXT_UTF16_BE };
+
+/* *mark: bytes of the byte order mark, which may be 0 */
+enum text_encoding text_encoding(struct span text, size_t *mark);
+
+/*
+ * Write a text of UTF-16, without its mark, as UTF-8. It ends early before half a character: at the end of the text, or a
+ * surrogate by itself.
+ * out: bytes written to `out`, which has text_utf8_size of them at least; *used: bytes of the text that they stand for
+ */
+size_t text_from_utf16(struct span text, enum text_encoding encoding, char *out, size_t *used);
+static inline size_t text_utf8_size(struct span text) { return text.len / 2 * 3; }
 
 /* Is it UTF-8 without U+0000? */
 bool text_is_utf8(struct span text);

@@ -20,6 +20,7 @@ enum result { IMPORTED, DUPLICATE, QUARANTINED, REFUSED, RESULTS };
 
 struct item {
     struct export_line line;
+    struct buf plain; /* a body that was UTF-16 */
     char where[300], secret[SECRETS_NAME_MAX + 1];
     struct event event;
     struct err why;
@@ -95,11 +96,38 @@ static const struct verified *take_unverified(const struct import *x, struct ite
     return NULL;
 }
 
+/*
+ * Take back what an editor or a shell does to a body when it saves it: a byte order mark, UTF-16, a newline at the end. The
+ * signature then says whether these are the bytes that came. False: there was nothing of that.
+ */
+static bool restore_body(struct item *item)
+{
+    struct span *body = &item->line.body;
+    size_t mark, used, was = body->len;
+    enum text_encoding encoding = text_encoding(*body, &mark);
+    body->at += mark;
+    body->len -= mark;
+    if (encoding != TEXT_UTF8) {
+        item->plain.len = 0;
+        if (buf_room(&item->plain, text_utf8_size(*body) + 1, SIZE_MAX / 2) <= text_utf8_size(*body))
+            return false;
+        size_t len = text_from_utf16(*body, encoding, item->plain.at, &used);
+        *body = (struct span){item->plain.at, len};
+    }
+    while (body->len && (body->at[body->len - 1] == '\n' || body->at[body->len - 1] == '\r'))
+        body->len--;
+    return encoding != TEXT_UTF8 || body->len != was;
+}
+
 static const struct verified *take_body(const struct import *x, struct item *item, size_t slot)
 {
-    if (x->cmd->unverified || item->line.erased_ms)
+    if (x->cmd->unverified || item->line.erased_ms) {
+        restore_body(item);
         return take_unverified(x, item, slot);
+    }
     const struct verified *v = verify_body(x->verifier, slot, item->line.signature, item->line.body, &item->why);
+    if (!v && item->why.code == ERR_SIGNATURE && restore_body(item))
+        v = verify_body(x->verifier, slot, item->line.signature, item->line.body, &item->why);
     if (!v && item->why.code == ERR_SIGNATURE)
         err_set(&item->why, ERR_SIGNATURE, "%s; add the secret it was signed with, retired, or use --unverified",
                 item->line.signature.len ? "its signature matches no configured secret" : "it has no signature");
@@ -304,7 +332,7 @@ int cmd_import(const struct cmd *cmd, struct err *e)
     struct import x = {.cmd = cmd};
     int result = import_all(&x, e);
     for (size_t i = 0; x.items && i < STORE_BATCH_MAX; i++)
-        buf_release(&x.items[i].line.data);
+        buf_release(&x.items[i].line.data), buf_release(&x.items[i].plain);
     free(x.items);
     verify_close(x.verifier);
     return result;

@@ -3,6 +3,8 @@
 #include "import_read.h"
 
 #include "base/buf.h"
+#include "base/files.h"
+#include "lines.h"
 #include "named.h"
 
 #include <dirent.h>
@@ -11,36 +13,29 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-enum { BODY_MAX = 256 << 20 /* bytes */, SIGNATURE_MAX = 128 };
+enum { BODY_MAX = 256 << 20 /* bytes */, SIGNATURE_MAX = 300 /* also as UTF-16 */ };
 
 static void refuse_unreadable(const struct import_taker *taker, const char *path)
 {
     char why[160];
-    snprintf(why, sizeof why, "cannot be read: %s", strerror(errno));
+    snprintf(why, sizeof why, "cannot be read: %s",
+             errno == EILSEQ ? "it begins as UTF-16, and is none; save it as UTF-8" : strerror(errno));
     taker->refuse(taker->ctx, path, why);
 }
 
 static void read_lines(const struct import_taker *taker, const char *path)
 {
     FILE *from = strcmp(path, "-") == 0 ? stdin : named_file(path);
-    char *text = NULL;
-    size_t cap = 0;
-    ssize_t len;
-    if (!from) {
+    struct lines lines = {.from = from};
+    struct span line;
+    int found = from ? 1 : -1;
+    for (int64_t number = 1; found > 0 && (found = lines_next(&lines, &line)) > 0; number++)
+        if (line.len > 0 && !taker->line(taker->ctx, path, number, line))
+            break;
+    if (found < 0)
         refuse_unreadable(taker, path);
-        return;
-    }
-    bool more = true;
-    for (int64_t number = 1; more && (len = getline(&text, &cap, from)) >= 0; number++) {
-        while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
-            len--;
-        if (len > 0)
-            more = taker->line(taker->ctx, path, number, (struct span){text, (size_t)len});
-    }
-    if (ferror(from))
-        refuse_unreadable(taker, path);
-    free(text);
-    if (from != stdin)
+    lines_release(&lines);
+    if (from && from != stdin)
         fclose(from);
 }
 
@@ -68,6 +63,18 @@ static bool read_beside(const char *folder, const char *name, const char *suffix
     fclose(from);
     errno = os;
     return good;
+}
+
+/* The same of a text, which an editor may have saved in its own way. */
+static bool read_text_beside(const char *folder, const char *name, const char *suffix, size_t max, struct buf *out)
+{
+    if (!read_beside(folder, name, suffix, max, out))
+        return false;
+    errno = ENOMEM;
+    if (!buf_room(out, 1, SIZE_MAX / 2))
+        return false;
+    errno = EILSEQ;
+    return files_make_plain(out) == 0;
 }
 
 static struct span first_line(struct span text)
@@ -105,8 +112,8 @@ static bool import_file(const struct import_taker *taker, const char *folder, co
     if (!read_beside(folder, name, "", BODY_MAX, &body)) {
         refuse_unreadable(taker, path);
     } else {
-        bool beside = read_beside(folder, plain, ".sig", SIGNATURE_MAX, &signature) ||
-                      read_beside(folder, name, ".sig", SIGNATURE_MAX, &signature);
+        bool beside = read_text_beside(folder, plain, ".sig", SIGNATURE_MAX, &signature) ||
+                      read_text_beside(folder, name, ".sig", SIGNATURE_MAX, &signature);
         struct span hex = beside ? first_line((struct span){signature.at ? signature.at : "", signature.len})
                                  : find_in_table((struct span){table->at, table->len}, name);
         more = taker->body(taker->ctx, path, (struct span){body.at, body.len}, hex);
@@ -168,7 +175,7 @@ static void read_folder(const struct import_taker *taker, const char *path, DIR 
     if (!whole)
         refuse_unreadable(taker, path);
     bool more = true;
-    if (!read_beside(path, "SIGNATURES.tsv", "", BODY_MAX, &table) && errno != ENOENT)
+    if (!read_text_beside(path, "SIGNATURES.tsv", "", BODY_MAX, &table) && errno != ENOENT)
         refuse_unreadable(taker, path);
     if (whole && b.n == 0)
         taker->refuse(taker->ctx, path, "no file NAME.json is in this folder");
