@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # Works on the events that complycube-webhook has received; complycube-inbox(5) is the contract. Perl 5.10 or later.
-# The path is the database (needs DBI and DBD::SQLite), or the folder of directory = (needs nothing).
+# The path is the database (needs DBI and DBD::SQLite), or the folder of directory = (needs nothing). perl -T takes it as it is.
 #
 #     my $inbox = ComplyCubeInbox->new('/home/me/private/inbox.db', endpoint => 'live');
 #     1 while $inbox->each(sub { my ($event) = @_; your_work($event->{type}, $event->{payload}) });
@@ -459,7 +459,10 @@ sub _open_file {
 }
 
 sub _slurp { my $file = _open_file($_[0], O_RDONLY) or return undef; local $/; return readline($file) // '' }
-sub _path { my ($self, $name) = @_; return "$self->{path}/$self->{endpoint}/$name" }
+
+# perl -T takes no name that came from a folder or from /dev/urandom; these are of files that are ours by their form.
+sub _path { my ($self, $name) = @_; return "$self->{path}/$self->{endpoint}/$name" =~ /\A(.*)\z/s ? $1 : die }
+
 
 sub _names {
     my ($self, $path) = @_;

@@ -5,7 +5,7 @@
 use strict;
 use warnings;
 use FindBin;
-use lib $FindBin::Bin;
+use lib $FindBin::Bin =~ /(.*)/s;    # as perl -T takes it
 use ComplyCubeInbox;
 if (!@ARGV || @ARGV > 2) { print STDERR "usage: perl cron.pl DATABASE-OR-FOLDER [ENDPOINT]\n"; exit 2 }
 $| = 1;    # what cannot be printed is not done

@@ -5,6 +5,7 @@ use strict;
 use warnings;
 use DBI;
 use DBD::SQLite;
+use File::Spec;
 $| = 1;                                                                                  # what is acked was printed
 my $usage = "usage: perl poll.pl DATABASE [ENDPOINT [LIMIT]]\n";
 my ($file, $endpoint, $limit) = (@ARGV, (undef, 'live', 20)[@ARGV .. 2]);
@@ -12,7 +13,10 @@ sub fail { my $why = "@_"; $why =~ tr/ -~/?/c; print STDERR "poll.pl: $why\n"; e
 if (!@ARGV || @ARGV > 3) { print STDERR $usage; exit 2 }
 -s $file or fail("$file is not made yet (run complycube-inbox init), or hidden from this user");
 eval {
-    my $db = DBI->connect("dbi:SQLite:dbname=$file", '', '', { RaiseError => 1, PrintError => 0,
+    my $path = File::Spec->rel2abs($file);                                               # file:name would be a URI
+    (my $uri = $path) =~ s{([^\w/.-])}{sprintf '%%%02x', ord $1}ge;
+    my $name = $path =~ /;/ ? "uri=file:$uri" : "dbname=$path";                          # where ; ends an attribute
+    my $db = DBI->connect("dbi:SQLite:$name", '', '', { RaiseError => 1, PrintError => 0,
         sqlite_open_flags => DBD::SQLite::OPEN_READWRITE() });                           # never create
     $db->sqlite_busy_timeout(30_000);                                                    # milliseconds
     $db->do('PRAGMA wal_autocheckpoint = 0');                                            # the receiver's work

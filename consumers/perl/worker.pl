@@ -9,7 +9,7 @@ use strict;
 use warnings;
 use DBI;
 use FindBin;
-use lib $FindBin::Bin;
+use lib $FindBin::Bin =~ /(.*)/s;    # as perl -T takes it
 use ComplyCubeInbox;
 if (@ARGV < 3 || @ARGV > 4) { print STDERR "usage: perl worker.pl DATABASE-OR-FOLDER DSN USER [ENDPOINT]\n"; exit 2 }
 my ($path, $dsn, $user, $endpoint) = @ARGV;

@@ -11,7 +11,7 @@ if ($file === null || count($argv) > 4) { $say($usage); exit(2); }
 if (!class_exists('PDO') || !in_array('sqlite', PDO::getAvailableDrivers())) $fail('this PHP has no pdo_sqlite: switch it on, or let another PHP run this');
 if (!is_file($file) || !filesize($file)) $fail("$file is not made yet (run complycube-inbox init), or hidden from this user");
 try {
-    $db = new PDO("sqlite:$file", null, null, array(
+    $db = new PDO('sqlite:' . realpath($file), null, null, array(                      // file:name would be a URI
         PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION, PDO::ATTR_TIMEOUT => 30)            // seconds, busy timeout
         + (defined('PDO::SQLITE_ATTR_OPEN_FLAGS')                                        // and never create
             ? array(PDO::SQLITE_ATTR_OPEN_FLAGS => PDO::SQLITE_OPEN_READWRITE) : array()));
