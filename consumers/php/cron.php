@@ -16,7 +16,10 @@ function work(array $event) {
 try {
     $inbox = new ComplyCubeInbox($argv[1], array('endpoint' => isset($argv[2]) ? $argv[2] : null));
     while ($inbox->each('work')) {}
-} catch (Exception $e) {
+} catch (Exception $e) {        // PHP 5.6 knows no Throwable
+} catch (Throwable $e) {
+}
+if (isset($e)) {
     ComplyCubeInbox::say('cron.php: ' . ComplyCubeInbox::printable($e->getMessage()));
     exit(1);
 }

@@ -28,4 +28,7 @@ try {
         echo implode("\t", $event), "\n";                                                // your work goes here,
         $done->execute(array($event[0]));                                                // and only then the ack
     }
-} catch (PDOException $e) { $fail("$file: " . $e->getMessage()); }
+} catch (Exception $e) {                                                                 // PHP 5.6 knows no Throwable
+} catch (Throwable $e) {
+}
+if (isset($e)) $fail("$file: " . $e->getMessage());

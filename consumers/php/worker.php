@@ -27,7 +27,10 @@ try {
         if (!$worked && $running) usleep(1500000);
         if (function_exists('pcntl_signal_dispatch')) pcntl_signal_dispatch();
     }
-} catch (Exception $e) {
+} catch (Exception $e) {        // PHP 5.6 knows no Throwable
+} catch (Throwable $e) {
+}
+if (isset($e)) {
     ComplyCubeInbox::say('worker.php: ' . ComplyCubeInbox::printable($e->getMessage()));
     exit(1);
 }

@@ -37,5 +37,29 @@ my ($code, $said) = ran(['php-cgi', '-q', '-d', 'register_argc_argv=1'], 'cron')
 is("$code $said", '0 ', 'php-cgi with arguments works');
 ($code, $said) = ran(['php', '-d', 'open_basedir=' . $f->path('run')], 'cron');
 like($said, qr/\Acron\.php: \S+: open_basedir keeps this PHP out; add the folder to open_basedir, or have the host do it\n\z/, 'open_basedir is named');
+
+# The kit's poll.php, which begins with the database beside it.
+$f->folder('run/kit');
+$f->copy("packaging/kit/private/$_.php", "run/kit/$_.php") for qw(poll work-sample);
+$f->copy('consumers/php/ComplyCubeInbox.php', 'run/kit/ComplyCubeInbox.php');
+record($f, event());
+for my $name (qw(flock fopen set_time_limit)) {
+    unlink $f->path('run/kit/poll.told');
+    ($code, $said) = ran(['php', '-d', "disable_functions=$name"], 'kit/poll');
+    like("$code $said", qr/\A0 \S+Z check\.\S+ [^\n]*\nThey wait until your code is in work\.php[^\n]*\n\z/, "without $name the kit's poll.php works");
+}
+$f->copy('packaging/kit/private/work-sample.php', 'run/kit/work.php');
+($code, $said) = ran(['php-cgi', '-q', '-d', 'register_argc_argv=1', '-d', 'disable_functions=flock,getmypid,gethostname,php_uname'], 'kit/poll');
+like("$code $said", qr/\A0 complycube-inbox: live \S+ \S+: work\.php does nothing yet\n\z/, 'work-sample.php says that it does nothing');
+($code, $said) = ran(['php', '-d', 'open_basedir=' . $f->path('run')], 'kit/poll');
+like($said, qr/\Apoll\.php: \S+: open_basedir keeps this PHP out; [^\n]*\n\z/, 'open_basedir is named by poll.php of the kit');
+
+# What none can do without is named, without a trace of calls.
+for my $case (['cron', 'json_decode'], ['worker', 'is_callable', 'sqlite::memory:', 'me', 'live'], ['poll', 'implode'], ['kit/poll', 'preg_match']) {
+    my ($script, $name, @args) = @$case;
+    record($f, event());
+    ($code, $said) = ran(['php', '-d', "disable_functions=$name"], $script, @args);
+    like("$code $said", qr/\A1 \w+\.php: [^\n]*Call to undefined function $name\(\)[^\n]*\n\z/, "without $name $script.php says so in one line");
+}
 $f->finish;
 done_testing;

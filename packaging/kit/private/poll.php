@@ -10,10 +10,15 @@ if (isset($_SERVER['REQUEST_METHOD']) || isset($_SERVER['GATEWAY_INTERFACE'])) {
     exit("This is for cron.\n");
 }
 require __DIR__ . '/ComplyCubeInbox.php';
-// One at a time, however long your work takes: a host allows few processes, and the receiver needs some.
-$alone = fopen(__FILE__, 'r');
-flock($alone, LOCK_EX | LOCK_NB, $another);    // a network's file system may know no locks: then it goes on
-if ($another) exit(0);
+
+// One at a time, however long your work takes: a host allows few processes, and the receiver needs some. It is alone as long
+// as it keeps what this returns, or false. A network's file system or a host may have no locks: then it goes on.
+function alone() {
+    if (!function_exists('fopen') || !function_exists('flock')) return true;
+    $lock = fopen(__FILE__, 'r');
+    flock($lock, LOCK_EX | LOCK_NB, $another);
+    return $another ? false : $lock;
+}
 
 // Printable, whoever wrote it.
 function say($line) { echo ComplyCubeInbox::printable($line), "\n"; }
@@ -39,7 +44,13 @@ function tell(ComplyCubeInbox $inbox, $file) {
 
 // With work.php beside this file: what waits goes to it.
 function poll($path, $endpoint) {
-    if (!is_dir($path) && !in_array('sqlite', class_exists('PDO') ? PDO::getAvailableDrivers() : array()))
+    if (!($alone = alone())) return;
+    if ($path === null) {
+        $path = __DIR__ . '/inbox.db';
+        // Before the first event there is no database yet; the secrets show that this is where it will be.
+        if (!file_exists($path) && !file_exists("$path.lock") && file_exists(__DIR__ . '/secrets')) return;
+    }
+    if (!@is_dir($path) && !in_array('sqlite', class_exists('PDO') ? PDO::getAvailableDrivers() : array()))
         throw new Exception('this PHP has no pdo_sqlite: switch it on in the panel, or name another PHP in the cron job');
     $inbox = new ComplyCubeInbox($path, array('endpoint' => $endpoint, 'log' => 'say'));
     if (!is_file(__DIR__ . '/work.php')) return tell($inbox, __DIR__ . '/poll.told');
@@ -48,11 +59,6 @@ function poll($path, $endpoint) {
 }
 
 list(, $path, $endpoint) = (isset($_SERVER['argv']) ? $_SERVER['argv'] : array()) + array(null, null, null);
-if ($path === null) {
-    $path = __DIR__ . '/inbox.db';
-    // Before the first event there is no database yet; the secrets show that this is where it will be.
-    if (!file_exists($path) && !file_exists("$path.lock") && file_exists(__DIR__ . '/secrets')) exit(0);
-}
 $error = ComplyCubeInbox::attempt('poll', array($path, $endpoint));
 if ($error !== null) {
     say("poll.php: $error");
