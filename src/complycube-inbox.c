@@ -64,7 +64,7 @@ static const struct subcommand subcommands[] = {
      .help = "post each event to an application's own endpoint"},
 
     {.help = "Set up, test and mend"},
-    {.name = "init", .run = cmd_init, .needs = CMD_CONFIG, .options = "json",
+    {.name = "init", .run = cmd_init, .needs = CMD_CONFIG | CMD_MARKS, .options = "json",
      .help = "make the database and its folder, and say what was made"},
     {.name = "doctor", .run = cmd_doctor, .needs = CMD_ASKS_ROOT | CMD_KEYS, .options = "json as url server",
      .help = "say what is wrong, why it matters, and the line or command that mends it"},

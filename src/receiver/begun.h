@@ -15,7 +15,7 @@
 #include <limits.h>
 #include <stdbool.h>
 
-/* If its database is there, let the mark name it. Never fails; a few calls if the mark is right. For an unconfined process. */
+/* If its database is there, let the mark name it, unless this process is confined. Never fails; a few calls if it is right. */
 void begun_mark(const struct config *c);
 
 /* Was a database begun under this configuration? *was: its path then. */

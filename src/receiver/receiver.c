@@ -433,7 +433,7 @@ static void report_missed(struct receiver *r, const struct store_options *o)
 struct store *receiver_store(struct receiver *r, struct err *e)
 {
     struct store_options o;
-    bool missed = !r->store && is_missed(r->config);
+    bool begins = !r->store && access(r->config->database, F_OK) != 0, missed = begins && is_missed(r->config);
     if (r->store && !store_in_place(r->store)) {
         int saved = store_leave(r->store, e);
         if (saved < 0)
@@ -450,6 +450,8 @@ struct store *receiver_store(struct receiver *r, struct err *e)
         o.limit_ms = LIMIT_MS;
         if (store_open(&r->store, &o, e) == 0 && missed)
             report_missed(r, &o);
+        if (r->store && begins)
+            begun_mark(r->config);
     }
     return r->store;
 }

@@ -7,6 +7,7 @@
 #include "account.h"
 #include "named.h"
 #include "owner.h"
+#include "receiver/begun.h"
 #include "root_helper.h"
 #include "secret_keeper.h"
 
@@ -102,17 +103,25 @@ static int make_output(struct cmd_output *o, struct err *e)
     return -1;
 }
 
-/* Wait for the process that does the work, hand on signals, give the file its name; never returns. */
-static void attend(const struct cmd_output *o, pid_t pid, const sigset_t *signals)
+/* ---- the process that stays root ---- */
+
+/* Wait for the process that does the work, and hand on signals; its exit code. */
+static int attend(pid_t pid, const sigset_t *signals)
 {
-    char part[PATH_MAX];
-    struct err e = {0};
     int status = 0, signal = 0;
-    close(o->fd);
     while (waitpid(pid, &status, WNOHANG) == 0)
         if (sigwait(signals, &signal) == 0 && signal != SIGCHLD)
             kill(pid, signal);
-    int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Give the file its name; never returns. */
+static void finish_output(const struct cmd_output *o, pid_t pid, const sigset_t *signals)
+{
+    char part[PATH_MAX];
+    struct err e = {0};
+    close(o->fd);
+    int code = attend(pid, signals);
     output_part(o, part, NULL);
     if (!*o->complete)
         unlinkat(o->folder, part, 0);
@@ -123,25 +132,34 @@ static void attend(const struct cmd_output *o, pid_t pid, const sigset_t *signal
     _exit(code);
 }
 
-/* In the process that returns, root is no more; the one that stays root touches nothing but the file. */
-static int fork_off(struct cmd_output *o, struct err *e)
+/* In the process that goes on with 0 root is no more; the one that stays root knows its number. -1: there is no other. */
+static pid_t fork_off(sigset_t *signals, struct err *e)
 {
-    sigset_t signals, before;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGCHLD);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP);
-    sigprocmask(SIG_BLOCK, &signals, &before);
-    o->root = getpid();
+    sigset_t before;
+    sigemptyset(signals);
+    sigaddset(signals, SIGCHLD);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGHUP);
+    sigprocmask(SIG_BLOCK, signals, &before);
     pid_t pid = fork();
-    if (pid > 0)
-        attend(o, pid, &signals);
-    close(o->folder);
-    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (pid <= 0)
+        sigprocmask(SIG_SETMASK, &before, NULL);
     if (pid < 0)
-        return err_set(e, ERR_SYSTEM, "starting a process: %s", strerror(errno));
-    return 0;
+        err_set(e, ERR_SYSTEM, "starting a process: %s", strerror(errno));
+    return pid;
+}
+
+/* The process that stays root touches nothing but the file. */
+static int fork_for_output(struct cmd_output *o, struct err *e)
+{
+    sigset_t signals;
+    o->root = getpid();
+    pid_t pid = fork_off(&signals, e);
+    if (pid > 0)
+        finish_output(o, pid, &signals);
+    close(o->folder);
+    return pid;
 }
 
 static int prepare_output(unsigned needs, struct cmd *cmd, const struct owner *owner, struct err *e)
@@ -156,7 +174,7 @@ static int prepare_output(unsigned needs, struct cmd *cmd, const struct owner *o
     if (is_owners(o->path, owner))
         return 0;
     if (open_folder(o, backup ? cmd->operand : cmd->file, owner, e) != 0 || make_output(o, e) != 0 ||
-        fork_off(o, e) != 0)
+        fork_for_output(o, e) != 0)
         return -1;
     cmd->output = o;
     return 0;
@@ -190,13 +208,34 @@ static int keep_secret_file(const struct cmd *cmd, const struct config *c, struc
     return secret_keeper_begin(p->secret_file, &c->trusted, cmd->secret, e);
 }
 
-static int find_owner(const struct cmd *cmd, unsigned needs, struct owner *owner, struct err *e)
+static struct config *read_public(const struct cmd *cmd)
 {
     struct config_env env = *cmd->env;
     env.without_secrets = true;
     if (cmd->config_file)
         env.config = cmd->config_file;
-    struct config *c = config_load(&env, cmd->now_ms);
+    return config_load(&env, cmd->now_ms);
+}
+
+/* The mark of init beside secrets that lie in a folder of root's, where whoever root becomes could make none. */
+static int fork_for_mark(const struct cmd *cmd, struct err *e)
+{
+    sigset_t signals;
+    pid_t pid = fork_off(&signals, e);
+    if (pid <= 0)
+        return pid;
+    int code = attend(pid, &signals);
+    struct config *c = code == 0 ? read_public(cmd) : NULL;
+    char folder[PATH_MAX];
+    if (c && c->n_endpoints && c->endpoint[0].secret_file &&
+        files_folder(c->endpoint[0].secret_file, folder, sizeof folder) == 0 && is_roots_alone(folder, true))
+        begun_mark(c);
+    _exit(code);
+}
+
+static int find_owner(const struct cmd *cmd, unsigned needs, struct owner *owner, struct err *e)
+{
+    struct config *c = read_public(cmd);
     if (!c)
         return err_set(e, ERR_MEMORY, "reading the configuration: out of memory");
     int result = owner_find(c, cmd->database ? cmd->database : c->database, owner, e);
@@ -223,6 +262,7 @@ int as_root_become(unsigned needs, struct cmd *cmd, struct err *e)
     }
     bool makes = needs & CMD_MAKES_BACKUP || (needs & CMD_MAKES_FILE && cmd->file);
     if ((makes && prepare_output(needs, cmd, &owner, e) != 0) ||
+        (needs & CMD_MARKS && owner.named && fork_for_mark(cmd, e) != 0) ||
         (needs & CMD_ASKS_ROOT && root_helper_begin(e) != 0) || owner_become(&owner, e) != 0)
         return -1;
     /* Not sooner: a process that changes its user no longer gets its parent-death signal. */

@@ -29,7 +29,8 @@ enum cmd_need {
     CMD_ASKS_ROOT = 1 << 8,    /* it asks a process that stays root (root_helper) */
     CMD_KEYS = 1 << 9,         /* API keys are opened, if root alone may write the configuration */
     CMD_ADDS_SECRET =
-        1 << 10 /* with --secret, a line is added to a secret file of root's (secret_keeper), likewise */
+        1 << 10,        /* with --secret, a line is added to a secret file of root's (secret_keeper), likewise */
+    CMD_MARKS = 1 << 11 /* after it has ended well, the mark of begun.h is made, likewise */
 };
 
 /* What the command line said, and what was opened for the command. */

@@ -73,9 +73,9 @@ static int check_root(const struct config *c, const char *folder, const struct s
 }
 
 /* Only root gives a user a group that it is no member of, and only if root wrote that down. */
-static gid_t group_of(const struct config *c)
+static gid_t group_of(const struct config *c, bool named)
 {
-    const struct group *group = *c->group && check_config(c, NULL) == 0 ? getgrnam(c->group) : NULL;
+    const struct group *group = *c->group && named ? getgrnam(c->group) : NULL;
     return group ? group->gr_gid : (gid_t)-1;
 }
 
@@ -109,7 +109,8 @@ int owner_find(const struct config *c, const char *database, struct owner *o, st
         return check_root(c, folder, &st, e);
     const struct passwd *user = getpwuid(st.st_uid);
     o->uid = st.st_uid;
-    o->group = group_of(c);
+    o->named = check_config(c, NULL) == 0;
+    o->group = group_of(c, o->named);
     o->gid = user ? user->pw_gid : st.st_gid;
     if (user && strlen(user->pw_name) < sizeof o->name)
         memcpy(o->name, user->pw_name, strlen(user->pw_name) + 1);

@@ -15,7 +15,8 @@ struct owner {
     uid_t uid;
     gid_t gid;
     char name[64]; /* "": a number that no user has */
-    gid_t group;   /* of the consumers, if the configuration is root's alone to change; else (gid_t)-1 */
+    gid_t group;   /* of the consumers, if `named`; else (gid_t)-1 */
+    bool named;    /* the configuration is root's alone to change: what it names, root meant */
 };
 
 /*

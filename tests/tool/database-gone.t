@@ -68,6 +68,14 @@ for my $case (['the file', 'volume/inbx.db'], ['a folder', 'voulme/inbox.db']) {
     };
 }
 
+subtest 'a receiver that has just begun its database, and is not confined' => sub {
+    my $f = apart();
+    $f->write('home/public_html/cgi-bin/complycube-webhook.conf', qq(sandbox = "off"\n) . Fixture::slurp($f->config));
+    $f->cgi(signed(event()));
+    is(scalar(my @marks = glob $f->path('home/private/*.database')), 1, 'leaves the mark');
+    $f->finish;
+};
+
 subtest 'another path' => sub {
     my $f = apart();
     $f->cgi(signed(event())) for 1, 2;    # the second start finds it

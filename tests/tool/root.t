@@ -301,4 +301,34 @@ sub begun {
     chown $games, -1, "$dir/inbox.conf";
     is(as(0, @tool, 'list'), 5, 'but not by a configuration that another user may change');
 }
+# As the Debian package lays it out: nobody but root may write the secrets' folder, so nobody else can make the mark there.
+subtest 'root leaves a mark beside secrets of its own' => sub {
+    my $dir = server('');
+    unlink glob "$dir/etc/*.database";
+    chown 0, $users, "$dir/etc", "$dir/etc/secrets";
+    chmod 0750, "$dir/etc";
+    chmod 0640, "$dir/etc/secrets";
+    my $mark = "$dir/etc/secrets.database";
+    is(as($games, "$dir/complycube-inbox", '-c', "$dir/inbox.conf", 'init'), 0, 'the receiver\'s user runs init');
+    ok(!-l $mark, 'and can make no mark');
+    chown $games, -1, "$dir/inbox.conf";
+    chown 0, (getpwnam 'games')[3], "$dir/etc", "$dir/etc/secrets";
+    is(as(0, "$dir/complycube-inbox", '-c', "$dir/inbox.conf", 'init'), 0, 'root runs init over a configuration of another user');
+    ok(!-l $mark, 'root makes no file that such a configuration names');
+    chown 0, -1, "$dir/inbox.conf";
+    chown $games, -1, "$dir/etc";
+    chmod 0550, "$dir/etc";
+    as(0, "$dir/complycube-inbox", '-c', "$dir/inbox.conf", 'init');
+    ok(!-l $mark, 'nor one in a folder of another user');
+    chown 0, -1, "$dir/etc";
+    rename "$dir/lib/inbox.db", "$dir/lib/kept";
+    symlink '/nonexistent', "$dir/lib/inbox.db";
+    isnt(as(0, "$dir/complycube-inbox", '-c', "$dir/inbox.conf", 'init'), 0, 'an init of root that fails');
+    ok(!-l $mark, 'makes no mark');
+    rename "$dir/lib/kept", "$dir/lib/inbox.db";
+    is(as(0, "$dir/complycube-inbox", '-c', "$dir/inbox.conf", 'init'), 0, 'one that ends well');
+    is(readlink $mark, "$dir/lib/inbox.db", 'does');
+    is((stat "$dir/lib/inbox.db")[4], $games, 'and the database is the receiver\'s all the same');
+};
+
 done_testing;
