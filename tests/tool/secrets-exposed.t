@@ -165,4 +165,26 @@ subtest 'links and sticky folders of the trusted are accepted' => sub {
     is((tool($f, 'watch'))[0], 0, 'in a sticky folder names stay whose they are');
     $f->finish;
 };
+
+subtest 'a secret of root that all may read, on a read-only mount as containers have it' => sub {
+    plan skip_all => 'the files of two users are put there by root' if $>;
+    my $f = fixture();
+    my $conf = Fixture::slurp($f->config) =~ s{private/secrets"}{mounted/secrets"}r;
+    $f->write('home/public_html/cgi-bin/complycube-webhook.conf', $conf);
+    my ($folder, $secret) = ($f->folder('home/mounted'), $f->path('home/mounted/secrets'));
+    rename $f->path('home/private/secrets'), $secret;
+    chown 0, (unprivileged())[1], $folder;
+    chown 0, 0, $secret;
+    chmod 0444, $secret;
+    chmod 0750, $folder;
+    my $mounted = system('mount', '--bind', $folder, $folder) == 0;
+    system('mount', '-o', 'remount,bind,ro', $folder) if $mounted;
+    my @tried = (post($f), (tool($f, 'secrets'))[0], [stat $secret]->[2] & 0777);
+    system('umount', $folder) if $mounted;
+    is_deeply \@tried, [200, 0, 0444], 'is accepted if its folder lets nobody else in';
+    chmod 0755, $folder;
+    is post($f), 500, 'and refused if it does';
+    like $f->{cgi_log}, qr/others may read or change \S+secrets/, 'which the log says';
+    $f->finish;
+};
 done_testing;
