@@ -86,8 +86,7 @@ static int fill_copy(struct backup *b, struct err *e)
 {
     int result = 1;
     for (int i = 0; result == 1 && i < TRIES; i++) {
-        if (!b->s->log_ino)
-            sqlite_copy_ready(&b->copy, b->s);
+        sqlite_copy_ready(&b->copy, b->s);
         result = begin_alone(b, e) == 0 ? sqlite_copy_fill(&b->copy, b->s, b->teller, e) : -1;
         sqlite_do(b->s, SQL_ROLLBACK, "ending to read", NULL);
         if (result == 1)

@@ -33,6 +33,7 @@ int sqlite_lone_open(struct db **out, const char *path, struct err *e)
         return err_set(e, ERR_MEMORY, "opening %s: out of memory", path);
     s->lock.fd = -1;
     s->wait_ms = SQLITE_HOLD_MS;
+    s->reads = true; /* or writes what lies where it can be written */
     snprintf(s->path, sizeof s->path, "%s", path);
     if (sqlite_connect(s, e) != 0) {
         sqlite_lone_close(s);
@@ -138,8 +139,13 @@ static sqlite3_file *file_of(struct db *s)
                : NULL;
 }
 
+/* Can its bytes be copied? See copy_bytes. */
+static bool is_one_file(const struct db *from) { return (from->lock.fd >= 0 && !from->log_ino) || from->frozen; }
+
 void sqlite_copy_ready(struct sqlite_copy *c, struct db *from)
 {
+    if (!is_one_file(from))
+        return;
     sqlite3_file *file = file_of(from);
     sqlite3_int64 size = 0;
     char *bytes = malloc(PIECE);
@@ -254,8 +260,7 @@ static int open_copy(struct sqlite_copy *c, struct err *e)
 
 int sqlite_copy_fill(struct sqlite_copy *c, struct db *from, const struct store_teller *t, struct err *e)
 {
-    bool holds_up = from->lock.fd >= 0 && !from->log_ino;
-    char *bytes = holds_up ? malloc(PIECE) : NULL;
+    char *bytes = is_one_file(from) ? malloc(PIECE) : NULL;
     int result = -1;
     if (bytes)
         result = copy_bytes(c, from, t, bytes, e);

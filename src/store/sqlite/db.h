@@ -31,6 +31,8 @@ struct db {
     char base[PATH_MAX]; /* of the receiver's own files: see beside.h */
     dev_t dev;
     ino_t ino, log_ino;     /* of the file, and of the log beside it; 0: it has none */
+    bool reads;             /* its user only reads, so it may be frozen */
+    bool frozen;            /* opened on a read-only medium, where SQLite can make no shared memory for its log */
     bool hurried;           /* the latest batch waited in vain for a lock */
     int limit_ms;           /* as in store_options */
     int64_t end_ms;         /* of a monotonic clock: statements end then; 0: when the process is told to end */

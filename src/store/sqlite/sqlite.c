@@ -282,11 +282,12 @@ static int open_file(struct db *s, const struct store_options *o, struct err *e)
                    : err_set(e, ERR_READONLY, "%s: %s; see complycube-inbox doctor", s->path, strerror(errno));
     s->dev = st.st_dev;
     s->ino = st.st_ino;
+    s->reads = !o->create;
     if (sqlite_connect(s, e) != 0)
         return -1;
     sqlite_wait(s, o->wait_ms);
     sqlite_begin_work(s);
-    if (sqlite3_db_readonly(s->db, "main") == 1)
+    if (!s->frozen && sqlite3_db_readonly(s->db, "main") == 1)
         return err_set(e, ERR_READONLY, "%s is not writable for this user", s->path);
     return 0;
 }
@@ -324,6 +325,8 @@ static int open_lock(struct db *s, gid_t group, struct err *e)
 {
     char lock[PATH_MAX], folder[PATH_MAX];
     bool own = strcmp(s->base, s->path) != 0;
+    if (s->frozen)
+        return 0;
     if (snprintf(lock, sizeof lock, "%s.lock", s->base) >= (int)sizeof lock ||
         files_folder(lock, folder, sizeof folder) != 0)
         return err_set(e, ERR_CONFIG, "the database's path is too long");
@@ -352,8 +355,10 @@ static int open_database(struct db *s, const char *path, const struct store_opti
         nanosleep(&(struct timespec){0, LOG_NS}, NULL);
         failed = check_or_begin_schema(s, &fresh, e);
     }
-    if (failed || !fresh)
-        return failed ? -1 : set_journal(s, o, e);
+    if (failed || s->frozen)
+        return failed ? -1 : 0;
+    if (!fresh)
+        return set_journal(s, o, e);
     if (set_journal(s, o, e) != 0 || lock_take(&s->lock, s->wait_ms, e) < 0)
         return -1;
     failed = make_schema(s, e);

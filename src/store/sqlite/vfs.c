@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #ifdef SQLITE_OPEN_SUPER_JOURNAL
@@ -196,12 +197,78 @@ static int confine_sqlite(struct err *e)
     return 0;
 }
 
+static int64_t side_size(const char *path, const char *end)
+{
+    char name[PATH_MAX];
+    struct stat st;
+    bool there = snprintf(name, sizeof name, "%s%s", path, end) < (int)sizeof name && stat(name, &st) == 0;
+    return there ? st.st_size : 0;
+}
+
+/* source: sqlite.org/fileformat2.html, section 1.3.3: 2 at 18 is WAL */
+static bool has_log_mode(const char *path)
+{
+    char mode = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    bool wal = fd >= 0 && pread(fd, &mode, 1, 18) == 1 && mode == 2;
+    if (fd >= 0)
+        close(fd);
+    return wal;
+}
+
+/*
+ * On a read-only medium SQLite can make no shared memory for a log, and reads a database in WAL mode only if it is told that
+ * nothing changes it; it then ignores a log. One that is in use elsewhere has its shared memory beside it, and is read by that.
+ * source: sqlite.org/wal.html, "Read-Only Databases"
+ */
+static int look_frozen(struct db *s, struct err *e)
+{
+    struct statvfs fs;
+    if (!s->reads || statvfs(s->path, &fs) != 0 || !(fs.f_flag & ST_RDONLY) || side_size(s->path, "-shm") ||
+        !has_log_mode(s->path))
+        return 0;
+    s->frozen = side_size(s->path, "-wal") == 0;
+    return s->frozen
+               ? 0
+               : err_set(e, ERR_READONLY,
+                         "%s lies on a read-only medium, and its log %s-wal can be read from a copy: cp both into "
+                         "a folder of yours, and name the copy",
+                         s->path, s->path);
+}
+
+/* The path as a URI: what has a meaning there as %XX. */
+static int write_uri(const char *path, char *uri, size_t size, struct err *e)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t n = (size_t)snprintf(uri, size, "file:");
+    for (; *path && n + sizeof "%XX?immutable=1" <= size; path++) {
+        if (!strchr("%?#", *path)) {
+            uri[n++] = *path;
+            continue;
+        }
+        memcpy(uri + n, (char[]){'%', digits[*path >> 4 & 15], digits[*path & 15]}, 3);
+        n += 3;
+    }
+    if (*path)
+        return err_set(e, ERR_CONFIG, "the database's path is too long");
+    memcpy(uri + n, "?immutable=1", sizeof "?immutable=1");
+    return 0;
+}
+
 int sqlite_connect(struct db *s, struct err *e)
 {
-    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
-    if (!base && confine_sqlite(e) != 0)
+    char uri[PATH_MAX + 64];
+    const char *name = s->path;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
+    if ((!base && confine_sqlite(e) != 0) || look_frozen(s, e) != 0)
         return -1;
-    if (sqlite3_open_v2(s->path, &s->db, flags, confined.zName) != SQLITE_OK)
+    if (s->frozen) {
+        if (write_uri(s->path, uri, sizeof uri, e) != 0)
+            return -1;
+        name = uri;
+        flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX;
+    }
+    if (sqlite3_open_v2(name, &s->db, flags, confined.zName) != SQLITE_OK)
         return sqlite_error(s, "opening it", e);
     return sqlite_guard(s, e);
 }

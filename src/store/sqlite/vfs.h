@@ -25,7 +25,7 @@ struct db;
 
 /*
  * Open the database at s->path, an absolute path or ":memory:", as s->db. On failure s->db is to be closed as well.
- * A relative path is resolved by SQLite, which follows links.
+ * A relative path is resolved by SQLite, which follows links. If s->reads, one in WAL mode on a read-only medium can be read.
  * errors: as sqlite_error says them;  ERR_SYSTEM  this SQLite cannot be kept to its own files
  * cost: beside SQLite's own one fstat a file
  */
