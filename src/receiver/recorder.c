@@ -5,10 +5,13 @@
 
 #include "store/store_file.h"
 
+#include <stdio.h>
+
 enum {
     DRAIN_MS = 2000,    /* of a batch, for what waits */
     TICK_MS = 500,      /* of a quiet moment */
     TICK_WAIT_MS = 50,  /* for the locks then */
+    TOLD_MAX = 20,      /* files that are left over or set aside, each in a line; then their number */
     SPARE_MS = 1000,    /* a store that failed is left alone for so long, or for as long as it took to fail ... */
     SPARE_MAX_MS = 5000 /* ... but never longer */
 };
@@ -17,16 +20,36 @@ static struct spool *spool_of(struct receiver *r) { return *r->spool.path ? &r->
 
 /* ---- what waits ---- */
 
-static void tell_left(void *ctx, const char *name, const struct err *why)
+struct telling {
+    struct receiver *r;
+    int64_t n;
+};
+
+static void say_of_spool(struct receiver *r, const char *file, const char *msg)
 {
-    struct receiver *r = ctx;
     struct log_line line;
     const struct log_line *lines[] = {&line};
     log_begin(&line, r->now_ms, LEVEL_ERROR, "spool");
-    log_text(&line, "file", span_of(name));
-    log_text(&line, "msg", span_of(why->msg));
+    log_text(&line, "file", file ? span_of(file) : (struct span){0});
+    log_text(&line, "msg", span_of(msg));
     log_end(&line);
     log_write(&r->log, lines, 1);
+}
+
+static void tell_left(void *ctx, const char *name, const struct err *why)
+{
+    struct telling *t = ctx;
+    if (t->n++ < TOLD_MAX)
+        say_of_spool(t->r, name, why->msg);
+}
+
+static void tell_more_left(const struct telling *t)
+{
+    char msg[100];
+    if (t->n <= TOLD_MAX)
+        return;
+    snprintf(msg, sizeof msg, "%lld files more; see complycube-inbox spool", (long long)(t->n - TOLD_MAX));
+    say_of_spool(t->r, NULL, msg);
 }
 
 static void tell_recorded(struct receiver *r, int64_t n)
@@ -45,14 +68,16 @@ static void tell_recorded(struct receiver *r, int64_t n)
 /* With the store held: as spool_drain. */
 static int drain_spool(struct receiver *r, struct store *store, int budget_ms, int64_t now_ms, struct err *e)
 {
+    struct telling telling = {.r = r};
     struct spool_drain d = {.store = store,
                             .config = r->config,
                             .before = r->outgoing,
                             .budget_ms = budget_ms,
                             .told = tell_left,
-                            .ctx = r};
+                            .ctx = &telling};
     r->now_ms = now_ms;
     int result = spool_drain(&r->spool, &d, now_ms, e);
+    tell_more_left(&telling);
     tell_recorded(r, d.recorded);
     return result;
 }

@@ -59,7 +59,8 @@ struct pass {
     struct verifier *verifier;
     struct spool_names names;
     size_t next, n;
-    bool left; /* something stays that is not to be tried again at once */
+    int64_t end_ms; /* of clock_ms: no further batch is begun then */
+    bool left;      /* something stays that is not to be tried again at once */
     struct item items[STORE_BATCH_MAX];
 };
 
@@ -80,7 +81,7 @@ static void set_spooled_aside(struct pass *p, const char *name, struct err *why)
 {
     char from[PATH_MAX], to[PATH_MAX];
     bool moved = p->d->keep || (path_in_spool(p->spool, name, "", from) == 0 &&
-                                path_in_spool(p->spool, name, ".aside", to) == 0 && rename(from, to) == 0);
+                                path_in_spool(p->spool, name, ".aside", to) == 0 && spool_rename(from, to) == 0);
     if (!moved && errno == ENOENT)
         return;
     p->left |= !moved;
@@ -100,7 +101,7 @@ int64_t spool_retry(const char *path, struct err *e)
         if (spool_kind(name, &ms) != SPOOL_ASIDE || snprintf(from, PATH_MAX, "%s/%s", path, name) >= PATH_MAX)
             continue;
         snprintf(to, PATH_MAX, "%.*s", (int)(strlen(from) - strlen(".aside")), from);
-        n += access(to, F_OK) != 0 && rename(from, to) == 0;
+        n += spool_rename(from, to) == 0;
     }
     spool_names_release(&names);
     return n;
@@ -144,8 +145,10 @@ static int prepare(struct pass *p, struct item *item, struct err *e)
 
 static int take_batch(struct pass *p, struct err *e)
 {
-    size_t bytes = 0;
+    size_t bytes = 0, first = p->next;
     for (p->n = 0; p->next < p->names.n && p->n < STORE_BATCH_MAX && bytes < BATCH_BYTES; p->next++) {
+        if (p->next - first > p->n && clock_ms() >= p->end_ms) /* what is none of ours fills no batch */
+            break;
         struct item *item = &p->items[p->n];
         struct err why = {0};
         item->name = p->names.list[p->next];
@@ -213,20 +216,19 @@ static int record_batch(struct pass *p, int64_t now_ms, struct err *e)
 
 static int run_drain(struct pass *p, int64_t now_ms, struct err *e)
 {
-    int64_t end_ms = clock_ms() + p->d->budget_ms;
+    p->end_ms = clock_ms() + p->d->budget_ms;
     do {
-        spool_names_release(&p->names);
         p->next = 0;
-        if (spool_list(p->spool->path, false, &p->names, e) != 0)
+        if (spool_list_next(p->spool->path, &p->names, e) != 0)
             return e->code == ERR_NOT_FOUND ? 0 : -1;
         while (p->next < p->names.n) {
             if (take_batch(p, e) != 0 || record_batch(p, now_ms, e) != 0)
                 return -1;
-            if (clock_ms() >= end_ms && (p->next < p->names.n || p->names.more))
+            if (clock_ms() >= p->end_ms && (p->next < p->names.n || p->names.more))
                 return 1;
         }
-    } while (p->names.more && !p->left && !p->d->keep);
-    return p->names.more && p->d->keep;
+    } while (p->names.more);
+    return 0;
 }
 
 int spool_drain(struct spool *s, struct spool_drain *d, int64_t now_ms, struct err *e)

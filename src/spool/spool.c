@@ -2,6 +2,7 @@
  * spool: files of events that wait: writing, listing and reading them. */
 #include "spool.h"
 
+#include "base/clock.h"
 #include "base/hex.h"
 #include "base/kernel.h"
 #include "base/shared.h"
@@ -93,7 +94,7 @@ static int add_name_to(struct spool_names *names, const char *name, struct err *
         names->n = NAMES_MAX;
         names->more = true;
     }
-    if (names->more && strcmp(name, names->list[NAMES_MAX - 1]) > 0)
+    if (strcmp(name, names->after) <= 0 || (names->more && strcmp(name, names->list[NAMES_MAX - 1]) > 0))
         return 0;
     if (names->n == names->cap) { /* which is a power of two, as is the limit */
         size_t cap = names->cap ? 2 * names->cap : 64;
@@ -121,10 +122,9 @@ static int take_name(DIR *folder, const char *name, bool aside, struct spool_nam
     return kind == SPOOL_EVENT || (kind == SPOOL_ASIDE && aside) ? add_name_to(names, name, e) : 0;
 }
 
-int spool_list(const char *path, bool aside, struct spool_names *names, struct err *e)
+static int list_names(const char *path, bool aside, struct spool_names *names, struct err *e)
 {
     int failed = 0;
-    *names = (struct spool_names){.n = 0};
     DIR *folder = opendir(path);
     if (!folder)
         return fail_spool("opening", path, e);
@@ -138,6 +138,21 @@ int spool_list(const char *path, bool aside, struct spool_names *names, struct e
     if (failed)
         spool_names_release(names);
     return failed;
+}
+
+int spool_list(const char *path, bool aside, struct spool_names *names, struct err *e)
+{
+    *names = (struct spool_names){.n = 0};
+    return list_names(path, aside, names, e);
+}
+
+int spool_list_next(const char *path, struct spool_names *names, struct err *e)
+{
+    struct spool_names next = {.n = 0};
+    snprintf(next.after, sizeof next.after, "%s", names->n ? names->list[names->n - 1] : names->after);
+    spool_names_release(names);
+    *names = next;
+    return list_names(path, false, names, e);
 }
 
 void spool_names_release(struct spool_names *names)
@@ -160,6 +175,8 @@ bool spool_waits(struct spool *s, int64_t now_ms)
     struct files_stamp now = files_look(s->path);
     if (!files_print_equal(&now, &none) && files_print_equal(&now, &s->empty))
         return s->waits = false;
+    if (clock_ms() < s->rest_until_ms && files_print_equal(&now, &s->left))
+        return false;
     if (spool_list(s->path, false, &names, &e) != 0) {
         s->waits = e.code == ERR_SYSTEM || e.code == ERR_MEMORY; /* which passes */
         return false; /* nothing can be said, and nothing be done, of what cannot be read */
@@ -167,6 +184,7 @@ bool spool_waits(struct spool *s, int64_t now_ms)
     s->waits = names.n > 0;
     bool at_rest = !names.count[SPOOL_UNFINISHED] && now.mtime_ns / 1000000 < now_ms - REST_MS;
     s->empty = !s->waits && at_rest ? now : none;
+    s->left = s->waits && at_rest ? now : none; /* unless something is recorded now, which changes the folder */
     spool_names_release(&names);
     return s->waits;
 }
@@ -252,14 +270,19 @@ static int write_one(struct spool *s, const struct verified *event, int64_t rece
     return failed;
 }
 
-/* Without covering up another file; old kernels and file systems do not know how. */
+int spool_rename(const char *from, const char *to)
+{
+    if (kernel_rename_new(AT_FDCWD, from, AT_FDCWD, to) == 0)
+        return 0;
+    return errno == EINVAL || errno == ENOSYS ? rename(from, to) : -1;
+}
+
 static int show_spooled(const struct spool *s, const char *name, struct err *e)
 {
     char from[PATH_MAX], to[PATH_MAX];
     if (path_of_spooled(s->path, ".", name, from, e) != 0 || path_of_spooled(s->path, "", name, to, e) != 0)
         return -1;
-    if (kernel_rename_new(AT_FDCWD, from, AT_FDCWD, to) == 0 ||
-        ((errno == EINVAL || errno == ENOSYS) && rename(from, to) == 0))
+    if (spool_rename(from, to) == 0)
         return 0;
     fail_spool("naming", to, e);
     unlink(from);
@@ -342,17 +365,11 @@ int spool_parse(struct span text, struct spool_entry *v, struct err *e)
     return 0;
 }
 
-/* The bytes of an open file. */
-static int read_whole(int fd, struct buf *out, const char *name, struct err *e)
+/* Read on, until the buffer has `end` bytes or the file ends. */
+static int read_until(int fd, struct buf *out, size_t end, const char *name, struct err *e)
 {
-    struct stat st;
-    if (fstat(fd, &st) != 0)
-        return fail_spool("looking at", name, e);
-    if (!S_ISREG(st.st_mode) || st.st_size > SPOOL_BODY_MAX + HEAD_MAX)
-        return no_file(e, "it is no file, or too long");
-    out->len = 0;
-    while (out->len < (size_t)st.st_size) {
-        size_t room = buf_room(out, (size_t)st.st_size - out->len, (size_t)st.st_size);
+    while (out->len < end) {
+        size_t room = buf_room(out, end - out->len, end);
         if (room == 0)
             return err_set(e, ERR_MEMORY, "the spool: reading %s: out of memory", name);
         ssize_t n = read(fd, out->at + out->len, room);
@@ -365,6 +382,34 @@ static int read_whole(int fd, struct buf *out, const char *name, struct err *e)
         out->len += (size_t)n;
     }
     return 0;
+}
+
+/* Does the head, whose last line is the length, speak of a file of this size? */
+static bool head_says_size(struct span start, off_t size)
+{
+    const char *end = start.len ? memmem(start.at, start.len, "\n\n", 2) : NULL;
+    const char *line = end ? memrchr(start.at, '\n', (size_t)(end - start.at)) : NULL;
+    char length[24];
+    struct span rest = line ? (struct span){line + 1, (size_t)(end - line)} : (struct span){0};
+    return take_line(&rest, "length ", length, sizeof length) &&
+           strtoll(length, NULL, 10) == size - (end + 2 - start.at);
+}
+
+/* The bytes of an open file; of one that is none of ours no more than its head, however large it is. */
+static int read_whole(int fd, struct buf *out, const char *name, struct err *e)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return fail_spool("looking at", name, e);
+    if (!S_ISREG(st.st_mode) || st.st_size > SPOOL_BODY_MAX + HEAD_MAX)
+        return no_file(e, "it is no file, or too long");
+    out->len = 0;
+    size_t size = (size_t)st.st_size;
+    if (read_until(fd, out, size < HEAD_MAX ? size : HEAD_MAX, name, e) != 0)
+        return -1;
+    if (size > HEAD_MAX && !head_says_size((struct span){out->at, out->len}, st.st_size))
+        return no_file(e, "it is not as long as it says, or its head is not as this program writes it");
+    return read_until(fd, out, size, name, e);
 }
 
 int spool_read(const char *folder, const char *name, struct spool_entry *v, struct err *e)

@@ -39,6 +39,7 @@ struct spool {
     bool waits;          /* the folder may hold events */
     uint32_t process, count;
     struct files_stamp empty; /* of the folder, when it was seen empty; all zero: it was not */
+    struct files_stamp left;  /* of the folder, when all that it held was left over; all zero: it was not */
     int64_t rest_until_ms;    /* of clock_ms: what was left the last time stays until then */
 };
 
@@ -58,7 +59,10 @@ int spool_make(const char *path, gid_t group, bool *made, struct err *e);
 size_t spool_put(struct spool *s, const struct verified *const list[], size_t n, gid_t group, int64_t now_ms,
                  struct err *e);
 
-/* Does something wait, as far as one can see? A stat while it is as it was when it was seen empty; else a listing. */
+/*
+ * Does something wait that is to be recorded now, as far as one can see? A stat while the folder is as it was when it was seen
+ * empty, or while what is left over rests; else a listing.
+ */
 bool spool_waits(struct spool *s, int64_t now_ms);
 
 /* ---- the files ---- */
@@ -78,10 +82,11 @@ enum spool_kind spool_kind(const char *name, int64_t *received_ms);
 struct spool_names {
     char (*list)[SPOOL_NAME_SIZE];
     size_t n, cap;
-    bool more;                 /* there are more events than these, all of them newer */
-    size_t count[SPOOL_KINDS]; /* of all there is */
-    int64_t oldest_ms;         /* when the oldest event came; 0: none waits */
-    int64_t unfinished_ms;     /* when the oldest that is not finished was last written to; 0: there is none */
+    bool more;                   /* there are more events than these, all of them newer */
+    char after[SPOOL_NAME_SIZE]; /* those listed come behind this one; "": from the first on */
+    size_t count[SPOOL_KINDS];   /* of all there is */
+    int64_t oldest_ms;           /* when the oldest event came; 0: none waits */
+    int64_t unfinished_ms;       /* when the oldest that is not finished was last written to; 0: there is none */
 };
 
 /*
@@ -90,6 +95,9 @@ struct spool_names {
  */
 int spool_list(const char *path, bool aside, struct spool_names *names, struct err *e);
 void spool_names_release(struct spool_names *names);
+
+/* The events behind those of a list, which takes their place. errors: as of spool_list */
+int spool_list_next(const char *path, struct spool_names *names, struct err *e);
 
 /* A file as it was read: what its spans and names point to is in it. To be released; the zero value is empty. */
 struct spool_entry {
@@ -113,6 +121,9 @@ void spool_entry_release(struct spool_entry *entry);
 /* All secrets, retired ones too, and those that still count of a configuration before (NULL: none). */
 int spool_verifier(const struct config *c, const struct config *before, struct verifier **v, struct err *e);
 
+/* Give a file another name, unless something has it already, if the file system can tell. out: 0, or -1 with errno */
+int spool_rename(const char *from, const char *to);
+
 /* What was removed stays so after a power cut. */
 int spool_flush(const char *path, struct err *e);
 
@@ -125,7 +136,7 @@ struct spool_drain {
     struct store *store; /* held: see store_hold */
     const struct config *config, *before;
     int budget_ms; /* so long, and a batch more */
-    bool keep;     /* the store is a copy: all files stay as they are, of those that one listing has */
+    bool keep;     /* the store is a copy: all files stay as they are */
     spool_told *told;
     void *ctx;
     int64_t recorded, aside, refused; /* out; refused: the store refuses them by themselves, and they wait on */

@@ -116,6 +116,21 @@ subtest 'what is set aside' => sub {
     $f->finish;
 };
 
+subtest 'many that are none' => sub {
+    my $f = fixture();
+    spool($f, event(id => 'one'));
+    my ($first) = glob $f->path('home/spool/*.event');
+    for my $n (1 .. 50) { symlink '/etc/passwd', $first =~ s/\d{13}\.\d{9}/sprintf '%013d.%09d', 1, $n/er or die $! }
+    my $body = event(id => 'two');
+    my ($answer) = $f->cgi({ body => $body, headers => ['ComplyCube-Signature' => sign($body)] });
+    is $answer->{body}, '{"received":true}', 'hold up no event';
+    my @lines = $answer->{log} =~ /^(.*\bcode=spool .*)$/mg;
+    is scalar @lines, 21, 'fill no log' or diag $answer->{log};
+    like $lines[-1], qr/30 files more; see complycube-inbox spool/, 'which has their number';
+    is $f->counts, '2 2 0', 'and what waits behind them is recorded';
+    $f->finish;
+};
+
 subtest 'one that cannot be read now' => sub {
     my $f = fixture();
     spool($f, map { event(id => $_) } qw(one two three));

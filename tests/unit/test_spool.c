@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * spool: what is written is what is read, names sort by arrival, and nothing foreign or torn is taken for an event. */
+#include "base/clock.h"
 #include "base/hex.h"
 #include "spool/spool.h"
 #include "store/store_file.h"
@@ -363,6 +364,87 @@ static void an_empty_folder_is_seen_as_one_until_it_changes(void **state)
     assert_true(spool_waits(&spool, later_ms));
 }
 
+/* A name that sorts before those of events, and can be neither read as one nor set aside: the other name is the file's, too. */
+static void plant_what_stays(unsigned n)
+{
+    char name[200], aside[220];
+    snprintf(name, sizeof name, "%s/0000000000001.%09u.00000000.event", path, n);
+    snprintf(aside, sizeof aside, "%s.aside", name);
+    unit_write(name, "");
+    assert_int_equal(link(name, aside), 0);
+}
+
+static void an_event_behind_thousands_that_stay_is_recorded(void **state)
+{
+    struct err e = {0};
+    struct spool_drain d = {.store = store, .config = config, .budget_ms = 60000};
+    (void)state;
+    assert_int_equal(spool_make(path, (gid_t)-1, NULL, NULL), 0);
+    for (unsigned n = 0; n < 8300; n++) /* more than are listed at a time */
+        plant_what_stays(n);
+    put("{\"id\":\"1\",\"type\":\"t\",\"payload\":{}}", NOW_MS);
+    assert_int_equal(store_hold(store, 100, &e), 0);
+    assert_int_equal(spool_drain(&spool, &d, NOW_MS, &e), 0);
+    store_unhold(store);
+    assert_int_equal(d.recorded, 1);
+    assert_true(spool.waits);
+    assert_int_equal(query("SELECT count(*) FROM event_log"), 1);
+}
+
+/* Files with holes, which take no room on the disk. */
+static void large_files_that_are_none_of_ours_take_no_time(void **state)
+{
+    char name[200];
+    (void)state;
+    assert_int_equal(spool_make(path, (gid_t)-1, NULL, NULL), 0);
+    for (int n = 0; n < 100; n++) {
+        snprintf(name, sizeof name, "%s/0000000000001.%09d.00000000.event", path, n);
+        unit_write(name, n % 2 ? "complycube-spool 1\nlength 7\n\n" : "");
+        assert_int_equal(truncate(name, SPOOL_BODY_MAX), 0);
+    }
+    int64_t begun_ms = clock_ms();
+    assert_int_equal(drained(0).aside, 100);
+    assert_in_range(clock_ms() - begun_ms, 0, 5000); /* to read them all takes 20 s */
+}
+
+/* Such a file has a body to verify; a pass ends in its time whatever it finds. */
+static void a_pass_over_files_that_are_set_aside_ends_in_its_time(void **state)
+{
+    char name[200], head[300];
+    (void)state;
+    assert_int_equal(spool_make(path, (gid_t)-1, NULL, NULL), 0);
+    for (int n = 0; n < 100; n++) {
+        snprintf(name, sizeof name, "%s/0000000000001.%09d.00000000.event", path, n);
+        int len = snprintf(head, sizeof head,
+                           "complycube-spool 1\nreceived_ms 1\nendpoint live\nsecret main\nsignature %064d\nlength "
+                           "%d\n\n",
+                           0, SPOOL_BODY_MAX);
+        unit_write(name, head);
+        assert_int_equal(truncate(name, len + SPOOL_BODY_MAX), 0);
+    }
+    int64_t begun_ms = clock_ms();
+    struct spool_drain d = drained(1);
+    assert_in_range(d.aside, 1, 99);
+    assert_in_range(clock_ms() - begun_ms, 0, 10000);
+}
+
+static void what_is_left_over_rests_until_the_folder_changes(void **state)
+{
+    struct stat st;
+    (void)state;
+    assert_int_equal(spool_make(path, (gid_t)-1, NULL, NULL), 0);
+    plant_what_stays(0);
+    assert_int_equal(stat(path, &st), 0);
+    int64_t later_ms = ((int64_t)st.st_mtime + 60) * 1000;
+    assert_true(spool_waits(&spool, later_ms));
+    assert_int_equal(drained(0).recorded, 0);
+    assert_false(spool_waits(&spool, later_ms));
+    assert_true(spool.waits); /* it is tried again after its rest */
+    put("{\"id\":\"1\",\"type\":\"t\",\"payload\":{}}", NOW_MS);
+    assert_true(spool_waits(&spool, later_ms));
+    assert_int_equal(drained(0).recorded, 1);
+}
+
 int main(void)
 {
 #define SPOOL_TEST(f) cmocka_unit_test_setup_teardown(f, start, stop)
@@ -378,6 +460,10 @@ int main(void)
         SPOOL_TEST(the_order_is_that_of_arrival_in_more_batches_than_one),
         SPOOL_TEST(what_a_crash_left_unfinished_goes_when_nobody_can_be_writing_it),
         SPOOL_TEST(an_empty_folder_is_seen_as_one_until_it_changes),
+        SPOOL_TEST(an_event_behind_thousands_that_stay_is_recorded),
+        SPOOL_TEST(large_files_that_are_none_of_ours_take_no_time),
+        SPOOL_TEST(a_pass_over_files_that_are_set_aside_ends_in_its_time),
+        SPOOL_TEST(what_is_left_over_rests_until_the_folder_changes),
     };
     return UNIT_RUN(tests);
 }
