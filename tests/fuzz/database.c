@@ -136,6 +136,8 @@ static void open_look(void)
     sqlite3_db_config(look, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
     sqlite3_progress_handler(look, 10000, look_too_long, NULL);
     sqlite3_exec(look, "PRAGMA ignore_check_constraints=1; PRAGMA foreign_keys=0", NULL, NULL, NULL);
+    sqlite3_exec(look, "CREATE TEMP TABLE known AS SELECT 1 AS id,'live' AS name UNION ALL SELECT 2,'sandbox'", NULL,
+                 NULL, NULL);
 }
 
 static void send(struct receiver *r, struct exchange *x, const struct sent *list, size_t n)
@@ -198,10 +200,11 @@ static bool is_row(const char *text, const struct sent *s, const struct exchange
         return true;
     if (!unseen)
         return false;
-    sql("CREATE TEMP TABLE endpoint AS SELECT 1 AS id,'live' AS name UNION ALL SELECT 2,'sandbox'");
-    bool found = is_any_way(text, s, x);
-    sql("DROP TABLE temp.endpoint");
-    return found;
+    char known[1000];
+    const char *at = strstr(text, "JOIN endpoint n");
+    snprintf(known, sizeof known, "%.*sJOIN known n%s", at ? (int)(at - text) : 0, text,
+             at ? at + strlen("JOIN endpoint n") : text);
+    return is_any_way(known, s, x);
 }
 
 static bool is_spooled(const struct sent *s)
