@@ -236,9 +236,11 @@ sub report {
 # The database.
 package ComplyCubeInbox::Table;
 use File::Spec ();
+use Scalar::Util ();
 our @ISA = ('ComplyCubeInbox::Store');
 
 my $APPLICATION = 0x43434958;
+my $ROUNDS = 1000;    # of a claim; a trigger might make what was claimed wait again, for ever
 my %STATEMENT = (
     application => 'PRAGMA application_id',
     version   => 'PRAGMA user_version',
@@ -365,6 +367,7 @@ sub _value { my ($self, @query) = @_; my $rows = $self->_run(@query)->fetchall_a
 sub claim {
     my ($self, $limit) = @_;
     my ($changed, $rows, %key);
+    my $rounds = 0;
     my %here = (e => $self->{endpoint});
     $self->_run('heal', %here) if $self->_value('ahead', %here);    # set by a clock that was wrong
     do {
@@ -372,7 +375,7 @@ sub claim {
         $changed = $self->_run('claim', %key, %{ $self->{types} }, w => $self->{owner}, n => $limit,
             max => $self->{setting}{max_attempts})->rows;
         $rows = $changed > 0 ? $self->_read(%key) : [];
-    } while ($changed > 0 && !@$rows);    # all were given up, or superseded
+    } while ($changed > 0 && !@$rows && ++$rounds < $ROUNDS);    # all were given up, or superseded
     $self->refuse('the database was replaced; start again') if !@$rows && $self->_inode ne $self->{inode};
     return map { _event($_, $key{t}) } @$rows;
 }
@@ -394,10 +397,11 @@ sub _read {
     return @held ? $self->_run('read', %key)->fetchall_arrayref({}) : [];
 }
 
+# Whoever may write the database may put a text where a number belongs; it is 0 then.
 sub _event {
     my ($row, $token) = @_;
     for my $name (grep { !/\A(?:body|payload)\z/ && defined $row->{$_} } keys %$row) { utf8::decode($row->{$name}) }
-    $row->{$_} += 0 for qw(seq created_ms received_ms superseded change_seq attempts);
+    $row->{$_} = Scalar::Util::looks_like_number($row->{$_}) ? $row->{$_} + 0 : 0 for qw(seq created_ms received_ms superseded change_seq attempts);
     return { %$row, lease => $token };
 }
 

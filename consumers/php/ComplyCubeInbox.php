@@ -326,6 +326,7 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
         'held'     => 'seq = :s AND token = :t AND state = 0',
     );
     const APPLICATION = 0x43434958;
+    const ROUNDS = 1000;    // of a claim; a trigger might make what was claimed wait again, for ever
     private $db, $sql, $types = array(), $file, $inode;
 
     public function __construct($path, array $options) {
@@ -399,12 +400,13 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
     public function claim($limit) {
         $here = array('e' => $this->endpoint);
         if ($this->value('ahead', $here)) $this->run('heal', $here);    // set by a clock that was wrong
+        $rounds = 0;
         do {
             $key = array('e' => $this->endpoint, 't' => self::token(), 'd' => self::text(self::now() + $this->lease(null)));
             $changed = $this->run('claim', $key + $this->types + array('w' => $this->options['owner'], 'n' => $limit,
                 'max' => (int) $this->setting['max_attempts']))->rowCount();
             $rows = $changed ? $this->read($key) : array();
-        } while ($changed && !$rows);    // all were given up, or superseded
+        } while ($changed && !$rows && ++$rounds < self::ROUNDS);    // all were given up, or superseded
         if (!$rows && $this->inode() !== $this->inode) $this->refuse('the database was replaced; start again');
         foreach ($rows as $i => $row) $rows[$i] = self::event($row, $key['t']);
         return $rows;
@@ -428,8 +430,10 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
         return $held ? $this->run('read', $key)->fetchAll(PDO::FETCH_ASSOC) : array();
     }
 
+    // Whoever may write the database may put a text where a number belongs; it is 0 then.
     private static function event(array $row, $token) {
-        foreach (array('seq', 'created_ms', 'received_ms', 'superseded', 'change_seq', 'attempts') as $name) $row[$name] += 0;
+        foreach (array('seq', 'created_ms', 'received_ms', 'superseded', 'change_seq', 'attempts') as $name)
+            $row[$name] = is_numeric($row[$name]) ? $row[$name] + 0 : 0;
         return $row + array('lease' => $token);
     }
 

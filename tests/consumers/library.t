@@ -57,6 +57,25 @@ my @SCENARIO = (
         is claimed(), directory() ? 'old3 old2 old1' : 'old3 old4 old5', 'the limit of the options';
         is claimed(), '', 'then none';
     }],
+    ['what whoever may write the database puts there holds up no other event' => sub {
+        my $i = opened(inbox());
+        $i->add for 1, 2;
+        if (directory()) {
+            for my $name ('abc.000000000001.json', "1769718742005.x.json,\e[2J") {
+                open my $file, '>', $i->path . "/live/new/$name" or die "$name: $!";
+            }
+            is claimed(), 'e1 e2', 'a name that is none is passed over';
+            return;
+        }
+        $i->db->do(q(UPDATE event_log SET created_ms = 'abc', received_ms = x'ff' WHERE seq = 1));
+        my %by = map { $_->{event_id} => $_ } @{ $c->get('claim') };
+        is_deeply [map { $by{$_} && "$by{$_}{created_ms}" } 'e1', 'e2'], [0, 1769718742006], 'a text is no number, and none is 0';
+        $i = opened(inbox());
+        $i->add;
+        $i->db->do(q(CREATE TRIGGER again AFTER UPDATE OF token ON inbox WHEN NEW.token IS NOT NULL
+            BEGIN UPDATE inbox SET state = 0, token = NULL, attempts = 0, due_ms = 0 WHERE seq = NEW.seq; END));
+        is claimed(), '', 'a claim ends that a trigger undoes again and again';
+    }],
     ['an event that is acknowledged is done' => sub {
         my $i = opened(inbox());
         $i->add;
