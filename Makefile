@@ -96,7 +96,8 @@ $(OBJ)/%.o: src/%.c $(OBJ)/flags
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 $(OBJ)/store/sqlite/sqlite.o: $(OBJ)/schema.inc
-$(OBJ)/schema.inc: src/store/sqlite/schema.sql
+$(OBJ)/store/sqlite/altered.o: $(OBJ)/former.inc
+$(OBJ)/%.inc: src/store/sqlite/%.sql
 	@mkdir -p $(@D)
 	$(Q)od -An -v -tx1 $< | sed 's/[0-9a-f][0-9a-f]/0x&,/g; $$s/,$$//' > $@
 

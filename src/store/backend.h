@@ -48,6 +48,9 @@ struct store_ops {
     __typeof__(store_accept) *accept;
     __typeof__(store_drop) *drop;
     __typeof__(store_erase_quarantined) *erase_quarantined;
+    __typeof__(store_know) *know;
+    __typeof__(store_emptied) *emptied;
+    __typeof__(store_forget) *forget;
     __typeof__(store_add_history) *add_history;
     __typeof__(store_history) *history;
 

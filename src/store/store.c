@@ -134,6 +134,22 @@ int64_t store_erase_quarantined(struct store *s, const int64_t *ids, int64_t n, 
     return s->ops->erase_quarantined(s, ids, n, by, now_ms, e);
 }
 
+int store_know(struct store *s, const struct store_object *o, enum store_known *known, struct err *e)
+{
+    return s->ops->know(s, o, known, e);
+}
+
+int store_emptied(struct store *s, struct store_emptied *emptied, struct err *e)
+{
+    return s->ops->emptied(s, emptied, e);
+}
+
+int store_forget(struct store *s, const char *endpoint, const char *id, const struct store_actor *by, int64_t now_ms,
+                 struct err *e)
+{
+    return s->ops->forget(s, endpoint, id, by, now_ms, e);
+}
+
 int store_add_history(struct store *s, const char *action, int64_t n, const char *detail,
                       const struct store_actor *by, int64_t now_ms, struct err *e)
 {

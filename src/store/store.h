@@ -69,6 +69,16 @@ struct record_past {
     int64_t last_ms, times;     /* of one in quarantine */
 };
 
+/* An object of the vendor's, as its API has it. Spans are borrowed. */
+struct store_object {
+    const char *endpoint;
+    struct span type, id, client_id; /* type: as resourceType of events has it */
+    struct span status, outcome;     /* absent: it has none */
+    struct span updated_at;          /* as the API wrote it, with its quotes */
+    int64_t updated_ms;
+    bool deleted;
+};
+
 /* One verified body to record. */
 struct record {
     const struct verified *verified;
@@ -76,6 +86,7 @@ struct record {
     const char *reason;             /* NULL, or why it goes to quarantine */
     bool ignored;                   /* its type is outside the endpoint's list */
     const struct record_past *past; /* NULL: it has just come; else it is marked as imported, and not counted */
+    const struct store_object *object; /* NULL; else it was made of this one: if that is known by now, it is a duplicate */
     int64_t spooled_ms;             /* 0, or it came at this time and waited in the spool; all is as it were then */
     int64_t seq;                    /* out, of STORE_NEW */
     enum store_outcome outcome;     /* out */
@@ -385,6 +396,28 @@ int64_t store_erase(struct store *s, enum store_erase how, const int64_t *seqs, 
 /* The same for rows of quarantine; what stays of one knows the delivery when it comes again. How many were dealt with. */
 int64_t store_erase_quarantined(struct store *s, const int64_t *ids, int64_t n, const struct store_actor *by,
                                 int64_t now_ms, struct err *e);
+
+/* What the store knows of an object. */
+enum store_known {
+    STORE_KNOWS_NONE,   /* no event of it */
+    STORE_KNOWS_OLDER,  /* events of it, none of its latest change */
+    STORE_KNOWS,        /* that change: an event tells of it, or of this very state */
+    STORE_HAS_FORGOTTEN /* it, or its client, was erased */
+};
+
+/* Which of it? note: of events that were emptied nothing is known: see store_emptied */
+int store_know(struct store *s, const struct store_object *o, enum store_known *known, struct err *e);
+
+/* What was emptied, so that it cannot be compared. */
+struct store_emptied {
+    int64_t pruned_ms; /* when the latest event was received that was emptied for its age; 0: there is none */
+    bool unknown;      /* events were erased before store_erase kept what of */
+};
+int store_emptied(struct store *s, struct store_emptied *emptied, struct err *e); /* cost: a scan of the log */
+
+/* Keep that this id of a resource or a client was erased, as store_erase does of those that it empties. */
+int store_forget(struct store *s, const char *endpoint, const char *id, const struct store_actor *by, int64_t now_ms,
+                 struct err *e);
 
 /* A row of history that stands for n events. */
 int store_add_history(struct store *s, const char *action, int64_t n, const char *detail,

@@ -2,9 +2,9 @@
  * altered: what in the schema of a database's file is not as a release made it.
  *
  * SQLite executes what stands there: an expression in a table or an index for each row that is written, a trigger in the
- * transaction of whoever writes. The texts are compared with schema.sql, which is the schema of all releases. These differ
- * from it and compute nothing: a column that `migrate` or a later version added, an application's index over plain columns, and
- * whatever is an application's own.
+ * transaction of whoever writes. The texts are compared with schema.sql, and with former.sql, which has what releases made
+ * otherwise. These differ from both and compute nothing: a column that `migrate` or a later version added, an application's
+ * index over plain columns, and whatever is an application's own.
  *
  * Before 3.31 SQLite takes an object's kind and name from its text, whatever the columns beside it say: so they must agree. */
 #include "db.h"
@@ -20,6 +20,10 @@ struct object {
 };
 
 enum { RELEASED_MAX = 40 };
+
+static const char former_schema[] = {
+#include "former.inc"
+    , '\0'};
 
 struct look {
     const char *next; /* in schema.sql: after the text that was met last */
@@ -63,11 +67,17 @@ static struct span next_released(const char *from)
     return end ? (struct span){at, (size_t)(end - at) + (trigger ? 3 : 0)} : (struct span){0};
 }
 
-static void read_released(struct look *l)
+static void read_texts(struct look *l, const char *schema)
 {
-    struct span text = {sqlite_schema, 0};
+    struct span text = {schema, 0};
     while (l->n_released < RELEASED_MAX && (text = next_released(text.at + text.len)).at)
         l->released[l->n_released++] = object_of(text);
+}
+
+static void read_released(struct look *l)
+{
+    read_texts(l, sqlite_schema); /* first: what a name stands for today */
+    read_texts(l, former_schema);
 }
 
 /* Nearly always: SQLite keeps a text and the order as they were given. A part of a trigger ends like a statement: no match. */

@@ -30,11 +30,12 @@ struct db {
     char path[PATH_MAX];
     char base[PATH_MAX]; /* of the receiver's own files: see beside.h */
     dev_t dev;
-    ino_t ino, log_ino;     /* of the file, and of the log beside it; 0: it has none */
-    bool reads;             /* its user only reads, so it may be frozen */
-    bool frozen;            /* opened on a read-only medium, where SQLite can make no shared memory for its log */
-    bool hurried;           /* the latest batch waited in vain for a lock */
-    int limit_ms;           /* as in store_options */
+    ino_t ino, log_ino; /* of the file, and of the log beside it; 0: it has none */
+    bool reads;         /* its user only reads, so it may be frozen */
+    bool frozen;        /* opened on a read-only medium, where SQLite can make no shared memory for its log */
+    struct sqlite_forgotten *forgotten; /* read by whoever asks for objects; else NULL. For known.c only */
+    bool hurried;                       /* the latest batch waited in vain for a lock */
+    int limit_ms;                       /* as in store_options */
     int64_t end_ms;         /* of a monotonic clock: statements end then; 0: when the process is told to end */
     int (*tick)(void *ctx); /* may be NULL: asked now and then by a long statement, not 0 ends it */
     void *tick_ctx;
@@ -179,6 +180,17 @@ int sqlite_change_begin(struct db *s, struct err *e);
 int sqlite_change_commit(struct db *s, bool failed, struct err *e); /* and keep the lock, which is to be released */
 int sqlite_change_end(struct db *s, bool failed, struct err *e);
 
+/* ---- what was erased: known.c ---- */
+
+/*
+ * How the history keeps what an erasure emptied, so that nothing of it comes back from the vendor's API: digests of the
+ * resource's and the client's id, "HEX HEX", at `out`, which is returned. Both may be absent: "".
+ */
+enum { SQLITE_FORGOTTEN = 2 * 32 + 2 };
+const char *sqlite_forgotten_detail(const char *endpoint, struct span resource, struct span client,
+                                    char out[SQLITE_FORGOTTEN]);
+void sqlite_forgotten_close(struct db *s);
+
 /* ---- copies, restores, migrations ---- */
 
 /* Numbers that were given before a restore end here; 0: there was none, or the database is older than that column. */
@@ -209,6 +221,9 @@ SQLITE_OP(walk_quarantine);
 SQLITE_OP(accept);
 SQLITE_OP(drop);
 SQLITE_OP(erase_quarantined);
+SQLITE_OP(know);
+SQLITE_OP(emptied);
+SQLITE_OP(forget);
 SQLITE_OP(add_history);
 SQLITE_OP(history);
 SQLITE_OP(audit);

@@ -64,13 +64,15 @@ static int erase_one(struct erase *x, sqlite3_stmt *q, int64_t seq, struct err *
         return -1;
     if (sqlite3_column_int(q, 3))
         return STORE_ERASED;
+    char detail[SQLITE_FORGOTTEN];
+    sqlite_forgotten_detail(sqlite_string(q, 1), sqlite_text(q, 7), sqlite_text(q, 8), detail);
     digest_payload(q, digest);
     x->bytes += sqlite3_column_bytes(q, 6);
     sqlite3_reset(q);
     if (empty_event(x, seq, digest, e) != 0)
         return -1;
     int to = state == STORE_STATE_IGNORED ? STORE_STATE_IGNORED : STORE_STATE_DONE;
-    struct sqlite_note note = {.action = "erase", .seq = seq, .from = state, .to = to, .n = 1};
+    struct sqlite_note note = {.action = "erase", .seq = seq, .from = state, .to = to, .n = 1, .detail = detail};
     if (to == state)
         note.from = note.to = -1;
     if (x->how == STORE_ERASE && sqlite_write_history(x->s, &note, x->by, x->now_ms, e) != 0)

@@ -244,8 +244,13 @@ static int put_event(struct db *s, struct record *r, const struct name *name, in
     if (!q)
         return -1;
     int64_t seq;
-    if (sqlite_next(s, &seq, e) != 0)
+    bool is_known = false;
+    if (sqlite_next(s, &seq, e) != 0 || (r->object && sqlite_knows_object(s, r, &is_known, e) != 0))
         return -1;
+    if (is_known) { /* a real event was first */
+        r->outcome = STORE_DUPLICATE;
+        return 0;
+    }
     sqlite_bind_event(q, r, name, seq, now_ms);
     int rc = sqlite_run(q);
     if (rc == SQLITE_OK)

@@ -21,6 +21,9 @@ int sqlite_state_of(const struct record *r);
 /* Bring an event that was just inserted into the log into the inbox, in either form: r->outcome. */
 int sqlite_put_inbox(struct db *s, struct record *r, const struct name *name, int64_t now_ms, struct err *e);
 
+/* Of a record that was made of an object: is that known by now? known.c */
+int sqlite_knows_object(struct db *s, const struct record *r, bool *known, struct err *e);
+
 /* Put a delivery aside, with its reason, or count it again: r->outcome. at_ms: when it came. aside.c */
 int sqlite_put_aside(struct db *s, struct record *r, const char *reason, const struct name *name, int64_t at_ms,
                      struct err *e);

@@ -165,15 +165,18 @@ SELECT o.seq AS seq, w.seq AS newer_seq, w.type AS newer_type
             AND (substr(o.type, 1, 6) = 'check.' OR substr(o.type, 1, 17) = 'workflow.session.')));
 
 -- Which events tell of one change, as check.completed and check.completed.clear: of the same resource, with the very same
--- payload text, made less than a second apart. A deletion is always a change of its own.
+-- payload text, made less than a second apart. Or the earlier one was made from the vendor's API (complycube-inbox reconcile):
+-- its body ends with the object's updatedAt, which the later payload holds. A deletion is always a change of its own.
 CREATE VIEW same_change AS
 SELECT o.seq AS seq, w.seq AS earlier_seq
   FROM event_log o
  CROSS JOIN event_log w ON w.resource_id = o.resource_id
-   AND w.created_ms BETWEEN o.created_ms - 999 AND o.created_ms + 999
+   AND w.created_ms BETWEEN o.created_ms - 3600000 AND o.created_ms + 3600000
    AND w.endpoint = o.endpoint AND w.resource_type IS o.resource_type AND w.seq < o.seq
-   AND substr(w.type, -8) <> '.deleted' AND substr(o.type, -8) <> '.deleted'
-   AND substr(w.body, w.payload_at + 1, w.payload_len) = substr(o.body, o.payload_at + 1, o.payload_len);
+   AND w.type NOT GLOB '*.deleted' AND o.type NOT GLOB '*.deleted'
+   AND instr(substr(o.body, o.payload_at + 1, o.payload_len),
+             CASE WHEN w.event_id GLOB 'reconciled-*' THEN substr(w.body, -40, 38)
+                  WHEN abs(w.created_ms - o.created_ms) < 1000 THEN substr(w.body, w.payload_at + 1, w.payload_len) END);
 
 -- Everything received that could be decoded, whatever its state.
 CREATE VIEW events AS
@@ -188,7 +191,8 @@ SELECT e.seq AS seq, n.name AS endpoint, e.event_id AS event_id, e.type AS type,
        EXISTS (SELECT 1 FROM newer w WHERE w.seq = e.seq) AS superseded,
        coalesce((SELECT min(c.earlier_seq) FROM same_change c WHERE c.seq = e.seq), e.seq) AS change_seq,
        i.attempts AS attempts, i.due_ms AS due_ms, i.owner AS owner, i.error AS error,
-       e.source AS source, s.name AS secret, lower(hex(e.signature)) AS signature,
+       CASE WHEN event_id GLOB 'reconciled-*' THEN 'reconciled' ELSE source END AS source,
+       s.name AS secret, lower(hex(e.signature)) AS signature,
        i.state AS state, i.done_ms AS done_ms, e.erased_ms AS erased_ms, e.body AS body
   FROM event_log e
   JOIN endpoint n ON n.id = e.endpoint
@@ -209,7 +213,8 @@ SELECT e.seq AS seq, n.name AS endpoint, e.event_id AS event_id, e.type AS type,
        EXISTS (SELECT 1 FROM newer w WHERE w.seq = e.seq) AS superseded,
        coalesce((SELECT min(c.earlier_seq) FROM same_change c WHERE c.seq = e.seq), e.seq) AS change_seq,
        i.attempts AS attempts, i.due_ms AS due_ms, i.owner AS owner, i.error AS error,
-       e.source AS source, s.name AS secret, lower(hex(e.signature)) AS signature
+       CASE WHEN event_id GLOB 'reconciled-*' THEN 'reconciled' ELSE source END AS source,
+       s.name AS secret, lower(hex(e.signature)) AS signature
   FROM endpoint n
  CROSS JOIN inbox i ON i.endpoint = n.id
  CROSS JOIN event_log e ON e.seq = i.seq
@@ -227,14 +232,14 @@ SELECT n.name AS endpoint, e.resource_type AS resource_type, e.resource_id AS re
   FROM event_log e
   JOIN endpoint n ON n.id = e.endpoint
  WHERE e.resource_id IS NOT NULL
-   AND (e.status IS NOT NULL OR substr(e.type, -8) = '.deleted'
-        OR NOT (substr(e.type, 1, 6) = 'check.' OR substr(e.type, 1, 17) = 'workflow.session.'))
+   AND (e.status IS NOT NULL OR e.type GLOB '*.deleted'
+        OR NOT (e.type GLOB 'check.*' OR e.type GLOB 'workflow.session.*'))
    AND NOT EXISTS (SELECT 1 FROM event_log w
                     WHERE w.resource_id = e.resource_id AND w.endpoint = e.endpoint
                       AND w.resource_type IS e.resource_type
                       AND (w.created_ms > e.created_ms OR (w.created_ms = e.created_ms AND w.seq > e.seq))
-                      AND (w.status IS NOT NULL OR substr(w.type, -8) = '.deleted'
-                           OR NOT (substr(w.type, 1, 6) = 'check.' OR substr(w.type, 1, 17) = 'workflow.session.')));
+                      AND (w.status IS NOT NULL OR w.type GLOB '*.deleted'
+                           OR NOT (w.type GLOB 'check.*' OR w.type GLOB 'workflow.session.*')));
 
 INSERT INTO setting (id, created_ms)
 VALUES (1, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER));

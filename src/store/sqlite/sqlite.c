@@ -382,6 +382,7 @@ void sqlite_close_db(struct db *s)
         sqlite3_close(s->db);
     }
     sqlite_inbox_close(s);
+    sqlite_forgotten_close(s);
     lock_close(&s->lock);
     free(s);
 }
@@ -453,6 +454,9 @@ static const struct store_ops ops = {
     .accept = sqlite_accept,
     .drop = sqlite_drop,
     .erase_quarantined = sqlite_erase_quarantined,
+    .know = sqlite_know,
+    .emptied = sqlite_emptied,
+    .forget = sqlite_forget,
     .add_history = sqlite_add_history,
     .history = sqlite_history,
     .audit = sqlite_audit,

@@ -58,6 +58,16 @@
     X(SQL_LAST, "SELECT coalesce((SELECT max(seq) FROM event_log),0),"                                            \
                 "coalesce((SELECT min(seq) FROM event_log),1)")                                                   \
     X(SQL_SETTING, "SELECT max_attempts,lease_ms,backoff_ms FROM setting")                                        \
+    X(SQL_KNOWS, "SELECT count(*),max(substr(e.type,-8)='.deleted'),max(e.created_ms),"                           \
+                 "max(instr(substr(e.body,e.payload_at+1,e.payload_len),CAST(?6 AS BLOB))>0),"                    \
+                 "(SELECT w.status IS ?4 AND w.outcome IS ?5 FROM event_log w WHERE w.resource_id=?1 AND "        \
+                 "w.resource_type IS ?2 AND w.endpoint=(SELECT id FROM endpoint WHERE name=?3) AND w.status IS NOT NULL " \
+                 "ORDER BY w.created_ms DESC,w.seq DESC LIMIT 1) FROM event_log e WHERE e.resource_id=?1 AND "    \
+                 "e.resource_type IS ?2 AND e.endpoint=(SELECT id FROM endpoint WHERE name=?3)")                  \
+    X(SQL_FORGOTTEN, "SELECT id,detail FROM history WHERE id>?1 AND action='erase' AND detail IS NOT NULL ORDER BY id") \
+    X(SQL_EMPTIED, "SELECT (SELECT max(e.received_ms) FROM event_log e WHERE e.erased_ms IS NOT NULL AND "        \
+                   "NOT EXISTS(SELECT 1 FROM history h WHERE h.seq=e.seq AND h.action='erase')),"                 \
+                   "EXISTS(SELECT 1 FROM history WHERE action='erase' AND seq IS NOT NULL AND detail IS NULL)")   \
     X(SQL_LOGGED, "SELECT 1 FROM event_log e JOIN endpoint n ON n.id=e.endpoint "                                 \
                   "WHERE e.seq=?1 AND e.created_ms=?2 AND n.name=?3")                                             \
     X(SQL_LOGGED_BODY, "SELECT e.body,e.event_id FROM event_log e JOIN endpoint n ON n.id=e.endpoint "            \
@@ -122,9 +132,9 @@
     X(SQL_REQUEUE, "UPDATE inbox SET state=0,attempts=0,token=NULL,done_ms=NULL,due_ms=?2 WHERE seq=?1")          \
     X(SQL_CHANGE_ACK, "UPDATE inbox SET state=1,token=NULL,done_ms=?2 WHERE seq=?1")                              \
     X(SQL_CHANGE_DEAD, "UPDATE inbox SET state=2,token=NULL,due_ms=?2 WHERE seq=?1")                              \
-    X(SQL_ERASABLE, "SELECT i.state,n.name,e.created_ms,e.erased_ms IS NOT NULL,e.payload_at,e.payload_len,e.body " \
-                    "FROM event_log e JOIN endpoint n ON n.id=e.endpoint LEFT JOIN inbox i ON i.seq=e.seq "       \
-                    "WHERE e.seq=?1")                                                                             \
+    X(SQL_ERASABLE, "SELECT i.state,n.name,e.created_ms,e.erased_ms IS NOT NULL,e.payload_at,e.payload_len,e.body," \
+                    "e.resource_id,e.client_id FROM event_log e JOIN endpoint n ON n.id=e.endpoint "             \
+                    "LEFT JOIN inbox i ON i.seq=e.seq WHERE e.seq=?1") \
     X(SQL_ERASE, "UPDATE event_log SET body=NULL,signature=NULL,resource_id=NULL,client_id=NULL,status=NULL,"     \
                  "outcome=NULL,payload_at=NULL,payload_len=NULL,erased_ms=?2,payload_sha256=?3 WHERE seq=?1")     \
     X(SQL_ERASE_INBOX, "UPDATE inbox SET state=CASE state WHEN 3 THEN 3 ELSE 1 END,token=NULL,owner=NULL,error=NULL," \
@@ -138,7 +148,7 @@
                           "WHERE e.erased_ms IS NULL AND e.received_ms<?1 AND i.seq IS NULL")                     \
     X(SQL_OLDER, "SELECT o.seq FROM event_log e CROSS JOIN event_log o ON " STORE_SQL_OLDER " WHERE e.seq=?1")    \
     X(SQL_LOG, "SELECT e.seq,e.created_ms,e.received_ms,i.due_ms,i.done_ms,i.attempts,i.state,0,n.name,e.event_id," \
-                "e.type,e.resource_type,e.resource_id,e.client_id,e.status,e.outcome,e.source,s.name,"            \
+                "e.type,e.resource_type,e.resource_id,e.client_id,e.status,e.outcome," STORE_SQL_SOURCE ",s.name,"            \
                 "lower(hex(e.signature)),NULL,i.owner,i.error,CASE WHEN e.body IS NOT NULL AND e.payload_at IS NOT " \
                  "NULL THEN substr(e.body,e.payload_at+1,e.payload_len) END,e.body,e.erased_ms,e.payload_sha256 " \
                 "FROM event_log e LEFT JOIN endpoint n ON n.id=e.endpoint LEFT JOIN inbox i ON i.seq=e.seq "      \
@@ -147,7 +157,7 @@
                 "(?4 IS NULL OR e.resource_id=?4) AND (?5 IS NULL OR e.client_id=?5) AND e.received_ms>=?6 AND "  \
                 "(?7=0 OR e.received_ms<?7) AND (?11 IS NULL OR s.name=?11) ORDER BY e.seq")                      \
     X(SQL_AUDIT, "SELECT e.seq,e.created_ms,e.received_ms,i.due_ms,i.done_ms,i.attempts,i.state,0,n.name,e.event_id," \
-                 "e.type,e.resource_type,e.resource_id,e.client_id,e.status,e.outcome,e.source,s.name,"           \
+                 "e.type,e.resource_type,e.resource_id,e.client_id,e.status,e.outcome," STORE_SQL_SOURCE ",s.name,"           \
                  "lower(hex(e.signature)),NULL,i.owner,i.error,CASE WHEN e.body IS NOT NULL AND e.payload_at IS " \
                  "NOT NULL THEN substr(e.body,e.payload_at+1,e.payload_len) END,e.body,e.erased_ms,"              \
                  "e.payload_sha256,e.signature,e.payload_at,e.payload_len,"                                       \
@@ -237,6 +247,10 @@
 #define STORE_SQL_NEWER(seq)                                                                                      \
     "FROM temp.newer n LEFT JOIN inbox b ON b.seq=n.newer_seq WHERE n.seq=" seq " AND "                                \
     "coalesce(b.state,0)<2 AND " STORE_SQL_WANTED("n.newer_type")
+
+/* As the views have it. */
+#define STORE_SQL_SOURCE                                                                                          \
+    "CASE WHEN e.event_id GLOB 'reconciled-*' THEN 'reconciled' ELSE e.source END"
 
 /* A row of quarantine that was erased: what stays knows the delivery again, so that it is not taken in once more. */
 #define STORE_SQL_EMPTY "(reason='erased' AND length(body)=0)"
