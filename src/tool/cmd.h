@@ -106,6 +106,7 @@ int cmd_migrate(const struct cmd *cmd, struct err *e);
 int cmd_spool(const struct cmd *cmd, struct err *e);
 int cmd_webhooks(const struct cmd *cmd, struct err *e);
 int cmd_webhooks_arguments(const struct cmd *cmd, struct err *e);
+int cmd_reconcile(const struct cmd *cmd, struct err *e);
 
 /* A check of the command line: one --type at most. ERR_USAGE */
 int cmd_type_arguments(const struct cmd *cmd, struct err *e);

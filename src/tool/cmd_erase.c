@@ -211,11 +211,26 @@ static int erase_person(struct erase *x, const int64_t *seqs, int64_t n, struct 
                : err_set(e, ERR_BUSY, "events of it go on coming; run the same command again when they have ended");
 }
 
+/* Nothing of an id comes back from ComplyCube's API, even if no event has it. */
+static int forget_names(struct erase *x, struct err *e)
+{
+    const char *const ids[] = {x->cmd->client_id, x->cmd->resource_id};
+    const struct config *c = x->cmd->config;
+    for (size_t i = 0; i < 2; i++)
+        for (size_t k = 0; ids[i] && k < c->n_endpoints; k++)
+            if ((!x->cmd->endpoint || strcmp(x->cmd->endpoint, c->names[k]) == 0) &&
+                store_forget(x->store, c->names[k], ids[i], &x->by, x->now_ms, e) != 0)
+                return -1;
+    return 0;
+}
+
 static int erase_or_show(struct erase *x, const int64_t *seqs, int64_t n, struct err *e)
 {
     if (x->cmd->dry_run)
         return show_chosen(x, seqs, n, e);
     int result = erase_person(x, seqs, n, e);
+    if (result == 0)
+        result = forget_names(x, e);
     if (result == 0)
         result = scrub(x->store, e);
     else

@@ -91,13 +91,19 @@ static bool was_pruned(const struct past *past, int64_t at_ms)
     return false;
 }
 
+/* Taken in by the tool, not by a receiver. */
+static bool was_brought_in(const struct store_event *v)
+{
+    return span_equal(v->source, span_of("imported")) || span_equal(v->source, span_of("reconciled"));
+}
+
 static enum verdict_class judge_emptied(struct check *k, const struct store_event *v, const char **what)
 {
     *what = v->erased_ms ? left_over(v) : "body";
     if (*what)
         return VERDICT_ALTERED;
     k->verdict.n[VERDICT_DIGEST] += !v->payload_sha256.len;
-    if (seqs_has(&k->past.erased, v->seq) || span_equal(v->source, span_of("imported")))
+    if (seqs_has(&k->past.erased, v->seq) || was_brought_in(v))
         return VERDICT_ERASED;
     return was_pruned(&k->past, v->erased_ms) ? VERDICT_PRUNED : VERDICT_EMPTIED;
 }
@@ -120,9 +126,10 @@ static enum verdict_class judge_signed(struct check *k, const struct store_event
                                                                   : judge_unproven(k, v, VERDICT_UNKNOWN, what);
     }
     *what = differs_from_body(v, good);
-    return *what                                                   ? VERDICT_ALTERED
-           : span_equal(v->secret, span_of(verified_secret(good))) ? VERDICT_GOOD
-                                                                   : VERDICT_RENAMED;
+    return *what                                                    ? VERDICT_ALTERED
+           : !span_equal(v->secret, span_of(verified_secret(good))) ? VERDICT_RENAMED
+           : span_equal(v->source, span_of("reconciled"))           ? VERDICT_RECONCILED
+                                                                    : VERDICT_GOOD;
 }
 
 static enum verdict_class judge_row(struct check *k, const struct store_row *row, const char **what)
@@ -139,8 +146,7 @@ static enum verdict_class judge_row(struct check *k, const struct store_row *row
     if (v->signature.len)
         return judge_signed(k, v, what);
     *what = "signature";
-    return span_equal(v->source, span_of("imported")) ? judge_unproven(k, v, VERDICT_UNSIGNED, what)
-                                                      : VERDICT_ALTERED;
+    return was_brought_in(v) ? judge_unproven(k, v, VERDICT_UNSIGNED, what) : VERDICT_ALTERED;
 }
 
 /* ---- reporting ---- */

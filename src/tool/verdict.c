@@ -13,6 +13,7 @@ static const struct {
     bool never;                        /* --allow does not take it */
 } classes[VERDICT_CLASSES] = {
     [VERDICT_GOOD] = {"verified", "as they were signed", NULL, true},
+    [VERDICT_RECONCILED] = {"reconciled", "made from ComplyCube's API, and as they were signed here", NULL, true},
     [VERDICT_ERASED] = {"erased", "erased: nothing is left to verify", NULL, false},
     [VERDICT_PRUNED] = {"pruned", "pruned: nothing is left to verify", NULL, false},
     [VERDICT_EMPTIED] = {"emptied", "emptied, and the history does not say by whom", NULL, false},
@@ -39,7 +40,7 @@ const char *verdict_words(enum verdict_class c) { return classes[c].words; }
 
 bool verdict_fails(const struct verdict *v, enum verdict_class c)
 {
-    return c != VERDICT_GOOD && !(v->allowed & (uint32_t)1 << c);
+    return c != VERDICT_GOOD && c != VERDICT_RECONCILED && !(v->allowed & (uint32_t)1 << c);
 }
 
 /* "a, b, c" of the classes that `wanted` says, at `to`, which is returned. */

@@ -14,6 +14,7 @@
 
 enum verdict_class {
     VERDICT_GOOD,
+    VERDICT_RECONCILED,  /* likewise, but made here, from what the vendor's API said */
     VERDICT_ERASED,      /* emptied, and the history has who erased it */
     VERDICT_PRUNED,      /* emptied by age */
     VERDICT_EMPTIED,     /* emptied, and the history does not know of it */

@@ -96,7 +96,7 @@ sub clock { my ($self, $ms) = @_; $self->_ask(clock => { ms => $ms }) }
 #   status (status, retry_after, message, type)  an error of the API;  echo: its message has the key
 #   html | redirect (to) | cut | drop | slow | long | hang      drop: obeyed, and no answer
 #   ignored (filter) | empty (filter)            a filter counts for nothing; or finds nothing
-#   drift (list, share)                          before the answer so many of its items change
+#   drift (list, share, seed)                    before the answer so many of its items change
 #   secret                                       each webhook in an answer has a secret
 sub fault { my ($self, $fault) = @_; $self->_ask(fault => $fault) }
 sub mend { my ($self) = @_; $self->_ask('mend') }
@@ -250,7 +250,7 @@ sub _do_objects { my ($s, $which) = @_; return [map { $_->{o} } @{ $s->{world}{ 
 sub _do_requests { my ($s) = @_; return $s->{log} }
 sub _do_forget { my ($s) = @_; $s->{log} = []; return {} }
 sub _do_clock { my ($s, $o) = @_; $s->{offset} = $o->{ms}; return {} }
-sub _do_fault { my ($s, $fault) = @_; push @{ $s->{faults} }, { times => 1, %$fault }; return {} }
+sub _do_fault { my ($s, $fault) = @_; srand $fault->{seed} if defined $fault->{seed}; push @{ $s->{faults} }, { times => 1, %$fault }; return {} }
 sub _do_mend { my ($s) = @_; $s->{faults} = []; return {} }
 
 sub _fault_of {

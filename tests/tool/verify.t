@@ -27,7 +27,7 @@ is +(tool_out($f, 'verify'))[0], 2, 'it wants a signature';
 is +(tool_out($f, 'verify', '--stored', 'x'))[0], 2, 'or all that is stored, not both';
 
 # ---- all that is stored ----
-my @CLASSES = qw(verified erased pruned emptied digest unsigned unknown renamed time inbox setting file quarantined sql moved history missing schema_differs altered);
+my @CLASSES = qw(verified reconciled erased pruned emptied digest unsigned unknown renamed time inbox setting file quarantined sql moved history missing schema_differs altered);
 sub sums { my ($f, @args) = @_; my ($code, $out) = tool_out($f, 'verify', '--stored', '--json', @args); return ($code, map { decode_json($_) } split /\n/, $out) }
 my ($code_of_all, @found) = sums($f);
 is $code_of_all, 0, 'what was stored is as it was signed';

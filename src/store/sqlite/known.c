@@ -124,7 +124,7 @@ int sqlite_forget(struct store *store, const char *endpoint, const char *id, con
     struct db *s = db_of(store);
     char detail[SQLITE_FORGOTTEN];
     sqlite_forgotten_detail(endpoint, span_of(id), (struct span){0}, detail);
-    struct sqlite_note note = {.action = "erase", .from = -1, .to = -1, .detail = detail};
+    struct sqlite_note note = {.action = "erase", .n = 1, .from = -1, .to = -1, .detail = detail};
     if (sqlite_change_begin(s, e) != 0)
         return -1;
     return sqlite_change_end(s, sqlite_write_history(s, &note, by, now_ms, e) != 0, e);

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * reconcile: what the parts of the command share. It finds objects that changed and of whose change the inbox knows nothing,
+ * and records an event of each, which waits like any other, once, however often it runs.
+ */
+#ifndef RECONCILE_H
+#define RECONCILE_H
+
+#include "account.h"
+#include "vendor.h"
+
+enum { RECONCILE_DELETED = VENDOR_KINDS, RECONCILE_ROWS };
+
+struct reconcile_sums {
+    int64_t changed, known, recorded, unseen; /* unseen: could not be looked at */
+};
+
+struct reconcile_batch;
+
+struct reconcile {
+    const struct cmd *cmd;
+    const struct config *config;
+    struct account *account;
+    const char *endpoint;
+    struct reconcile_batch *batch;
+    int64_t since_ms, before_ms; /* by the API's clock, as the next */
+    int64_t start_ms;
+    int64_t end_ms; /* of clock_ms(), by --max-time; 0: none */
+    struct reconcile_sums sums[RECONCILE_ROWS];
+    int64_t forgotten;    /* objects that are passed over, since they were erased */
+    int64_t odd_states;   /* whose status no page names */
+    const char *no_audit; /* why documents, addresses and deletions were not looked at; NULL: they were */
+    struct err audit;     /* of no_audit */
+};
+
+/* ERR_NOT_FOUND: the time of --max-time is over. */
+int reconcile_in_time(const struct reconcile *r, struct err *e);
+
+/* ---- reconcile_proof.c ---- */
+
+/*
+ * Do the filters do what the API's pages say? A filter that is not known is answered by an empty list, which would look like
+ * a time without changes. ERR_REMOTE: no. Some requests for each list.
+ */
+int reconcile_prove(struct reconcile *r, const char *path, struct err *e);
+int reconcile_prove_audit(struct reconcile *r, struct err *e);
+
+/* ---- reconcile_window.c ---- */
+
+/* A list that is read by time, and what is done with it. */
+struct reconcile_list {
+    struct reconcile *r;
+    const char *path, *member; /* "updatedAt" or "createdAt", by which it is read */
+    const char *after, *before;     /* its filters */
+    struct api_param filter[2];     /* others, n of them */
+    size_t n;
+    int (*item)(void *ctx, struct span item, struct err *e);
+    int (*page_end)(void *ctx, struct err *e); /* after the items of a page: may ask the API; NULL: nothing is done */
+    void *ctx;
+};
+
+/*
+ * Visit each item whose time is from `from_ms` to `to_ms`, both counted; INT64_MAX: to the end. Each is seen, whatever
+ * changes meanwhile, if only its time rises: an answer is one page, and earlier times are asked for first. An item that
+ * changes meanwhile may be seen twice.
+ * errors: ERR_REMOTE  a filter does not work;  those of api.h
+ */
+int reconcile_read(const struct reconcile_list *list, int64_t from_ms, int64_t to_ms, struct err *e);
+
+/* ---- reconcile_audit.c ---- */
+
+/* Documents, addresses and deletions, by the audit log. */
+int reconcile_audit(struct reconcile *r, struct err *e);
+
+/* ---- reconcile_record.c ---- */
+
+/* To be closed. ERR_SECRETS: the endpoint has no secret in force */
+int reconcile_batch_open(struct reconcile *r, struct err *e);
+void reconcile_batch_close(struct reconcile *r);
+
+/* Look at an object that changed: it is known, or an event of it is one of the batch, which is recorded when it is full. */
+int reconcile_take(struct reconcile *r, const struct vendor_object *o, bool deleted, struct err *e);
+
+/* Record what the batch has. */
+int reconcile_flush(struct reconcile *r, struct err *e);
+
+#endif

@@ -1,0 +1,115 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# complycube-inbox reconcile: of each object that changed and of whose change the inbox knows nothing it records one event,
+# however often it runs; the real event that comes later is of the same change; what was erased does not come back.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use Api qw(object_id stamp);
+use Event;
+use Fixture;
+use JSON::PP;
+use Test::More;
+use Tool;
+use Vendor;
+
+my ($now, $client) = ($Vendor::now, $Vendor::client);
+
+# A real event of a check.
+sub real {
+    my ($o, %more) = @_;
+    my $payload = encode_json({ id => $o->{id}, clientId => $client, status => $o->{status}, updatedAt => $o->{updatedAt}, $o->{result} ? (outcome => $o->{result}{outcome}) : () });
+    return sprintf '{"id":"%s","type":"%s","resourceType":"check","payload":%s,"createdAt":"%s"}', $more{id} // "real-$o->{id}",
+        $more{type} // ($o->{status} eq 'complete' ? 'check.completed' : 'check.pending'), $payload, $more{at} // $o->{updatedAt};
+}
+
+sub made { my ($f) = @_; return join "\n", map { "$_->[0] $_->[1]" } @{ $f->rows(q(SELECT type, resource_id FROM events WHERE source = 'reconciled' ORDER BY type, resource_id)) } }
+
+subtest 'what is not known becomes an event that waits, once' => sub {
+    my ($f, $api) = with_api();
+    my @checks = (check(1, 120, 'complete', 'clear'), check(2, 119, 'pending'), check(3, 118, 'complete', 'rejected'), check(4, 6000, 'complete', 'clear'), check(5, 100, 'failed'));
+    my @documents = map { object('document', $_, 90 + $_) } 1, 2;
+    $api->load(checks => \@checks, clients => [object('client', 1, 110, createdAt => stamp($now - 110 * 60_000))], documents => \@documents,
+        workflowSessions => [object('session', 1, 80, status => 'abandoned')],
+        auditLogs => [entry(1, 91, 'document', $documents[0]{id}), entry(2, 90, 'document', $documents[0]{id}), entry(3, 95, 'check', object_id('check gone'), 'delete'),
+            entry(4, 94, 'document', $documents[1]{id}, 'delete'), entry(5, 94, 'member', 'x', 'delete')]);
+    record($f, real($checks[0]));
+    my ($code, $out, $err) = tool_out($f, 'reconcile', '--since', '4h', '--dry-run', '--json');
+    is($code, 0, 'a dry run') or diag $err, $out;
+    is($f->counts, '1 1 0', 'records nothing');
+    my @lines = map { decode_json($_) } split /\n/, $out;
+    is(scalar(grep { defined $_->{resource_id} } @lines), 8, 'and says what it would');
+    ($code, $out, $err) = tool_out($f, 'reconcile', '--since', '4h', '--reason', 'it was away');
+    is($code, 0, 'a run') or diag $err;
+    is(made($f), join("\n", sort "check.pending $checks[1]{id}", "check.completed $checks[2]{id}", "check.failed $checks[4]{id}", 'client.created ' . object_id('client 1'),
+        "document.updated $documents[0]{id}", "document.updated $documents[1]{id}", 'workflow.session.abandoned ' . object_id('session 1'), 'check.deleted ' . object_id('check gone')), 'records each that is not known');
+    like($out, qr/^checks +4 +1 +3 +0$/m, 'and counts');
+    like($out, qr/^documents +2 +0 +2 +0$/m, 'documents by the audit log');
+    is($f->value(q(SELECT count(*) FROM inbox WHERE state = 0)), 9, 'they wait');
+    is_deeply($f->rows(q(SELECT n, reason FROM history WHERE action = 'reconcile')), [[8, 'it was away']], 'it is on record');
+    is($f->value('SELECT count(*) FROM events WHERE source = ? AND (secret IS NULL OR length(signature) <> 64)', 'reconciled'), 0, 'each is signed');
+    my $body = $f->value(q(SELECT body FROM events WHERE source = 'reconciled' AND type = 'check.completed'));
+    is(sign($body), $f->value(q(SELECT signature FROM events WHERE source = 'reconciled' AND type = 'check.completed')), 'so that a handler takes it');
+    is($f->value(q(SELECT count(*) FROM event_log WHERE source = 'imported' AND secret IS NOT NULL AND event_id LIKE 'reconciled-%')), 8, 'in the log');
+    for my $since ('4h', '5h') {
+        ($code, $out) = tool_out($f, 'reconcile', '--since', $since);
+        is($code, 0, 'again');
+        is($f->counts, '9 9 0', 'it records nothing');
+    }
+    is((tool_out($f, 'reconcile'))[0], 0, 'without a time it looks back from the last delivery');
+    ($code, $out, $err) = tool_out($f, 'verify', '--stored');
+    is($code, 0, 'all is verified') or diag $out, $err;
+    like($out, qr/^ +8  reconciled /m, 'those of the API are counted apart');
+    ok(!(grep { $_->{key} ne $Api::KEY{live} } $api->requests), 'with the key of the endpoint');
+    ok(!(grep { $_->{status} == 429 } $api->requests), 'never too fast');
+    unlike($out . $err . $f->logs, qr/$Api::KEY{live}/, 'which nothing says');
+    $f->finish;
+};
+
+subtest 'the real event that comes later is of the same change' => sub {
+    my ($f, $api) = with_api();
+    my @checks = (check(1, 120, 'complete', 'clear'), check(2, 119, 'complete', 'attention'));
+    $api->load(checks => \@checks);
+    is((tool_out($f, 'reconcile', '--since', '4h'))[0], 0, 'a run');
+    record($f, real($checks[0], at => stamp($now - 120 * 60_000 + 1500)), real($checks[1], type => 'check.updated', at => stamp($now)));
+    my %change = map { $_->[0] => $_->[1] } @{ $f->rows('SELECT event_id, change_seq FROM events') };
+    my ($first) = map { $_->[0] } @{ $f->rows('SELECT seq FROM events WHERE source = ? AND resource_id = ?', 'reconciled', $checks[0]{id}) };
+    is($change{"real-$checks[0]{id}"}, $first, 'it has the change_seq of the other');
+    is($f->value(q(SELECT superseded FROM pending WHERE seq = ?), $first), 1, 'and supersedes it');
+    is((tool_out($f, 'reconcile', '--since', '4h'))[0], 0, 'a run after it');
+    is($f->counts, '4 4 0', 'adds nothing');
+    $f->finish;
+};
+
+subtest 'what was erased does not come back' => sub {
+    my ($f, $api) = with_api();
+    my @checks = (check(1, 120, 'complete', 'clear'), check(2, 119, 'complete', 'attention'), check(3, 118, 'complete', 'clear', clientId => object_id('other')));
+    $api->load(checks => \@checks, clients => [{ %{ object('client', 1, 110) }, id => $client, email => 'someone@example.org' }]);
+    record($f, real($checks[0], type => 'check.pending') =~ s/complete/pending/r);
+    is((tool_out($f, 'erase', '--reason', 'asked', '--client', $client))[0], 0, 'a person is erased');
+    my ($code, $out) = tool_out($f, 'reconcile', '--since', '4h');
+    is($code, 0, 'a run');
+    is(made($f), "check.completed $checks[2]{id}", 'passes over what is theirs');
+    like($out, qr/^3 are passed over/m, 'and says so');
+    is((tool_out($f, 'erase', '--reason', 'asked', '--client', object_id('other')))[0], 0, 'events of the API are erased like others');
+    is((tool_out($f, 'reconcile', '--since', '4h'))[0], 0, 'a run after that');
+    is($f->value('SELECT count(*) FROM event_log WHERE body IS NOT NULL'), 0, 'brings nothing back');
+    my $never = object_id('never seen');
+    is((tool_out($f, 'erase', '--reason', 'asked', '--client', $never))[0], 0, 'a person of whom nothing is here');
+    $api->load(checks => [check(9, 100, 'complete', 'clear', clientId => $never)]);
+    tool_out($f, 'reconcile', '--since', '4h');
+    is($f->value('SELECT count(*) FROM event_log WHERE body IS NOT NULL'), 0, 'does not come from the API either');
+    unlike(Fixture::slurp($f->database), qr/someone\@example/, 'no personal detail is stored');
+    $f->finish;
+};
+
+subtest 'types that are left out, and those with an outcome' => sub {
+    my ($f, $api) = with_api('    events = {"check.completed.clear", "check.pending"}');
+    $api->load(checks => [check(1, 120, 'complete', 'clear'), check(2, 119, 'complete', 'attention'), check(3, 118, 'pending')]);
+    is((tool_out($f, 'reconcile', '--since', '4h', '--done'))[0], 0, 'a run');
+    is_deeply([map { join ' ', @$_ } @{ $f->rows('SELECT type, state FROM events ORDER BY type') }], ['check.completed 3', 'check.completed.clear 1', 'check.pending 1'],
+        'the type that the endpoint has; another is ignored; what would wait is done');
+    $f->finish;
+};
+done_testing;
