@@ -52,7 +52,7 @@ struct cmd {
     const char *description;
     bool yes, api;
     int64_t workers, max_time_s, timeout_s; /* the last two 0: as the command likes */
-    bool once, skip_superseded;
+    bool once, skip_superseded, fetch;
     const char *file; /* --file, or NULL */
     int64_t count;
     bool live, list_types;
@@ -107,6 +107,8 @@ int cmd_spool(const struct cmd *cmd, struct err *e);
 int cmd_webhooks(const struct cmd *cmd, struct err *e);
 int cmd_webhooks_arguments(const struct cmd *cmd, struct err *e);
 int cmd_reconcile(const struct cmd *cmd, struct err *e);
+int cmd_fetch(const struct cmd *cmd, struct err *e);
+int cmd_fetch_arguments(const struct cmd *cmd, struct err *e);
 
 /* A check of the command line: one --type at most. ERR_USAGE */
 int cmd_type_arguments(const struct cmd *cmd, struct err *e);

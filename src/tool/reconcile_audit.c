@@ -119,18 +119,13 @@ static int take_deleted(struct audited *a, const struct asked *one, struct err *
 /* What is there is a change, and what is not there was deleted. */
 static int ask_for(struct audited *a, const struct asked *one, struct err *e)
 {
-    struct api_request q = {.path = vendor_names[one->kind].path, .id = one->id};
     struct vendor_object o;
     struct span json;
-    struct err why = {0};
     if (reconcile_in_time(a->r, e) != 0)
         return -1;
-    if (api_get(a->r->account->api, &q, &json, &why) != 0) {
-        if (why.code == ERR_NOT_FOUND)
-            return take_deleted(a, one, e);
-        *e = why;
-        return -1;
-    }
+    int found = vendor_fetch(a->r->account->api, one->kind, one->id, &json, e);
+    if (found <= 0)
+        return found < 0 ? -1 : take_deleted(a, one, e);
     if (a->deletions) /* of a part of it, an image for example */
         return 0;
     return vendor_read(&o, one->kind, json, e) != 0 ? -1 : reconcile_take(a->r, &o, false, e);

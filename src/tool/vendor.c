@@ -82,6 +82,18 @@ int vendor_read(struct vendor_object *o, enum vendor_kind kind, struct span json
     return 0;
 }
 
+int vendor_fetch(struct api *a, enum vendor_kind kind, const char *id, struct span *object, struct err *e)
+{
+    struct api_request q = {.path = vendor_names[kind].path, .id = id};
+    struct err why = {0};
+    if (api_get(a, &q, object, &why) == 0)
+        return 1;
+    if (why.code == ERR_NOT_FOUND)
+        return 0;
+    *e = why;
+    return -1;
+}
+
 const char *vendor_state_type(const struct vendor_object *o)
 {
     for (size_t i = 0; i < sizeof states / sizeof *states; i++)

@@ -43,6 +43,12 @@ struct vendor_object {
 /* Read one. ERR_REMOTE: it has not the form that is documented */
 int vendor_read(struct vendor_object *o, enum vendor_kind kind, struct span json, struct err *e);
 
+/*
+ * Ask for the object of this kind and id.
+ * out: 1 and *object, valid until the next request; 0: there is none (any more); or -1 and *e
+ */
+int vendor_fetch(struct api *a, enum vendor_kind kind, const char *id, struct span *object, struct err *e);
+
 /* A time of the API, with its quotes, in ms; -1: none. */
 int64_t vendor_time(struct span value);
 

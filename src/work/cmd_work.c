@@ -7,6 +7,8 @@
 #include "base/kernel.h"
 #include "base/version.h"
 #include "pool.h"
+#include "tool/account.h"
+#include "tool/vendor.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -23,7 +25,9 @@ enum {
     TIMEOUT_S = 60,
     KILL_MS = 5000, /* between TERM and KILL for one that takes longer */
     HEAD = 8192,    /* bytes of the output that may be the header */
-    OWN = 16        /* variables that are the same for each event, at most */
+    OWN = 16,       /* variables that are the same for each event, at most */
+    OBJECT_FD = 3,  /* where a command finds the object that was fetched for it */
+    PATIENCE_MS = 10000 /* of a request for it: others wait meanwhile */
 };
 
 /* Those that are not. */
@@ -45,10 +49,12 @@ struct child {
 
 struct work {
     const struct cmd *cmd;
+    struct config *config;   /* of --fetch, as the next; else NULL */
+    struct account *account;
     char program[PATH_MAX];
     int64_t timeout_s;
     char own[OWN][PATH_MAX + 32]; /* "NAME=value" */
-    char **environment;           /* room for EACH and a NULL behind n of them */
+    char **environment;           /* room for EACH, two of an object and a NULL behind n of them */
     size_t n;
     struct child child[POOL_SLOTS_MAX];
 };
@@ -106,7 +112,8 @@ static int find_program(struct work *w, struct err *e)
 static bool is_kept(const struct work *w, const char *variable)
 {
     size_t len = strcspn(variable, "=");
-    bool kept = strncmp(variable, "COMPLYCUBE_WEBHOOK_", 19) != 0; /* secrets, for the receiver only */
+    bool kept = strncmp(variable, "COMPLYCUBE_WEBHOOK_", 19) != 0 && /* secrets, for the receiver only */
+                strncmp(variable, "COMPLYCUBE_OBJECT", 17) != 0;
     for (size_t i = 0; i < OWN && *w->own[i]; i++)
         kept = kept && (strncmp(w->own[i], variable, len) != 0 || w->own[i][len] != '=');
     for (size_t i = 0; i < EACH; i++)
@@ -147,7 +154,7 @@ static int make_environment(struct work *w, struct err *e)
         snprintf(w->own[i], sizeof w->own[i], "%s=%s", own[i][0], own[i][1]);
     for (char *const *v = w->cmd->environment; *v; v++)
         n++;
-    w->environment = calloc(n + OWN + EACH + 1, sizeof *w->environment);
+    w->environment = calloc(n + OWN + EACH + 3, sizeof *w->environment);
     if (!w->environment)
         return err_set(e, ERR_MEMORY, "the environment: out of memory");
     for (char *const *v = w->cmd->environment; *v; v++)
@@ -179,7 +186,7 @@ static int body_file(struct span body)
 }
 
 /* Into a process group of its own, with no signal blocked or ignored. Gives errno's value. */
-static int spawn_child(struct work *w, struct child *c, int in, int out)
+static int spawn_child(struct work *w, struct child *c, int in, int out, int object)
 {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t how;
@@ -189,6 +196,8 @@ static int spawn_child(struct work *w, struct child *c, int in, int out)
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_adddup2(&files, in, STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
+    if (object >= 0)
+        posix_spawn_file_actions_adddup2(&files, object, OBJECT_FD);
     posix_spawnattr_init(&how);
     posix_spawnattr_setflags(&how, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     posix_spawnattr_setpgroup(&how, 0);
@@ -202,11 +211,38 @@ static int spawn_child(struct work *w, struct child *c, int in, int out)
     return failed;
 }
 
+/*
+ * The object behind an event, as a file without a name: nothing of it stays, even if this process is killed. -1: the command
+ * is not to be run, and *o says why, or that the event is to wait.
+ */
+static int fetch_object(struct work *w, const struct pool_event *v, int *status, struct pool_outcome *o)
+{
+    char id[EVENT_FIELD_MAX + 1];
+    struct span object = {0};
+    struct err e = {0};
+    enum vendor_kind kind = vendor_kind(v->resource_type);
+    bool own = span_equal(v->endpoint, span_of(w->account->endpoint->name));
+    *status = 0;
+    if (own && kind < VENDOR_KINDS && v->resource_id.len) {
+        snprintf(id, sizeof id, "%.*s", (int)v->resource_id.len, v->resource_id.at);
+        int found = vendor_fetch(w->account->api, kind, id, &object, &e);
+        if (found < 0) {
+            pool_say(o, POOL_UNASKED, "%.190s", e.msg);
+            return -1;
+        }
+        *status = found ? 200 : 404;
+    }
+    int fd = body_file(object);
+    if (fd < 0)
+        pool_say(o, POOL_DOWN, "a file for its object: %s", strerror(errno));
+    return fd;
+}
+
 static void start_child(void *ctx, int slot, const struct pool_event *v)
 {
     struct work *w = ctx;
     struct child *c = &w->child[slot];
-    char numbers[EACH][24], each[EACH][192];
+    char numbers[EACH][24], each[EACH][192], object_status[48];
     int out[2] = {-1, -1};
     snprintf(numbers[LENGTH], sizeof numbers[0], "%zu", v->body.len);
     snprintf(numbers[SEQ], sizeof numbers[0], "%lld", (long long)v->seq);
@@ -218,9 +254,17 @@ static void start_child(void *ctx, int slot, const struct pool_event *v)
                  values[i].len ? values[i].at : "");
         w->environment[w->n + i] = each[i];
     }
-    *c = (struct child){.out = -1, .late_ms = clock_ms() + w->timeout_s * 1000};
+    *c = (struct child){.out = -1};
+    int status = 0, object = w->account ? fetch_object(w, v, &status, &c->outcome) : -1;
+    if (w->account && object < 0)
+        return;
+    snprintf(object_status, sizeof object_status, "COMPLYCUBE_OBJECT_STATUS=%d", status);
+    w->environment[w->n + EACH] = w->account ? (char[]){"COMPLYCUBE_OBJECT=/dev/fd/3"} : NULL;
+    w->environment[w->n + EACH + 1] = object_status;
+    c->late_ms = clock_ms() + w->timeout_s * 1000;
     int in = body_file(v->body);
-    int failed = in < 0 || pipe2(out, O_CLOEXEC) != 0 ? errno : spawn_child(w, c, in, out[1]);
+    int failed = in < 0 || pipe2(out, O_CLOEXEC) != 0 ? errno : spawn_child(w, c, in, out[1], object);
+    close(object);
     if (failed) {
         c->pid = 0;
         pool_say(&c->outcome, POOL_DOWN, "%s: %s", w->program, strerror(failed));
@@ -370,6 +414,17 @@ static void fill_standard(void)
     close(fd);
 }
 
+/* The account whose objects are fetched. */
+static int open_fetching(struct work *w, struct err *e)
+{
+    if (!w->cmd->fetch)
+        return 0;
+    if (!(w->config = cmd_load_public_config(w->cmd, e)))
+        return -1;
+    const struct config_endpoint *p = account_endpoint(w->cmd, w->config, e);
+    return p ? account_open(&w->account, w->cmd, w->config, p, PATIENCE_MS, e) : -1;
+}
+
 static const struct pool_ops ops = {start_child, look_at_child, cancel_child, wait_for_children};
 
 int cmd_work(const struct cmd *cmd, struct err *e)
@@ -380,9 +435,12 @@ int cmd_work(const struct cmd *cmd, struct err *e)
     fill_standard();
     w->cmd = cmd;
     w->timeout_s = cmd->timeout_s ? cmd->timeout_s : TIMEOUT_S;
-    int result = check_php(w, e) == 0 && find_program(w, e) == 0 && make_environment(w, e) == 0
+    int result = check_php(w, e) == 0 && find_program(w, e) == 0 && make_environment(w, e) == 0 &&
+                         open_fetching(w, e) == 0
                      ? pool_run(cmd, &ops, w, e)
                      : -1;
+    account_close(w->account);
+    config_free(w->config);
     free(w->environment);
     free(w);
     return result;

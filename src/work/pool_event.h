@@ -10,7 +10,7 @@
 
 struct pool_event {
     int64_t seq, attempt; /* attempt: 1 for the first */
-    struct span endpoint, id, type, signature, body;
+    struct span endpoint, id, type, signature, resource_type, resource_id, body;
 };
 
 /* Copy one that is lent; `bytes`, used again and again, holds what the spans show. False when memory is out. */
@@ -21,13 +21,14 @@ enum pool_result {
     POOL_DONE,   /* acked */
     POOL_FAILED, /* nacked */
     POOL_UNFIT,  /* likewise, and says nothing of the application: it was never handed on */
-    POOL_DOWN    /* there is nobody who could take any event now */
+    POOL_DOWN,   /* there is nobody who could take any event now */
+    POOL_UNASKED /* what it needs from elsewhere cannot be had now: released, whatever becomes of others */
 };
 
 struct pool_outcome {
     enum pool_result result;
     int64_t retry_ms; /* of POOL_DOWN: for how long not to try again; 0: as the pool likes */
-    char why[200];    /* of the last two; may hold foreign bytes, but nothing of the event */
+    char why[200];    /* of the last three; may hold foreign bytes, but nothing of the event */
 };
 
 /*

@@ -2,6 +2,8 @@
  * pool_judge: what becomes of an event that was handed on, or met nobody. */
 #include "pool_impl.h"
 
+enum { UNASKED_MS = 30000 };
+
 void pool_stop_for(struct pool *p, const struct err *e)
 {
     p->fault = *e;
@@ -89,6 +91,18 @@ static void meet_nobody(struct pool *p, struct slot *s)
     }
 }
 
+/* It is tried again in a while; a run that is to end tells it by its exit. */
+static void wait_for_needs(struct pool *p, struct slot *s)
+{
+    pool_report_reason(&p->report, "what an event needs cannot be had, events are kept", s->outcome.why);
+    end_slot(s, STORE_RELEASE, p->cmd->once || p->stopping ? 0 : UNASKED_MS);
+    if (!p->cmd->once || p->fault.code != ERR_NONE)
+        return;
+    struct err e;
+    err_set(&e, ERR_NOT_FOUND, "what an event needs cannot be had; events are kept");
+    pool_stop_for(p, &e);
+}
+
 static void come_up(struct pool *p, const struct slot *s)
 {
     int64_t since_ms = p->outage.since_ms;
@@ -104,6 +118,10 @@ void pool_judge(struct pool *p, struct slot *s)
     enum pool_result result = s->outcome.result;
     if (result == POOL_UNFIT) {
         end_slot(s, STORE_NACK, 0);
+        return;
+    }
+    if (result == POOL_UNASKED) {
+        wait_for_needs(p, s);
         return;
     }
     if (s->cancelled && result != POOL_DONE && p->signals.told > 1) {

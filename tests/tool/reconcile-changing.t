@@ -39,7 +39,7 @@ for my $lie (['ignored', 'updatedAfter', 'checks', 12], ['empty', 'updatedAfter'
     ['empty', 'updatedBefore', 'checks', 12], ['empty', 'createdAfter', 'auditLogs', 1], ['ignored', 'createdAfter', 'auditLogs', 1]) {
     my ($what, $filter, $path, $expected) = @$lie;
     my ($f, $api) = with_api();
-    $api->load(checks => [@checks, check(99, 0, 'pending', undef, updatedAt => stamp(int(1000 * time)))], clients => [object('client', 1, 90)], auditLogs => \@entries, documents => \@documents);
+    $api->load(checks => [@checks, check(99, 0, 'pending', undef, updatedAt => stamp(int(1000 * time) - 20_000))], clients => [object('client', 1, 90)], auditLogs => \@entries, documents => \@documents);
     $api->fault({ what => $what, filter => $filter, path => $path, times => -1 });
     my ($code, $out, $err) = tool_out($f, 'reconcile', '--since', '1d');
     is($code, $expected, "the filter $filter of $path is $what: the exit says so");
