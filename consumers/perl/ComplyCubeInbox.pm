@@ -8,7 +8,8 @@
 #
 # Options: endpoint; types (only these); ordered (one event of a resource at a time, the oldest first; in a directory
 # this reads its names at each claim); skip_superseded (not what a newer event has overtaken; table only); owner (who
-# claims, for people to read); lease (seconds, a day at most); limit (events in a claim, 20); log (called with a line; warn).
+# claims, for people to read); lease (seconds, a day at most); limit (events in a claim, 20); log (called with a line; warn);
+# api_key_file (for object: the API key alone, on one line), api (its URL), ca_file (the authorities that are trusted).
 #
 #     claim($limit)             lock some events for a time, the lease, and return them; none: nothing waits
 #     ack($event)               the work is done
@@ -20,6 +21,9 @@
 #                               $dbh) works inside a transaction that also inserts the event's key into $table. $dbh has
 #                               AutoCommit on, and no transaction is open. Let errors of the database pass: after a
 #                               deadlock that $callback caught and tried again, nothing holds effect and key together
+#     object($event)            the object behind it, as ComplyCube has it now, by one request: act on this state, and not on the
+#                               event, which may be old. undef: it is no more. Dies when the API cannot be asked. Needs
+#                               HTTP::Tiny, and for TLS IO::Socket::SSL
 #     stop()                    for signal handlers: each and once return after the event at hand
 #
 # ack, nack, extend and release give false when the lease was lost: another worker has the event then. A worker may
@@ -35,7 +39,7 @@ use strict;
 use warnings;
 
 my %DEFAULT = (endpoint => undef, types => undef, ordered => 0, skip_superseded => 0, owner => undef, lease => undef,
-    limit => 20, log => sub { warn "$_[0]\n" });
+    limit => 20, log => sub { warn "$_[0]\n" }, api_key_file => undef, api => 'https://api.complycube.com/v1', ca_file => undef);
 
 sub new {
     my ($class, $path, %given) = @_;
@@ -48,7 +52,8 @@ sub new {
     _whole($option{limit});
     _callback($option{log}, 'log');
     my $form = -d $path ? 'ComplyCubeInbox::Directory' : 'ComplyCubeInbox::Table';
-    return bless { limit => $option{limit}, store => $form->new($path, \%option) }, $class;
+    my $api = ComplyCubeInbox::Api->new(\%option);
+    return bless { limit => $option{limit}, api => $api, store => $form->new($path, \%option) }, $class;
 }
 
 sub claim {
@@ -67,6 +72,7 @@ sub ack { my ($self, $event) = @_; return $self->{store}->ack($event) }
 sub nack { my ($self, $event, $why, $seconds) = @_; return $self->{store}->nack($event, substr($why // '', 0, 1000), $seconds) }
 sub extend { my ($self, $event, $seconds) = @_; return $self->{store}->extend($event, $self->{store}->lease($seconds)) }
 sub release { my ($self, $event) = @_; return $self->{store}->release($event) }
+sub object { my ($self, $event) = @_; return $self->{api}->object($event) }
 sub stop { $_[0]{stopped} = 1; return }
 
 sub each {
@@ -231,6 +237,55 @@ sub report {
     my $line = "complycube-inbox: $event->{endpoint} $event->{type} $event->{event_id}: $message";
     ComplyCubeInbox::attempt($self->{option}{log}, ComplyCubeInbox::printable($line));
     return;
+}
+
+# The vendor's API: one request at a time. No redirect is followed, so that the key goes to one host.
+package ComplyCubeInbox::Api;
+
+my %PATH = (check => 'checks', client => 'clients', document => 'documents', address => 'addresses', workflowSession => 'workflowSessions');
+my ($SECONDS, $API_BYTES_MAX) = (30, 33_554_432);
+
+sub new {
+    my ($class, $option) = @_;
+    (my $url = $option->{api}) =~ s{/+\z}{};
+    die "the key is not sent there: api is no https:// URL\n"
+        if $url !~ m{\A(?:https://[^/@?#]+|http://(?:127\.[0-9.]+|\[::1\])(?::[0-9]+)?)(?:/[^?#]*)?\z};
+    return bless { url => $url, key_file => $option->{api_key_file}, ca_file => $option->{ca_file} }, $class;
+}
+
+sub object {
+    my ($self, $event) = @_;
+    my ($path, $id) = ($PATH{ $event->{resource_type} // '' }, $event->{resource_id} // '');
+    die "the event names no object that the API has\n" if !$path || $id =~ /\A\.{0,2}\z/;
+    utf8::encode($id);
+    $id =~ s/([^A-Za-z0-9._~-])/sprintf '%%%02X', ord $1/ge;
+    my $answer = $self->_client->get("$self->{url}/$path/$id", { headers => { Authorization => $self->_key, Accept => 'application/json' } });
+    my $content = $answer->{content} // '';
+    die 'the API cannot be asked: ' . ComplyCubeInbox::printable(substr $content, 0, 200) . "\n" if $answer->{status} == 599;
+    utf8::decode($content);
+    my $object = eval { ComplyCubeInbox::Json::decode($content) };
+    return $object if $answer->{status} == 200 && ref $object eq 'HASH';
+    my $type = ref $object eq 'HASH' && defined $object->{type} && !ref $object->{type} ? $object->{type} : 'no answer of the API';
+    return if $answer->{status} == 404 && $type eq 'resource_not_found';
+    die "the API answers $answer->{status}: " . ComplyCubeInbox::printable(substr $type, 0, 100) . "\n";
+}
+
+sub _key {
+    my ($self) = @_;
+    die "object needs the option api_key_file\n" if !defined $self->{key_file};
+    open my $file, '<:raw', $self->{key_file} or die "api_key_file cannot be read: $!\n";
+    my $text = do { local $/; <$file> } // '';
+    my ($key) = $text =~ /\A(?:\xEF\xBB\xBF)?\s*([!-~]{20,200})\s*\z/ or die "api_key_file is not one API key\n";
+    return $key;
+}
+
+sub _client {
+    my ($self) = @_;
+    my $secure = $self->{url} =~ /\Ahttps:/;
+    eval { require HTTP::Tiny; !$secure || HTTP::Tiny->can_ssl } or die "object needs HTTP::Tiny and IO::Socket::SSL: apt-get install libio-socket-ssl-perl\n";
+    my %ca = defined $self->{ca_file} ? (SSL_options => { SSL_ca_file => $self->{ca_file} }) : ();
+    return HTTP::Tiny->new(verify_SSL => 1, max_redirect => 0, timeout => $SECONDS, max_size => $API_BYTES_MAX, agent => 'complycube-inbox', %ca,
+        $secure ? () : (proxy => undef, http_proxy => undef));
 }
 
 # The database.

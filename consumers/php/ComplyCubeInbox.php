@@ -9,7 +9,8 @@
 //
 // Options: endpoint; types (only these); ordered (one event of a resource at a time, the oldest first; in a directory
 // this reads its names at each claim); skip_superseded (not what a newer event has overtaken; table only); owner (who
-// claims, for people to read); lease (seconds, a day at most); limit (events in a claim, 20); log (called with a line; error_log).
+// claims, for people to read); lease (seconds, a day at most); limit (events in a claim, 20); log (called with a line; error_log);
+// api_key_file (for object: the API key alone, on one line), api (its URL), ca_file (the authorities that are trusted; the system's).
 //
 //     claim($limit)             lock some events for a time, the lease, and return them; none: nothing waits
 //     ack($event)               the work is done
@@ -21,6 +22,8 @@
 //                               $pdo) works inside a transaction that also inserts the event's key into $table. No
 //                               transaction may be open before. Let errors of the database pass: after a deadlock that
 //                               $callback caught and tried again, nothing holds the effect and the key together
+//     object($event)            the object behind it, as ComplyCube has it now, by one request: act on this state, and not on the
+//                               event, which may be old. null: it is no more. Throws when the API cannot be asked
 //     stop()                    for signal handlers: each and once return after the event at hand
 //     printable($text)          static: what others wrote, for a terminal, a mail or a log
 //
@@ -35,8 +38,9 @@ class ComplyCubeInboxException extends RuntimeException {}
 
 final class ComplyCubeInbox {
     private static $defaults = array('endpoint' => null, 'types' => null, 'ordered' => false, 'skip_superseded' => false,
-        'owner' => null, 'lease' => null, 'limit' => 20, 'log' => 'error_log');
-    private $store, $limit, $stopped = false;
+        'owner' => null, 'lease' => null, 'limit' => 20, 'log' => 'error_log', 'api_key_file' => null,
+        'api' => 'https://api.complycube.com/v1', 'ca_file' => null);
+    private $store, $api, $limit, $stopped = false;
 
     public function __construct($path, array $options = array()) {
         $unknown = array_keys(array_diff_key($options, self::$defaults));
@@ -49,6 +53,7 @@ final class ComplyCubeInbox {
         $this->limit = self::whole($options['limit']);
         if ($options['log'] === 'error_log' && !function_exists('error_log')) $options['log'] = array(__CLASS__, 'say');    // switched off
         self::callback($options['log'], 'log');
+        $this->api = new ComplyCubeInboxApi($options);
         clearstatcache();
         self::within($path);
         $this->store = is_dir($path) ? new ComplyCubeInboxDirectory($path, $options) : new ComplyCubeInboxTable($path, $options);
@@ -68,6 +73,7 @@ final class ComplyCubeInbox {
     public function nack(array $event, $why, $seconds = null) { return $this->store->nack($event, self::cut((string) $why), $seconds); }
     public function extend(array $event, $seconds = null) { return $this->store->extend($event, $this->store->lease($seconds)); }
     public function release(array $event) { return $this->store->release($event); }
+    public function object(array $event) { return $this->api->object($event); }
     public function stop() { $this->stopped = true; }
 
     public function each($callback, $limit = null) {
@@ -166,6 +172,71 @@ final class ComplyCubeInbox {
     private function stopping() {
         if (function_exists('pcntl_signal_dispatch')) pcntl_signal_dispatch();
         return $this->stopped;
+    }
+}
+
+// The vendor's API: one request at a time, over a connection of its own. No redirect is followed, so that the key goes to one host.
+final class ComplyCubeInboxApi {
+    const SECONDS = 30, BYTES_MAX = 33554432;
+    private static $paths = array('check' => 'checks', 'client' => 'clients', 'document' => 'documents', 'address' => 'addresses',
+        'workflowSession' => 'workflowSessions');
+    private $url, $key_file, $ca_file;
+
+    public function __construct(array $options) {
+        $this->url = rtrim($options['api'], '/');
+        $this->key_file = $options['api_key_file'];
+        $this->ca_file = $options['ca_file'];
+        if (!preg_match('#^(?:https://[^/@?\#]+|http://(?:127\.[0-9.]+|\[::1\])(?::[0-9]+)?)(?:/[^?\#]*)?$#D', $this->url))
+            throw new ComplyCubeInboxException('the key is not sent there: api is no https:// URL');
+    }
+
+    public function object(array $event) {
+        $id = (string) $event['resource_id'];
+        if (!isset(self::$paths[$event['resource_type']]) || $id === '' || $id === '.' || $id === '..')
+            throw new ComplyCubeInboxException('the event names no object that the API has');
+        $url = "$this->url/" . self::$paths[$event['resource_type']] . '/' . rawurlencode($id);
+        list($status, $body) = extension_loaded('curl') ? $this->byCurl($url) : $this->byStream($url);
+        $answer = json_decode($body, true, ComplyCubeInboxStore::DEPTH, JSON_BIGINT_AS_STRING);
+        if ($status === 200 && is_array($answer)) return $answer;
+        $type = is_array($answer) && isset($answer['type']) && is_string($answer['type']) ? $answer['type'] : 'no answer of the API';
+        if ($status === 404 && $type === 'resource_not_found') return null;
+        throw new ComplyCubeInboxException("the API answers $status: " . ComplyCubeInbox::printable(substr($type, 0, 100)));
+    }
+
+    private function header() {
+        if ($this->key_file === null) throw new ComplyCubeInboxException('object needs the option api_key_file');
+        $text = is_readable($this->key_file) ? trim(file_get_contents($this->key_file)) : '';
+        if (!preg_match('/^(?:\xEF\xBB\xBF)?([!-~]{20,200})$/D', $text, $key))
+            throw new ComplyCubeInboxException('api_key_file cannot be read, or is not one API key');
+        return array("Authorization: $key[1]", 'Accept: application/json');
+    }
+
+    private function byCurl($url) {
+        $handle = curl_init($url);
+        curl_setopt_array($handle, array(CURLOPT_HTTPHEADER => $this->header(), CURLOPT_RETURNTRANSFER => true, CURLOPT_FOLLOWLOCATION => false,
+            CURLOPT_SSL_VERIFYPEER => true, CURLOPT_SSL_VERIFYHOST => 2, CURLOPT_TIMEOUT => self::SECONDS)
+            + ($this->ca_file === null ? array() : array(CURLOPT_CAINFO => $this->ca_file)));
+        $body = curl_exec($handle);
+        $why = curl_error($handle);
+        $status = curl_getinfo($handle, CURLINFO_HTTP_CODE);
+        if ($body === false) throw new ComplyCubeInboxException("the API cannot be asked: $why");
+        return array((int) $status, $body);
+    }
+
+    private function byStream($url) {
+        $tls = array('verify_peer' => true, 'verify_peer_name' => true) + ($this->ca_file === null ? array() : array('cafile' => $this->ca_file));
+        $context = stream_context_create(array('http' => array('header' => $this->header(), 'follow_location' => 0, 'ignore_errors' => true,
+            'protocol_version' => 1.1, 'timeout' => self::SECONDS, 'user_agent' => 'complycube-inbox'), 'ssl' => $tls));
+        $why = array();    // several of them, the first of which says most
+        set_error_handler(function ($level, $text) use (&$why) { $why[] = $text; return true; });
+        $stream = fopen($url, 'r', false, $context);
+        restore_error_handler();
+        if (!$stream) throw new ComplyCubeInboxException('the API cannot be asked: ' . ComplyCubeInbox::printable(substr(implode('; ', $why), 0, 400)));
+        $body = stream_get_contents($stream, self::BYTES_MAX);
+        $about = stream_get_meta_data($stream);
+        $lines = isset($about['wrapper_data']) ? $about['wrapper_data'] : array();
+        fclose($stream);
+        return array(preg_match('#^HTTP/[0-9.]+ ([0-9]{3})#', (string) reset($lines), $found) ? (int) $found[1] : 0, $body);
     }
 }
 

@@ -14,9 +14,9 @@ our $now = int(1000 * time);
 our $client = object_id('client');
 
 sub with_api {
-    my ($conf) = @_;
+    my ($conf, %o) = @_ % 2 ? @_ : (undef, @_);
     my $f = Fixture->new;
-    my $api = Api->new($f);
+    my $api = Api->new($f, %{ $o{api} // {} });
     $f->write('home/private/api-key', "$Api::KEY{live}\n", 0600);
     my $text = Fixture::slurp($f->config);
     $text =~ s/^ *events *=.*\n//m if $conf;

@@ -104,6 +104,19 @@ subtest 'what was erased does not come back' => sub {
     $f->finish;
 };
 
+subtest 'an event that somebody plants as one of the API is not signed' => sub {
+    my ($f, $api) = with_api();
+    my $body = '{"id":"reconciled-00","type":"check.completed","payload":{"id":"r"}}';
+    change($f, "INSERT INTO event_log(endpoint, event_id, type, resource_id, created_ms, received_ms, source, payload_at, payload_len, body) "
+        . "VALUES(1, 'reconciled-00', 'check.completed', 'r', $now, $now, 'imported', 57, 10, CAST('$body' AS BLOB))",
+        "INSERT INTO inbox(seq, endpoint, state, due_ms) SELECT seq, endpoint, 0, $now FROM event_log");
+    my $handler = $f->write('run/handler', "#!/bin/sh\necho \"<\$HTTP_COMPLYCUBE_SIGNATURE>\" >@{[$f->path('run/signature')]}\n", 0755);
+    is((tool($f, 'work', '-e', 'live', '--once', $handler))[0], 0, 'it is handed on');
+    is(Fixture::slurp($f->path('run/signature')), "<>\n", 'without a signature');
+    is((tool_out($f, 'verify', '--stored'))[0], 13, 'and is not verified');
+    $f->finish;
+};
+
 subtest 'types that are left out, and those with an outcome' => sub {
     my ($f, $api) = with_api('    events = {"check.completed.clear", "check.pending"}');
     $api->load(checks => [check(1, 120, 'complete', 'clear'), check(2, 119, 'complete', 'attention'), check(3, 118, 'pending')]);

@@ -59,7 +59,7 @@ static bool is_true(sqlite3_stmt *q, int column) { return sqlite3_column_int(q, 
 /* Of which way it came. */
 static bool is_source(sqlite3_stmt *q, int column)
 {
-    static const char *const sources[] = {"received", "spool", "imported", "accepted"};
+    static const char *const sources[] = {"received", "spool", "imported", "accepted", "reconciled"};
     bool found = false;
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
         found |= is_text(q, column) && span_equal(sqlite_text(q, column), span_of(sources[i]));

@@ -248,9 +248,9 @@
     "FROM temp.newer n LEFT JOIN inbox b ON b.seq=n.newer_seq WHERE n.seq=" seq " AND "                                \
     "coalesce(b.state,0)<2 AND " STORE_SQL_WANTED("n.newer_type")
 
-/* As the views have it. */
+/* As the views have it; a source that such an event cannot have is seen. */
 #define STORE_SQL_SOURCE                                                                                          \
-    "CASE WHEN e.event_id GLOB 'reconciled-*' THEN 'reconciled' ELSE e.source END"
+    "CASE WHEN e.source='imported' AND e.event_id GLOB 'reconciled-*' THEN 'reconciled' ELSE e.source END"
 
 /* A row of quarantine that was erased: what stays knows the delivery again, so that it is not taken in once more. */
 #define STORE_SQL_EMPTY "(reason='erased' AND length(body)=0)"
