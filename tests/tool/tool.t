@@ -79,6 +79,15 @@ like($out, qr/check\.completed +e1 +c1$/m, 'those that go are still taken');
 is($err, join('', map { "complycube-inbox: $_; the short form goes in the next version\n" } '-W is --wide', '-r is --resource'), 'with a warning');
 is((tool('', 'list', '--wide', '--resource', 'c1'))[2], '', 'and their long forms without one');
 is((tool('', 'list', '--state', 'odd'))[0], 2, 'an unknown state is a usage error');
+my @untaken;
+for my $command (`$bin/complycube-inbox --help` =~ /^  ([a-z]+) /mg) {
+    for (split /\n/, `$bin/complycube-inbox $command --help`) {
+        my ($letter, $name, $value) = /^ +(-\w), --(\S+) ([A-Z]*)/ or next;
+        my $given = $value eq '' ? '' : $name eq 'state' ? 'done' : 1;
+        push @untaken, "$command $letter" if system("$bin/complycube-inbox $command $letter $given --help >/dev/null 2>&1");
+    }
+}
+is_deeply(\@untaken, [], 'each command takes the short forms that its help has');
 for (['wacth', 'did you mean watch?'], ['frobnicate', 'complycube-inbox --help lists them']) {
     my ($typed, $help) = @$_;
     my @is = (system("$bin/complycube-inbox $typed >$dir/out 2>$dir/err") >> 8, map { scalar `cat $dir/$_` } qw(out err));
