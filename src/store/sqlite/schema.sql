@@ -165,18 +165,20 @@ SELECT o.seq AS seq, w.seq AS newer_seq, w.type AS newer_type
             AND (substr(o.type, 1, 6) = 'check.' OR substr(o.type, 1, 17) = 'workflow.session.')));
 
 -- Which events tell of one change, as check.completed and check.completed.clear: of the same resource, with the very same
--- payload text, made less than a second apart. Or the earlier one was made from the vendor's API (complycube-inbox reconcile):
--- its body ends with the object's updatedAt, which the later payload holds. A deletion is always a change of its own.
+-- payload text, made less than a second apart. Or the earlier one was made from the vendor's API (complycube-inbox reconcile)
+-- at most an hour before: its body ends with the object's updatedAt, which the later payload holds. Only where there are such
+-- events an hour is looked through. A deletion is always a change of its own.
 CREATE VIEW same_change AS
 SELECT o.seq AS seq, w.seq AS earlier_seq
   FROM event_log o
  CROSS JOIN event_log w ON w.resource_id = o.resource_id
-   AND w.created_ms BETWEEN o.created_ms - 3600000 AND o.created_ms + 3600000
+   AND w.created_ms < o.created_ms + 1000
+   AND w.created_ms > o.created_ms - ifnull((SELECT 3600000 FROM event_log WHERE event_id GLOB 'reconciled-*'), 1000)
    AND w.endpoint = o.endpoint AND w.resource_type IS o.resource_type AND w.seq < o.seq
    AND w.type NOT GLOB '*.deleted' AND o.type NOT GLOB '*.deleted'
    AND instr(substr(o.body, o.payload_at + 1, o.payload_len),
-             CASE WHEN w.event_id GLOB 'reconciled-*' THEN substr(w.body, -40, 38)
-                  WHEN abs(w.created_ms - o.created_ms) < 1000 THEN substr(w.body, w.payload_at + 1, w.payload_len) END);
+     CASE WHEN w.event_id GLOB 'reconciled-*' THEN substr(w.body, -40, 38)
+     WHEN w.payload_len = o.payload_len THEN substr(w.body, w.payload_at + 1, w.payload_len) END);
 
 -- Everything received that could be decoded, whatever its state.
 CREATE VIEW events AS
