@@ -450,7 +450,7 @@ struct store *receiver_store(struct receiver *r, struct err *e)
         o.limit_ms = LIMIT_MS;
         if (store_open(&r->store, &o, e) == 0 && missed)
             report_missed(r, &o);
-        if (r->store && begins)
+        if (r->store && begins && strcmp(r->config->sandbox, "off") == 0) /* a confined one makes no link */
             begun_mark(r->config);
     }
     return r->store;

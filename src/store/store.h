@@ -86,12 +86,13 @@ struct record {
     const char *reason;             /* NULL, or why it goes to quarantine */
     bool ignored;                   /* its type is outside the endpoint's list */
     const struct record_past *past; /* NULL: it has just come; else it is marked as imported, and not counted */
-    const struct store_object *object; /* NULL; else it was made of this one: if that is known by now, it is a duplicate */
-    int64_t spooled_ms;             /* 0, or it came at this time and waited in the spool; all is as it were then */
-    int64_t seq;                    /* out, of STORE_NEW */
-    enum store_outcome outcome;     /* out */
-    bool repeated;  /* out, of a spooled one: recorded before, its file stayed; it is not counted again */
-    struct err err; /* out, of STORE_REFUSED, and the reason of a conflict */
+    const struct store_object
+        *object;                /* NULL; else it was made of this one: if that is known by now, it is a duplicate */
+    int64_t spooled_ms;         /* 0, or it came at this time and waited in the spool; all is as it were then */
+    int64_t seq;                /* out, of STORE_NEW */
+    enum store_outcome outcome; /* out */
+    bool repeated;              /* out, of a spooled one: recorded before, its file stayed; it is not counted again */
+    struct err err;             /* out, of STORE_REFUSED, and the reason of a conflict */
 };
 
 /* A recorded event as read again; all spans are borrowed for the time of the call. */

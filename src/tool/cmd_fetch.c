@@ -29,12 +29,13 @@ static void take_wanted(void *ctx, const struct store_event *v)
     struct fetch *x = ctx;
     struct wanted *w = &x->list[x->n++];
     *w = (struct wanted){.seq = v->seq, .kind = vendor_kind(v->resource_type)};
-    snprintf(w->type, sizeof w->type, "%.*s", (int)v->resource_type.len, v->resource_type.at ? v->resource_type.at : "");
+    snprintf(w->type, sizeof w->type, "%.*s", (int)v->resource_type.len,
+             v->resource_type.at ? v->resource_type.at : "");
     snprintf(w->id, sizeof w->id, "%.*s", (int)v->resource_id.len, v->resource_id.at ? v->resource_id.at : "");
     w->why = !span_equal(v->endpoint, span_of(x->account->endpoint->name)) ? "it is of another endpoint"
              : v->erased_ms || !*w->id                                     ? "it names no resource, or was erased"
-             : w->kind == VENDOR_KINDS                                     ? "its resource type has no path in the API"
-                                                                           : NULL;
+             : w->kind == VENDOR_KINDS ? "its resource type has no path in the API"
+                                       : NULL;
 }
 
 static int compare_resources(const void *a, const void *b)
@@ -104,9 +105,9 @@ static int fetch_all(struct fetch *x, struct err *e)
             return -1;
         at += (size_t)n;
     }
-    return x->unasked == 0 ? 0
-                           : err_set(e, ERR_NOT_FOUND, "the objects of %lld events cannot be asked for",
-                                     (long long)x->unasked);
+    return x->unasked == 0
+               ? 0
+               : err_set(e, ERR_NOT_FOUND, "the objects of %lld events cannot be asked for", (long long)x->unasked);
 }
 
 static int read_wanted(struct fetch *x, int64_t *seqs, int64_t n, struct err *e)

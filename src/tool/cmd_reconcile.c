@@ -33,9 +33,10 @@ static int choose_since(struct reconcile *r, struct err *e)
     if (store_counts(r->cmd->store, 0, note_delivery, &latest, e) != 0)
         return -1;
     r->since_ms = latest.at_ms - BACK_MS;
-    return latest.at_ms ? 0
-                        : err_set(e, ERR_USAGE, "nothing was ever delivered to endpoint %s; say from when on: --since",
-                                  r->endpoint);
+    return latest.at_ms
+               ? 0
+               : err_set(e, ERR_USAGE, "nothing was ever delivered to endpoint %s; say from when on: --since",
+                         r->endpoint);
 }
 
 /* Of what was emptied nobody can say whether it was known. */
@@ -46,10 +47,11 @@ static int check_emptied(const struct reconcile *r, struct err *e)
     if (store_emptied(r->cmd->store, &emptied, e) != 0)
         return -1;
     if (emptied.pruned_ms >= r->since_ms)
-        return err_set(e, ERR_USAGE,
-                       "events that were received until %s are emptied for their age (retain), and cannot be compared; "
-                       "name a later time: --since",
-                       cmd_format_time(emptied.pruned_ms, time));
+        return err_set(
+            e, ERR_USAGE,
+            "events that were received until %s are emptied for their age (retain), and cannot be compared; "
+            "name a later time: --since",
+            cmd_format_time(emptied.pruned_ms, time));
     if (emptied.unknown && !r->cmd->json)
         print_out("events were erased before the history kept digests of what: what belongs to them may come back\n");
     return 0;
@@ -69,7 +71,8 @@ static int turn_times(struct reconcile *r, struct err *e)
     r->before_ms = r->cmd->before_ms ? r->cmd->before_ms + ahead_ms : r->start_ms - GRACE_MS;
     return r->since_ms < r->before_ms
                ? 0
-               : err_set(e, ERR_USAGE, "there is no time between --since and --before, which is a minute ago unless given");
+               : err_set(e, ERR_USAGE,
+                         "there is no time between --since and --before, which is a minute ago unless given");
 }
 
 /* ---- the lists ---- */
@@ -194,7 +197,9 @@ static void print_sums(const struct reconcile *r)
     if (r->odd_states)
         print_out("%lld have a status that is not known; their events are updates\n", (long long)r->odd_states);
     print_out("%lld events %s; %lld requests\n", (long long)count_recorded(r),
-              r->cmd->dry_run ? "would be recorded" : r->cmd->done ? "recorded as done" : "recorded, which wait",
+              r->cmd->dry_run ? "would be recorded"
+              : r->cmd->done  ? "recorded as done"
+                              : "recorded, which wait",
               (long long)api_requests(r->account->api));
 }
 
@@ -229,7 +234,8 @@ static int finish_reconcile(struct reconcile *r, bool failed, struct err *e)
         return -1;
     }
     if (r->no_audit)
-        return err_set(e, ERR_NOT_FOUND, "documents, addresses and deletions were not looked at: %.250s", r->no_audit);
+        return err_set(e, ERR_NOT_FOUND, "documents, addresses and deletions were not looked at: %.250s",
+                       r->no_audit);
     return count_unseen(r) == 0 ? 0
                                 : err_set(e, ERR_NOT_FOUND, "%lld could not be recorded", (long long)count_unseen(r));
 }
@@ -252,7 +258,8 @@ static int run_reconcile(struct reconcile *r, struct err *e)
         return -1;
     bool failed = read_all(r, e) != 0;
     struct err later = {0};
-    if (failed && e->code != ERR_REMOTE) /* of an API that cannot be trusted no more is taken; why it failed is told */
+    if (failed &&
+        e->code != ERR_REMOTE) /* of an API that cannot be trusted no more is taken; why it failed is told */
         reconcile_flush(r, &later);
     return finish_reconcile(r, failed, e);
 }

@@ -286,6 +286,8 @@ int cmd_webhooks(const struct cmd *cmd, struct err *e)
     struct webhooks_run r = {.cmd = cmd, .config = cmd->config};
     const struct verb *v = find_verb(cmd->operand);
     bool headed = false;
+    if (!v) /* cmd_webhooks_arguments has refused it */
+        return err_set(e, ERR_USAGE, "no such verb");
     if (!v->run)
         return strcmp(v->name, "list") == 0 ? ask_accounts(&r, true, list_account, &headed, e) : check_all(&r, e);
     const struct config_endpoint *p = account_endpoint(cmd, r.config, e);

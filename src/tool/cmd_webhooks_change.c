@@ -63,7 +63,7 @@ static int choose_webhook(const struct webhooks_run *r, struct webhook *w, struc
                        p->name);
     struct webhooks *all = calloc(1, sizeof *all);
     int result = !all ? err_set(e, ERR_MEMORY, "reading webhooks: out of memory") : webhook_list(r->account, all, e);
-    for (size_t i = 0; result == 0 && i < all->n; i++)
+    for (size_t i = 0; all && result == 0 && i < all->n; i++)
         if (webhook_is_at(&all->list[i], p->url) && (!found || (found->enabled && !all->list[i].enabled)))
             found = &all->list[i];
     if (found)
@@ -99,7 +99,7 @@ static void tell_reconcile(const struct webhooks_run *r)
 
 int cmd_webhooks_switch(struct webhooks_run *r, bool enabled, struct err *e)
 {
-    struct webhook w;
+    struct webhook w = {0};
     const struct webhook_change change = {.enabled = &enabled};
     if (choose_webhook(r, &w, e) != 0)
         return -1;

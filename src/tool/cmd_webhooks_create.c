@@ -106,7 +106,7 @@ static int make_and_keep(struct creation *n, const struct webhook_change *change
 
 static int enable_made(struct creation *n, struct err *e)
 {
-    const struct timespec pause = {TAKEN_UP_MS / 1000, TAKEN_UP_MS % 1000 * 1000000};
+    const struct timespec pause = {TAKEN_UP_MS / 1000, TAKEN_UP_MS % 1000 * 1000000L};
     const bool on = true;
     char id[sizeof n->webhook.id];
     memcpy(id, n->webhook.id, sizeof id);

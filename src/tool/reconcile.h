@@ -50,9 +50,9 @@ int reconcile_prove_audit(struct reconcile *r, struct err *e);
 /* A list that is read by time, and what is done with it. */
 struct reconcile_list {
     struct reconcile *r;
-    const char *path, *member; /* "updatedAt" or "createdAt", by which it is read */
-    const char *after, *before;     /* its filters */
-    struct api_param filter[2];     /* others, n of them */
+    const char *path, *member;  /* "updatedAt" or "createdAt", by which it is read */
+    const char *after, *before; /* its filters */
+    struct api_param filter[2]; /* others, n of them */
     size_t n;
     int (*item)(void *ctx, struct span item, struct err *e);
     int (*page_end)(void *ctx, struct err *e); /* after the items of a page: may ask the API; NULL: nothing is done */

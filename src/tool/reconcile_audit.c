@@ -22,11 +22,11 @@ struct audited {
     struct asked {
         enum vendor_kind kind;
         char id[EVENT_FIELD_MAX + 1], at[64] /* JSON of its time */;
-    } *list; /* API_PAGE_MAX of them */
+    } * list; /* API_PAGE_MAX of them */
     size_t n;
     struct key {
         uint8_t at[KEY];
-    } *seen; /* a table of `slots`, a power of 2, `used` of them taken; a key of zeros is a free one */
+    } * seen; /* a table of `slots`, a power of 2, `used` of them taken; a key of zeros is a free one */
     size_t slots, used;
 };
 

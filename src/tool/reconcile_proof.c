@@ -41,8 +41,8 @@ static int look_for_newest(void *ctx, struct span item, struct err *e)
     return 0;
 }
 
-static int ask_probe(struct reconcile *r, const char *path, const struct api_param *params, size_t n,
-                     api_item *visit, struct probe *p, struct api_page *page, struct err *e)
+static int ask_probe(struct reconcile *r, const char *path, const struct api_param *params, size_t n, api_item *visit,
+                     struct probe *p, struct api_page *page, struct err *e)
 {
     const struct api_request q = {.path = path, .params = params, .n_params = n};
     return reconcile_in_time(r, e) != 0 ? -1 : api_list(r->account->api, &q, visit, p, page, e);
@@ -67,8 +67,11 @@ static int prove_list(struct reconcile *r, const char *path, const char *after, 
         return 0; /* there is nothing to be missed */
     if (p->time_ms < 0)
         return err_set(e, ERR_REMOTE, "the API's answer to %s cannot be read: an item has no %s", path, p->member);
-    const struct api_param some[] = {{after, api_time(p->time_ms - 1, time)}, {before, never}, {"pageSize", "1000"},
-                                     {"resourceType", p->type},               {"action", p->action}};
+    const struct api_param some[] = {{after, api_time(p->time_ms - 1, time)},
+                                     {before, never},
+                                     {"pageSize", "1000"},
+                                     {"resourceType", p->type},
+                                     {"action", p->action}};
     if (ask_probe(r, path, some, *p->type ? 5 : 3, look_for_newest, p, &page, e) != 0)
         return -1;
     if (!p->found && page.total <= (int64_t)page.n)

@@ -120,12 +120,14 @@ static size_t write_body(const struct reconcile *r, struct item *item, const str
     memcpy(type, item->type, sizeof type);
     const bool whole = !item->object.deleted;
     size_t len = (size_t)snprintf(
-        item->body, BODY, "{\"id\":\"reconciled-%s\",\"type\":\"%s\",\"resourceType\":\"%s\",\"createdAt\":%.*s,\"payload\":{",
-        id, type, vendor_names[o->kind].type, (int)o->updated_at.len, o->updated_at.at);
-    bool fits = len < BODY && add_member(item, &len, "id", o->id) && add_member(item, &len, "clientId", o->client_id) &&
-                (!whole || (add_member(item, &len, "status", o->status) && add_member(item, &len, "outcome", o->outcome) &&
-                            add_member(item, &len, "createdAt", o->created_at))) &&
-                add_member(item, &len, "updatedAt", o->updated_at) && len + 2 < BODY;
+        item->body, BODY,
+        "{\"id\":\"reconciled-%s\",\"type\":\"%s\",\"resourceType\":\"%s\",\"createdAt\":%.*s,\"payload\":{", id,
+        type, vendor_names[o->kind].type, (int)o->updated_at.len, o->updated_at.at);
+    bool fits =
+        len < BODY && add_member(item, &len, "id", o->id) && add_member(item, &len, "clientId", o->client_id) &&
+        (!whole || (add_member(item, &len, "status", o->status) && add_member(item, &len, "outcome", o->outcome) &&
+                    add_member(item, &len, "createdAt", o->created_at))) &&
+        add_member(item, &len, "updatedAt", o->updated_at) && len + 2 < BODY;
     if (!fits)
         return 0;
     memcpy(item->body + len - 1, "}}", 3);

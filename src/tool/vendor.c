@@ -59,8 +59,8 @@ static struct span find_outcome(struct span own, struct span result)
 
 int vendor_read(struct vendor_object *o, enum vendor_kind kind, struct span json, struct err *e)
 {
-    struct json_wanted w[] = {{.name = "id"},      {.name = "clientId"},  {.name = "status"},   {.name = "outcome"},
-                              {.name = "result"},  {.name = "createdAt"}, {.name = "updatedAt"}};
+    struct json_wanted w[] = {{.name = "id"},     {.name = "clientId"},  {.name = "status"},   {.name = "outcome"},
+                              {.name = "result"}, {.name = "createdAt"}, {.name = "updatedAt"}};
     json_pick(json, w, sizeof w / sizeof *w);
     bool stateful = kind == VENDOR_CHECK || kind == VENDOR_SESSION;
     o->kind = kind;

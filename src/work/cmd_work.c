@@ -23,10 +23,10 @@
 
 enum {
     TIMEOUT_S = 60,
-    KILL_MS = 5000, /* between TERM and KILL for one that takes longer */
-    HEAD = 8192,    /* bytes of the output that may be the header */
-    OWN = 16,       /* variables that are the same for each event, at most */
-    OBJECT_FD = 3,  /* where a command finds the object that was fetched for it */
+    KILL_MS = 5000,     /* between TERM and KILL for one that takes longer */
+    HEAD = 8192,        /* bytes of the output that may be the header */
+    OWN = 16,           /* variables that are the same for each event, at most */
+    OBJECT_FD = 3,      /* where a command finds the object that was fetched for it */
     PATIENCE_MS = 10000 /* of a request for it: others wait meanwhile */
 };
 
@@ -49,7 +49,7 @@ struct child {
 
 struct work {
     const struct cmd *cmd;
-    struct config *config;   /* of --fetch, as the next; else NULL */
+    struct config *config; /* of --fetch, as the next; else NULL */
     struct account *account;
     char program[PATH_MAX];
     int64_t timeout_s;
@@ -435,10 +435,10 @@ int cmd_work(const struct cmd *cmd, struct err *e)
     fill_standard();
     w->cmd = cmd;
     w->timeout_s = cmd->timeout_s ? cmd->timeout_s : TIMEOUT_S;
-    int result = check_php(w, e) == 0 && find_program(w, e) == 0 && make_environment(w, e) == 0 &&
-                         open_fetching(w, e) == 0
-                     ? pool_run(cmd, &ops, w, e)
-                     : -1;
+    int result =
+        check_php(w, e) == 0 && find_program(w, e) == 0 && make_environment(w, e) == 0 && open_fetching(w, e) == 0
+            ? pool_run(cmd, &ops, w, e)
+            : -1;
     account_close(w->account);
     config_free(w->config);
     free(w->environment);

@@ -13,9 +13,9 @@ enum { KEEP = 1 << 16 /* bytes that an empty slot may hold on to */ };
 
 bool pool_event_copy(struct pool_event *to, struct buf *bytes, const struct store_event *from, int64_t attempt)
 {
-    const struct span texts[] = {from->endpoint, from->id, from->type, from->signature,
+    const struct span texts[] = {from->endpoint,      from->id,          from->type, from->signature,
                                  from->resource_type, from->resource_id, from->body};
-    struct span *const copies[] = {&to->endpoint, &to->id, &to->type, &to->signature,
+    struct span *const copies[] = {&to->endpoint,      &to->id,          &to->type, &to->signature,
                                    &to->resource_type, &to->resource_id, &to->body};
     size_t all = 0;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)

@@ -81,10 +81,11 @@ static int add_digest(struct sqlite_forgotten *f, const struct digest *d, struct
 static int add_detail(struct sqlite_forgotten *f, struct span detail, struct err *e)
 {
     struct digest d;
-    while (detail.len >= 2 * DIGEST && hex_decode((struct span){detail.at, 2 * DIGEST}, d.at, DIGEST) == 0) {
+    const size_t digits = 2 * sizeof d.at;
+    while (detail.len >= digits && hex_decode((struct span){detail.at, digits}, d.at, DIGEST) == 0) {
         if (add_digest(f, &d, e) != 0)
             return -1;
-        size_t step = detail.len > 2 * DIGEST ? 2 * DIGEST + 1 : 2 * DIGEST;
+        size_t step = detail.len > digits ? digits + 1 : digits;
         detail = (struct span){detail.at + step, detail.len - step};
     }
     return 0;
