@@ -10,7 +10,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/target/%,$(filter-out %/replay.c $(i
 
 # The longest come first, so that the others run beside them. Reckoned from the times of one run, six at a time: 756 s in the
 # order of names, 602 s with these four first, 585 s with all sorted by time.
-LONG := $(addprefix tests/,tool/erase.t e2e/commands-under-load.t upgrade/under-load.t readme.t)
+LONG := $(addprefix tests/,tool/reconcile-changing.t tool/erase.t e2e/commands-under-load.t upgrade/under-load.t readme.t)
 # What says nothing of a flavour: text, the documents' own builds and the libraries in PHP and Perl are the same under
 # sanitizers, and benchmarks mean nothing; coverage by itself needs nobody who is killed, nor a second opinion.
 LEFT_OUT := $(if $(SAN)$(COV),$(addprefix tests/,lint/% bench/% readme.t install.t) $(addprefix tests/consumers/,contract.t handlers.t library.t once.t \
