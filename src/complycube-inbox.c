@@ -233,6 +233,7 @@ int main(int argc, char **argv)
         print_err("%s keeps the mode that its file system gives it, which lets nobody else in\n", refused);
     if (cmd.api_key)
         explicit_bzero(cmd.api_key, strlen(cmd.api_key));
+    free(cmd.api_key);
     if (result == 0)
         return 0;
     enum err_code code = err_failure(&e);
