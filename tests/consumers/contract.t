@@ -138,6 +138,18 @@ is_deeply $db->selectall_arrayref('SELECT seq, state, error FROM inbox WHERE err
 is_deeply [map { $_->[0] } @{ $db->selectall_arrayref('SELECT change_seq FROM events ORDER BY seq') }], [1, 2, 3, 1], 'change_seq tells overlapping types of one change';
 is_deeply $db->selectall_arrayref("SELECT seq, status FROM resource_state WHERE resource_id = 'r'"), [[4, 'complete']], 'resource_state has the newest';
 
+my $changes = sub { return [map { $_->[0] } @{ $db->selectall_arrayref('SELECT change_seq FROM events ORDER BY seq') }] };
+for my $from_api (0, 1) {
+    fresh();
+    add(1, resource => 'r', created => 1000, payload => '{"n":{}}');
+    add(2, resource => 'r', created => 1500, payload => '{}');
+    add(3, resource => 'r', created => 1700, payload => '{"m":{"n":{}}}');
+    add(4, resource => 'r', created => 60_000, payload => '{"n":{}}');
+    add(9, resource => 'q', created => 1000) if $from_api;
+    $db->do("UPDATE event_log SET event_id = 'reconciled-9' WHERE seq = 9");
+    is_deeply [@{ $changes->() }[0 .. 3]], [1 .. 4], 'a payload that holds another one, or comes again a minute later, is another change' . ($from_api ? ', beside an event of the API' : '');
+}
+
 # ---- what a poll costs: steps of SQLite's machine ----
 fresh();
 add($_, resource => "r$_") for 1 .. 40;

@@ -178,7 +178,7 @@ SELECT o.seq AS seq, w.seq AS earlier_seq
    AND w.type NOT GLOB '*.deleted' AND o.type NOT GLOB '*.deleted'
    AND instr(substr(o.body, o.payload_at + 1, o.payload_len),
      CASE WHEN w.event_id GLOB 'reconciled-*' THEN substr(w.body, -40, 38)
-     WHEN w.payload_len = o.payload_len THEN substr(w.body, w.payload_at + 1, w.payload_len) END);
+     WHEN w.payload_len = o.payload_len AND w.created_ms > o.created_ms - 1000 THEN substr(w.body, w.payload_at + 1, w.payload_len) END);
 
 -- Everything received that could be decoded, whatever its state.
 CREATE VIEW events AS
