@@ -66,7 +66,7 @@ static const struct subcommand subcommands[] = {
      .options = "json endpoint since before dry-run done reason max-time rate",
      .help = "find by ComplyCube's API what was never delivered, and record it"},
     {.name = "fetch", .run = cmd_fetch, .check = cmd_fetch_arguments, .needs = CMD_PUBLIC | CMD_STORE | CMD_KEYS,
-     .options = SELECTION "limit rate", .operand = "[SEQ|EVENT_ID ...]", .help = "print the objects behind events"},
+     .options = SELECTION "limit rate", .operand = "[SEQ|EVENT_ID ...]", .help = "print the objects of events"},
     {.name = "send", .run = cmd_send, .needs = CMD_READS, .operand = "[URL]",
      .options = "json endpoint secret workers type file count live list-types",
      .help = "sign example events and post them to a webhook's URL"},

@@ -21,7 +21,7 @@
 #                               $dbh) works inside a transaction that also inserts the event's key into $table. $dbh has
 #                               AutoCommit on, and no transaction is open. Let errors of the database pass: after a
 #                               deadlock that $callback caught and tried again, nothing holds effect and key together
-#     object($event)            the object behind it, as ComplyCube has it now, by one request: act on this state, and not on the
+#     object($event)            its object, as ComplyCube has it now, by one request: act on this state, and not on the
 #                               event, which may be old. undef: it is no more. Dies when the API cannot be asked. Needs
 #                               HTTP::Tiny, and for TLS IO::Socket::SSL
 #     stop()                    for signal handlers: each and once return after the event at hand
@@ -435,7 +435,7 @@ sub claim {
     return map { _event($_, $key{t}) } @$rows;
 }
 
-# What is superseded is passed over: told by a statement that locks nothing, since it may read a resource's history.
+# What is superseded is passed over: a statement that locks nothing finds it, since it may read a resource's history.
 sub _held {
     my ($self, %key) = @_;
     my $held = $self->_run('order', %key, $self->{option}{skip_superseded} ? %{ $self->{types} } : ())->fetchall_arrayref;

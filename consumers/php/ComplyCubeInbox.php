@@ -22,7 +22,7 @@
 //                               $pdo) works inside a transaction that also inserts the event's key into $table. No
 //                               transaction may be open before. Let errors of the database pass: after a deadlock that
 //                               $callback caught and tried again, nothing holds the effect and the key together
-//     object($event)            the object behind it, as ComplyCube has it now, by one request: act on this state, and not on the
+//     object($event)            its object, as ComplyCube has it now, by one request: act on this state, and not on the
 //                               event, which may be old. null: it is no more. Throws when the API cannot be asked
 //     stop()                    for signal handlers: each and once return after the event at hand
 //     printable($text)          static: what others wrote, for a terminal, a mail or a log
@@ -483,7 +483,7 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
         return $rows;
     }
 
-    // What is superseded is passed over: told by a statement that locks nothing, since it may read a resource's history.
+    // What is superseded is passed over: a statement that locks nothing finds it, since it may read a resource's history.
     private function held(array $key) {
         $held = array();
         foreach ($this->run('order', $key + ($this->options['skip_superseded'] ? $this->types : array()))->fetchAll(PDO::FETCH_ASSOC) as $row) {

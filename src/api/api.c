@@ -15,8 +15,8 @@
 enum {
     TIMEOUT_S = 60,
     SECOND_MS = 1000,
-    TOLD_TRIES = 5,
-    TOLD_MS = 30000, /* and twice that, and so on */
+    BUSY_TRIES = 5,
+    BUSY_MS = 30000, /* and twice that, and so on */
     FAILED_TRIES = 4,
     FAILED_MS = 1000, /* likewise */
     URL_MAX = 4096
@@ -30,7 +30,7 @@ struct api {
     size_t rate;
     int64_t ended_ms[API_RATE_LIVE]; /* of the latest requests, `rate` of them, in a ring */
     int64_t sent, answered;
-    int64_t waited_ms;            /* for API_TOLD and API_FAILS */
+    int64_t waited_ms;            /* for API_BUSY and API_FAILS */
     int64_t ahead_min, ahead_max; /* between which the API's clock is ahead of ours; min > max: not known */
 };
 
@@ -93,7 +93,7 @@ static int wait_for(struct api *a, enum api_why why, int64_t ms, struct err *e)
 }
 
 /*
- * No request begins within a second after the answer to the one that is `rate` requests before it. So the API never sees
+ * A request begins a second after the answer to the request `rate` places before it, or later. So the API never sees
  * more than `rate` of them within a second, however long each is on its way.
  */
 static int keep_rate(struct api *a, struct err *e)
@@ -104,7 +104,7 @@ static int keep_rate(struct api *a, struct err *e)
     return wait_for(a, API_RATE, ended_ms + SECOND_MS + 1 - now_ms, e);
 }
 
-/* Processes that were told to wait at one moment do not come back at one. */
+/* Processes that got a 429 at the same moment do not try again at the same moment. */
 static int64_t with_jitter(int64_t ms)
 {
     struct timespec t;
@@ -140,14 +140,14 @@ static int make_url(const struct api *a, const struct api_request *q, char *url,
 }
 
 /* May it be sent again, and after how long? A POST that broke off may have been obeyed. */
-static int64_t try_again_ms(const struct api *a, bool get, int told, int failed)
+static int64_t try_again_ms(const struct api *a, bool get, int refused, int failed)
 {
     const struct http_reply *r = &a->reply;
     bool answered = r->fate == HTTP_CALL_ANSWERED;
     if (answered && r->status == 429)
-        return told >= TOLD_TRIES      ? 0
+        return refused >= BUSY_TRIES   ? 0
                : r->retry_after_ms > 0 ? r->retry_after_ms
-                                       : with_jitter((int64_t)TOLD_MS << told);
+                                       : with_jitter((int64_t)BUSY_MS << refused);
     bool passes = answered ? r->status == 500 || (r->status >= 502 && r->status <= 504)
                            : r->fate == HTTP_CALL_BROKEN || (r->fate == HTTP_CALL_UNSENT && a->answered > 0);
     return get && passes && failed < FAILED_TRIES ? (int64_t)FAILED_MS << failed : 0;
@@ -172,19 +172,19 @@ static int ask_api(struct api *a, const char *method, const struct api_request *
     char url[URL_MAX];
     struct http_request request = {
         .method = method, .url = url, .secret_header = a->header, .body = q->body, .limit = API_ANSWER_MAX};
-    int told = 0, failed = 0;
+    int refused = 0, failed = 0;
     if (make_url(a, q, url, e) != 0)
         return -1;
     for (;;) {
         if (send_once(a, &request, e) != 0)
             return -1;
-        int64_t ms = try_again_ms(a, strcmp(method, "GET") == 0, told, failed);
+        int64_t ms = try_again_ms(a, strcmp(method, "GET") == 0, refused, failed);
         if (ms == 0 || (a->o.patience_ms && a->waited_ms + ms > a->o.patience_ms))
             break;
         bool busy = a->reply.fate == HTTP_CALL_ANSWERED && a->reply.status == 429;
-        told += busy;
+        refused += busy;
         failed += !busy;
-        if (wait_for(a, busy ? API_TOLD : API_FAILS, ms, e) != 0)
+        if (wait_for(a, busy ? API_BUSY : API_FAILS, ms, e) != 0)
             return -1;
     }
     const struct api_asked asked = {a->o.whose, q->path, a->header + strlen("Authorization: "), q->id != NULL};

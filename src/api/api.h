@@ -4,7 +4,7 @@
  *
  * One request at a time, never more within a second than the account may send. What is asked for too fast, and a GET that
  * fails for a while, is asked for again; nothing else is. No redirect is followed, so that the key goes to one host.
- * Nothing here prints: whoever opens a client is asked before each wait. Answers are read in one buffer, up to
+ * Nothing here prints: a callback of the caller is asked before each wait. Answers are read in one buffer, up to
  * API_ANSWER_MAX, whose texts are valid until the next request; it is wiped, since it may hold a secret or a person.
  *
  * errors of every request:
@@ -39,17 +39,17 @@ struct api;
 /* Why a request waits. */
 enum api_why {
     API_RATE, /* others were sent within this second */
-    API_TOLD, /* the API said 429 */
+    API_BUSY, /* the API said 429 */
     API_FAILS /* it failed, and is tried again */
 };
 
 struct api_options {
-    const char *url;     /* of the API, without a slash behind */
+    const char *url;     /* of the API, without a slash at its end */
     const char *ca_file; /* the authorities that are trusted; NULL: the system's */
     const char *whose;   /* the key's endpoint and place, for messages */
     int rate;            /* requests within a second, if that is less than the standard of the key; 0: the standard */
     int timeout_s;       /* for an answer; 0: 60 */
-    int64_t patience_ms; /* that all waits for API_TOLD and API_FAILS may take; 0: as long as they take */
+    int64_t patience_ms; /* that all waits for API_BUSY and API_FAILS may take; 0: as long as they take */
     /* Wait so long; anything but 0 ends the request by ERR_BUSY. NULL: wait in silence. */
     int (*pause)(void *ctx, enum api_why why, int64_t ms);
     void *ctx;
@@ -126,10 +126,10 @@ int64_t api_requests(const struct api *a);
  */
 const char *api_time(int64_t ms, char *out);
 
-/* A string's text with a NUL behind it. false, and "": it is no string, does not fit, or is no text of C. */
+/* A string's text with a NUL after it. false, and "": it is no string, does not fit, or is no text of C. */
 bool api_text(struct span value, char *out, size_t size);
 
-/* A whole number from 0; -1: it is none. */
+/* A whole number from 0; -1: it is not one. */
 int64_t api_number(struct span value);
 
 #endif

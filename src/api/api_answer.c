@@ -34,7 +34,7 @@ static void hide(char *text, const char *key)
         memset(at, '*', len);
 }
 
-/* " (TYPE: MESSAGE: PARAM)" of an error's body, "" where that is none. `out` has WORDS + 8 bytes. True: it is one. */
+/* " (TYPE: MESSAGE: PARAM)" of an error's body, "" if it is not an error's. `out` has WORDS + 8 bytes. True: it is */
 static bool read_words(const struct api_asked *asked, struct span body, char *out)
 {
     struct json_wanted wanted[] = {{.name = "type"}, {.name = "message"}, {.name = "param"}};

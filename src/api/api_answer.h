@@ -16,7 +16,7 @@ struct api_asked {
     bool object;     /* by its id */
 };
 
-/* 0 for a 2xx, else -1 and *e, as api.h says. Of the API's words 200 bytes are told. */
+/* 0 for a 2xx, else -1 and *e, as api.h says. The message has 200 bytes of the API's words at most. */
 int api_answer_judge(const struct api_asked *asked, const struct http_reply *r, struct err *e);
 
 #endif

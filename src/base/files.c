@@ -237,14 +237,14 @@ static int refuse_group(const char *path, gid_t gid, struct err *e)
 
 static struct {
     char path[PATH_MAX];
-    bool told;
+    bool reported;
 } refused;
 
 const char *files_refused(void)
 {
-    if (!*refused.path || refused.told)
+    if (!*refused.path || refused.reported)
         return NULL;
-    refused.told = true;
+    refused.reported = true;
     return refused.path;
 }
 

@@ -32,9 +32,9 @@ bool files_print_equal(const struct files_stamp *a, const struct files_stamp *b)
 int files_read_text(const char *path, struct buf *out, struct stat *st, struct err *e);
 
 /*
- * Make plain text of what an editor has saved: UTF-8 without a byte order mark, each line ended by LF, a NUL behind it that
+ * Make plain text of what an editor has saved: UTF-8 without a byte order mark, each line ended by LF, a NUL after it that
  * is not counted, for which there must be room. No copy stays elsewhere.
- * out: 0; or -1: it begins as UTF-16 and is none, or memory is out
+ * out: 0; or -1: it begins as UTF-16 and is broken, or memory is out
  */
 int files_make_plain(struct buf *text);
 

@@ -145,7 +145,7 @@ static bool to_syslog(const struct log *log)
 }
 
 /*
- * Standard error, opened anew so that our writes do not block: its flags are shared with other processes, which rely on
+ * Standard error, opened a second time so that our writes do not block: its flags are shared with other processes, which rely on
  * them. -1: it is no pipe and no terminal, or this user may not open it.
  */
 static int own_stderr = -1;
@@ -283,7 +283,7 @@ static size_t deliver(const struct log *log, const struct log_line *const lines[
 
 void log_write(const struct log *log, const struct log_line *const lines[], size_t n)
 {
-    static size_t lost; /* of all logs of this process: one that is opened anew does not forget them */
+    static size_t lost; /* of all logs of this process: a log that is reopened does not forget them */
     if (lost && n) {
         struct log_line note;
         log_begin(&note, lines[0]->time_ms, LEVEL_WARNING, "log-lost");

@@ -53,8 +53,8 @@ struct log_need {
 /* out: false if the sink is no file */
 bool log_needs(const char *spec, struct log_need *need);
 
-/* Connect to the system's log, open standard error anew and read the time zone, before the sandbox forbids it. log_open does
- * what its log needs. */
+/* Connect to the system's log, open standard error a second time and read the time zone, before the sandbox forbids it.
+ * log_open does what its log needs. */
 void log_prepare(void);
 
 /* Would a line of this level be written? Then it need not be made. */
@@ -63,9 +63,9 @@ bool log_wants(const struct log *log, enum err_level level);
 /*
  * Write lines, one write for all of them if the sink is a file, one for each PIPE_BUF bytes if it is a pipe. Never fails and
  * never waits for a reader: what cannot be written is lost, and a line `code=log-lost lines=N` comes before the next that
- * is written. Standard error that this user may not open anew (another's pipe) is asked first whether it takes a write; if
- * others fill it in between, that write waits. LOG_AUTO is stderr, or syslog where stderr is /dev/null or closed; successes
- * (LEVEL_INFO) are not written to it. What the system's log does not take goes to stderr.
+ * is written. Standard error that this user may not open a second time (another's pipe) is asked first whether it takes a
+ * write; if others fill it in between, that write waits. LOG_AUTO is stderr, or syslog where stderr is /dev/null or closed;
+ * successes (LEVEL_INFO) are not written to it. What the system's log does not take goes to stderr.
  */
 void log_write(const struct log *log, const struct log_line *const lines[], size_t n);
 

@@ -60,7 +60,7 @@ struct secrets_file {
     int fd;
     const char *path; /* what messages call it */
     const struct trust *with;
-    const char *danger; /* what whoever may write it could do, for a message: "sign events" */
+    const char *danger; /* what a user who may write it could do, for a message: "sign events" */
     struct stat st;     /* out: of the very file, as the next one */
     bool narrowed;
 };

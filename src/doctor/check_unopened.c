@@ -13,7 +13,7 @@
 
 /* ---- which was meant ---- */
 
-/* The only name in a folder that is one slip away from this one; "" if there is none. */
+/* The only name in a folder that differs from this one by one slip; "" if no name does, or several do. */
 static void find_similar(const char *folder, const char *name, char found[NAME_MAX + 1])
 {
     int n = 0, fd = shared_folder(AT_FDCWD, folder);

@@ -103,7 +103,7 @@ void doctor_consumer(struct doctor *d);
 void doctor_planted_names(struct doctor *d);
 /* What stands in the store, and what it stands on. */
 void doctor_store(struct doctor *d);
-/* The steps that begin the database anew: from a backup; else, once what `without` says is done, an empty one. */
+/* The steps to a new database: restore a backup; without one, do what `without` says and begin an empty one. */
 void doctor_step_restore(struct doctor *d, struct finding *f, const char *without);
 /* Why the database does not open. */
 void doctor_unopened(struct doctor *d, const struct err *e);

@@ -2,10 +2,10 @@
  *
  * begun: whether a configuration has had a database before.
  *
- * A database that is missing may be one that was never begun, or one on a volume that is not mounted, or whose path in the
- * configuration has a slip now. Its folder cannot tell: it may be empty. So a mark, SECRET_FILE.database, stands beside the
+ * A missing database was never begun, or lies on a volume that is not mounted, or its path in the configuration has a slip
+ * now. Its folder cannot tell: it may be empty. So a mark, SECRET_FILE.database, stands beside the
  * first secret file: a link to the database, which a confined receiver can read though it has no other file of that folder.
- * It is a help: if it cannot be made there is none.
+ * If the mark cannot be made, nothing fails.
  */
 #ifndef BEGUN_H
 #define BEGUN_H

@@ -11,7 +11,7 @@ enum {
     DRAIN_MS = 2000,    /* of a batch, for what waits */
     TICK_MS = 500,      /* of a quiet moment */
     TICK_WAIT_MS = 50,  /* for the locks then */
-    TOLD_MAX = 20,      /* files that are left over or set aside, each in a line; then their number */
+    REPORTED_MAX = 20,  /* files that are left over or set aside, each in a line; then their number */
     SPARE_MS = 1000,    /* a store that failed is left alone for so long, or for as long as it took to fail ... */
     SPARE_MAX_MS = 5000 /* ... but never longer */
 };
@@ -20,7 +20,7 @@ static struct spool *spool_of(struct receiver *r) { return *r->spool.path ? &r->
 
 /* ---- what waits ---- */
 
-struct telling {
+struct reporting {
     struct receiver *r;
     int64_t n;
 };
@@ -38,17 +38,17 @@ static void say_of_spool(struct receiver *r, const char *file, const char *msg)
 
 static void tell_left(void *ctx, const char *name, const struct err *why)
 {
-    struct telling *t = ctx;
-    if (t->n++ < TOLD_MAX)
+    struct reporting *t = ctx;
+    if (t->n++ < REPORTED_MAX)
         say_of_spool(t->r, name, why->msg);
 }
 
-static void tell_more_left(const struct telling *t)
+static void tell_more_left(const struct reporting *t)
 {
     char msg[100];
-    if (t->n <= TOLD_MAX)
+    if (t->n <= REPORTED_MAX)
         return;
-    snprintf(msg, sizeof msg, "%lld files more; see complycube-inbox spool", (long long)(t->n - TOLD_MAX));
+    snprintf(msg, sizeof msg, "%lld files more; see complycube-inbox spool", (long long)(t->n - REPORTED_MAX));
     say_of_spool(t->r, NULL, msg);
 }
 
@@ -68,16 +68,16 @@ static void tell_recorded(struct receiver *r, int64_t n)
 /* With the store held: as spool_drain. */
 static int drain_spool(struct receiver *r, struct store *store, int budget_ms, int64_t now_ms, struct err *e)
 {
-    struct telling telling = {.r = r};
+    struct reporting reporting = {.r = r};
     struct spool_drain d = {.store = store,
                             .config = r->config,
                             .before = r->outgoing,
                             .budget_ms = budget_ms,
                             .told = tell_left,
-                            .ctx = &telling};
+                            .ctx = &reporting};
     r->now_ms = now_ms;
     int result = spool_drain(&r->spool, &d, now_ms, e);
-    tell_more_left(&telling);
+    tell_more_left(&reporting);
     tell_recorded(r, d.recorded);
     return result;
 }

@@ -147,7 +147,7 @@ static int take_batch(struct pass *p, struct err *e)
 {
     size_t bytes = 0, first = p->next;
     for (p->n = 0; p->next < p->names.n && p->n < STORE_BATCH_MAX && bytes < BATCH_BYTES; p->next++) {
-        if (p->next - first > p->n && clock_ms() >= p->end_ms) /* what is none of ours fills no batch */
+        if (p->next - first > p->n && clock_ms() >= p->end_ms) /* files that are not ours fill no batch */
             break;
         struct item *item = &p->items[p->n];
         struct err why = {0};

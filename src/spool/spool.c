@@ -395,7 +395,7 @@ static bool head_says_size(struct span start, off_t size)
            strtoll(length, NULL, 10) == size - (end + 2 - start.at);
 }
 
-/* The bytes of an open file; of one that is none of ours no more than its head, however large it is. */
+/* The bytes of an open file. If it is not ours, its head alone is read, however large it is. */
 static int read_whole(int fd, struct buf *out, const char *name, struct err *e)
 {
     struct stat st;

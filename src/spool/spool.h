@@ -83,7 +83,7 @@ struct spool_names {
     char (*list)[SPOOL_NAME_SIZE];
     size_t n, cap;
     bool more;                   /* there are more events than these, all of them newer */
-    char after[SPOOL_NAME_SIZE]; /* those listed come behind this one; "": from the first on */
+    char after[SPOOL_NAME_SIZE]; /* the list begins after this name; "": with the first */
     size_t count[SPOOL_KINDS];   /* of all there is */
     int64_t oldest_ms;           /* when the oldest event came; 0: none waits */
     int64_t unfinished_ms;       /* when the oldest that is not finished was last written to; 0: there is none */
@@ -96,7 +96,7 @@ struct spool_names {
 int spool_list(const char *path, bool aside, struct spool_names *names, struct err *e);
 void spool_names_release(struct spool_names *names);
 
-/* The events behind those of a list, which takes their place. errors: as of spool_list */
+/* Replace a list by the names that come after it. errors: as of spool_list */
 int spool_list_next(const char *path, struct spool_names *names, struct err *e);
 
 /* A file as it was read: what its spans and names point to is in it. To be released; the zero value is empty. */

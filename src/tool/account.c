@@ -95,7 +95,7 @@ int account_key(const struct cmd *cmd, const struct config *c, const struct conf
 static int pause_drawn(void *ctx, enum api_why why, int64_t ms)
 {
     static const char *const words[] = {[API_RATE] = NULL,
-                                        [API_TOLD] = "the API takes no more requests for now",
+                                        [API_BUSY] = "the API takes no more requests for now",
                                         [API_FAILS] = "the API fails; next try"};
     struct account *a = ctx;
     progress_wait(&a->progress, words[why], ms);

@@ -12,7 +12,7 @@
 struct account {
     struct api *api;
     const struct config_endpoint *endpoint;
-    char url[1024];            /* of the API, without a slash behind */
+    char url[1024];            /* of the API, without a slash at its end */
     char whose[PATH_MAX + 96]; /* for messages: "endpoint live (FILE)" */
     struct progress progress;
 };

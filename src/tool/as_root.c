@@ -217,7 +217,7 @@ static struct config *read_public(const struct cmd *cmd)
     return config_load(&env, cmd->now_ms);
 }
 
-/* The mark of init beside secrets that lie in a folder of root's, where whoever root becomes could make none. */
+/* The mark of init beside secrets in a folder of root's, where the user that root becomes could not make it. */
 static int fork_for_mark(const struct cmd *cmd, struct err *e)
 {
     sigset_t signals;

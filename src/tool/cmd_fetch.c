@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * cmd_fetch: the objects behind events, as they are now. They are given out, and never stored. */
+ * cmd_fetch: the objects of events, as they are now. They are printed and never stored. */
 #include "account.h"
 #include "base/clock.h"
 #include "base/print.h"

@@ -215,21 +215,21 @@ static int write_history(const struct reconcile *r, struct err *e)
     return store_add_history(r->cmd->store, "reconcile", count_recorded(r), detail, &by, clock_time_ms(), e);
 }
 
-/* What was recorded before it failed is told, too. */
+/* A run that fails reports what it recorded, too. */
 static int finish_reconcile(struct reconcile *r, bool failed, struct err *e)
 {
     progress_end(&r->account->progress);
     if (failed && count_recorded(r) == 0)
         return -1;
     struct err why = {0};
-    int told = write_history(r, &why);
+    bool noted = write_history(r, &why) == 0;
     if (r->cmd->json)
         print_sums_json(r);
     else
         print_sums(r);
     if (failed)
         return -1;
-    if (told != 0) {
+    if (!noted) {
         *e = why;
         return -1;
     }
@@ -259,7 +259,7 @@ static int run_reconcile(struct reconcile *r, struct err *e)
     bool failed = read_all(r, e) != 0;
     struct err later = {0};
     if (failed &&
-        e->code != ERR_REMOTE) /* of an API that cannot be trusted no more is taken; why it failed is told */
+        e->code != ERR_REMOTE) /* if the API cannot be trusted, nothing more is taken from it; the error says why */
         reconcile_flush(r, &later);
     return finish_reconcile(r, failed, e);
 }

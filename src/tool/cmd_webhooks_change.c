@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * cmd_webhooks_change: enable, disable, update and delete; what the API says afterwards is what is told. */
+ * cmd_webhooks_change: enable, disable, update and delete; they report what the API says afterwards. */
 #include "base/clock.h"
 #include "base/print.h"
 #include "cmd_webhooks.h"
@@ -38,8 +38,8 @@ int cmd_webhooks_record(const struct webhooks_run *r, const char *verb, const st
     return err_prefix(e, "%s of webhook %.60s is done, and is not in the history", verb, w->id);
 }
 
-static int told(const struct webhooks_run *r, const char *verb, const char *done, const struct webhook *w,
-                struct err *e)
+static int report_webhook_change(const struct webhooks_run *r, const char *verb, const char *done,
+                                 const struct webhook *w, struct err *e)
 {
     if (r->cmd->json)
         cmd_webhooks_print(r, w);
@@ -116,7 +116,7 @@ int cmd_webhooks_switch(struct webhooks_run *r, bool enabled, struct err *e)
     if (w.enabled != enabled)
         return err_set(e, ERR_REMOTE, "the API took the change, and still says that webhook %.60s is %s", id,
                        enabled ? "disabled" : "enabled");
-    if (told(r, enabled ? "enable" : "disable", enabled ? "enabled" : "disabled", &w, e) != 0)
+    if (report_webhook_change(r, enabled ? "enable" : "disable", enabled ? "enabled" : "disabled", &w, e) != 0)
         return -1;
     if (enabled && !r->cmd->json)
         tell_reconcile(r);
@@ -199,7 +199,8 @@ int cmd_webhooks_update(struct webhooks_run *r, struct err *e)
         .url = cmd->url, .description = cmd->description, .events = types.list, .n_events = types.n};
     if (cmd_webhooks_dry(r, "POST", id, &change))
         return 0;
-    if (webhook_update(r->account, id, &change, &after, e) != 0 || told(r, "update", "updated", &after, e) != 0)
+    if (webhook_update(r->account, id, &change, &after, e) != 0 ||
+        report_webhook_change(r, "update", "updated", &after, e) != 0)
         return -1;
     if (is_as_asked(&before, &after, &change, &types))
         return 0;
@@ -234,5 +235,5 @@ int cmd_webhooks_delete(struct webhooks_run *r, struct err *e)
         return 0;
     if (ask_before_delete(r->cmd, &w, e) != 0 || webhook_delete(r->account, id, e) != 0)
         return -1;
-    return told(r, "delete", "deleted", &w, e);
+    return report_webhook_change(r, "delete", "deleted", &w, e);
 }

@@ -22,7 +22,7 @@ struct lines {
 /*
  * Read the next line.
  * out:  1 with *line, which lives until the next call, without its newline and the CRs before it; 0 at the end; -1 with errno,
- *       EILSEQ: it begins as UTF-16 and is none
+ *       EILSEQ: it begins as UTF-16 and is broken
  * cost: memory for the longest line
  */
 int lines_next(struct lines *l, struct span *line);

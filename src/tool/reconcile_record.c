@@ -2,7 +2,7 @@
  * reconcile_record: from an object that changed to an event of it.
  *
  * The event is signed when it is made, with the endpoint's newest secret in force, so that a handler made for ComplyCube takes
- * it. Signed when it is handed on, whoever may write the database could have any event signed. */
+ * it. If it were signed when it is handed on, a user who may write the database could have any event signed. */
 #include "reconcile.h"
 
 #include "base/clock.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * reconcile_window: a list that changes while it is read, without loss.
  *
- * Pages by number lose items: one that changes moves, and those behind it move up by one. So a page is asked for by time, and
- * where more matches than a page has, the time is halved. */
+ * Pages by number lose items: an item that changes moves, and the items after it move up by one. So a page is asked for
+ * by time, and where more matches than a page has, the time is halved. */
 #include "reconcile.h"
 
 #include "base/clock.h"

@@ -41,7 +41,7 @@ int64_t vendor_time(struct span value)
     return inside.at ? decode_time(inside) : -1;
 }
 
-/* The text of a member; the absent span where it is none. */
+/* The text of a member; the absent span if it is not text. */
 static struct span text_of(struct span value, char out[EVENT_FIELD_MAX + 1])
 {
     return value.at && api_text(value, out, EVENT_FIELD_MAX + 1) ? span_of(out) : (struct span){0};

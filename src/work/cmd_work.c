@@ -23,7 +23,7 @@
 
 enum {
     TIMEOUT_S = 60,
-    KILL_MS = 5000,     /* between TERM and KILL for one that takes longer */
+    KILL_MS = 5000,     /* between TERM and KILL for a command that takes longer */
     HEAD = 8192,        /* bytes of the output that may be the header */
     OWN = 16,           /* variables that are the same for each event, at most */
     OBJECT_FD = 3,      /* where a command finds the object that was fetched for it */
@@ -212,7 +212,7 @@ static int spawn_child(struct work *w, struct child *c, int in, int out, int obj
 }
 
 /*
- * The object behind an event, as a file without a name: nothing of it stays, even if this process is killed. -1: the command
+ * The object of an event, as a file without a name: nothing of it stays, even if this process is killed. -1: the command
  * is not to be run, and *o says why, or that the event is to wait.
  */
 static int fetch_object(struct work *w, const struct pool_event *v, int *status, struct pool_outcome *o)

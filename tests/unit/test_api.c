@@ -262,7 +262,7 @@ static void a_429_is_waited_for(void **state)
     assert_int_equal(c.n_pauses, 5);
     assert_int_equal(c.ms[0], 7000);
     for (int i = 1; i < 5; i++) { /* 60, 120, 240, 480 s, and up to a fifth more */
-        assert_int_equal(c.why[i], API_TOLD);
+        assert_int_equal(c.why[i], API_BUSY);
         assert_true(c.ms[i] >= 30000 << i && c.ms[i] <= (30000 << i) * 6 / 5);
     }
     end(&c);

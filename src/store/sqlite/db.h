@@ -33,7 +33,7 @@ struct db {
     ino_t ino, log_ino; /* of the file, and of the log beside it; 0: it has none */
     bool reads;         /* its user only reads, so it may be frozen */
     bool frozen;        /* opened on a read-only medium, where SQLite can make no shared memory for its log */
-    struct sqlite_forgotten *forgotten; /* read by whoever asks for objects; else NULL. For known.c only */
+    struct sqlite_forgotten *forgotten; /* read when known.c needs it; else NULL */
     bool hurried;                       /* the latest batch waited in vain for a lock */
     int limit_ms;                       /* as in store_options */
     int64_t end_ms;         /* of a monotonic clock: statements end then; 0: when the process is told to end */

@@ -146,12 +146,12 @@ int sqlite_emptied(struct store *store, struct store_emptied *emptied, struct er
 /* ---- what is known ---- */
 
 /* What SQL_KNOWS says. */
-struct told {
+struct log_facts {
     bool any, deleted, holds, same_state;
     int64_t created_ms; /* of the newest event */
 };
 
-static int ask_log(struct db *s, const struct store_object *o, struct told *told, struct err *e)
+static int ask_log(struct db *s, const struct store_object *o, struct log_facts *f, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, SQL_KNOWS, e);
     if (!q)
@@ -162,37 +162,37 @@ static int ask_log(struct db *s, const struct store_object *o, struct told *told
     sqlite_bind_text(q, 4, o->status);
     sqlite_bind_text(q, 5, o->outcome);
     sqlite_bind_text(q, 6, o->updated_at);
-    *told = (struct told){0};
+    *f = (struct log_facts){0};
     if (sqlite3_step(q) == SQLITE_ROW)
-        *told = (struct told){.any = sqlite3_column_int64(q, 0) > 0,
-                              .deleted = sqlite3_column_int(q, 1) != 0,
-                              .created_ms = sqlite3_column_int64(q, 2),
-                              .holds = sqlite3_column_int(q, 3) != 0,
-                              .same_state = sqlite3_column_int(q, 4) != 0};
+        *f = (struct log_facts){.any = sqlite3_column_int64(q, 0) > 0,
+                                .deleted = sqlite3_column_int(q, 1) != 0,
+                                .created_ms = sqlite3_column_int64(q, 2),
+                                .holds = sqlite3_column_int(q, 3) != 0,
+                                .same_state = sqlite3_column_int(q, 4) != 0};
     return sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, "reading events", e);
 }
 
-static enum store_known judge_known(const struct store_object *o, const struct told *told)
+static enum store_known judge_known(const struct store_object *o, const struct log_facts *f)
 {
-    if (!told->any)
+    if (!f->any)
         return STORE_KNOWS_NONE;
-    if (told->deleted) /* nothing comes after it */
+    if (f->deleted) /* nothing comes after it */
         return STORE_KNOWS;
     if (o->deleted)
         return STORE_KNOWS_OLDER;
-    bool known = told->holds || (o->status.at ? told->same_state : told->created_ms >= o->updated_ms - NEAR_MS);
+    bool known = f->holds || (o->status.at ? f->same_state : f->created_ms >= o->updated_ms - NEAR_MS);
     return known ? STORE_KNOWS : STORE_KNOWS_OLDER;
 }
 
 int sqlite_know(struct store *store, const struct store_object *o, enum store_known *known, struct err *e)
 {
     struct db *s = db_of(store);
-    struct told told;
-    if (read_forgotten(s, e) != 0 || ask_log(s, o, &told, e) != 0)
+    struct log_facts facts;
+    if (read_forgotten(s, e) != 0 || ask_log(s, o, &facts, e) != 0)
         return -1;
     bool forgotten = has_id(s->forgotten, o->endpoint, o->id) ||
                      (o->client_id.at && has_id(s->forgotten, o->endpoint, o->client_id));
-    *known = forgotten ? STORE_HAS_FORGOTTEN : judge_known(o, &told);
+    *known = forgotten ? STORE_HAS_FORGOTTEN : judge_known(o, &facts);
     return 0;
 }
 

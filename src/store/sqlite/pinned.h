@@ -2,7 +2,7 @@
  *
  * pinned: a write-ahead log that grows since somebody reads on and on.
  *
- * As long as a transaction reads from it, SQLite cannot write it back into the database and begin it anew: an abandoned cursor or
+ * As long as a transaction reads from it, SQLite cannot write it back into the database and reuse it: an abandoned cursor or
  * a replication tool can fill the disk.
  */
 #ifndef PINNED_H

@@ -5,7 +5,7 @@
 #ifndef STATEMENTS_H
 #define STATEMENTS_H
 
-/* Why an event is dead, and the error of one that is claimed again: its last claim was never settled. */
+/* The error of an event whose last claim was never settled. */
 #define STORE_LOST "the worker ended without a result"
 
 /* clang-format off */

@@ -217,8 +217,9 @@ static bool has_log_mode(const char *path)
 }
 
 /*
- * On a read-only medium SQLite can make no shared memory for a log, and reads a database in WAL mode only if it is told that
- * nothing changes it; it then ignores a log. One that is in use elsewhere has its shared memory beside it, and is read by that.
+ * On a read-only medium SQLite can make no shared memory for a log, and reads a database in WAL mode only if its opener
+ * promises that nothing changes it; it then ignores a log. A database that is in use elsewhere has its shared memory beside
+ * it, and is read by that.
  * source: sqlite.org/wal.html, "Read-Only Databases"
  */
 static int look_frozen(struct db *s, struct err *e)
