@@ -625,7 +625,7 @@ push @DIRECTORY, map {
             my $dir = elsewhere();
             my $before = picture($dir);
             my @held = map { $PLANT{$kind}->($i->path . "/live/$_", "$dir/keys") }
-                qw(new/0000000000001.000000000091.json cur/0000000000002.000000000092.json,a=1,l=5 cur/0000000000003.000000000093.json,a=1,l=5,w=x);
+                'new/0000000000001.000000000091.json', 'cur/0000000000002.000000000092.json,a=1,l=5', 'cur/0000000000003.000000000093.json,a=1,l=5,w=x';
             $i->add;
             is claimed(), 'e1', 'the event is claimed';
             like $c->log, qr/000000000091\.json is no file of the receiver: look at it, then remove it/, 'what is none is reported' if $kind ne 'a dangling link';
