@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
-# No banned call, no decision by an error's message, no function or file that must be scrolled through, a purpose on top of each file.
+# No banned call, no decision by an error's message, no function or file that must be scrolled through, a purpose on top of each file,
+# no test that skips for a user other than root and is not listed.
 use strict;
 use warnings;
 use File::Find;
@@ -49,4 +50,10 @@ find({ no_chdir => 1, wanted => sub {
 } }, grep { -e } map { "$ROOT/$_" } qw(src tests apache lighttpd cgi-bin consumers Makefile .ci));
 is_deeply [sort @nameless], [], 'each file opens with its licence';
 is_deeply \@wide, [], 'no line of src/ above 130 columns';
+
+# As root they run, so that only a run as another user, of an hour, would find the line missing.
+my $listed = slurp("$ROOT/tests/skips.txt");
+my @rooted = grep { slurp("$ROOT/$_") =~ /skip_all[^;]*\$>/ } map { s{^\Q$ROOT\E/}{}r } glob "$ROOT/tests/{,*/}*.t";
+cmp_ok @rooted, '>', 5, 'tests that need root are found';
+is_deeply [grep { $listed !~ /^\Q$_\E /m } @rooted], [], 'each is listed in tests/skips.txt';
 done_testing;
