@@ -212,3 +212,13 @@ int64_t sqlite_change(struct store *store, enum store_change what, const int64_t
         each(ctx, seqs[i], (enum store_changed)results[i]);
     return failed ? -1 : done;
 }
+
+int sqlite_add_history(struct store *store, const char *action, int64_t n, const char *detail,
+                       const struct store_actor *by, int64_t now_ms, struct err *e)
+{
+    struct db *s = db_of(store);
+    struct sqlite_note note = {.action = action, .n = n, .from = -1, .to = -1, .detail = detail};
+    if (sqlite_change_begin(s, e) != 0)
+        return -1;
+    return sqlite_change_end(s, sqlite_write_history(s, &note, by, now_ms, e) != 0, e);
+}

@@ -32,6 +32,10 @@ int sqlite_files_names(struct db *s, const char *endpoint, bool dead, struct sql
 const struct sqlite_named *sqlite_files_find(const struct sqlite_names *names, struct span endpoint,
                                              int64_t created_ms, int64_t seq);
 
+/* The same in what sqlite_inbox_look() has read. */
+const struct sqlite_named *sqlite_look_find(const struct sqlite_look *look, struct span endpoint, int64_t created_ms,
+                                            int64_t seq);
+
 /* Take the endpoint's lock, which whoever moves a name within cur/ holds; to be closed. */
 int sqlite_files_lock(struct db *s, const char *endpoint, struct lock *lock, struct err *e);
 
