@@ -260,7 +260,7 @@ static bool is_closed(const struct stat *st, const char *path, mode_t mode)
     return files_folder(path, folder, sizeof folder) == 0 && stat(folder, &above) == 0 && !(above.st_mode & 0077);
 }
 
-int files_set_mode(int fd, const char *path, mode_t mode)
+int files_ensure_mode(int fd, const char *path, mode_t mode)
 {
     struct stat st;
     if (fstat(fd, &st) != 0)
@@ -269,7 +269,7 @@ int files_set_mode(int fd, const char *path, mode_t mode)
         return 0;
     int os = errno;
     if ((os == EPERM || os == ENOSYS || os == EOPNOTSUPP) && st.st_uid == geteuid() && is_closed(&st, path, mode)) {
-        if (!*refused.path)
+        if (!*refused.path) /* files_refused() reports it once */
             snprintf(refused.path, sizeof refused.path, "%s", path);
         return 0;
     }
@@ -292,7 +292,7 @@ static int fit_descriptor(int fd, const struct files_place *p, mode_t mode, gid_
     files_heir(p, &owner, &group);
     if (files_give(fd, owner, group) != 0)
         return refuse_group(p->path, group, e);
-    if (files_set_mode(fd, p->path, mode) != 0)
+    if (files_ensure_mode(fd, p->path, mode) != 0)
         return refuse_file("setting the mode of", p->path, e);
     return 0;
 }
@@ -309,7 +309,7 @@ int files_fit_open(int fd, const char *path, mode_t mode, gid_t group, bool *cha
     *changed = (st.st_mode & 07777) != mode || st.st_gid != group;
     if (st.st_gid != group && fchown(fd, (uid_t)-1, group) != 0)
         return refuse_group(path, group, e);
-    if (*changed && files_set_mode(fd, path, mode) != 0)
+    if (*changed && files_ensure_mode(fd, path, mode) != 0)
         return err_set(e, ERR_READONLY, "setting the mode of %s: %s; be its owner, or root", path, strerror(errno));
     return 0;
 }
@@ -331,7 +331,7 @@ int files_follow(int fd, const char *path, const char *like, struct err *e)
 {
     struct stat st;
     if (geteuid() != 0 || stat(like, &st) != 0 || !S_ISREG(st.st_mode) ||
-        (files_give(fd, st.st_uid, st.st_gid) == 0 && files_set_mode(fd, path, st.st_mode & 07777) == 0))
+        (files_give(fd, st.st_uid, st.st_gid) == 0 && files_ensure_mode(fd, path, st.st_mode & 07777) == 0))
         return 0;
     return err_set(e, ERR_READONLY, "giving %s to the owner of %s: %s; do this as that owner", path, like,
                    strerror(errno));

@@ -57,7 +57,7 @@ int files_make_dir(const char *path, mode_t mode, gid_t group, bool *made, struc
  * it, by its own mode or by its folder's.
  * out: 0, or -1 with errno
  */
-int files_set_mode(int fd, const char *path, mode_t mode);
+int files_ensure_mode(int fd, const char *path, mode_t mode);
 int files_give(int fd, uid_t owner, gid_t group);
 
 /* The first file that is used with a mode the file system insists on; once, else NULL. */

@@ -34,7 +34,7 @@ static bool is_planted(struct paths *p, const char *path, int mode)
     size_t n = strlen(p->planted);
     if (n && strncmp(path, p->planted, n) == 0 && (path[n] == '/' || !path[n]))
         return true;
-    if (!doctor_planted(p->d, path, mode & X_OK))
+    if (!doctor_is_planted(p->d, path, mode & X_OK))
         return false;
     snprintf(p->planted, sizeof p->planted, "%s", path);
     return true;

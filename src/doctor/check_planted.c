@@ -74,7 +74,7 @@ static void scan_names(struct scan *s, const char *folder, int depth)
         close(fd);
 }
 
-static bool is_one_of(const char *suffix, const char *const list[])
+static bool has_suffix(const char *suffix, const char *const list[])
 {
     for (size_t i = 0; list[i]; i++)
         if (strcmp(suffix, list[i]) == 0)
@@ -87,9 +87,9 @@ static bool is_in_the_way(int at, const char *name, const char *suffix, const st
 {
     static const char *const files[] = {".lock", ".refused", ".missed", ".restoring", ".restored-from", NULL};
     char text[PATH_MAX];
-    if (S_ISREG(st->st_mode) || is_one_of(suffix, store_files) || strcmp(suffix, BESIDE_OWN) == 0)
+    if (S_ISREG(st->st_mode) || has_suffix(suffix, store_files) || strcmp(suffix, BESIDE_OWN) == 0)
         return false;
-    if (is_one_of(suffix, files))
+    if (has_suffix(suffix, files))
         return true;
     return !S_ISDIR(st->st_mode) && !(S_ISLNK(st->st_mode) && shared_link(at, name, text) == 0);
 }

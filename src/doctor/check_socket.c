@@ -27,7 +27,7 @@ static bool behind(const char *text, const char *word, char *out)
 }
 
 /* Does the line, or a section around it, name the receiver? */
-static bool near_it(const struct serverconf *s, const struct serverconf_line *l)
+static bool is_about_receiver(const struct serverconf *s, const struct serverconf_line *l)
 {
     for (; l; l = l->parent >= 0 ? &s->line[l->parent] : NULL)
         if (serverconf_mentions(l, "complycube"))
@@ -42,7 +42,7 @@ static bool is_upstream(const struct serverconf *s, int at)
         return false;
     for (size_t i = 0; i < s->n; i++)
         if (strcmp(s->line[i].name, "fastcgi_pass") == 0 && strcmp(s->line[i].value, s->line[at].value) == 0 &&
-            near_it(s, &s->line[i]))
+            is_about_receiver(s, &s->line[i]))
             return true;
     return false;
 }
@@ -55,7 +55,7 @@ static bool of_the_receiver(const struct serverconf *s, const struct serverconf_
         return is_upstream(s, l->parent);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcasecmp(l->name, names[i]) == 0)
-            return near_it(s, l);
+            return is_about_receiver(s, l);
     return false;
 }
 

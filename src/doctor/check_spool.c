@@ -17,7 +17,7 @@ static const char acknowledged[] = "they were acknowledged, and nobody sends the
 static bool check_there(struct doctor *d, const char *path, struct stat *st)
 {
     char folder[PATH_MAX], name[40];
-    if (doctor_planted(d, path, true)) /* which is reported by now */
+    if (doctor_is_planted(d, path, true)) /* which is reported by now */
         return false;
     bool there = stat(path, st) == 0;
     if (there && S_ISDIR(st->st_mode))

@@ -86,7 +86,7 @@ static bool is_refused(const struct doctor *d, const char *path, const struct st
     return !S_ISREG(st->st_mode) || (side && st->st_nlink > 1);
 }
 
-bool doctor_planted(struct doctor *d, const char *path, bool folder)
+bool doctor_is_planted(struct doctor *d, const char *path, bool folder)
 {
     struct stat st;
     if (lstat(path, &st) != 0)
@@ -94,7 +94,7 @@ bool doctor_planted(struct doctor *d, const char *path, bool folder)
     if (!folder)
         return is_refused(d, path, &st);
     char text[PATH_MAX];
-    if (!S_ISLNK(st.st_mode) || shared_link(AT_FDCWD, path, text) == 0)
+    if (!S_ISLNK(st.st_mode) || shared_link(AT_FDCWD, path, text) == 0) /* one that may be followed */
         return false;
     struct finding f =
         finding_of(FINDING_WRONG, "planted", "whoever made it may have meant another file to be changed");

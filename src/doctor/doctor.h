@@ -82,7 +82,7 @@ void doctor_step_pass(const struct doctor *d, struct finding *f, const struct pa
  * Is this a link, or a side file's second name, that somebody may have put there? No cure may name it, since that would
  * change what it leads to. A folder's may be a link that trust_link allows; of another one it tells. The store tells of files.
  */
-bool doctor_planted(struct doctor *d, const char *path, bool folder);
+bool doctor_is_planted(struct doctor *d, const char *path, bool folder);
 
 /* Is the user a member of the group? */
 bool doctor_member(const struct passwd *who, gid_t group);

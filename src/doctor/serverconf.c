@@ -27,7 +27,8 @@ void serverconf_put(struct serverconf_text *t, const char *at, size_t n)
 /* ---- the list ---- */
 
 /* Its place, or the parent's where there is no room for it. */
-int serverconf_add(struct serverconf_reader *r, int line, bool section, const char *name, const char *value)
+int serverconf_add(struct serverconf_reader *r, int line, enum serverconf_form form, const char *name,
+                   const char *value)
 {
     struct serverconf *s = r->s;
     if (s->n >= LINES_MAX)
@@ -40,7 +41,7 @@ int serverconf_add(struct serverconf_reader *r, int line, bool section, const ch
         s->line = more;
         s->room = room;
     }
-    struct serverconf_line l = {r->file, line, r->parent, section, strdup(name), strdup(value)};
+    struct serverconf_line l = {r->file, line, r->parent, form == SERVERCONF_SECTION, strdup(name), strdup(value)};
     if (!l.name || !l.value) {
         free(l.name);
         free(l.value);
@@ -100,10 +101,12 @@ void serverconf_include(struct serverconf_reader *r, const char *pattern)
 
 /* ---- lighttpd: NAME = EXPRESSION, and $CONDITION { ... } ---- */
 
-static void blanks(struct serverconf_reader *r, bool newlines)
+enum blanks { WITHIN_LINE, OVER_LINES };
+
+static void blanks(struct serverconf_reader *r, enum blanks how)
 {
-    while (*r->at &&
-           (*r->at == ' ' || *r->at == '\t' || *r->at == '\r' || *r->at == '#' || (newlines && *r->at == '\n')))
+    while (*r->at && (*r->at == ' ' || *r->at == '\t' || *r->at == '\r' || *r->at == '#' ||
+                      (how == OVER_LINES && *r->at == '\n')))
         if (*r->at == '#')
             r->at += strcspn(r->at, "\n");
         else
@@ -157,7 +160,7 @@ static void expression(struct serverconf_reader *r, struct serverconf_text *out)
     out->len = 0;
     *out->at = '\0';
     for (;;) {
-        blanks(r, open > 0 || joined);
+        blanks(r, open > 0 || joined ? OVER_LINES : WITHIN_LINE);
         if (!*r->at || *r->at == '\n' || (open == 0 && (*r->at == '{' || *r->at == '}')))
             return;
         open += *r->at == '(';
@@ -166,15 +169,14 @@ static void expression(struct serverconf_reader *r, struct serverconf_text *out)
     }
 }
 
-static void lighttpd_statement(struct serverconf_reader *r, struct serverconf_text *name,
-                               struct serverconf_text *value)
+static void read_statement(struct serverconf_reader *r, struct serverconf_text *name, struct serverconf_text *value)
 {
     int first = r->line;
     name->len = 0;
     *name->at = '\0';
     while (is_word(*r->at))
         serverconf_put(name, r->at++, 1);
-    blanks(r, false);
+    blanks(r, WITHIN_LINE);
     if (strcmp(name->at, "include") == 0 || strcmp(name->at, "include_shell") == 0) {
         expression(r, value);
         serverconf_include(r, strcmp(name->at, "include") == 0    ? value->at
@@ -192,10 +194,10 @@ static void lighttpd_statement(struct serverconf_reader *r, struct serverconf_te
     expression(r, value);
     if (strncmp(name->at, "var.", 4) == 0)
         serverconf_define(r->s, name->at, value->at);
-    serverconf_add(r, first, false, name->at, value->at);
+    serverconf_add(r, first, SERVERCONF_DIRECTIVE, name->at, value->at);
 }
 
-static void lighttpd_section(struct serverconf_reader *r, struct serverconf_text *name, struct serverconf_text *value)
+static void read_section(struct serverconf_reader *r, struct serverconf_text *name, struct serverconf_text *value)
 {
     int first = r->line;
     name->len = 0;
@@ -203,10 +205,10 @@ static void lighttpd_section(struct serverconf_reader *r, struct serverconf_text
     for (r->at++; is_word(*r->at); r->at++)
         serverconf_put(name, r->at, 1);
     expression(r, value);
-    blanks(r, true);
+    blanks(r, OVER_LINES);
     if (*r->at == '{')
         r->at++;
-    r->parent = serverconf_add(r, first, true, name->at, value->at);
+    r->parent = serverconf_add(r, first, SERVERCONF_SECTION, name->at, value->at);
 }
 
 static void read_lighttpd(struct serverconf_reader *r)
@@ -214,19 +216,19 @@ static void read_lighttpd(struct serverconf_reader *r)
     struct serverconf_text *name = malloc(sizeof *name), *value = malloc(sizeof *value);
     int outermost = r->parent;
     while (name && value) {
-        blanks(r, true);
+        blanks(r, OVER_LINES);
         if (!*r->at)
             break;
         if (*r->at == '}') {
             r->at++;
             serverconf_leave(r, outermost);
         } else if (*r->at == '$') {
-            lighttpd_section(r, name, value);
+            read_section(r, name, value);
         } else if (*r->at == '{') { /* of an else */
             r->at++;
-            r->parent = serverconf_add(r, r->line, true, "else", "");
+            r->parent = serverconf_add(r, r->line, SERVERCONF_SECTION, "else", "");
         } else if (is_word(*r->at)) {
-            lighttpd_statement(r, name, value);
+            read_statement(r, name, value);
         } else {
             r->at++;
         }
@@ -244,9 +246,9 @@ static void read_nginx(struct serverconf_reader *r)
     while (name && value) {
         name->len = value->len = 0;
         *name->at = *value->at = '\0';
-        blanks(r, true);
+        blanks(r, OVER_LINES);
         int first = r->line;
-        for (struct serverconf_text *to = name; *r->at && !strchr(";{}", *r->at); blanks(r, true)) {
+        for (struct serverconf_text *to = name; *r->at && !strchr(";{}", *r->at); blanks(r, OVER_LINES)) {
             if (to == value && to->len)
                 serverconf_put(to, " ", 1);
             if (*r->at == '"' || *r->at == '\'')
@@ -259,13 +261,13 @@ static void read_nginx(struct serverconf_reader *r)
         if (!*r->at)
             break;
         if (*r->at == '{')
-            r->parent = serverconf_add(r, first, true, name->at, value->at);
+            r->parent = serverconf_add(r, first, SERVERCONF_SECTION, name->at, value->at);
         else if (*r->at == '}')
             serverconf_leave(r, outermost);
         else if (strcmp(name->at, "include") == 0)
             serverconf_include(r, value->at);
         else if (*name->at)
-            serverconf_add(r, first, false, name->at, value->at);
+            serverconf_add(r, first, SERVERCONF_DIRECTIVE, name->at, value->at);
         r->at++;
     }
     free(name);

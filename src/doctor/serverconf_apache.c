@@ -108,7 +108,7 @@ static void apache_section(struct serverconf_reader *r, struct apache *a, int fi
         skip_section(r, name);
         return;
     }
-    r->parent = serverconf_add(r, first, true, name, a->value.at);
+    r->parent = serverconf_add(r, first, SERVERCONF_SECTION, name, a->value.at);
 }
 
 static void apache_directive(struct serverconf_reader *r, struct apache *a, int first)
@@ -126,7 +126,7 @@ static void apache_directive(struct serverconf_reader *r, struct apache *a, int 
             serverconf_include(r, a->word.at);
         return;
     }
-    serverconf_add(r, first, false, a->name.at, a->value.at);
+    serverconf_add(r, first, SERVERCONF_DIRECTIVE, a->name.at, a->value.at);
 }
 
 void serverconf_apache(struct serverconf_reader *r)

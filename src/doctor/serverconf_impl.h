@@ -24,7 +24,9 @@ struct serverconf_reader {
 };
 
 /* A directive more: its place, or the parent's where there is no room for it. */
-int serverconf_add(struct serverconf_reader *r, int line, bool section, const char *name, const char *value);
+enum serverconf_form { SERVERCONF_DIRECTIVE, SERVERCONF_SECTION };
+int serverconf_add(struct serverconf_reader *r, int line, enum serverconf_form form, const char *name,
+                   const char *value);
 
 /* The end of a section; `outermost` is the one that the file stands in. */
 void serverconf_leave(struct serverconf_reader *r, int outermost);

@@ -226,10 +226,10 @@ static int fill_file(int fd, const char *path, const struct verified *event, int
     hex_encode(verified_signature(event), VERIFY_DIGEST, v.signature);
     int len = spooled_header_of(&v, head);
     struct iovec parts[2] = {{head, (size_t)len}, {(void *)(uintptr_t)v.body.at, v.body.len}};
-    if (write_all_parts(fd, parts) != 0 || files_set_mode(fd, path, group == (gid_t)-1 ? 0600 : 0660) != 0)
+    if (write_all_parts(fd, parts) != 0 || files_ensure_mode(fd, path, group == (gid_t)-1 ? 0600 : 0660) != 0)
         return -1;
     if (files_give(fd, (uid_t)-1, group) != 0 &&
-        files_set_mode(fd, path, 0600) != 0) /* the event matters more than who else could record it */
+        files_ensure_mode(fd, path, 0600) != 0) /* the event matters more than who else could record it */
         return -1;
     return fsync(fd);
 }

@@ -96,7 +96,7 @@ static int make_output(struct cmd_output *o, struct err *e)
     if (o->fd < 0)
         return err_set(e, errno == EEXIST ? ERR_USAGE : ERR_READONLY, "making %s.tmp: %s%s", o->path, strerror(errno),
                        errno == EEXIST ? "; another one is at work, or was broken off: remove it then" : "");
-    if (files_set_mode(o->fd, o->path, 0600) == 0)
+    if (files_ensure_mode(o->fd, o->path, 0600) == 0)
         return 0;
     err_set(e, ERR_READONLY, "setting the mode of %s.tmp: %s", o->path, strerror(errno));
     unlinkat(o->folder, part, 0);

@@ -116,7 +116,7 @@ static FILE *open_export(const struct cmd *cmd, struct err *e)
 {
     const char *path = cmd->file;
     int fd = cmd->output ? dup(cmd->output->fd) : shared_make(AT_FDCWD, path);
-    FILE *to = fd >= 0 && (cmd->output || files_set_mode(fd, path, 0600) == 0) ? fdopen(fd, "w") : NULL;
+    FILE *to = fd >= 0 && (cmd->output || files_ensure_mode(fd, path, 0600) == 0) ? fdopen(fd, "w") : NULL;
     if (!to) {
         err_set(e, errno == EEXIST ? ERR_USAGE : ERR_READONLY, "%.200s cannot be made: %s%s", path, strerror(errno),
                 errno == EEXIST ? "; name a new file" : "");

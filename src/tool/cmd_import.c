@@ -184,13 +184,13 @@ static int prepare_item(struct import *x, struct item *item, size_t slot)
     if (!line->erased_ms)
         decode_body(x, item);
     struct record_past *past = &item->past;
-    bool waits = past->state == 0 || (past->state < 0 && !item->record.ignored);
+    bool waits = past->state == STORE_STATE_WAITING || (past->state < 0 && !item->record.ignored);
     if (x->cmd->done && waits) {
-        past->state = 1;
+        past->state = STORE_STATE_DONE;
         past->done_ms = clock_time_ms();
     }
-    if (line->erased_ms && past->state != 3)
-        past->state = 1; /* nothing is left to hand on */
+    if (line->erased_ms && past->state != STORE_STATE_IGNORED)
+        past->state = STORE_STATE_DONE; /* nothing is left to hand on */
     return 0;
 }
 

@@ -11,7 +11,7 @@
 
 /* ---- looking ---- */
 
-static void put_all(const struct store_quarantined *q, bool whole)
+static void put_json(const struct store_quarantined *q, bool with_body)
 {
     struct json_out *j = json_out_new();
     json_out_number(j, "schema", 1);
@@ -24,7 +24,7 @@ static void put_all(const struct store_quarantined *q, bool whole)
     json_out_number(j, "last_ms", q->last_ms);
     json_out_number(j, "times", q->times);
     json_out_text(j, "signature", q->signature);
-    if (whole)
+    if (with_body)
         json_out_bytes(j, "body", q->body);
     json_out_print(j);
 }
@@ -32,7 +32,7 @@ static void put_all(const struct store_quarantined *q, bool whole)
 static void list_json(void *ctx, const struct store_quarantined *q)
 {
     (void)ctx;
-    put_all(q, false);
+    put_json(q, false);
 }
 
 static void list_row(void *ctx, const struct store_quarantined *q)
@@ -63,7 +63,7 @@ static void print_quarantined(void *ctx, const struct store_quarantined *q)
     const struct cmd *cmd = ctx;
     char time[32];
     if (cmd->json) {
-        put_all(q, true);
+        put_json(q, true);
         return;
     }
     const char *const names[] = {"endpoint", "secret", "event_id", "reason", "body"};

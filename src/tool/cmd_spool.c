@@ -368,18 +368,19 @@ int cmd_spool_make(const struct config *c, gid_t group, bool *made, bool *change
     struct trust_weak weak;
     struct spool_names names;
     char path[PATH_MAX];
-    bool this = false;
+    bool one_changed = false;
     int failed = 0;
     if (spool_make(c->spool, group, made, e) != 0)
         return -1;
-    if (group == (gid_t)-1 || config_first_exposed(c, &weak)) /* a secret file could have been moved there */
+    /* Where a secret file may be replaced it may be moved in here, too: then the group would be given it. */
+    if (group == (gid_t)-1 || config_first_exposed(c, &weak))
         return 0;
     if (files_fit(c->spool, 02770, group, changed, e) != 0 || spool_list(c->spool, true, &names, e) != 0)
         return -1;
     for (size_t i = 0; i < names.n && !failed; i++)
         if (snprintf(path, sizeof path, "%s/%s", c->spool, names.list[i]) < (int)sizeof path) {
-            failed = files_fit(path, 0660, group, &this, e);
-            *changed |= this;
+            failed = files_fit(path, 0660, group, &one_changed, e);
+            *changed |= one_changed;
         }
     spool_names_release(&names);
     return failed;

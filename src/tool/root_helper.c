@@ -17,7 +17,7 @@
 enum { FDS_MAX = 65536 };
 
 struct question {
-    enum { TRY, HAS_OPEN, PROGRAM } what;
+    enum { TRY, PROCESS_HAS_OPEN, PROGRAM } what;
     char user[64], path[PATH_MAX], pid[24];
     int mode;
     dev_t dev[2];
@@ -50,7 +50,7 @@ static int answer_try(const struct question *q)
     return ended ? WEXITSTATUS(status) : -1;
 }
 
-static bool has_open(const struct question *q)
+static bool process_has_open(const struct question *q)
 {
     char path[300];
     struct stat st;
@@ -74,8 +74,8 @@ static void answer_question(const struct question *q, struct answer *a)
     *a = (struct answer){.error = 0};
     if (q->what == TRY)
         a->error = answer_try(q);
-    else if (q->what == HAS_OPEN)
-        a->error = has_open(q);
+    else if (q->what == PROCESS_HAS_OPEN)
+        a->error = process_has_open(q);
     else {
         snprintf(link, sizeof link, "/proc/%.20s/exe", q->pid);
         ssize_t n = readlink(link, a->text, sizeof a->text - 1);
@@ -135,7 +135,7 @@ int root_helper_try(const struct passwd *who, const char *path, int mode)
 
 bool root_helper_has_open(const char *pid, const struct stat *a, const struct stat *b)
 {
-    struct question q = {.what = HAS_OPEN, .dev = {a->st_dev, b->st_dev}, .ino = {a->st_ino, b->st_ino}};
+    struct question q = {.what = PROCESS_HAS_OPEN, .dev = {a->st_dev, b->st_dev}, .ino = {a->st_ino, b->st_ino}};
     struct answer said;
     snprintf(q.pid, sizeof q.pid, "%.20s", pid);
     ask(&q, &said);

@@ -42,7 +42,7 @@ int64_t vendor_time(struct span value)
 }
 
 /* The text of a member; the absent span if it is not text. */
-static struct span text_of(struct span value, char out[EVENT_FIELD_MAX + 1])
+static struct span member_text(struct span value, char out[EVENT_FIELD_MAX + 1])
 {
     return value.at && api_text(value, out, EVENT_FIELD_MAX + 1) ? span_of(out) : (struct span){0};
 }
@@ -70,10 +70,10 @@ int vendor_read(struct vendor_object *o, enum vendor_kind kind, struct span json
     o->outcome = stateful ? find_outcome(w[3].value, w[4].value) : (struct span){0};
     o->created_at = w[5].value;
     o->updated_at = w[6].value.at ? w[6].value : w[5].value;
-    o->id_text = text_of(o->id, o->text[0]);
-    o->client_text = kind == VENDOR_CLIENT ? o->id_text : text_of(o->client_id, o->text[1]);
-    o->status_text = text_of(o->status, o->text[2]);
-    o->outcome_text = text_of(o->outcome, o->text[3]);
+    o->id_text = member_text(o->id, o->text[0]);
+    o->client_text = kind == VENDOR_CLIENT ? o->id_text : member_text(o->client_id, o->text[1]);
+    o->status_text = member_text(o->status, o->text[2]);
+    o->outcome_text = member_text(o->outcome, o->text[3]);
     o->created_ms = vendor_time(o->created_at);
     o->updated_ms = vendor_time(o->updated_at);
     if (o->id_text.len == 0 || o->updated_ms < 0)

@@ -282,7 +282,7 @@ static int fill_event_file(const struct maildir *d, int fd, const struct files_p
     uid_t owner;
     gid_t group = d->group;
     files_heir(p, &owner, &group);
-    if (files_set_mode(fd, p->path, file_mode(d)) != 0 || files_give(fd, owner, group) != 0 ||
+    if (files_ensure_mode(fd, p->path, file_mode(d)) != 0 || files_give(fd, owner, group) != 0 ||
         futimens(fd, (struct timespec[]){at, at}) != 0)
         return maildir_error("setting mode, owner or time of", p->path, e);
     return 0;

@@ -328,7 +328,7 @@ static void write_reason(const struct maildir *d, const char *endpoint, const ch
         gid_t group = d->group;
         files_heir(&(struct files_place){dead, reason, reason}, &owner, &group);
         if (files_give(fd, owner, group) == 0)
-            files_set_mode(fd, reason, d->group == (gid_t)-1 ? 0600 : 0640);
+            files_ensure_mode(fd, reason, d->group == (gid_t)-1 ? 0600 : 0640);
     }
     FILE *text = fd >= 0 ? fdopen(fd, "w") : NULL;
     if (text) {

@@ -48,8 +48,8 @@ void sqlite_inbox_place(struct db *s, const struct record *r, int64_t now_ms)
         maildir_later(s->files, verified_endpoint(r->verified), &name, past->attempts, now_ms, NULL);
 }
 
-void sqlite_inbox_drop(struct db *s, bool uncertain)
+void sqlite_inbox_drop(struct db *s, enum sqlite_commit how)
 {
     if (s->files)
-        maildir_drop(s->files, uncertain);
+        maildir_drop(s->files, how == SQLITE_PERHAPS_COMMITTED);
 }

@@ -38,8 +38,9 @@ int sqlite_inbox_sync(struct db *s, struct err *e);
 void sqlite_inbox_publish(struct db *s);
 void sqlite_inbox_place(struct db *s, const struct record *r, int64_t now_ms);
 
-/* After a failure. uncertain: it may have been committed all the same, so the next sweep decides. */
-void sqlite_inbox_drop(struct db *s, bool uncertain);
+/* After a failure. What was perhaps committed all the same is left: the next sweep decides. */
+enum sqlite_commit { SQLITE_NOT_COMMITTED, SQLITE_PERHAPS_COMMITTED };
+void sqlite_inbox_drop(struct db *s, enum sqlite_commit how);
 
 /* ---- how events stand ---- */
 

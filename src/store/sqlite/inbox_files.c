@@ -111,7 +111,7 @@ static void fill_in(const struct sqlite_names *all, struct store_event *v)
     const struct sqlite_named *found = sqlite_files_find(all, v->endpoint, v->created_ms, v->seq);
     if (v->state >= 0)
         return;
-    v->state = found ? found->state : 1;
+    v->state = found ? found->state : STORE_STATE_DONE;
     v->attempts = found ? found->name.attempts : 0;
     v->due_ms = found && found->name.until_ms ? found->name.until_ms : v->received_ms;
 }
@@ -127,7 +127,7 @@ int sqlite_files_state(struct db *s, struct store_event *v, char why[SQLITE_WHY]
     if (!failed)
         fill_in(&all, v);
     free(all.list);
-    if (failed || v->state != 2 || v->error.at)
+    if (failed || v->state != STORE_STATE_DEAD || v->error.at)
         return failed;
     maildir_name(v->created_ms, v->seq, &name);
     snprintf(endpoint, sizeof endpoint, "%.*s", (int)v->endpoint.len, v->endpoint.at);
@@ -169,7 +169,7 @@ static void list_one_event(void *ctx, const struct store_event *found)
 /* What waits or is dead is found by its file; all else by the log, newest first. */
 static int list_all(struct db *s, struct listing *l, struct err *e)
 {
-    bool by_file = l->filter->state == 0 || l->filter->state == 2;
+    bool by_file = l->filter->state == STORE_STATE_WAITING || l->filter->state == STORE_STATE_DEAD;
     for (size_t i = l->all->n; by_file && i-- > 0 && l->left;) {
         sqlite3_stmt *q =
             l->all->list[i].state == l->filter->state ? sqlite_by_seq(s, l->all->list[i].name.seq, e) : NULL;
@@ -219,12 +219,12 @@ int sqlite_files_facts(struct db *s, int64_t now_ms, struct store_facts *facts, 
     if (!s->files)
         return 0;
     int failed = sqlite_files_names(s, NULL, true, &all, e);
-    facts->stranded = facts->waiting;
+    facts->stranded = facts->waiting; /* so far those of the table, on which nobody works here */
     facts->waiting = facts->leased = facts->delayed = facts->oldest_ms = facts->dead_bytes = 0;
     for (size_t i = 0; !failed && i < all.n; i++) {
         const struct maildir_name *name = &all.list[i].name;
         int logged = sqlite_files_is_logged(s, all.list[i].endpoint, name, e);
-        bool dead = all.list[i].state == 2;
+        bool dead = all.list[i].state == STORE_STATE_DEAD;
         failed = logged < 0 ? -1 : 0;
         *(dead ? &facts->dead : &facts->waiting) += 1;
         facts->ahead += !dead && name->until_ms > now_ms + STORE_AHEAD_MAX_MS;

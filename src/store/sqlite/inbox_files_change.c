@@ -19,7 +19,7 @@ int sqlite_files_begin(struct sqlite_change *c, struct err *e)
 int sqlite_files_stands(const struct sqlite_change *c, const struct sqlite_standing *v)
 {
     const struct sqlite_named *found = sqlite_files_find(&c->names, span_of(v->endpoint), v->created_ms, v->seq);
-    return found ? found->state : 1;
+    return found ? found->state : STORE_STATE_DONE;
 }
 
 bool sqlite_files_full(const struct sqlite_change *c)
@@ -78,7 +78,7 @@ int sqlite_files_replace(struct sqlite_change *c, const struct sqlite_standing *
 {
     struct sqlite_standing done = *v;
     done.to = 1;
-    if (v->state == 0 && !v->has_row &&
+    if (v->state == STORE_STATE_WAITING && !v->has_row &&
         move_or_look_again(c, &done, e) < 0) /* or a worker would go on with the other */
         return -1;
     return write_again(c, v, e);
@@ -89,7 +89,7 @@ void sqlite_files_end(struct sqlite_change *c, bool failed)
     for (size_t i = 0; i < c->n_again && !failed; i++)
         maildir_forget(c->s->files, c->again[i].endpoint, &c->again[i].name);
     if (failed)
-        sqlite_inbox_drop(c->s, false);
+        sqlite_inbox_drop(c->s, SQLITE_NOT_COMMITTED);
     else
         sqlite_inbox_publish(c->s);
     free(c->names.list);

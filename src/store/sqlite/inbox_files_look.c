@@ -73,7 +73,7 @@ const struct sqlite_named *sqlite_look_find(const struct sqlite_look *held, stru
 int sqlite_inbox_state(const struct sqlite_look *held, const char *endpoint, int64_t created_ms, int64_t seq)
 {
     const struct sqlite_named *found = held ? sqlite_look_find(held, span_of(endpoint), created_ms, seq) : NULL;
-    return found ? found->state : 1;
+    return found ? found->state : STORE_STATE_DONE;
 }
 
 void sqlite_inbox_fill_in(struct db *s, struct sqlite_look *held, struct store_event *v)
@@ -83,10 +83,10 @@ void sqlite_inbox_fill_in(struct db *s, struct sqlite_look *held, struct store_e
     if (v->state >= 0)
         return;
     const struct sqlite_named *found = sqlite_look_find(held, v->endpoint, v->created_ms, v->seq);
-    v->state = found ? found->state : 1;
+    v->state = found ? found->state : STORE_STATE_DONE;
     v->attempts = found ? found->name.attempts : 0;
     v->due_ms = found && found->name.until_ms ? found->name.until_ms : v->received_ms;
-    if (v->state != 2)
+    if (v->state != STORE_STATE_DEAD)
         return;
     maildir_why_dead(s->files, found->endpoint, &found->name, held->why, sizeof held->why);
     if (*held->why)

@@ -72,7 +72,7 @@ static int is_over(struct claim *c, int64_t seq, struct err *e)
     while (!over && sqlite3_step(q) == SQLITE_ROW) {
         const struct sqlite_named *newer = sqlite_files_find(&c->files, span_of(c->endpoint),
                                                              sqlite3_column_int64(q, 1), sqlite3_column_int64(q, 0));
-        over = !newer || newer->state != 2;
+        over = !newer || newer->state != STORE_STATE_DEAD;
     }
     return sqlite3_reset(q) == SQLITE_OK ? over : sqlite_error(c->s, "looking for a newer event", e);
 }
@@ -106,7 +106,7 @@ static int take_file(struct claim *c, const struct store_event *v, struct err *e
     struct store_lease lease = {.seq = v->seq, .until_ms = c->until_ms, .attempts = name->attempts};
     snprintf(lease.endpoint, sizeof lease.endpoint, "%s", c->endpoint);
     snprintf(lease.key, sizeof lease.key, "%s", name->text);
-    now.state = 0;
+    now.state = STORE_STATE_WAITING;
     now.attempts = name->attempts;
     now.due_ms = c->until_ms;
     c->given++;

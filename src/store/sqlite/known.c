@@ -145,9 +145,11 @@ int sqlite_emptied(struct store *store, struct store_emptied *emptied, struct er
 
 /* ---- what is known ---- */
 
-/* What SQL_KNOWS says. */
+/* What the log has of an object, as SQL_KNOWS counts it. */
 struct log_facts {
-    bool any, deleted, holds, same_state;
+    bool any, deleted;
+    bool tells_updated; /* the payload of an event contains the text of its updatedAt */
+    bool same_state;    /* the newest event of its type has its status and outcome */
     int64_t created_ms; /* of the newest event */
 };
 
@@ -167,12 +169,12 @@ static int ask_log(struct db *s, const struct store_object *o, struct log_facts 
         *f = (struct log_facts){.any = sqlite3_column_int64(q, 0) > 0,
                                 .deleted = sqlite3_column_int(q, 1) != 0,
                                 .created_ms = sqlite3_column_int64(q, 2),
-                                .holds = sqlite3_column_int(q, 3) != 0,
+                                .tells_updated = sqlite3_column_int(q, 3) != 0,
                                 .same_state = sqlite3_column_int(q, 4) != 0};
     return sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, "reading events", e);
 }
 
-static enum store_known judge_known(const struct store_object *o, const struct log_facts *f)
+static enum store_known compare_with_log(const struct store_object *o, const struct log_facts *f)
 {
     if (!f->any)
         return STORE_KNOWS_NONE;
@@ -180,7 +182,7 @@ static enum store_known judge_known(const struct store_object *o, const struct l
         return STORE_KNOWS;
     if (o->deleted)
         return STORE_KNOWS_OLDER;
-    bool known = f->holds || (o->status.at ? f->same_state : f->created_ms >= o->updated_ms - NEAR_MS);
+    bool known = f->tells_updated || (o->status.at ? f->same_state : f->created_ms >= o->updated_ms - NEAR_MS);
     return known ? STORE_KNOWS : STORE_KNOWS_OLDER;
 }
 
@@ -192,7 +194,7 @@ int sqlite_know(struct store *store, const struct store_object *o, enum store_kn
         return -1;
     bool forgotten = has_id(s->forgotten, o->endpoint, o->id) ||
                      (o->client_id.at && has_id(s->forgotten, o->endpoint, o->client_id));
-    *known = forgotten ? STORE_HAS_FORGOTTEN : judge_known(o, &facts);
+    *known = forgotten ? STORE_HAS_FORGOTTEN : compare_with_log(o, &facts);
     return 0;
 }
 

@@ -321,7 +321,7 @@ static unsigned version_of(struct db *s)
     return sqlite3_file_control(s->db, "main", SQLITE_FCNTL_DATA_VERSION, &version) == SQLITE_OK ? version : 0;
 }
 
-static int record_inside(struct db *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
+static int record_and_commit(struct db *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
 {
     bool written = s->version != version_of(s); /* by another process */
     if (written && run_simple(s, SQL_READABLE, "reading its schema", e) != 0)
@@ -347,7 +347,7 @@ static int record_inside(struct db *s, struct record *const batch[], size_t n, i
     if (count_batch(s, batch, names, n, now_ms, e) != 0 || sqlite_inbox_sync(s, e) != 0)
         return -1;
     if (run_simple(s, SQL_COMMIT, "committing", e) != 0) {
-        sqlite_inbox_drop(s, true); /* the commit may have reached the disk */
+        sqlite_inbox_drop(s, SQLITE_PERHAPS_COMMITTED);
         return -1;
     }
     sqlite_inbox_publish(s);
@@ -360,7 +360,7 @@ static int record_inside(struct db *s, struct record *const batch[], size_t n, i
     return 0;
 }
 
-static int record_locked(struct db *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
+static int record_or_roll_back(struct db *s, struct record *const batch[], size_t n, int64_t now_ms, struct err *e)
 {
     _Static_assert((int)MAILDIR_BATCH_MAX >= (int)STORE_BATCH_MAX, "a file for each event of a batch");
     if (!sqlite_in_place(s)) { /* moved since it was looked at: nothing may go into it any more */
@@ -374,11 +374,11 @@ static int record_locked(struct db *s, struct record *const batch[], size_t n, i
     s->recording = true;
     if (!failed) {
         sqlite_inbox_sweep(s);
-        failed = record_inside(s, batch, n, now_ms, e);
+        failed = record_and_commit(s, batch, n, now_ms, e);
     }
     s->recording = false;
     if (failed)
-        sqlite_inbox_drop(s, false);
+        sqlite_inbox_drop(s, SQLITE_NOT_COMMITTED);
     if (failed)
         run_simple(s, SQL_ROLLBACK, "rolling back", NULL);
     return failed ? -1 : 0;
@@ -392,9 +392,9 @@ int sqlite_record(struct store *store, struct record *const batch[], size_t n, i
     if (left_ms >= 0) {
         sqlite_wait(s, left_ms); /* one deadline for both locks */
         s->denied = false;
-        failed = record_locked(s, batch, n, now_ms, e);
+        failed = record_or_roll_back(s, batch, n, now_ms, e);
         if (failed && s->denied) /* the schema was changed, and is compared now */
-            failed = record_locked(s, batch, n, now_ms, e);
+            failed = record_or_roll_back(s, batch, n, now_ms, e);
         if (!s->held)
             lock_release(&s->lock);
     }

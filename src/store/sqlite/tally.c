@@ -169,7 +169,7 @@ static int count_states(struct tally *t, bool whole, struct err *e)
     for (size_t i = 0; i < t->n_endpoints; i++) {
         struct endpoint *p = &t->endpoints[i];
         for (int state = 0; state < 4; state++)
-            if ((whole && !sqlite_inbox_is_files(t->s)) || state != 1)
+            if ((whole && !sqlite_inbox_is_files(t->s)) || state != STORE_STATE_DONE)
                 if (number_of_statement(t, SQL_TALLY_STATE, state, p->id, &p->n[state], e) != 0)
                     return -1;
         if (number_of_statement(t, SQL_TALLY_OLDEST, p->id, 0, &p->oldest_ms, e) != 0 ||
@@ -194,10 +194,10 @@ static int count_files(struct tally *t, struct err *e)
         if (!p)
             continue;
         p->n[f->state]++;
-        p->ahead += f->state == 0 && f->name.until_ms > t->ahead_ms;
+        p->ahead += f->state == STORE_STATE_WAITING && f->name.until_ms > t->ahead_ms;
         p->n[1] -= logged;
         int64_t oldest_ms = 0;
-        if (logged && f->state == 0 && !p->dated &&
+        if (logged && f->state == STORE_STATE_WAITING && !p->dated &&
             number_of_statement(t, SQL_RECEIVED, f->name.seq, 0, &oldest_ms, e) != 0)
             return -1;
         if (oldest_ms && (!p->oldest_ms || oldest_ms < p->oldest_ms))
@@ -230,7 +230,7 @@ static int state_of(const struct tally *t, sqlite3_stmt *q)
     struct sqlite_named key = {.name = {.seq = sqlite3_column_int64(q, 3)}};
     const struct sqlite_named *found =
         t->files.n ? bsearch(&key, t->files.list, t->files.n, sizeof key, by_file_seq) : NULL;
-    return found ? found->state : 1;
+    return found ? found->state : STORE_STATE_DONE;
 }
 
 static int count_time(struct tally *t, struct err *e)
@@ -248,7 +248,7 @@ static int count_time(struct tally *t, struct err *e)
         int64_t received_ms = sqlite3_column_int64(q, 4);
         if (state >= 0 && state < 4)
             its->n[state]++;
-        if (state == 0 && (!its->oldest_ms || received_ms < its->oldest_ms))
+        if (state == STORE_STATE_WAITING && (!its->oldest_ms || received_ms < its->oldest_ms))
             its->oldest_ms = received_ms;
     }
     if (sqlite3_reset(q) != SQLITE_OK && !failed)
@@ -289,12 +289,12 @@ static void give_rows(struct tally *t, bool whole, store_each_tally *each, void 
         for (int state = 0; state < STORE_STATES; state++) {
             const struct endpoint *p = &t->endpoints[i];
             struct store_tally row = {.endpoint = span_of(p->name), .state = state, .n = p->n[state]};
-            if (state == 0) {
+            if (state == STORE_STATE_WAITING) {
                 row.oldest_ms = p->oldest_ms;
                 row.latest_ms = p->latest_ms;
                 row.ahead = p->ahead;
             }
-            if (whole || state != 1)
+            if (whole || state != STORE_STATE_DONE)
                 each(ctx, &row);
         }
     if (t->types)
