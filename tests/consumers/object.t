@@ -9,7 +9,6 @@ use lib "$FindBin::Bin/../lib";
 use Api qw(object_id);
 use Fixture;
 use JSON::PP;
-use Source qw($ROOT quoted);
 use Test::More;
 use Tool;
 use Vendor;
@@ -32,10 +31,11 @@ use JSON::PP;
 my $o = eval { my $i = ComplyCubeInbox->new($ARGV[1], %{ decode_json($ARGV[2]) }); [scalar $i->object(decode_json($ARGV[3]))] };
 print encode_json($o ? { object => $o->[0] } : { error => $@ });
 PERL
+my %library = map { $_->[0] => $f->copy("consumers/$_->[0]/ComplyCubeInbox.$_->[1]", "run/ComplyCubeInbox.$_->[1]") } ['php', 'php'], ['perl', 'pm'];
 my %run = (
-    'PHP' => ['php', $php, "$ROOT/consumers/php/ComplyCubeInbox.php"],
-    'PHP without curl' => ['php', '-n', '-d', 'extension=pdo', '-d', 'extension=pdo_sqlite', $php, "$ROOT/consumers/php/ComplyCubeInbox.php"],
-    'Perl' => ['perl', $perl, "$ROOT/consumers/perl/ComplyCubeInbox.pm"],
+    'PHP' => ['php', $php, $library{php}],
+    'PHP without curl' => ['php', '-n', '-d', 'extension=pdo', '-d', 'extension=pdo_sqlite', $php, $library{php}],
+    'Perl' => ['perl', $perl, $library{perl}],
 );
 my %good = (endpoint => 'live', api => $api->url, api_key_file => $f->path('home/private/api-key'), ca_file => $f->path('conf/api-root.pem'));
 my $run;
