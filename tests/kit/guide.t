@@ -78,7 +78,7 @@ is scalar $h->cron($watch), "complycube-inbox: 1 wait, the oldest for 60m\n", '.
 is scalar $h->cron("$watch " . $c->code('--oldest')), '', '... unless that is allowed';
 change($h, 'UPDATE inbox SET state = 2 WHERE seq = 1');
 is scalar $h->cron($watch), "complycube-inbox: 1 dead (list --state dead)\n", '... of one that was given up';
-$h->cron($watch =~ s/watch$/$c->code('requeue')/er);
+$h->cron($c->code(qr/ requeue /));
 is scalar $h->cron($poll) . $h->cron($watch), '', '... which is worked off after the job that the guide names';
 my ($backup) = $h->cron($watch =~ s/watch$/$c->code('backup')/er) =~ m{/private/(inbox-\d+T\d+Z\.db)\b};
 ok $backup && -s $h->home("private/$backup"), 'backup tells of the copy that it made';

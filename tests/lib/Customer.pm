@@ -121,11 +121,12 @@ sub follow {
 # The lines of cron that its steps have.
 sub jobs { my ($self) = @_; return map { $_->{text} =~ /^Add a cron job.*?: `(.+)`$/ ? $self->mine($1) : () } guide_steps($self->{guide}, 'steps') }
 
-# What the guide has in <code> that begins so; there is one.
+# The one text in <code> that begins so, or that a pattern matches.
 sub code {
     my ($self, $begin) = @_;
-    my @found = grep { /^\Q$begin\E/ } guide_codes($self->{guide});
-    @found == 1 or die "the guide has not one text that begins with $begin\n";
+    my $pattern = ref $begin ? $begin : qr/^\Q$begin\E/;
+    my @found = grep { $_ =~ $pattern } guide_codes($self->{guide});
+    @found == 1 or die "the guide has not one text that matches $pattern\n";
     return $self->mine($found[0]);
 }
 
