@@ -30,18 +30,33 @@ static void check_reader(struct doctor *d, const struct config_endpoint *p)
     doctor_tell(d, &f, "endpoint %s: the receiver's user can read %s", p->name, p->api_key_file);
 }
 
-/* A confined receiver may open what lies in the database's folder, if its user may. */
+/* Does a file lie in this folder, or in one below it? */
+static bool lies_below(const char *file, const char *folder)
+{
+    char at[PATH_MAX];
+    struct stat of, s;
+    if (stat(folder, &of) != 0 || !realpath(file, at))
+        return false;
+    for (char *slash; (slash = strrchr(at, '/')) != NULL;) {
+        slash[slash == at] = '\0';
+        if (stat(at, &s) == 0 && s.st_dev == of.st_dev && s.st_ino == of.st_ino)
+            return true;
+        if (slash == at)
+            break;
+    }
+    return false;
+}
+
+/* A confined receiver may open what lies in the database's folder or below it, if its user may. */
 static void check_folder(struct doctor *d, const struct config_endpoint *p)
 {
-    char key[PATH_MAX], database[PATH_MAX];
-    struct stat a, b;
-    if (!*p->api_key_file || files_folder(p->api_key_file, key, sizeof key) != 0 ||
-        files_folder(d->config->database, database, sizeof database) != 0 || stat(key, &a) != 0 ||
-        stat(database, &b) != 0 || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+    char database[PATH_MAX];
+    if (!*p->api_key_file || files_folder(d->config->database, database, sizeof database) != 0 ||
+        !lies_below(p->api_key_file, database))
         return;
     struct finding f =
         finding_of(FINDING_WARNING, "api key", "the receiver, which faces the network, may use that folder");
-    finding_step(&f, "by hand: move it into a folder of its own, mode 0700, and name that in api_key_file");
+    finding_step(&f, "by hand: move it into a folder of its own outside, mode 0700, and name that in api_key_file");
     doctor_tell(d, &f, "endpoint %s: %s lies in the database's folder", p->name, p->api_key_file);
 }
 

@@ -329,9 +329,12 @@ subtest 'doctor examines the key and the webhook, and what it prints mends them'
     my ($url) = grep { $_->{what} eq 'connection' } @told;
     like $url->{finding}, qr{^http://127\.0\.0\.1:1/hook: }, 'url is tried without being asked';
     my $conf = Fixture::slurp($f->config);
-    $f->write('home/private/key', $Api::KEY{live}, 0600);
-    $f->write('home/public_html/cgi-bin/complycube-webhook.conf', $conf =~ s{keys/live}{private/key}r);
-    is_deeply [map { "$_->{verdict} $_->{what}" } $subjects->()], ['warning api key', 'ok webhook'], 'a key within the receiver\'s reach';
+    $f->folder('home/private/keys', 0700);
+    for my $key ('private/key', 'private/keys/live') {
+        $f->write("home/$key", $Api::KEY{live}, 0600);
+        $f->write('home/public_html/cgi-bin/complycube-webhook.conf', $conf =~ s{keys/live}{$key}r);
+        is_deeply [map { "$_->{verdict} $_->{what}" } $subjects->()], ['warning api key', 'ok webhook'], "a key within the receiver's reach: $key";
+    }
     $f->write('home/public_html/cgi-bin/complycube-webhook.conf', $conf);
     $f->write('home/keys/live', 'short', 0600);
     my ($found) = $subjects->();
