@@ -47,10 +47,11 @@ enum err_code {
 /* What tells failures of one code apart if their cures differ. It changes no answer and no exit status. */
 enum err_detail {
     ERR_PLAIN,
-    ERR_FOREIGN,   /* ERR_SCHEMA: the file belongs to another program */
-    ERR_NO_FOLDER, /* ERR_DATABASE: the database's folder does not exist */
-    ERR_DANGLING,  /* ERR_DATABASE: a path is a link to what does not exist */
-    ERR_ORPHAN_LOG /* ERR_DATABASE: a log holds events, and its database does not exist */
+    ERR_FOREIGN,    /* ERR_SCHEMA: the file belongs to another program */
+    ERR_NO_FOLDER,  /* ERR_DATABASE: the database's folder does not exist */
+    ERR_DANGLING,   /* ERR_DATABASE: a path is a link to what does not exist */
+    ERR_ORPHAN_LOG, /* ERR_DATABASE: a log holds events, and its database does not exist */
+    ERR_NO_BUNDLE   /* ERR_CONFIG: TLS has no CA bundle that can be read */
 };
 
 /* Code and detail are for programs, the message is for people: nothing reads it. */

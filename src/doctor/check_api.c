@@ -70,7 +70,10 @@ static void tell_unusable(struct doctor *d, const struct config_endpoint *p, con
                      *p->api_key_file ? p->api_key_file : "a file that api_key_file names");
         break;
     case ERR_CONFIG:
-        finding_step(&f, "by hand: correct api, or the key of endpoint %s, in %s", p->name, d->config->path);
+        if (e->detail == ERR_NO_BUNDLE)
+            finding_step(&f, DOCTOR_BUNDLE_CURE);
+        else
+            finding_step(&f, "by hand: correct api, or the key of endpoint %s, in %s", p->name, d->config->path);
         break;
     case ERR_REMOTE:
         finding_step(&f, "by hand: let this host reach %s, or wait until ComplyCube's API works again",

@@ -47,7 +47,7 @@ static const struct {
     {HTTP_TLS_NAME, "its certificate is of another host",
      "by hand: register the URL with the name that stands in the "
      "certificate, or get one for this name"},
-    {HTTP_TLS_NO_LIST, "this host has no list of authorities to judge by", "apt-get install ca-certificates"},
+    {HTTP_TLS_NO_LIST, "its certificate cannot be checked", DOCTOR_BUNDLE_CURE},
     {HTTP_TLS_OTHER, "its certificate, or TLS itself, is no good", "by hand: mend the certificate of the web server"},
 };
 

@@ -51,6 +51,10 @@ void doctor_step_key(const struct config *c, struct finding *f, const char *key,
  */
 void doctor_step_option(const struct config *c, struct finding *f, const char *option, const char *value, int line);
 
+/* The cure where TLS has no CA bundle. */
+#define DOCTOR_BUNDLE_CURE \
+    "by hand: install the package ca-certificates, or set SSL_CERT_FILE to a file of CA certificates"
+
 /* A line of a file without its newline and its leading blanks, at most size - 1 bytes: 0, or -1 when there is none. */
 int doctor_line(const char *path, int line, char *text, size_t size);
 

@@ -17,7 +17,7 @@ struct transfer {
 };
 
 struct http {
-    const char *url;
+    const char *url, *ca_file;
     int64_t timeout_s;
     bool ended; /* something has, since http_wait */
     CURLM *multi;
@@ -39,12 +39,12 @@ int http_check_url(const char *url, struct err *e)
     return good ? 0 : err_set(e, ERR_USAGE, "the URL must begin with http:// or https://");
 }
 
-int http_open(struct http **h, const char *url, int64_t timeout_s, struct err *e)
+int http_open(struct http **h, const char *url, const char *ca_file, int64_t timeout_s, struct err *e)
 {
     *h = NULL;
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return err_set(e, ERR_MEMORY, "starting: out of memory");
-    if (http_check_url(url, e) != 0)
+    if (http_check_url(url, e) != 0 || http_check_authorities(url, ca_file, e) != 0)
         return -1;
     struct http *made = calloc(1, sizeof *made);
     if (!made || !(made->multi = curl_multi_init())) {
@@ -52,6 +52,7 @@ int http_open(struct http **h, const char *url, int64_t timeout_s, struct err *e
         return err_set(e, ERR_MEMORY, "starting: out of memory");
     }
     made->url = url;
+    made->ca_file = ca_file;
     made->timeout_s = timeout_s;
     *h = made;
     return 0;
@@ -159,11 +160,14 @@ static size_t discard(char *at, size_t size, size_t n, void *ctx)
     return size * n;
 }
 
-CURL *http_handle(int64_t timeout_s)
+CURL *http_handle(const char *ca_file, int64_t timeout_s)
 {
+    const char *authorities = http_authorities(ca_file);
     CURL *c = curl_easy_init();
     if (!c)
         return NULL;
+    if (authorities)
+        curl_easy_setopt(c, CURLOPT_CAINFO, authorities);
 #if LIBCURL_VERSION_NUM >= 0x075500
     curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
 #else
@@ -178,7 +182,7 @@ CURL *http_handle(int64_t timeout_s)
 
 static CURL *make_handle(const struct http *h, struct transfer *t)
 {
-    CURL *c = http_handle(h->timeout_s);
+    CURL *c = http_handle(h->ca_file, h->timeout_s);
     if (!c)
         return NULL;
     curl_easy_setopt(c, CURLOPT_URL, h->url);
@@ -368,11 +372,18 @@ static void judge_seen(CURL *easy, CURLcode code, const char *error, struct http
 int http_see(const struct http_ask *ask, struct http_seen *seen, struct err *e)
 {
     struct transfer t = {.headers = NULL};
-    struct http h = {.url = ask->url, .timeout_s = ask->timeout_s};
+    struct http h = {.url = ask->url, .ca_file = ask->ca_file, .timeout_s = ask->timeout_s};
     char header[128];
+    struct err none;
     *seen = (struct http_seen){.trouble = HTTP_FINE};
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || http_check_url(ask->url, e) != 0)
         return -1;
+    if (http_check_authorities(ask->url, ask->ca_file, &none) != 0) {
+        seen->trouble = HTTP_BAD_TLS;
+        seen->tls = HTTP_TLS_NO_LIST;
+        snprintf(seen->why, sizeof seen->why, "%.199s", ask->ca_file ? none.msg : "no CA bundle on this host");
+        return 0;
+    }
     snprintf(header, sizeof header, "ComplyCube-Signature: %.*s", (int)ask->signature.len,
              ask->signature.len ? ask->signature.at : "");
     CURL *easy = t.easy = make_handle(&h, &t);
@@ -389,8 +400,6 @@ int http_see(const struct http_ask *ask, struct http_seen *seen, struct err *e)
     } else {
         curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
     }
-    if (ask->ca_file)
-        curl_easy_setopt(easy, CURLOPT_CAINFO, ask->ca_file);
     curl_easy_setopt(easy, CURLOPT_CERTINFO, 1L);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, keep_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, seen);

@@ -40,12 +40,14 @@ struct http_result {
 struct http;
 
 /*
- * in:     url, borrowed until http_close
+ * in:     url      borrowed until http_close, as the next
+ *         ca_file  the authorities that TLS trusts; NULL: the system's
  * out:    0 and *h, to be closed
  * errors: ERR_USAGE   the URL is none of http:// or https://
+ *         ERR_CONFIG  it is https://, and this system has no list of authorities
  *         ERR_MEMORY
  */
-int http_open(struct http **h, const char *url, int64_t timeout_s, struct err *e);
+int http_open(struct http **h, const char *url, const char *ca_file, int64_t timeout_s, struct err *e);
 void http_close(struct http *h); /* NULL is legal; ends what runs */
 
 /* Start in a slot where nothing runs. The body is borrowed until http_look tells an end, the signature is not. */
@@ -78,7 +80,7 @@ enum http_tls {
     HTTP_TLS_CHAIN,       /* only the server's own certificate was sent, and its issuer is not known here */
     HTTP_TLS_ISSUER,      /* the chain ends at one who is not known here */
     HTTP_TLS_NAME,        /* it is of another host */
-    HTTP_TLS_NO_LIST,     /* this host has no list of authorities */
+    HTTP_TLS_NO_LIST,     /* this host has no list of authorities, or it cannot be read */
     HTTP_TLS_OTHER
 };
 

@@ -28,7 +28,7 @@ int http_caller_open(struct http_caller **c, const char *ca_file, int timeout_s,
     struct http_caller *made = calloc(1, sizeof *made);
     *c = NULL;
     if (made && curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)
-        made->easy = http_handle(timeout_s);
+        made->easy = http_handle(ca_file, timeout_s);
     if (made && ca_file)
         made->ca_file = strdup(ca_file);
     if (!made || !made->easy || (ca_file && !made->ca_file)) {
@@ -144,8 +144,6 @@ static void prepare_call(struct http_caller *c, const struct http_request *q, st
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_date);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, a);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, c->error);
-    if (c->ca_file)
-        curl_easy_setopt(easy, CURLOPT_CAINFO, c->ca_file);
 }
 
 int http_call(struct http_caller *c, const struct http_request *q, struct http_reply *r, struct err *e)
@@ -153,7 +151,7 @@ int http_call(struct http_caller *c, const struct http_request *q, struct http_r
     struct buf body = r->body;
     *r = (struct http_reply){.body = body};
     buf_clear(&r->body, q->limit);
-    if (http_check_url(q->url, e) != 0)
+    if (http_check_url(q->url, e) != 0 || http_check_authorities(q->url, c->ca_file, e) != 0)
         return -1;
     struct curl_slist *headers = make_headers(q);
     if (!headers)

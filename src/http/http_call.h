@@ -49,7 +49,7 @@ struct http_reply {
     char why[200];          /* where it was not answered, in libcurl's words */
 };
 
-/* Ask and wait. 0 with *r, or -1 and *e: ERR_USAGE for what is no URL, ERR_MEMORY */
+/* Ask and wait. 0 with *r, or -1 and *e: ERR_USAGE for what is no URL, ERR_CONFIG without a list of authorities, ERR_MEMORY */
 int http_call(struct http_caller *c, const struct http_request *q, struct http_reply *r, struct err *e);
 
 /* Is this an https:// URL, or an http:// one of a loopback address? As libcurl reads it, so that no user name hides a host. */

@@ -9,11 +9,20 @@
 
 #include <curl/curl.h>
 
-/* Is it http:// or https://, and can this build speak it? errors: ERR_USAGE */
+/* Is it http:// or https://? errors: ERR_USAGE */
 int http_check_url(const char *url, struct err *e);
 
-/* A handle for http and https alone, with our User-Agent and these limits of time. NULL: memory is out. */
-CURL *http_handle(int64_t timeout_s);
+/* Can https:// be asked: is there a list of authorities? errors: ERR_CONFIG */
+int http_check_authorities(const char *url, const char *given, struct err *e);
+
+/*
+ * The file of the authorities that TLS trusts: the given one, else the one that libcurl was built for, else the first that
+ * is found of those that systems keep. NULL: none.
+ */
+const char *http_authorities(const char *given);
+
+/* A handle for http and https alone, with our User-Agent, the authorities and these limits of time. NULL: memory is out. */
+CURL *http_handle(const char *ca_file, int64_t timeout_s);
 
 /* What an answer's Retry-After asks for, an hour at most; 0: nothing */
 int64_t http_retry_after_ms(CURL *easy);

@@ -311,7 +311,7 @@ int cmd_send(const struct cmd *cmd, struct err *e)
     s->cmd = cmd;
     struct config *c = cmd_load_config(cmd, e);
     if (c && choose_secret(s, c, e) == 0 && prepare_body(s, e) == 0 &&
-        http_open(&s->http, cmd->operand, TIMEOUT_S, e) == 0)
+        http_open(&s->http, cmd->operand, cmd_ca_file(cmd), TIMEOUT_S, e) == 0)
         result = send_all(s, e);
     http_close(s->http);
     example_close(&s->example);

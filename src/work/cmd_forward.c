@@ -46,7 +46,7 @@ static const struct pool_ops ops = {post_event, look_at_post, cancel_post, wait_
 int cmd_forward(const struct cmd *cmd, struct err *e)
 {
     struct http *h;
-    if (http_open(&h, cmd->operand, cmd->timeout_s ? cmd->timeout_s : TIMEOUT_S, e) != 0)
+    if (http_open(&h, cmd->operand, cmd_ca_file(cmd), cmd->timeout_s ? cmd->timeout_s : TIMEOUT_S, e) != 0)
         return -1;
     int result = pool_run(cmd, &ops, h, e);
     http_close(h);
