@@ -21,7 +21,7 @@ deb: ## the Debian package: build/complycube-inbox_VERSION_ARCH.deb
 
 static: ## receiver and tool that need no library and no libc of the host, in build/static/bin/
 	$(Q)tests/lib/deps.sh static
-	$(Q)$(MAKE) --no-print-directory all STATIC=1
+	$(Q)$(BUILD) all STATIC=1
 	@for program in build/static/bin/*; do stat -c '  %n: %s bytes' $$program; done
 
 hosting-kit: ## one zip for a shared host without a shell, and a guide in it: build/complycube-inbox-VERSION-hosting-kit.zip

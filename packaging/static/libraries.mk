@@ -18,7 +18,7 @@ UP      := $(subst $(BLANK),/,$(patsubst %,..,$(subst /, ,$(OUT)/library)))
 CFLAGS_LIB := -O2 -w -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -ffunction-sections -fdata-sections -fstack-protector-strong $(CFLAGS_LIB_MORE)
 
 PACKAGES := libfcgi libconfuse cjson openssl sqlite3 curl cmocka
-NAMES    := fcgi confuse cjson crypto sqlite3 curl cmocka
+NAMES    := fcgi confuse cjson crypto ssl sqlite3 curl cmocka
 LIBS     := $(NAMES:%=$(OUT)/lib/lib%.a)
 KERNEL   := $(OUT)/include/.begun
 
@@ -89,23 +89,31 @@ $(OUT)/lib/libcmocka.a: $(SOURCES)/cmocka/.unpacked
 	$(Q)cp $(SOURCES)/cmocka/include/cmocka.h $(OUT)/include/
 	$(Q)$(pack) $(OUT)/cmocka/cmocka.o
 
-# Of libcrypto SHA-256 alone, in assembler where the processor is known to have it.
-CRYPTO_x86_64 := linux-x86_64
-CRYPTO_i686   := linux-x86 no-asm
-CRYPTO_arm    := linux-armv4 no-asm
-CRYPTO_s390x  := linux64-s390x no-asm
-CRYPTO_FILES  := sha/libcrypto-lib-sha256.o libcrypto-lib-cpuid.o libcrypto-lib-getenv.o libcrypto-lib-ctype.o \
-  $(if $(filter x86_64,$(ARCH)),sha/libcrypto-lib-sha256-x86_64.o libcrypto-lib-x86_64cpuid.o,libcrypto-lib-mem_clr.o)
+# OpenSSL for the tool's TLS 1.2 and 1.3; of its libcrypto the receiver takes SHA-256. In assembler where the processor is known
+# to have it. Nothing of the host is loaded: no openssl.cnf, whatever OPENSSL_CONF says, and no module.
+OPENSSL_x86_64 := linux-x86_64
+OPENSSL_i686   := linux-x86 no-asm
+OPENSSL_arm    := linux-armv4 no-asm
+OPENSSL_s390x  := linux64-s390x no-asm
+# Left out: what no TLS of today asks for; and of newer versions, which alone know these words, what those have added to that.
+OPENSSL_WITHOUT := shared threads dso engine module autoload-config legacy tests filenames ui-console async \
+  ssl3 tls1 tls1_1 dtls sctp srtp srp psk comp nextprotoneg weak-ssl-ciphers ocsp ct ts cms cmp \
+  aria bf blake2 camellia cast des dsa ec2m gost idea md4 mdc2 rc2 rc4 rmd160 scrypt seed siphash siv sm2 sm3 sm4 whirlpool
+OPENSSL_WITHOUT_NEWER := quic http argon2 ml-dsa slh-dsa lms hmac-drbg-kdf
 $(OUT)/lib/libcrypto.a: $(SOURCES)/openssl/.unpacked
 	$(say)
-	$(Q)mkdir -p $(OUT)/openssl
-	$(Q)cd $(OUT)/openssl && CC='$(CC) $(CFLAGS_LIB)' $(UP)/$(SOURCES)/openssl/Configure \
-	  $(or $(CRYPTO_$(ARCH)),linux-generic32) no-shared no-threads no-dso no-engine no-tests $(QUIET)
-	$(Q)$(MAKE) --no-print-directory -C $(OUT)/openssl build_generated $(QUIET)
-	$(Q)$(MAKE) --no-print-directory -C $(OUT)/openssl $(CRYPTO_FILES:%=crypto/%) $(QUIET)
+	$(Q)mkdir -p $(OUT)/openssl $(@D)
+	$(Q)cd $(OUT)/openssl && CC='$(CC) $(CFLAGS_LIB) -idirafter ../include' $(UP)/$(SOURCES)/openssl/Configure \
+	  $(or $(OPENSSL_$(ARCH)),linux-generic32) --prefix=/nonexistent --openssldir=/nonexistent \
+	  $(OPENSSL_WITHOUT:%=no-%) \
+	  $$(for part in $(OPENSSL_WITHOUT_NEWER); do ! grep -q "^ *\"$$part\",$$" $(UP)/$(SOURCES)/openssl/Configure || echo no-$$part; done) $(QUIET)
+	$(Q)export SOURCE_DATE_EPOCH=$$(stat -c %Y $(SOURCES)/openssl/VERSION.dat) && \
+	  $(MAKE) --no-print-directory -C $(OUT)/openssl build_generated $(QUIET) && \
+	  $(MAKE) --no-print-directory -C $(OUT)/openssl libcrypto.a libssl.a $(QUIET)
 	$(Q)mkdir -p $(OUT)/include/openssl
 	$(Q)cp $(SOURCES)/openssl/include/openssl/*.h $(OUT)/openssl/include/openssl/*.h $(OUT)/include/openssl/
-	$(Q)$(pack) $(CRYPTO_FILES:%=$(OUT)/openssl/crypto/%)
+	$(Q)cp $(OUT)/openssl/libssl.a $(OUT)/openssl/libcrypto.a $(@D)/
+$(OUT)/lib/libssl.a: $(OUT)/lib/libcrypto.a ;
 
 # What behaves otherwise than Debian's: nothing. DQS, LIKE and secure_delete as there.
 SQLITE := -DSQLITE_THREADSAFE=0 -DSQLITE_DEFAULT_MEMSTATUS=0 -DSQLITE_SECURE_DELETE -DSQLITE_LIKE_DOESNT_MATCH_BLOBS \
@@ -121,15 +129,16 @@ $(OUT)/lib/libsqlite3.a: $(SOURCES)/sqlite3/.unpacked
 	$(Q)cp $(OUT)/sqlite3/sqlite3.h $(OUT)/include/
 	$(Q)$(pack) $(OUT)/sqlite3/static.o
 
-# For the tool: HTTP, and no TLS.
-CURL := --disable-shared --enable-static --without-ssl --without-zlib --without-brotli --without-zstd --without-libpsl --without-libidn2 \
+# For the tool: HTTP over TLS, with the authorities that it is told.
+CURL := --disable-shared --enable-static --with-openssl=.. --disable-openssl-auto-load-config --without-ca-bundle --without-ca-path \
+  --without-zlib --without-brotli --without-zstd --without-libpsl --without-libidn2 \
   --without-nghttp2 --without-librtmp --without-libssh2 --disable-manual --disable-libcurl-option --disable-ldap --disable-ldaps \
   $(addprefix --disable-,ftp file dict telnet tftp pop3 imap smb smtp gopher mqtt rtsp ntlm alt-svc hsts unix-sockets tls-srp netrc)
-$(OUT)/lib/libcurl.a: $(SOURCES)/curl/.unpacked
+$(OUT)/lib/libcurl.a: $(SOURCES)/curl/.unpacked $(OUT)/lib/libssl.a
 	$(say)
 	$(Q)mkdir -p $(OUT)/curl
 	$(Q)cd $(SOURCES)/curl && touch aclocal.m4 && touch configure lib/curl_config.h.in && find . -name Makefile.in -exec touch {} +
-	$(Q)cd $(OUT)/curl && CC='$(CC)' CFLAGS='$(CFLAGS_LIB)' CPPFLAGS='-I../include -I../../include' \
+	$(Q)cd $(OUT)/curl && CC='$(CC)' CFLAGS='$(CFLAGS_LIB)' CPPFLAGS='-I../include -I../../include' LDFLAGS=-L../lib \
 	  $(UP)/$(SOURCES)/curl/configure --host=$(ARCH)-linux --build=$$(gcc -dumpmachine) $(CURL) $(QUIET)
 	$(Q)$(MAKE) --no-print-directory -C $(OUT)/curl/lib $(QUIET)
 	$(Q)mkdir -p $(OUT)/include/curl

@@ -26,9 +26,6 @@ struct http {
 
 int http_check_url(const char *url, struct err *e)
 {
-    if (strncasecmp(url, "https:", 6) == 0 && !(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_SSL))
-        return err_set(e, ERR_USAGE,
-                       "this build of the tool has no TLS; name an http:// URL, or run one that is not static");
     CURLU *parts = curl_url();
     char *scheme = NULL;
     CURLUcode bad = parts ? curl_url_set(parts, CURLUPART_URL, url, 0) : CURLUE_OUT_OF_MEMORY;

@@ -59,7 +59,7 @@ sub post {
 sub behind_tls {
     my ($deployment, %o) = @_;
     my $f = Fixture->new;
-    $f->install('run/complycube-inbox', Fixture::tool_with_tls());
+    $f->install('run/complycube-inbox', 'complycube-inbox');
     tool($f, 'init');
     my $d = deploy($f, $deployment);
     authority($f);

@@ -56,9 +56,6 @@ sub sanitized { return $BIN =~ m{/san/} }
 # Whether they were built with STATIC=1.
 sub static { return $BIN =~ m{/static/} }
 
-# The tool whose libcurl knows TLS: the static one's does not.
-sub tool_with_tls { return static() ? "$ROOT/build/bin/complycube-inbox" : 'complycube-inbox' }
-
 # The tool that has noise for each error message.
 sub garbled_tool { return dirname($BIN) . '/garbled/complycube-inbox' }
 

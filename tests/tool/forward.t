@@ -175,7 +175,6 @@ subtest 'how it is called' => sub {
     my $port = $f->port;
     my @server = (qw(openssl s_server -quiet -www -accept), "127.0.0.1:$port", '-key', $f->path('conf/key.pem'), '-cert', $f->path('conf/cert.pem'));
     $f->start('s_server', sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) }, cmd => \@server) or die;
-    $f->install('run/complycube-inbox', Fixture::tool_with_tls());
     my ($code, $err) = tool($f, @FORWARD, '--once', "https://localhost:$port/");
     is("$code " . settled($f), '1 0/0', 'a certificate that nobody trusts gets nothing');
     like($err, qr/its events are kept: .*certificate/, 'and is told');

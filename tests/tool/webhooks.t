@@ -272,7 +272,6 @@ subtest 'the environment may have the key, and no child has' => sub {
 
 subtest 'TLS is verified' => sub {
     my ($f, $api) = with_api(api => { tls => 1 });
-    $f->install('run/complycube-inbox', Fixture::tool_with_tls());
     my ($code, undef, $err) = webhooks($f);
     is $code, 12, 'an authority that nobody knows';
     like $err, qr/cannot be reached: SSL/, 'is none';
