@@ -4,6 +4,7 @@
 package Customer;
 use strict;
 use warnings;
+use Api ();
 use Event;
 use Fixture;
 use Guide;
@@ -96,6 +97,30 @@ my @DO = (
         my ($self, $from, $folder, $to) = @_;
         $self->{host}->rename($from, "$folder/$to");
         ok !-e $self->{host}->home($from), '... it has that name';
+    }],
+    [qr/^Make the folder `(\S+)` in your home folder, beside `private`, with permissions `(\d+)`$/ => sub {
+        my ($self, $name, $mode) = @_;
+        $self->{host}->mkdir($name);
+        $self->{host}->chmod(oct $mode, $name);
+        is $self->_mode($name), $mode, '... it is there';
+    }],
+    [qr/^Put an API key into the new file `(\S+)`, one line, with permissions `(\d+)`$/ => sub {
+        my ($self, $file, $mode) = @_;
+        $self->{host}->write($file, "$Api::KEY{live}\n", oct $mode);
+        is $self->_mode($file), $mode, '... nobody else can read it';
+    }],
+    [qr/^Add the lines of this table to `complycube-webhook\.conf`, below `secret_file`$/ => sub {
+        my ($self, @rows) = @_;
+        my $file = 'public_html/cgi-bin/complycube-webhook.conf';
+        my $lines = join "\n", map { $self->mine($_->[0] =~ s/^`|`$//gr) } @rows;
+        my $text = $self->{host}->read($file);
+        ok $text =~ s/^(\s*secret_file = .*\n)/$1$lines\n/m, '... the place is there';
+        $self->{host}->write($file, $text);
+        is $self->{host}->browse, '200 ready', '... the receiver takes them';
+    }],
+    [qr/^In the second cron job put `(\S+)` behind `(\w+)`$/ => sub {
+        my ($self, $option, $command) = @_;
+        ok $self->{watch} = ($self->jobs)[1] =~ s/ \Q$command\E$/ $command $option/r, '... it can be put there';
     }],
     [qr/^Upload the files (`.+`) over the old ones$/ => sub {
         my ($self, $files) = @_;

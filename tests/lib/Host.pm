@@ -90,6 +90,17 @@ sub _disk {
     $self->_mount($self->path('home'), 'bindfs', '-o', 'direct_io', $self->path('disk'));
 }
 
+# The host's CA bundle: these certificates, where Debian has it; without them none.
+sub trust {
+    my ($self, $text) = @_;
+    my $certs = $self->path('machine/certs');
+    if (!-d $certs) {
+        CORE::mkdir $certs or die "$certs: $!";
+        $self->_mount('/etc/ssl/certs', 'mount', '--bind', $certs);
+    }
+    _put("$certs/ca-certificates.crt", $text) if defined $text;
+}
+
 # ---- what its user does ----
 
 # Run a function as the host's user, in a process of its own.

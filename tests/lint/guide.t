@@ -15,7 +15,7 @@ cmp_ok scalar @steps, '>', 3, 'the steps are found';
 cmp_ok scalar @steps, '<', 10, 'they are fewer than ten';
 my $number = (qw(none one two three four five six seven eight nine))[scalar @steps] // "no";
 like slurp("$ROOT/INSTALL.md"), qr/\b$number\s+steps\b/, 'as many as INSTALL.md says';
-is scalar(() = $html =~ /<ol\b/g), 2, 'there is no other list of steps but that of an upgrade';
+is scalar(() = $html =~ /<ol\b/g), 3, 'there is no other list of steps but those of an API key and of an upgrade';
 
 # A whole line of cron is the one thing that is a command, and it is pasted into a panel.
 my $shell = qr/(?:^|[|;&`\$(]\s*|\s)(?:chmod|chown|mkdir|cp|mv|rm|ln|cat|echo|sudo|su|ssh|scp|sftp|curl|wget|tar|unzip|make|apt|bash|sh|cd|ls|touch|crontab)\s+\S/;
