@@ -99,7 +99,7 @@ OPENSSL_s390x  := linux64-s390x no-asm
 OPENSSL_WITHOUT := shared threads dso engine module autoload-config legacy tests filenames ui-console async \
   ssl3 tls1 tls1_1 dtls sctp srtp srp psk comp nextprotoneg weak-ssl-ciphers ocsp ct ts cms cmp \
   aria bf blake2 camellia cast des dsa ec2m gost idea md4 mdc2 rc2 rc4 rmd160 scrypt seed siphash siv sm2 sm3 sm4 whirlpool
-OPENSSL_WITHOUT_NEWER := quic http argon2 ml-dsa slh-dsa lms hmac-drbg-kdf
+OPENSSL_WITHOUT_NEWER := quic http argon2 ml-dsa slh-dsa
 $(OUT)/lib/libcrypto.a: $(SOURCES)/openssl/.unpacked
 	$(say)
 	$(Q)mkdir -p $(OUT)/openssl $(@D)
