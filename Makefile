@@ -46,9 +46,10 @@ endif
 
 # Files and times of 64 bits on 32-bit machines too.
 CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -DSYSCONFDIR='"$(SYSCONFDIR)"' -I$(OBJ) -Isrc $(WARN) $(HARD) $(CFLAGS)
-# Of libcrypto we use SHA-256 alone: linked in where it can be, since loading all of it is half the life of a CGI.
+# Of libcrypto only SHA-256 is used: linked in where it can be, since loading all of it is half the life of a CGI.
+# SQLite and libc first: the loader looks for nearly all names there, and for each in the order of this line.
 CRYPTO := $(or $(if $(STATIC)$(PORT),-lcrypto),$(wildcard $(shell $(CC) -print-file-name=libcrypto.a)),-lcrypto)
-LIBS_WEBHOOK := -lfcgi $(CRYPTO) -lsqlite3 -lconfuse
+LIBS_WEBHOOK := -lsqlite3 -lc -lfcgi $(CRYPTO) -lconfuse
 LIBS_INBOX   := -lcurl $(if $(STATIC)$(PORT),-lssl) -lcjson $(LIBS_WEBHOOK)
 
 # The receiver is linked without the rooms of the operator's tool.
