@@ -5,6 +5,7 @@
 #include "guard.h"
 #include "inbox.h"
 #include "number.h"
+#include "walindex.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,8 +48,9 @@ int sqlite_try(struct store *store, int wait_ms, struct err *e)
         return -1;
     sqlite_wait(s, left_ms);
     sqlite_begin_work(s);
-    int failed =
-        sqlite_exec(s, "BEGIN IMMEDIATE; ROLLBACK") == SQLITE_OK ? 0 : sqlite_error(s, "beginning to write", e);
+    int failed = sqlite_index_check(s, e);
+    if (!failed && sqlite_exec(s, "BEGIN IMMEDIATE; ROLLBACK") != SQLITE_OK)
+        failed = sqlite_error(s, "beginning to write", e);
     sqlite_wait(s, s->wait_ms);
     lock_release(&s->lock);
     return failed;

@@ -7,6 +7,7 @@
 #include "inbox.h"
 #include "sqlite.h"
 #include "store/beside.h"
+#include "walindex.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -67,7 +68,8 @@ int sqlite_ready(struct store *store, struct err *e)
         return -1;
     sqlite_begin_work(s);
     sqlite_wait(s, 0); /* whoever asks is told at once; a database at work is a sound one */
-    int failed = is_readable(s, e) != 0 || sqlite_check_tables(s, e) != 0; /* reading notices a change */
+    int failed = sqlite_index_check(s, e) != 0 || is_readable(s, e) != 0 ||
+                 sqlite_check_tables(s, e) != 0; /* reading notices a change */
     sqlite_wait(s, s->wait_ms);
     return failed && e->code != ERR_BUSY ? -1 : 0;
 }

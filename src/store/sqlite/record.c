@@ -3,8 +3,8 @@
 #include "record.h"
 #include "guard.h"
 #include "inbox.h"
-#include "guard.h"
 #include "number.h"
+#include "walindex.h"
 
 #include <stdio.h>
 
@@ -368,7 +368,7 @@ static int record_or_roll_back(struct db *s, struct record *const batch[], size_
         return err_set(e, ERR_BUSY, "%s was moved away a moment ago", s->path);
     }
     sqlite_begin_work(s);
-    if (run_simple(s, SQL_BEGIN, "beginning a transaction", e) != 0)
+    if (sqlite_index_check(s, e) != 0 || run_simple(s, SQL_BEGIN, "beginning a transaction", e) != 0)
         return -1;
     int failed = sqlite_check_tables(s, e);
     s->recording = true;

@@ -8,6 +8,7 @@
 #include "inbox_files.h"
 #include "store/beside.h"
 #include "vfs.h"
+#include "walindex.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -53,6 +54,8 @@ int sqlite_error(struct db *s, const char *doing, struct err *e)
         return err_set(e, ERR_BUSY, "%s, %s: its schema was changed a moment ago", s->path, doing);
     if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
         code = ERR_BUSY, cure = "a consumer holds a transaction open";
+    else if (rc == SQLITE_PROTOCOL)
+        code = ERR_BUSY; /* the locks of its log, in -shm */
     else if (rc == SQLITE_FULL || (rc == SQLITE_IOERR && (err_is_full(os))) ||
              (rc == SQLITE_CANTOPEN && no_inode_left(s->path)))
         code = ERR_FULL,
@@ -208,7 +211,9 @@ static struct stat stat_of(const char *path, const char *suffix)
 {
     char name[PATH_MAX + 8];
     struct stat st;
-    snprintf(name, sizeof name, "%s%s", path, suffix);
+    size_t len = strnlen(path, PATH_MAX);
+    memcpy(name, path, len); /* asked for each batch: snprintf takes as long as the call */
+    memcpy(name + len, suffix, strlen(suffix) + 1);
     return stat(name, &st) == 0 ? st : (struct stat){0};
 }
 
@@ -377,7 +382,8 @@ void sqlite_close_db(struct db *s)
         int locked = s->lock.fd >= 0 && lock_take(&s->lock, s->wait_ms / 8, NULL) >= 0;
         if (locked && !sqlite_in_place(s))
             sqlite_leave_under_lock(s, NULL);
-        if (!locked) /* somebody else will */
+        bool sound = !sqlite_in_place(s) || sqlite_index_check(s, NULL) == 0;
+        if (!locked || !sound) /* somebody else will */
             sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         sqlite3_close(s->db);
     }

@@ -6,6 +6,7 @@
 #include "vfs.h"
 
 #include "guard.h"
+#include "walindex.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -177,6 +178,17 @@ static int confined_path(sqlite3_vfs *vfs, const char *name, int size, char *out
     return snprintf(out, (size_t)size, "%s", name) < size ? SQLITE_OK : SQLITE_CANTOPEN;
 }
 
+/*
+ * Only while the shared memory of the log is not usable, which whoever may write it can see to, SQLite sleeps by itself: a
+ * hundred times, longer each time, and ten seconds together. Nothing asks for the time of a statement meanwhile.
+ */
+static int confined_sleep(sqlite3_vfs *vfs, int us)
+{
+    enum { LONGEST_US = 20000 }; /* a second and a half together */
+    (void)vfs;
+    return base->xSleep(base, us < LONGEST_US ? us : LONGEST_US);
+}
+
 static int confine_sqlite(struct err *e)
 {
     sqlite3_config(SQLITE_CONFIG_SINGLETHREAD); /* a store belongs to one thread */
@@ -191,6 +203,7 @@ static int confine_sqlite(struct err *e)
     confined.xOpen = confined_open;
     confined.xDelete = confined_delete;
     confined.xFullPathname = confined_path;
+    confined.xSleep = confined_sleep;
     if (sqlite3_vfs_register(&confined, 0) != SQLITE_OK)
         return err_set(e, ERR_MEMORY, "setting SQLite up: out of memory");
     base = own;
@@ -271,5 +284,5 @@ int sqlite_connect(struct db *s, struct err *e)
     }
     if (sqlite3_open_v2(name, &s->db, flags, confined.zName) != SQLITE_OK)
         return sqlite_error(s, "opening it", e);
-    return sqlite_guard(s, e);
+    return sqlite_guard(s, e) != 0 || sqlite_index_check_first(s, e) != 0 ? -1 : 0;
 }
