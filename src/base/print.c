@@ -123,13 +123,17 @@ void print_json(FILE *to, struct span json)
 
 /* ---- for a shell ---- */
 
+/* A quote as its number: for a shell that does not know $'...', as dash, \' would end the word, and the rest be a command. */
 static void print_escaped_word(FILE *to, struct span text)
 {
     while (text.len) {
         struct text_char c = text_first(text);
-        if (*text.at == '\'' || *text.at == '\\')
+        if (*text.at == '\\')
             putc('\\', to);
-        print_char(to, text, &c);
+        if (*text.at == '\'')
+            fputs("\\047", to);
+        else
+            print_char(to, text, &c);
         text = (struct span){text.at + c.len, text.len - c.len};
     }
 }

@@ -37,7 +37,8 @@ void print_json(FILE *to, struct span json);
 
 /*
  * Print a text as one word for a shell: in single quotes, or, if it holds hidden characters, as bash, zsh and GNU ls write
- * it: $'a\x1b'. print_word leaves the quotes out if every shell reads the text as it stands.
+ * it: $'a\x1b'. A shell that does not know this, as dash, reads a plain word. print_word leaves the quotes out if every shell
+ * reads the text as it stands.
  */
 void print_quoted(FILE *to, const char *text);
 void print_word(FILE *to, const char *text);

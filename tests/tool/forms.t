@@ -87,4 +87,22 @@ subtest 'a command that is printed can be copied, whatever it names' => sub {
     is +(stat "$cut/webhook.conf")[2] & 07777, 0664, 'and which does what it says';
     $f->finish;
 };
+subtest 'a shell that does not know $\'...\' runs nothing of a name' => sub {
+    my $f = Fixture->new;
+    my $made = $f->folder('run/made', 0777);
+    my $cut = $f->folder("home/it's ;>executed; #\n", 0700);
+    my $conf = Fixture::slurp($f->config);
+    $f->write("home/it's ;>executed; #\n/webhook.conf", $conf =~ s{"\.\./\.\./private/}{"../private/}gr, 0666);
+    chmod 0666, "$cut/webhook.conf";
+    $f->install('run/complycube-inbox', 'complycube-inbox') if !-e $f->path('run/complycube-inbox');
+    my (undef, $out) = $f->run($f->path('run/complycube-inbox'), '-c', "$cut/webhook.conf", 'doctor');
+    my ($cure) = $out =~ /-> (chmod o-w .*)$/m;
+    ok $cure, 'doctor prints a command' or diag $out;
+    for my $shell ('sh', 'bash') {
+        system($shell, '-c', 'cd "$1" && eval "$2" 2>/dev/null', $shell, $made, $cure // '');
+        is_deeply [glob "$made/*"], [], "$shell executes nothing of the name";
+    }
+    is +(stat "$cut/webhook.conf")[2] & 07777, 0664, 'bash does what it says';
+    $f->finish;
+};
 done_testing;

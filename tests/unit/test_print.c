@@ -109,7 +109,7 @@ static void a_word_for_a_shell_can_be_copied(void **state)
 {
     (void)state;
     assert_string_equal(quoted("it's \\ $HOME"), "'it'\\''s \\ $HOME'");
-    assert_string_equal(quoted("it's\x1b\\\n"), "$'it\\'s\\x1b\\\\\\n'");
+    assert_string_equal(quoted("it's\x1b\\\n"), "$'it\\047s\\x1b\\\\\\n'");
     begin();
     print_word(to, "www-data");
     print_word(to, "a b");
