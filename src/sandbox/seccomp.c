@@ -37,6 +37,7 @@
 
 #ifdef ARCHITECTURE
 #include <linux/filter.h>
+#include <linux/fs.h>
 #include <linux/seccomp.h>
 
 /*
@@ -56,7 +57,7 @@ static const char calls[] =
     /* files, which Landlock confines */
     C(stat) C(stat64) C(fstat) C(fstat64) C(lstat) C(lstat64) C(newfstatat) C(fstatat64) C(statx) C(statfs)
         C(statfs64) C(fstatfs) C(fstatfs64) C(access) C(faccessat) C(faccessat2) C(readlink) C(readlinkat) C(getcwd)
-            C(getdents64) C(mkdir) C(mkdirat) C(rmdir) C(unlink) C(unlinkat) C(rename) C(renameat) C(renameat2)
+            C(getdents64) C(mkdir) C(mkdirat) C(rmdir) C(unlink) C(unlinkat) C(rename) C(renameat)
     /* of open files alone: a path would lead anywhere, since Landlock does not look at modes and owners */
     C(fchown) C(fchown32)
     /* memory */
@@ -115,6 +116,7 @@ static const struct checked {
     {C(fchmod), 1, IS, FOLDER, 0},
     {C(fchmod), 1, IS, SHARED, 0},
     {C(fchmod), 1, IS, SHOWN, 0},
+    {C(renameat2), 4, UP_TO, RENAME_NOREPLACE /* no exchange, and no device in the old place */, 0},
     {C(mmap), 2, WITHOUT, PROT_EXEC, 0},
     {C(mmap2), 2, WITHOUT, PROT_EXEC, 0},
     {C(mprotect), 2, WITHOUT, PROT_EXEC, 0},

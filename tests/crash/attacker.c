@@ -272,6 +272,8 @@ static const struct call_row calls[] = {
     A("fcntl for a lease", fcntl, 0, F_SETLEASE, F_RDLCK),
     A("ioctl that types into a terminal", ioctl, 0, 0x5412, L("x")),
     A("utimensat of a path", utimensat, AT_FDCWD, L("x")),
+    A("renameat2 that leaves a device", renameat2, AT_FDCWD, L("x"), AT_FDCWD, L("y"), 4 /* RENAME_WHITEOUT */),
+    A("renameat2 that exchanges two names", renameat2, AT_FDCWD, L("x"), AT_FDCWD, L("y"), 2 /* RENAME_EXCHANGE */),
     A("tgkill of another", tgkill, 1, 1, 0),
     A("tkill of another", tkill, 1, 0),
     A("sendto to a name", sendto, 0, L("x"), 1, 0, L(&abstract), sizeof abstract),
