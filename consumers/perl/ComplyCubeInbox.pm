@@ -317,7 +317,10 @@ my %STATEMENT = (
         WHERE n.seq = i.seq {newer})',
     newer     => 'AND n.newer_type IN ({list})',
     types     => 'AND (SELECT e.type FROM event_log e WHERE e.seq = i.seq) IN ({list})',
-    ordered   => 'AND CASE WHEN {hot} THEN {of what waits} ELSE {of the log} END',
+    ordered   => 'AND CASE WHEN {one is hot} OR {hot} THEN {of what waits} ELSE {of the log} END',
+    # Asked once, of those that are due first.
+    'one is hot' => '(SELECT 1 FROM (SELECT f.seq FROM inbox f WHERE f.state = 0 AND f.endpoint = :e AND f.due_ms <= {now}
+        ORDER BY f.due_ms, f.seq LIMIT :n) i WHERE {hot} LIMIT 1)',
     # A resource with many events in the log: what waits is read instead, once for all candidates.
     hot       => '(SELECT 1 FROM event_log e CROSS JOIN event_log o ON o.resource_id = e.resource_id
         WHERE e.seq = i.seq LIMIT 1 OFFSET 16)',
@@ -376,7 +379,7 @@ sub _compose {
     $in{over} = '0' if !$self->{option}{skip_superseded};
     $in{ordered} = '' if !$self->{option}{ordered};
     @in{qw(types among newer mine)} = ('', '', '', $in{age}) if !@types;
-    for my $name (qw(list age mine among newer hot), 'of what waits', 'of the log', qw(types ordered over lost held now)) {
+    for my $name (qw(list age mine among newer), 'one is hot', 'hot', 'of what waits', 'of the log', qw(types ordered over lost held now)) {
         s/\{$name\}/$in{$name}/g for values %in;
     }
     $self->{sql} = \%in;

@@ -361,7 +361,10 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
             WHERE n.seq = i.seq {newer})',
         'newer'    => 'AND n.newer_type IN ({list})',
         'types'    => 'AND (SELECT e.type FROM event_log e WHERE e.seq = i.seq) IN ({list})',
-        'ordered'  => 'AND CASE WHEN {hot} THEN {of what waits} ELSE {of the log} END',
+        'ordered'  => 'AND CASE WHEN {one is hot} OR {hot} THEN {of what waits} ELSE {of the log} END',
+        // Asked once, of those that are due first.
+        'one is hot' => '(SELECT 1 FROM (SELECT f.seq FROM inbox f WHERE f.state = 0 AND f.endpoint = :e AND f.due_ms <= {now}
+            ORDER BY f.due_ms, f.seq LIMIT :n) i WHERE {hot} LIMIT 1)',
         // A resource with many events in the log: what waits is read instead, once for all candidates.
         'hot'      => '(SELECT 1 FROM event_log e CROSS JOIN event_log o ON o.resource_id = e.resource_id
             WHERE e.seq = i.seq LIMIT 1 OFFSET 16)',
@@ -429,7 +432,7 @@ final class ComplyCubeInboxTable extends ComplyCubeInboxStore {
         if (!$this->options['skip_superseded']) $in['over'] = '0';
         if (!$this->options['ordered']) $in['ordered'] = '';
         if (!$this->types) $in = array('types' => '', 'among' => '', 'newer' => '', 'mine' => $in['age']) + $in;
-        foreach (array('list', 'age', 'mine', 'among', 'newer', 'hot', 'of what waits', 'of the log', 'types', 'ordered', 'over', 'lost',
+        foreach (array('list', 'age', 'mine', 'among', 'newer', 'one is hot', 'hot', 'of what waits', 'of the log', 'types', 'ordered', 'over', 'lost',
             'held', 'now') as $name)
             foreach ($in as $key => $sql) $in[$key] = str_replace('{' . $name . '}', $in[$name], $sql);
         $this->sql = $in;

@@ -72,6 +72,7 @@ for my $language (sort keys %TEXT) {
         }
         my ($hundred, $thousand) = map { (claim($language, inbox(1000, $_), %o))[0] } 100, 1000;
         cmp_ok $thousand, '<=', 11 * $hundred, "$language, $name: ten times as many waiting are ten times the steps: $hundred and $thousand";
+        cmp_ok $thousand, '<=', 100 * 1000, "$language, $name: that a resource has many events is asked once, not of each that waits: 100 steps for one at most";
     }
     my %o = (ordered => 1, skip_superseded => 1);
     my ($none) = claim($language, inbox(0, 10, 'late'), %o);

@@ -122,8 +122,10 @@
     X(SQL_TALLY_LATEST, "SELECT max(coalesce((SELECT max(e.received_ms) FROM inbox i CROSS JOIN event_log e "     \
                         "ON e.seq=i.seq WHERE i.state=0 AND i.endpoint=?1),0),coalesce(" STORE_SQL_NEWEST ",0))") \
     X(SQL_TALLY_AHEAD, "SELECT count(*) FROM inbox WHERE state=0 AND endpoint=?1 AND due_ms>?2")                  \
-    X(SQL_TALLY_QUARANTINE, "SELECT endpoint,count(*) FROM quarantine WHERE NOT " STORE_SQL_EMPTY " AND "         \
-                            "last_ms>=?1 AND (?2=0 OR last_ms<?2) GROUP BY endpoint")                             \
+    X(SQL_TALLY_DEAD_BYTES, "SELECT sum(length(e.body)) FROM inbox i CROSS JOIN event_log e ON e.seq=i.seq "       \
+                            "WHERE i.state=2 AND i.endpoint=?1")                                                 \
+    X(SQL_TALLY_QUARANTINE, "SELECT endpoint,count(*),sum(length(body)) FROM quarantine "            \
+                            "WHERE NOT " STORE_SQL_EMPTY " AND last_ms>=?1 AND (?2=0 OR last_ms<?2) GROUP BY endpoint")                             \
     X(SQL_TALLY_TIME, "SELECT e.type,e.endpoint,i.state,e.seq,e.received_ms FROM event_log e "                    \
                       "LEFT JOIN inbox i ON i.seq=e.seq WHERE e.received_ms>=?1 AND (?2=0 OR e.received_ms<?2)")  \
     X(SQL_RECEIVED, "SELECT received_ms FROM event_log WHERE seq=?1")                                             \
@@ -226,12 +228,17 @@
 
 #define STORE_SQL_WANTED(type) "(?7 IS NULL OR instr(?7,'\n'||" type "||'\n'))"
 
+/* Has the log many events of the resource of i? */
+#define STORE_SQL_HOT                                                                                             \
+    "(SELECT 1 FROM event_log e CROSS JOIN event_log o ON o.resource_id=e.resource_id "                           \
+    "WHERE e.seq=i.seq LIMIT 1 OFFSET 16)"
+
 /* Is the waiting event i the first of its resource, and none of that leased at ?6? A resource with few events is read from
- * the log; one with a long history from what waits, once for all candidates. A key of what waits sorts by time, then by
- * number: both are raised to 19 digits. */
+ * the log; one with a long history from what waits, once for all candidates, and all are if one of those that are due
+ * first is such a resource's. A key of what waits sorts by time, then by number: both are raised to 19 digits. */
 #define STORE_SQL_FIRST                                                                                           \
-    "CASE WHEN (SELECT 1 FROM event_log e CROSS JOIN event_log o ON o.resource_id=e.resource_id "                 \
-    "WHERE e.seq=i.seq LIMIT 1 OFFSET 16) "                                                                       \
+    "CASE WHEN (SELECT 1 FROM (SELECT f.seq FROM inbox f WHERE f.state=0 AND f.endpoint=?5 AND f.due_ms<=?6 "     \
+    "ORDER BY f.due_ms,f.seq LIMIT ?9) i WHERE " STORE_SQL_HOT " LIMIT 1) OR " STORE_SQL_HOT " "                  \
     "THEN i.seq IN (SELECT substr(min(CASE WHEN " STORE_SQL_WANTED("e.type")                                      \
     " THEN (e.created_ms+1000000000000000000)||(e.seq+1000000000000000000) END),20)-1000000000000000000 "         \
     "FROM inbox b CROSS JOIN event_log e ON e.seq=b.seq WHERE b.state=0 AND b.endpoint=?5 "                       \
