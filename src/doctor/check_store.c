@@ -194,15 +194,6 @@ static void check_form(struct doctor *d, const struct store_facts *facts)
     }
 }
 
-/* " (12 MB)"; what is less grows nowhere. */
-static const char *size_words(int64_t bytes, char out[40])
-{
-    *out = '\0';
-    if (bytes >= 1 << 20)
-        snprintf(out, 40, " (%lld MB)", (long long)(bytes >> 20));
-    return out;
-}
-
 static void check_inbox(struct doctor *d, const struct store_facts *facts)
 {
     char size[40];
@@ -214,7 +205,7 @@ static void check_inbox(struct doctor *d, const struct store_facts *facts)
         doctor_step_tool(d, &dead, "requeue --state dead");
     }
     doctor_tell(d, &dead, "%lld waiting, %lld dead%s, %lld events in all", (long long)facts->waiting,
-                (long long)facts->dead, size_words(facts->dead_bytes, size), (long long)facts->events);
+                (long long)facts->dead, cmd_format_size(facts->dead_bytes, size), (long long)facts->events);
     if (facts->waiting)
         check_lag(d, facts);
     check_clock_was(d, facts);
@@ -226,7 +217,7 @@ static void check_inbox(struct doctor *d, const struct store_facts *facts)
         doctor_step_tool(d, &aside, "quarantine");
         finding_step(&aside, "by hand: decide of each, by quarantine accept ID or quarantine drop ID");
     }
-    doctor_tell(d, &aside, "%lld%s", (long long)facts->quarantined, size_words(facts->quarantined_bytes, size));
+    doctor_tell(d, &aside, "%lld%s", (long long)facts->quarantined, cmd_format_size(facts->quarantined_bytes, size));
 }
 
 /* What was ignored, by endpoint: the line to write has what is asked for already too. */

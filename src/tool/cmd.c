@@ -107,6 +107,14 @@ const char *cmd_format_age(int64_t ms, char *out)
     return out;
 }
 
+const char *cmd_format_size(int64_t bytes, char *out)
+{
+    *out = '\0';
+    if (bytes >= 1 << 20)
+        snprintf(out, 40, " (%lld MB)", (long long)(bytes >> 20));
+    return out;
+}
+
 int64_t cmd_parse_time(const char *text, int64_t now_ms)
 {
     static const char *const forms[] = {"%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M",

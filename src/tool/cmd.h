@@ -140,6 +140,9 @@ int64_t cmd_parse_age(const char *text);
 /* The same for a person, of at most 5 columns: "95s", "8m", "15h", "30d"; at least 24 bytes at `out`, which is returned. */
 const char *cmd_format_age(int64_t ms, char *out);
 
+/* " (12 MB)", or "" if it is less than one; at least 40 bytes at `out`, which is returned. */
+const char *cmd_format_size(int64_t bytes, char *out);
+
 /* A variable of the process's environment, or NULL. */
 const char *cmd_variable(const struct cmd *cmd, const char *name);
 

@@ -36,7 +36,8 @@ enum {
 
 struct watch {
     const struct cmd *cmd;
-    int64_t n[STORE_STATES], oldest_ms; /* of the inbox: when the oldest that waits was received, 0: none waits */
+    int64_t n[STORE_STATES], bytes[STORE_STATES],
+        oldest_ms;                    /* of the inbox: when the oldest that waits was received, 0: none waits */
     int64_t ahead, future_ms;         /* by a clock that was wrong: how many are due; the latest that came, 0: none */
     int64_t latest_ms;                /* when something came last, 0: nothing did within --silence */
     int64_t matched_ms;               /* when a secret matched last, 0: never */
@@ -64,6 +65,7 @@ static void take_state(void *ctx, const struct store_tally *t)
 {
     struct watch *w = ctx;
     w->n[t->state] += t->n;
+    w->bytes[t->state] += t->bytes;
     w->ahead += t->ahead;
     if (t->latest_ms > w->cmd->now_ms + MINUTE_MS && t->latest_ms > w->future_ms)
         w->future_ms = t->latest_ms;
@@ -158,7 +160,7 @@ static int read_refusals(struct watch *w, const struct config *c, struct err *e)
 static void judge_inbox(struct watch *w)
 {
     const struct cmd *cmd = w->cmd;
-    char age[24], time[32];
+    char age[24], time[32], size[40];
     if (w->oldest_ms && cmd->now_ms - w->oldest_ms > cmd->oldest_ms)
         add_wrong(w, "%lld wait, the oldest for %s", (long long)w->n[WAITING],
                   cmd_format_age(cmd->now_ms - w->oldest_ms, age));
@@ -168,9 +170,10 @@ static void judge_inbox(struct watch *w)
         add_wrong(w, "the clock was wrong, or is: events were received in the future, until %s (doctor)",
                   cmd_format_time(w->future_ms, time));
     if (w->n[DEAD])
-        add_wrong(w, "%lld dead (list --state dead)", (long long)w->n[DEAD]);
+        add_wrong(w, "%lld dead%s (list --state dead)", (long long)w->n[DEAD], cmd_format_size(w->bytes[DEAD], size));
     if (w->n[QUARANTINED])
-        add_wrong(w, "%lld in quarantine", (long long)w->n[QUARANTINED]);
+        add_wrong(w, "%lld in quarantine%s", (long long)w->n[QUARANTINED],
+                  cmd_format_size(w->bytes[QUARANTINED], size));
     if (cmd->silence_ms && w->latest_ms < cmd->now_ms - cmd->silence_ms)
         add_wrong(w, "nothing came for %s", cmd_format_age(cmd->silence_ms, age));
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 struct endpoint {
-    int64_t id, n[STORE_STATES], events, oldest_ms, latest_ms, ahead;
+    int64_t id, n[STORE_STATES], bytes[STORE_STATES], events, oldest_ms, latest_ms, ahead;
     char name[64];
     bool dated; /* the oldest file is in oldest_ms */
 };
@@ -174,7 +174,9 @@ static int count_states(struct tally *t, bool whole, struct err *e)
                     return -1;
         if (number_of_statement(t, SQL_TALLY_OLDEST, p->id, 0, &p->oldest_ms, e) != 0 ||
             number_of_statement(t, SQL_TALLY_LATEST, p->id, 0, &p->latest_ms, e) != 0 ||
-            number_of_statement(t, SQL_TALLY_AHEAD, p->id, t->ahead_ms, &p->ahead, e) != 0)
+            number_of_statement(t, SQL_TALLY_AHEAD, p->id, t->ahead_ms, &p->ahead, e) != 0 ||
+            (p->n[STORE_STATE_DEAD] &&
+             number_of_statement(t, SQL_TALLY_DEAD_BYTES, p->id, 0, &p->bytes[STORE_STATE_DEAD], e) != 0))
             return -1;
         if (sqlite_inbox_is_files(t->s))
             p->n[1] = p->events - p->n[0] - p->n[2] - p->n[3]; /* less those that have a file */
@@ -194,6 +196,8 @@ static int count_files(struct tally *t, struct err *e)
         if (!p)
             continue;
         p->n[f->state]++;
+        if (f->state == STORE_STATE_DEAD)
+            p->bytes[STORE_STATE_DEAD] += maildir_dead_size(t->s->files, f->endpoint, &f->name);
         p->ahead += f->state == STORE_STATE_WAITING && f->name.until_ms > t->ahead_ms;
         p->n[1] -= logged;
         int64_t oldest_ms = 0;
@@ -267,8 +271,10 @@ static int count_quarantine(struct tally *t, struct err *e)
     sqlite3_bind_int64(q, 2, t->filter->before_ms);
     while (sqlite3_step(q) == SQLITE_ROW) {
         struct endpoint *p = find_endpoint(t, sqlite3_column_int64(q, 0));
-        if (p)
-            p->n[STORE_STATE_QUARANTINED] = sqlite3_column_int64(q, 1);
+        if (!p)
+            continue;
+        p->n[STORE_STATE_QUARANTINED] = sqlite3_column_int64(q, 1);
+        p->bytes[STORE_STATE_QUARANTINED] = sqlite3_column_int64(q, 2);
     }
     return sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(t->s, "counting quarantine", e);
 }
@@ -288,7 +294,8 @@ static void give_rows(struct tally *t, bool whole, store_each_tally *each, void 
     for (size_t i = 0; i < t->n_endpoints; i++)
         for (int state = 0; state < STORE_STATES; state++) {
             const struct endpoint *p = &t->endpoints[i];
-            struct store_tally row = {.endpoint = span_of(p->name), .state = state, .n = p->n[state]};
+            struct store_tally row = {
+                .endpoint = span_of(p->name), .state = state, .n = p->n[state], .bytes = p->bytes[state]};
             if (state == STORE_STATE_WAITING) {
                 row.oldest_ms = p->oldest_ms;
                 row.latest_ms = p->latest_ms;
