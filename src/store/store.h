@@ -164,7 +164,7 @@ struct store_actor {
 
 /* What is done to an event by hand. */
 enum store_change {
-    STORE_REQUEUE,    /* it waits again, as if it were new */
+    STORE_REQUEUE,    /* it waits again, as if it were new; what waits for its next try is due now */
     STORE_CHANGE_ACK, /* what waits, is dead or ignored is done */
     STORE_CHANGE_DEAD /* what waits or is ignored is given up */
 };

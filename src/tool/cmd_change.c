@@ -20,7 +20,7 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-    {"requeue", STORE_REQUEUE, 2, "wait again", "would wait again", "waits already"},
+    {"requeue", STORE_REQUEUE, 2, "wait again", "would wait again", "waits already, or a worker has it"},
     {"ack", STORE_CHANGE_ACK, 0, "are done", "would be done", "is done already"},
     {"dead", STORE_CHANGE_DEAD, 0, "are dead", "would be dead", "does not wait"},
 };

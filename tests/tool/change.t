@@ -78,6 +78,14 @@ for my $form (qw(table directory)) {
     is $out, "1 wait again\n", 'a done one, and what is named twice changes once';
     is states($f), 'waiting done waiting waiting waiting', 'all but one wait';
 
+    # what failed waits for its next try, until somebody says now
+    tool($f, 'work', '-e', 'live', '--once', '/bin/false');
+    ($code, $out) = tool_out($f, 'requeue', '--state', 'waiting', '--endpoint', 'live');
+    is $out, "3 wait again\n", 'what waits for its next try is due now';
+    ($code, $out) = tool_out($f, 'requeue', '1');
+    is $out, "     1  waits already, or a worker has it\n0 wait again, 1 stay as they were\n", 'what is due is left alone';
+    is states($f), 'waiting done waiting waiting waiting', 'they wait';
+
     # what waits again is handed on, from its very bytes
     my $handler = $f->write('run/handler', "#!/bin/sh\ncat >>@{[ $f->path('run/got') ]}\necho >>@{[ $f->path('run/got') ]}\n", 0755);
     ($code, $err) = tool($f, 'work', '-e', 'live', '--once', $handler);

@@ -18,15 +18,15 @@ record($f, map { resource_event("e$_", "r$_", $_) } 1 .. 3);
 sub set { change($f, 'DROP TRIGGER IF EXISTS event_log_update', @_) }
 sub said_by { my %is; @is{qw(exit stdout stderr)} = tool_out($f, @_); return \%is }
 
-set('UPDATE inbox SET due_ms = ' . ($now + 10 * $DAY) . ' WHERE seq = 1', 'UPDATE inbox SET due_ms = ' . ($now + $DAY / 2) . ' WHERE seq = 2');
+set('UPDATE inbox SET due_ms = ' . ($now + 10 * $DAY) . ' WHERE seq = 1', 'UPDATE inbox SET due_ms = ' . ($now + $DAY / 2) . ", token = 'of a worker' WHERE seq = 2");
 like said_by('watch')->{stderr}, qr/the clock was wrong: 1 are due more than 24 h ahead/, 'watch reports an event that is due in ten days';
 like said_by('doctor')->{stdout}, qr/^warning +clock +the clock was wrong: 1 events are due/m, 'so does doctor';
 is said_by('requeue', 1, '--reason', 'clock')->{exit}, 0, 'requeue heals it';
-isnt said_by('requeue', 2, '--reason', 'clock')->{exit}, 0, 'and no event that is due in half a day';
+isnt said_by('requeue', 2, '--reason', 'clock')->{exit}, 0, 'and takes no event from a worker that has it for half a day';
 unlike said_by('watch')->{stderr}, qr/clock/, 'then watch has nothing to say of it';
 set('UPDATE inbox SET due_ms = ' . ($now + 10 * $DAY) . ", token = 'of a dead worker' WHERE seq = 1");
 tool($f, 'work', '--once', '--', '/bin/true');
-is settled($f), '1/1 0/0 1/1', 'work takes it too, and waits for what is due in half a day';
+is settled($f), '1/1 0/0 1/1', 'work takes it too, and leaves what another has for half a day';
 
 # The oldest is the one that has waited longest.
 record($f, map { resource_event("e$_", "r$_", $_) } 4 .. 5);

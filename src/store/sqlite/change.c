@@ -133,6 +133,18 @@ int sqlite_change_make_row(struct db *s, int64_t endpoint, int64_t seq, int64_t 
     return sqlite_run(q) == SQLITE_OK ? 0 : sqlite_error(s, "writing the inbox", e);
 }
 
+/* Does it wait for a later time, that of its next try or one that a wrong clock has set? Not: a worker has it. */
+static bool is_later(const struct sqlite_change *c, sqlite3_stmt *q, const struct sqlite_standing *v)
+{
+    if (v->state != STORE_STATE_WAITING)
+        return false;
+    if (!v->has_row)
+        return sqlite_files_later(c, v);
+    int64_t left_ms = sqlite3_column_int64(q, 6) - c->now_ms;
+    bool claimed = sqlite3_column_int(q, 7);
+    return left_ms > STORE_AHEAD_MAX_MS || (left_ms > 0 && !claimed);
+}
+
 /* Change the event whose row is at hand: its result, or -1 and *e. */
 static int change_one(struct sqlite_change *c, sqlite3_stmt *q, int64_t seq, struct err *e)
 {
@@ -148,8 +160,8 @@ static int change_one(struct sqlite_change *c, sqlite3_stmt *q, int64_t seq, str
     if (!v.has_row) /* its file tells, now or when the inbox was files */
         v.state = sqlite_files_stands(c, &v);
     v.to = v.state >= 0 && v.state < STATES ? rule->to[v.state] : -1;
-    if (c->what == STORE_REQUEUE && v.has_row && sqlite3_column_int64(q, 6) > c->now_ms + STORE_AHEAD_MAX_MS)
-        v.to = 0; /* it would wait for a time that a wrong clock has set */
+    if (c->what == STORE_REQUEUE && is_later(c, q, &v))
+        v.to = 0;
     if (v.to < 0)
         return STORE_UNCHANGED;
     if (c->what == STORE_REQUEUE && sqlite3_column_int(q, 4))

@@ -42,6 +42,9 @@ int sqlite_files_begin(struct sqlite_change *c, struct err *e);
 /* The state of an event without a row, by its file. */
 int sqlite_files_stands(const struct sqlite_change *c, const struct sqlite_standing *v);
 
+/* Does it wait for its next try, by its file? */
+bool sqlite_files_later(const struct sqlite_change *c, const struct sqlite_standing *v);
+
 /* Bring its file to where it is to stand: STORE_CHANGED, STORE_UNCHANGED when another was first, or -1 and *e. */
 int sqlite_files_change(struct sqlite_change *c, const struct sqlite_standing *v, struct err *e);
 

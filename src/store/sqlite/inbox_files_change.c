@@ -22,6 +22,12 @@ int sqlite_files_stands(const struct sqlite_change *c, const struct sqlite_stand
     return found ? found->state : STORE_STATE_DONE;
 }
 
+bool sqlite_files_later(const struct sqlite_change *c, const struct sqlite_standing *v)
+{
+    const struct sqlite_named *found = sqlite_files_find(&c->names, span_of(v->endpoint), v->created_ms, v->seq);
+    return found && !found->name.claimed && found->name.until_ms > c->now_ms;
+}
+
 bool sqlite_files_full(const struct sqlite_change *c)
 {
     return c->n_again == MAILDIR_BATCH_MAX || c->bytes > BYTES_MAX;
@@ -48,6 +54,18 @@ static int move_changed(const struct sqlite_change *c, const struct sqlite_stand
                       : maildir_done(d, v->endpoint, name, c->now_ms, e);
 }
 
+/* What waits for its next try is due now. A worker that claims it at this very moment has it: so it was. */
+static int make_due(const struct sqlite_change *c, const struct sqlite_standing *v, struct err *e)
+{
+    struct maildir_name name = sqlite_files_find(&c->names, span_of(v->endpoint), v->created_ms, v->seq)->name;
+    struct lock lock;
+    if (sqlite_files_lock(c->s, v->endpoint, &lock, e) != 0)
+        return -1;
+    int moved = maildir_later(c->s->files, v->endpoint, &name, 0, c->now_ms, e);
+    lock_close(&lock);
+    return moved < 0 ? -1 : moved ? STORE_CHANGED : STORE_UNCHANGED;
+}
+
 /* A worker may claim it at this very moment, and then it has another name. */
 static int move_or_look_again(struct sqlite_change *c, const struct sqlite_standing *v, struct err *e)
 {
@@ -71,7 +89,9 @@ static int move_or_look_again(struct sqlite_change *c, const struct sqlite_stand
 
 int sqlite_files_change(struct sqlite_change *c, const struct sqlite_standing *v, struct err *e)
 {
-    return v->to == 0 ? write_again(c, v, e) : move_or_look_again(c, v, e);
+    if (v->to != 0)
+        return move_or_look_again(c, v, e);
+    return v->state == STORE_STATE_WAITING && !v->has_row ? make_due(c, v, e) : write_again(c, v, e);
 }
 
 int sqlite_files_replace(struct sqlite_change *c, const struct sqlite_standing *v, struct err *e)

@@ -124,12 +124,13 @@
     X(SQL_TALLY_AHEAD, "SELECT count(*) FROM inbox WHERE state=0 AND endpoint=?1 AND due_ms>?2")                  \
     X(SQL_TALLY_DEAD_BYTES, "SELECT sum(length(e.body)) FROM inbox i CROSS JOIN event_log e ON e.seq=i.seq "       \
                             "WHERE i.state=2 AND i.endpoint=?1")                                                 \
-    X(SQL_TALLY_QUARANTINE, "SELECT endpoint,count(*),sum(length(body)) FROM quarantine "            \
-                            "WHERE NOT " STORE_SQL_EMPTY " AND last_ms>=?1 AND (?2=0 OR last_ms<?2) GROUP BY endpoint")                             \
+    X(SQL_TALLY_QUARANTINE, "SELECT endpoint,count(*),sum(length(body)) FROM quarantine WHERE NOT " STORE_SQL_EMPTY  \
+                            " AND last_ms>=?1 AND (?2=0 OR last_ms<?2) GROUP BY endpoint")                        \
     X(SQL_TALLY_TIME, "SELECT e.type,e.endpoint,i.state,e.seq,e.received_ms FROM event_log e "                    \
                       "LEFT JOIN inbox i ON i.seq=e.seq WHERE e.received_ms>=?1 AND (?2=0 OR e.received_ms<?2)")  \
     X(SQL_RECEIVED, "SELECT received_ms FROM event_log WHERE seq=?1")                                             \
-    X(SQL_STANDING, "SELECT i.state,n.id,n.name,e.created_ms,e.erased_ms IS NOT NULL,e.body,i.due_ms FROM event_log e "    \
+    X(SQL_STANDING, "SELECT i.state,n.id,n.name,e.created_ms,e.erased_ms IS NOT NULL,e.body,i.due_ms,i.token IS NOT NULL " \
+                    "FROM event_log e "                                                                           \
                     "JOIN endpoint n ON n.id=e.endpoint LEFT JOIN inbox i ON i.seq=e.seq WHERE e.seq=?1")         \
     X(SQL_REQUEUE, "UPDATE inbox SET state=0,attempts=0,token=NULL,done_ms=NULL,due_ms=?2 WHERE seq=?1")          \
     X(SQL_CHANGE_ACK, "UPDATE inbox SET state=1,token=NULL,done_ms=?2 WHERE seq=?1")                              \

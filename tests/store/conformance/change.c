@@ -63,6 +63,19 @@ static void what_waits_again_is_as_if_it_were_new(void)
     assert_int_equal(event_of(seq)->done_ms, 0);
 }
 
+static void what_waits_for_its_next_try_is_due_now(void)
+{
+    int64_t seq = put_in(WAITING);
+    struct store_lease lease = claim_one(NOW + 1);
+    assert_int_equal(change_one(STORE_REQUEUE, seq, NOW + 2), STORE_UNCHANGED); /* a worker has it */
+    settle(&lease, STORE_NACK, NOW + 3);
+    assert_int_equal(claim(1, NOW + 4)->n, 0);
+    assert_int_equal(change_one(STORE_REQUEUE, seq, NOW + 4), STORE_CHANGED);
+    assert_int_equal(change_one(STORE_REQUEUE, seq, NOW + 4), STORE_UNCHANGED);
+    lease = claim_one(NOW + 4);
+    assert_int_equal(lease.attempts, 1);
+}
+
 static void an_event_that_is_not_there_is_missing(void)
 {
     assert_int_equal(change_one(STORE_REQUEUE, 77, NOW), STORE_MISSING);
@@ -289,6 +302,7 @@ int main(void)
         TEST(what_waits_is_dead_or_ignored_is_done),
         TEST(what_waits_or_is_ignored_is_given_up),
         TEST(what_waits_again_is_as_if_it_were_new),
+        TEST(what_waits_for_its_next_try_is_due_now),
         TEST(an_event_that_is_not_there_is_missing),
         TEST(a_worker_that_holds_it_has_lost_its_lease),
         TEST(each_is_told_in_the_order_in_which_they_were_named),

@@ -660,6 +660,8 @@ static const int rules[][4] = {
 static enum store_changed change_one(struct item *i, enum store_change what, int64_t now_ms)
 {
     int to = rules[what][i->state];
+    if (what == STORE_REQUEUE && i->state == STORE_STATE_WAITING && i->due_ms > now_ms && !i->token)
+        to = STORE_STATE_WAITING;
     if (to < 0)
         return STORE_UNCHANGED;
     if (what == STORE_REQUEUE && i->erased_ms)
