@@ -15,7 +15,10 @@
 #include <limits.h>
 #include <stdbool.h>
 
-/* If its database is there, let the mark name it, unless this process is confined. Never fails; a few calls if it is right. */
+/*
+ * If its database is there, let the mark name it, unless this process is confined: after a receiver has begun it under
+ * confinement its next start, init or watch does. Never fails; a few calls if the mark is right.
+ */
 void begun_mark(const struct config *c);
 
 /* Was a database begun under this configuration? *was: its path then. */

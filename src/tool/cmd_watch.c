@@ -373,9 +373,10 @@ int cmd_watch(const struct cmd *cmd, struct err *e)
     if (known)
         judge_log(w, c->database);
     bool looked = known && read_store(w, c, e) == 0;
-    if (looked)
+    if (looked) {
         judge_inbox(w);
-    else
+        begun_mark(c); /* a confined receiver that began it could not */
+    } else
         add_wrong(w, "%s", e->msg);
     if (c && read_refusals(w, c, &other) != 0)
         add_wrong(w, "%s", other.msg);

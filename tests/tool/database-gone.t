@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 use Test::More;
+use Deploy;
 use Event;
 use Fixture;
 use Requests;
@@ -35,6 +36,19 @@ subtest 'a fresh installation' => sub {
     unlike($said, qr/restore "\$BACKUP"/, 'and has nothing to restore');
     my ($answer) = $f->cgi(signed(event()));
     unlike($answer->{log}, qr/begun anew/, 'the first event begins it, without a word');
+    $f->finish;
+};
+
+subtest 'begun by a running receiver, which may make nothing beside the secrets' => sub {
+    my $f = apart();
+    my $d = deploy($f, 'spawn-fcgi alone');
+    my $body = event();
+    is($d->{client}->({ method => 'POST', path => '/', body => $body, headers => ['ComplyCube-Signature' => sign($body)] })->{status}, 200, 'an event');
+    $f->stop;
+    is_deeply([tool($f, 'watch')], [0, ''], 'watch is silent');
+    rename $f->path('home/volume'), $f->path('home/unmounted') or die $!;
+    $f->folder('home/volume', 0700);
+    isnt((tool($f, 'watch'))[0], 0, 'and from then on misses the database');
     $f->finish;
 };
 
