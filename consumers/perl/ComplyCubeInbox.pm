@@ -16,7 +16,8 @@
 #     nack($event, $why, $sec)  it failed: try again later; after the last attempt the event is dead, given up
 #     extend($event, $seconds)  the work takes longer
 #     release($event)           not worked on: another worker may have it at once
-#     each($callback, $limit)   claim, call, and ack; or nack where it dies. How many were claimed
+#     each($callback, $limit)   claim, call, and ack; or nack if it dies. How many were claimed; 0 too if the run was ended
+#                               by ComplyCubeInboxLater
 #     once($dbh, $table, $callback, $limit)    each, with an effect in your own database exactly once: $callback->($event,
 #                               $dbh) works inside a transaction that also inserts the event's key into $table. $dbh has
 #                               AutoCommit on, and no transaction is open. Let errors of the database pass: after a
@@ -28,8 +29,11 @@
 #
 # ack, nack, extend and release give false when the lease was lost: another worker has the event then. A worker may
 # die between its work and the ack, and then the event comes again. Make the object after a fork, not before.
+# When your application is down, a mail server for example, call ComplyCubeInboxLater->throw('why'): what is claimed is
+# released, no attempt is counted, the log has one line, and the next call tries again. A lost connection of DBI is one too;
+# if it stays lost the next call dies, since only a new process connects again.
 # The words of what $callback dies of go to the log and, with the event, into the inbox; of an error of DBI those before
-# its first quote, where values begin. An event on its second attempt is claimed alone, should it be what kills workers;
+# its first quoted value. So does an exit in $callback. An event on its second attempt is claimed alone, should it be what kills workers;
 # new ones together as long as their bodies have 4 MB at most.
 # The text of an event is characters, its body bytes. In a payload half a surrogate pair is U+FFFD, true and false are 1
 # and 0.
@@ -37,6 +41,10 @@ package ComplyCubeInbox;
 use 5.010;
 use strict;
 use warnings;
+
+use Scalar::Util ();
+
+my $AT_HAND;    # what a callback works on: the event, its inbox, and what else is claimed
 
 my %DEFAULT = (endpoint => undef, types => undef, ordered => 0, skip_superseded => 0, owner => undef, lease => undef,
     limit => 20, log => sub { warn "$_[0]\n" }, api_key_file => undef, api => 'https://api.complycube.com/v1', ca_file => undef);
@@ -78,7 +86,7 @@ sub stop { $_[0]{stopped} = 1; return }
 sub each {
     my ($self, $callback, $limit) = @_;
     _callback($callback, 'the callback');
-    return $self->_work(sub { attempt($callback, $_[0]) }, $limit);
+    return $self->_work(sub { _verdict($callback, $_[0]) }, $callback, $limit);
 }
 
 sub once {
@@ -86,7 +94,7 @@ sub once {
     _callback($callback, 'the callback');
     local @$dbh{qw(RaiseError PrintError HandleError)};
     my $effect = ComplyCubeInbox::Effect->new($self, $dbh, $table, $callback);
-    my $count = $self->_work(sub { $effect->apply($_[0]) }, $limit);
+    my $count = $self->_work(sub { $effect->apply($_[0]) }, $callback, $limit);
     return $effect->alive($count);
 }
 
@@ -107,40 +115,96 @@ sub printable {
     return $text;
 }
 
-# Call it: undef, or what it died of, in words. Those of DBI go on with values, in quotes.
+# A name in quotes says what is wrong; a value in quotes is somebody's.
+my $KIND = join '|', map { "(?<=$_ )" } qw(column field table relation index constraint function);
+my $QUOTED = qr/(?:$KIND)(['"])[\w.\$]+\g{-1}|`[\w\$]+`|(?<=in )'\w+ (?:list|clause|statement)'|(?<=n)'(?=t\b)/i;
+
+# Call it: undef, or what it died of, in words.
 sub attempt {
+    my ($why) = _verdict(@_);
+    return $why;
+}
+
+# The same, and whether the application is down: 'told', or 'lost' if it is a connection.
+sub _verdict {
     my ($code, @arguments) = @_;
     local $@;
     my ($done, $left) = (0, 1);
     { $done = eval { $code->(@arguments); 1 }; $left = 0 }    # a loop, that next and last would leave
     return $left ? 'left by next or last' : undef if $left || $done;
+    my $down = Scalar::Util::blessed($@) && $@->isa('ComplyCubeInboxLater') ? 'told' : _disconnected("$@") ? 'lost' : undef;
     my $why = "$@";
-    $why =~ s/(DBD::[\w:]+ \w+ failed: [^'"`\n]*+).*/$1/s;
+    $why =~ s/(DBD::[\w:]+ \w+ failed: (?:[^'"`\n]|$QUOTED)*+).*/$1/s;
     $why =~ s/\s+\z//;
-    return length $why ? $why : 'died without a word';
+    return (length $why ? $why : 'died without a word', $down);
 }
 
-# $run gives undef or why an event failed; what it dies of is no event's fault.
+# Whether the connection to a database was lost, or cannot be made. Numbers of MariaDB and MySQL, states of the others, and
+# words of both, since a handle that is destroyed takes the former with it.
+my $GONE = join '|', 'server has gone away', 'lost connection', "can't connect", 'too many connections', 'shutdown in progress',
+    'connection was killed', 'server closed the connection', 'could not connect', 'terminating connection';
+my %LOST = map { $_ => 1 } 1040, 1053, 1927, 2002, 2003, 2006, 2013, 2055, 4031;
+
+sub _disconnected {
+    my ($why) = @_;
+    no warnings 'once';
+    return $why =~ /DBD::|DBI connect/ && ($LOST{ $DBI::err || 0 } || ($DBI::state || '') =~ /^(?:08|57P0)/ || $why =~ /$GONE/i);
+}
+
+# $run gives nothing, or why an event failed and whether the application is down; what it dies of is no event's fault.
 sub _work {
-    my ($self, $run, $limit) = @_;
+    my ($self, $run, $callback, $limit) = @_;
     return 0 if $self->{stopped};
     my $half = ComplyCubeInbox::Store::now() + $self->{store}->lease / 2;
     my @open = $self->_open($limit);
     my $count = @open;
+    my $outer = $AT_HAND;    # of a callback that calls each itself
     my $good = eval {
         while (@open && !$self->{stopped}) {
             my $mine = ComplyCubeInbox::Store::now() < $half || $self->extend($open[0]);
             my $event = shift @open;    # released no more, whatever fails: its work may be done
             if (!$mine) { $self->{store}->report($event, 'the lease ended before its turn came') }
-            elsif ($event = $self->{store}->decoded($event)) { $self->_settle($event, $run->($event)) }
+            elsif ($event = $self->{store}->decoded($event)) {
+                $AT_HAND = { inbox => $self, event => $event, open => \@open, callback => $callback, pid => $$ };
+                my ($error, $down) = $run->($event);
+                $AT_HAND = $outer;
+                if ($down) { push @open, $event; $count = 0; $self->_later($event, $error, $down); last }
+                $self->_settle($event, $error);
+            }
         }
         1;
     };
     my $error = $@;
+    $AT_HAND = $outer;
     $self->_give_back(\@open);
     die $error if !$good;
     return $count;
 }
+
+# The application is down: that event comes after the others, and the log has a line when it begins.
+sub _later {
+    my ($self, $event, $why, $down) = @_;
+    my $before = $self->{down};
+    $self->{store}->report($event, "$why; this run ends, and counts no attempt") if ($before // '') ne $why;
+    $self->{down} = $why;
+    die "the connection is gone: $why\n" if defined $before && $down eq 'lost';
+    return;
+}
+
+# exit in the callback: the event's error, as what it dies of is. Not in a child that was forked.
+sub _ended {
+    my $is = $AT_HAND or return;
+    undef $AT_HAND;
+    return if $is->{pid} != $$;
+    require B;
+    my $at = B::svref_2object($is->{callback})->START;
+    my $place = $at->can('line') ? ' at ' . $at->file . ' line ' . $at->line : '';
+    attempt(sub { $is->{inbox}->_settle($is->{event}, "exit was called in the function$place") });
+    $is->{inbox}->_give_back($is->{open});
+    return;
+}
+
+END { local ($?, $@, $!); _ended() }
 
 # Until one fails; then their leases just end.
 sub _give_back {
@@ -151,11 +215,19 @@ sub _give_back {
 
 sub _settle {
     my ($self, $event, $error) = @_;
+    delete $self->{down};
     my $kept = defined $error ? $self->nack($event, $error) : $self->ack($event);
     $self->{store}->report($event, $error) if defined $error;
     $self->{store}->report($event, 'the lease ended before the work did') if !$kept;
     return;
 }
+
+# Thrown by a callback: the event is not at fault, and comes again without an attempt counted.
+package ComplyCubeInboxLater;
+use overload '""' => sub { $_[0]{why} }, fallback => 1;
+
+sub new { my ($class, $why) = @_; return bless { why => $why // 'the application is down' }, $class }
+sub throw { my ($class, $why) = @_; die $class->new($why) }
 
 # What both forms share.
 package ComplyCubeInbox::Store;
@@ -275,8 +347,10 @@ sub _key {
     die "object needs the option api_key_file\n" if !defined $self->{key_file};
     open my $file, '<:raw', $self->{key_file} or die "api_key_file cannot be read: $!\n";
     my $text = do { local $/; <$file> } // '';
-    my ($key) = $text =~ /\A(?:\xEF\xBB\xBF)?\s*([!-~]{20,200})\s*\z/ or die "api_key_file is not one API key\n";
-    return $key;
+    $text =~ tr/\0//d;    # UTF-16 too
+    $text =~ /\A(?:\xEF\xBB\xBF|\xFF\xFE|\xFE\xFF)?\s*(?:\w+\s*=\s*)?(["']?)([!-~]{20,200}?)\1[;,]?\s*\z/
+        or die "api_key_file is not one API key\n";
+    return $2;
 }
 
 sub _client {
@@ -969,12 +1043,15 @@ sub apply {
         ComplyCubeInbox::attempt(sub { $self->{inbox}->release($event) });    # it was not worked on
         die $error;
     }
-    return undef if !$begun;
-    my $error = ComplyCubeInbox::attempt($self->{callback}, $event, $self->{dbh});
+    return if !$begun;
+    my ($error, $down) = ComplyCubeInbox::_verdict($self->{callback}, $event, $self->{dbh});
     $self->_loud;
     my $lost = ComplyCubeInbox::attempt(sub { $self->_do(defined $error ? 'back' : 'whole') });
     $self->_undo($event, defined $lost ? @key : ()) if defined $error;
-    return $error // $self->_commit($event, $lost);
+    $error //= $self->_commit($event, $lost);
+    ComplyCubeInbox::attempt(sub { $self->{inbox}->release($event) }) if $self->{gone};    # nor is it at fault
+    $self->alive;
+    return ($error, $down);
 }
 
 # Begin the transaction that holds the key. False when the key is there already: the work was done before.

@@ -17,7 +17,8 @@
 //     nack($event, $why, $sec)  it failed: try again later; after the last attempt the event is dead, given up
 //     extend($event, $seconds)  the work takes longer
 //     release($event)           not worked on: another worker may have it at once
-//     each($callback, $limit)   claim, call, and ack; or nack where it throws. How many were claimed
+//     each($callback, $limit)   claim, call, and ack; or nack if it throws. How many were claimed; 0 too if the run was
+//                               ended by ComplyCubeInboxLater
 //     once($pdo, $table, $callback, $limit)    each, with an effect in your own database exactly once: $callback($event,
 //                               $pdo) works inside a transaction that also inserts the event's key into $table. No
 //                               transaction may be open before. Let errors of the database pass: after a deadlock that
@@ -29,18 +30,29 @@
 //
 // ack, nack, extend and release give false when the lease was lost: another worker has the event then. A worker may
 // die between its work and the ack, and then the event comes again. Make the object after a fork, not before.
+// When your application is down, a mail server for example, throw new ComplyCubeInboxLater('why'): what is claimed is
+// released, no attempt is counted, the log has one line, and the next call tries again. A lost connection of PDO is one too;
+// if it stays lost the next call throws, since only a new process connects again.
 // The words of what $callback throws go to the log and, with the event, into the inbox; of an error of PDO those before
-// its first quote, where values begin. An event on its second attempt is claimed alone, should it be what kills workers;
+// its first quoted value. So does what ends PHP in $callback: exit, a fatal error, a limit. What $callback returns does not
+// matter. An event on its second attempt is claimed alone, should it be what kills workers;
 // new ones together as long as their bodies have 4 MB at most.
 // In a payload half a surrogate pair is U+FFFD, and {} is an empty array like [].
 
 class ComplyCubeInboxException extends RuntimeException {}
+// Thrown by $callback: the event is not at fault, and comes again without an attempt counted.
+class ComplyCubeInboxLater extends ComplyCubeInboxException {}
 
 final class ComplyCubeInbox {
     private static $defaults = array('endpoint' => null, 'types' => null, 'ordered' => false, 'skip_superseded' => false,
         'owner' => null, 'lease' => null, 'limit' => 20, 'log' => 'error_log', 'api_key_file' => null,
         'api' => 'https://api.complycube.com/v1', 'ca_file' => null);
     private $store, $api, $limit, $stopped = false;
+    private $open = array();    // claimed, and not worked on yet
+    private $at_hand;           // with the callback that works on it
+    private $down;              // why the last run was ended, until an event is settled
+    private $reserve;           // memory for ended(); held from the first run on
+    private $warned = false;    // of a callback that returns false
 
     public function __construct($path, array $options = array()) {
         $unknown = array_keys(array_diff_key($options, self::$defaults));
@@ -79,8 +91,10 @@ final class ComplyCubeInbox {
     public function each($callback, $limit = null) {
         self::callback($callback, 'the callback');
         return $this->work(function (array $event) use ($callback) {
-            return ComplyCubeInbox::attempt($callback, array($event));
-        }, $limit);
+            $error = ComplyCubeInbox::verdict($callback, array($event), $value);
+            if ($error === null && $value === false) $this->warn($event);
+            return $error;
+        }, $callback, $limit);
     }
 
     public function once(PDO $handle, $table, $callback, $limit = null) {
@@ -88,7 +102,7 @@ final class ComplyCubeInbox {
         $effect = new ComplyCubeInboxEffect($this, $handle, $table, $callback);
         try {
             $effect->check();
-            $count = $this->work(array($effect, 'apply'), $limit);
+            $count = $this->work(array($effect, 'apply'), $callback, $limit);
         } finally {
             $effect->restore();
         }
@@ -114,43 +128,136 @@ final class ComplyCubeInbox {
         return $shown !== null ? $shown : preg_replace('/[^ -~]+/', ' ', $text);
     }
 
-    // Call it: null, or what it threw, in words. Those of PDO go on with values, in quotes.
+    // Call it: null, or what it threw, in words.
     public static function attempt($callback, array $arguments = array()) {
+        $e = self::thrown($callback, $arguments, $value);
+        return $e === null ? null : self::words($e);
+    }
+
+    // The same, or a ComplyCubeInboxLater if the application is down.
+    public static function verdict($callback, array $arguments, &$value = null) {
+        $e = self::thrown($callback, $arguments, $value);
+        for ($cause = $e; $cause; $cause = $cause->getPrevious()) {
+            if ($cause instanceof ComplyCubeInboxLater) return $cause;
+            if (self::disconnected($cause)) return new ComplyCubeInboxLater(self::words($cause), 0, $e);
+        }
+        return $e === null ? null : self::words($e);
+    }
+
+    private static function thrown($callback, array $arguments, &$value) {
         try {
-            call_user_func_array($callback, $arguments);
+            $value = call_user_func_array($callback, $arguments);
             return null;
         } catch (Exception $e) {        // PHP 5.6 knows no Throwable
         } catch (Throwable $e) {
         }
-        $words = rtrim(preg_replace('/(SQLSTATE\[[^\'"`\n]*+).*/s', '$1', $e->getMessage()));
-        return $words !== '' ? $words : get_class($e);
+        return $e;
+    }
+
+    // A name in quotes says what is wrong; a value in quotes is somebody's. Nobody looks for the line of an Exception.
+    private static function words($e) {
+        $name = '(?:(?<=column |field |table |relation |index |constraint |function )([\'"])[\w.$]+\g{-1}|`[\w$]+`'
+            . "|(?<=in )'\\w+ (?:list|clause|statement)'|(?<=n)'(?=t\\b))";
+        $words = rtrim(preg_replace("/(SQLSTATE\\[(?:[^'\"`\\n]|$name)*+).*/is", '$1', $e->getMessage()));
+        if ($words === '') $words = get_class($e);
+        return $e instanceof Exception ? $words : $words . ' in ' . $e->getFile() . ':' . $e->getLine();
+    }
+
+    // Whether the connection to a database was lost, or cannot be made. Numbers of MariaDB and MySQL, states of the others.
+    private static function disconnected($e) {
+        if (!$e instanceof PDOException) return false;
+        $number = isset($e->errorInfo[1]) ? $e->errorInfo[1] : $e->getCode();
+        return in_array($number, array(1040, 1053, 1927, 2002, 2003, 2006, 2013, 2055, 4031))
+            || preg_match('/SQLSTATE\[(?:08|57P0)|server closed the connection/', $e->getMessage());
     }
 
     // $run gives null or why an event failed; what it throws is no event's fault.
-    private function work($run, $limit) {
+    private function work($run, $callback, $limit) {
         if ($this->stopping()) return 0;
+        $this->watch();
+        $outer = array($this->open, $this->at_hand);    // of a callback that calls each itself
         $half = ComplyCubeInboxStore::now() + $this->store->lease(null) / 2;
-        $open = $this->open($limit);
-        $count = count($open);
+        $this->open = $this->open($limit);
+        $count = count($this->open);
         try {
-            while ($open && !$this->stopping()) {
-                $mine = ComplyCubeInboxStore::now() < $half || $this->extend($open[0]);
-                $event = array_shift($open);    // released no more, whatever fails: its work may be done
+            while ($this->open && !$this->stopping()) {
+                $mine = ComplyCubeInboxStore::now() < $half || $this->extend($this->open[0]);
+                $event = array_shift($this->open);    // released no more, whatever fails: its work may be done
                 if (!$mine) $this->store->report($event, 'the lease ended before its turn came');
-                elseif ($event = $this->store->decoded($event)) $this->settle($event, call_user_func($run, $event));
+                elseif ($event = $this->store->decoded($event)) {
+                    $this->at_hand = array($event, $callback);
+                    $error = call_user_func($run, $event);
+                    $this->at_hand = null;
+                    if ($error instanceof ComplyCubeInboxLater) return $this->later($event, $error);
+                    $this->settle($event, $error);
+                }
             }
         } finally {
-            $this->giveBack($open);
+            $this->giveBack();
+            list($this->open, $this->at_hand) = $outer;
         }
         return $count;
     }
 
     // Until one fails; then their leases just end.
-    private function giveBack(array &$open) {
-        while ($open) if (self::attempt(array($this, 'release'), array(array_shift($open))) !== null) $open = array();
+    private function giveBack() {
+        while ($this->open)
+            if (self::attempt(array($this, 'release'), array(array_shift($this->open))) !== null) $this->open = array();
+    }
+
+    // The application is down: that event comes after the others, and the log has a line when it begins.
+    private function later(array $event, ComplyCubeInboxLater $why) {
+        $this->open[] = $event;
+        $words = self::words($why);
+        $again = $this->down !== null;
+        if ($this->down !== $words) $this->store->report($event, "$words; this run ends, and counts no attempt");
+        $this->down = $words;
+        if ($again && $why->getPrevious()) throw new ComplyCubeInboxException("the connection is gone: $words");
+        return 0;
+    }
+
+    private function warn(array $event) {
+        if (!$this->warned) $this->store->report($event, 'the function returned false, which counts as done: '
+            . 'return nothing, or throw an exception if the event is to come again');
+        $this->warned = true;
+    }
+
+    // From now on what ends PHP while it works on an event is that event's error.
+    private function watch() {
+        if ($this->reserve !== null || !function_exists('register_shutdown_function')) return;
+        $this->reserve = str_repeat('.', 262144);
+        $pid = self::pid();
+        register_shutdown_function(function () use ($pid) { if ($pid === self::pid()) $this->ended(); });    // no child that was forked
+    }
+
+    private static function pid() { return !function_exists('getmypid') ? 0 : getmypid(); }
+
+    private function ended() {
+        $this->reserve = '';
+        if (!$this->at_hand) return;
+        list($event, $callback) = $this->at_hand;
+        $error = error_get_last();
+        $fatal = E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
+        $why = $error && $error['type'] & $fatal ? strtok($error['message'], "\n") . " in $error[file]:$error[line]"
+            : 'exit or die was called in the function' . self::place($callback);
+        $this->at_hand = null;
+        $this->settle($event, self::cut($why));
+        $this->giveBack();
+    }
+
+    private static function place($callback) {
+        if (is_string($callback) && strpos($callback, '::')) $callback = explode('::', $callback);
+        if (is_object($callback) && !$callback instanceof Closure) $callback = array($callback, '__invoke');
+        try {
+            $is = is_array($callback) ? new ReflectionMethod($callback[0], $callback[1]) : new ReflectionFunction($callback);
+            return ' at ' . $is->getFileName() . ':' . $is->getStartLine();
+        } catch (ReflectionException $e) {    // a method that __call stands in for
+            return '';
+        }
     }
 
     private function settle(array $event, $error) {
+        $this->down = null;
         $kept = $error === null ? $this->ack($event) : $this->nack($event, $error);
         if ($error !== null) $this->store->report($event, $error);
         if (!$kept) $this->store->report($event, 'the lease ended before the work did');
@@ -205,10 +312,10 @@ final class ComplyCubeInboxApi {
 
     private function header() {
         if ($this->key_file === null) throw new ComplyCubeInboxException('object needs the option api_key_file');
-        $text = is_readable($this->key_file) ? trim(file_get_contents($this->key_file)) : '';
-        if (!preg_match('/^(?:\xEF\xBB\xBF)?([!-~]{20,200})$/D', $text, $key))
+        $text = is_readable($this->key_file) ? str_replace("\0", '', file_get_contents($this->key_file)) : '';    // UTF-16 too
+        if (!preg_match('/^(?:\xEF\xBB\xBF|\xFF\xFE|\xFE\xFF)?\s*(?:\w+\s*=\s*)?(["\']?)([!-~]{20,200}?)\1[;,]?\s*$/D', $text, $key))
             throw new ComplyCubeInboxException('api_key_file cannot be read, or is not one API key');
-        return array("Authorization: $key[1]", 'Accept: application/json');
+        return array("Authorization: $key[2]", 'Accept: application/json');
     }
 
     private function byCurl($url) {
@@ -934,13 +1041,15 @@ final class ComplyCubeInboxEffect {
             ComplyCubeInbox::attempt(array($this->inbox, 'release'), array($event));    // it was not worked on
             throw $e;
         }
-        $error = ComplyCubeInbox::attempt($this->callback, array($event, $this->db));
+        $error = ComplyCubeInbox::verdict($this->callback, array($event, $this->db));
         $lost = ComplyCubeInbox::attempt(function () use ($error) {
             $this->loud();
             $this->exec($error === null ? 'whole' : 'back');
         });
         if ($error !== null) $this->undo($event, $lost !== null);
-        return $error !== null ? $error : $this->commit($event, $lost);
+        else $error = $this->commit($event, $lost);
+        if ($this->gone) ComplyCubeInbox::attempt(array($this->inbox, 'release'), array($event));    // nor is it at fault
+        return $this->alive($error);
     }
 
     // Begin the transaction that holds the key. False when the key is there already: the work was done before.

@@ -12,6 +12,7 @@ use JSON::PP;
 use Test::More;
 use Tool;
 use Vendor;
+use Encode ();
 
 my ($f, $api) = with_api(api => { tls => 1 });
 $f->run('openssl', qw(req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=Nobody -keyout none.key -out none-root.pem), { dir => $f->path('conf') });
@@ -51,6 +52,8 @@ for (sort keys %run) {
     is($answer->{object}{result}{outcome}, 'clear', "$run: the object") or diag $answer->{error};
     is_deeply([sort keys %{ ask({ %$event, resource_id => $gone }) }], $run eq 'Perl' ? ['object'] : ['curl', 'object'], 'null if it is no more');
     is(ask({ %$event, resource_id => $gone })->{object}, undef, 'without an error');
+    my $utf16 = $f->write('home/private/key-utf16', Encode::encode('UTF-16', "API_KEY=\"$Api::KEY{live}\"\r\n"), 0600);
+    is(ask($event, api_key_file => $utf16)->{object}{result}{outcome}, 'clear', 'the key in UTF-16, as NAME=VALUE, in quotes');
     my $most = $api->requests;
     like(ask($event, ca_file => $f->write('conf/none.pem', Fixture::slurp($f->path('conf/none-root.pem'))))->{error}, qr/API cannot be asked.*certificate/si, 'a certificate of somebody else');
     is(scalar $api->requests, $most, 'gets no request');
