@@ -85,8 +85,11 @@ int files_make_plain(struct buf *b)
 int files_open_text(const char *path, struct err *e)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0)
-        err_set(e, ERR_CONFIG, "opening %s: %s", path, strerror(errno));
+    int os = errno;
+    if (fd < 0 && files_check_link(path, e) != 0)
+        e->code = ERR_CONFIG;
+    else if (fd < 0)
+        err_set(e, ERR_CONFIG, "opening %s: %s", path, strerror(os));
     return fd;
 }
 
@@ -433,7 +436,8 @@ int files_make_dir(const char *path, mode_t mode, gid_t group, bool *made, struc
     return files_make_dir_at(&(struct files_place){AT_FDCWD, path, path}, mode, group, made, e);
 }
 
-int files_check_link(const char *path, struct err *e)
+/* Is this itself a link to nothing? As files_check_link. */
+static int check_one_link(const char *path, struct err *e)
 {
     char target[PATH_MAX];
     struct stat st;
@@ -444,4 +448,21 @@ int files_check_link(const char *path, struct err *e)
     err_set(e, ERR_DATABASE, "%s leads to %s, which does not exist; mount its volume, or remove the link", path,
             target);
     return err_detail(e, ERR_DANGLING);
+}
+
+int files_check_link(const char *path, struct err *e)
+{
+    char part[PATH_MAX];
+    struct stat st;
+    size_t len = strlen(path);
+    if (stat(path, &st) == 0 || errno != ENOENT || len >= sizeof part)
+        return 0;
+    for (size_t i = 1; i <= len; i++)
+        if (path[i] == '/' || path[i] == '\0') {
+            memcpy(part, path, i);
+            part[i] = '\0';
+            if (check_one_link(part, e) != 0)
+                return -1;
+        }
+    return 0;
 }

@@ -116,8 +116,8 @@ int files_name(const char *from, const char *to, struct err *e);
 /* What was renamed or removed in the folder of this path is durable on return. errors: ERR_READONLY */
 int files_sync_folder(const char *path, struct err *e);
 
-/* Is this a link to nothing, as to a volume that is not mounted? 0 if not; -1 and *e: ERR_DATABASE, ERR_DANGLING, with
- * the target. */
+/* Is this, or a folder on its way, a link to nothing, as to a volume that is not mounted? 0 if not; -1 and *e:
+ * ERR_DATABASE, ERR_DANGLING, with the link and its target. cost: a call if the path is there */
 int files_check_link(const char *path, struct err *e);
 
 /* The folder part of a path, at most size - 1 bytes, "." when there is none; 0, or -1 when it is too long. */

@@ -165,6 +165,11 @@ static bool report_unopened_secrets(struct doctor *d, const struct config_endpoi
     if (doctor_try(d->user, &try, 1, &e) != 0 || try.error == 0)
         return false;
     struct finding f = finding_of(FINDING_WRONG, "secrets", refuses_all);
+    if (try.error == ENOENT && files_check_link(p->secret_file, &e) != 0) {
+        finding_step(&f, "by hand: mount the volume that it leads to");
+        doctor_tell(d, &f, "endpoint %s: %s", p->name, e.msg);
+        return true;
+    }
     if (try.error == ENOENT) {
         step_new_file(d, &f, p->secret_file);
         step_secret(&f, p->secret_file);

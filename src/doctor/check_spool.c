@@ -32,6 +32,12 @@ static bool check_there(struct doctor *d, const char *path, struct stat *st)
         return false;
     }
     struct finding f = finding_of(FINDING_WRONG, "spool", unusable);
+    struct err e;
+    if (files_check_link(path, &e) != 0) {
+        finding_step(&f, "by hand: mount the volume that it leads to");
+        doctor_tell(d, &f, "%s", e.msg);
+        return false;
+    }
     if (files_folder(path, folder, sizeof folder) == 0 && access(folder, F_OK) != 0)
         finding_step(&f, "mkdir -p %q", folder);
     if (access(folder, W_OK) != 0) /* only root can make it there */

@@ -31,6 +31,8 @@ void spool_begin(struct spool *s, const char *path)
 
 int spool_make(const char *path, gid_t group, bool *made, struct err *e)
 {
+    if (files_check_link(path, e) != 0)
+        return -1;
     return files_make_dir(path, group == (gid_t)-1 ? 0700 : 02770, group, made, e);
 }
 

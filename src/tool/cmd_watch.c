@@ -252,7 +252,7 @@ static void judge_spool(struct watch *w, const struct config *c)
     if (!*c->spool)
         return;
     if (spool_list(c->spool, false, &names, &e) != 0) {
-        if (e.code != ERR_NOT_FOUND)
+        if (e.code != ERR_NOT_FOUND || files_check_link(c->spool, &e) != 0)
             add_wrong(w, "%.300s", e.msg);
         return;
     }

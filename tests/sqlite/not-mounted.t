@@ -60,4 +60,25 @@ for my $case (
         $f->finish;
     };
 }
+
+# What else the configuration names, and a link further up: the link is named by each who needs it.
+for my $case (
+    ['the folder of the database', [qw(init watch doctor stats)], 'vol', qq(database = "../../private/vol/inbox.db")],
+    ['the spool', [qw(init watch doctor)], 'spool', qq(database = "../../private/inbox.db"\n$SPOOL)],
+    ['the secret file', [qw(init watch doctor)], 'secrets', qq(database = "../../private/inbox.db")],
+) {
+    my ($name, $commands, $part, $conf) = @$case;
+    subtest "$name is on a volume that is not mounted" => sub {
+        my $f = Fixture->new(conf => qq($conf\nendpoint live { secret_file = "../../private/secrets" }\n));
+        unlink $f->path("home/private/$part");
+        symlink "../../volume/$part", $f->path("home/private/$part") or die $!;
+        my $link = qr{private/\Q$part\Eleadsto[./]*volume/\Q$part\E,whichdoesnotexist};
+        for my $command (@$commands) {
+            my ($code, $out, $err) = tool_out($f, $command);
+            isnt $code, 0, "$command ends otherwise than with 0";
+            like "$out$err" =~ s/\s+//gr, $link, '... and names the link';
+        }
+        $f->finish;
+    };
+}
 done_testing;

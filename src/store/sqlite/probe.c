@@ -24,9 +24,12 @@ static int check_database_files(const char *path, struct err *e)
     struct statvfs fs;
     struct stat st;
     if (files_folder(path, name, sizeof name) != 0 || access(name, W_OK | X_OK) != 0) {
-        bool gone = errno == ENOENT || errno == ENOTDIR;
+        int os = errno;
+        bool gone = os == ENOENT || os == ENOTDIR;
+        if (gone && files_check_link(name, e) != 0)
+            return -1;
         err_set(e, gone ? ERR_DATABASE : ERR_READONLY,
-                "the folder %s: %s; it must exist and be writable for this user", name, strerror(errno));
+                "the folder %s: %s; it must exist and be writable for this user", name, strerror(os));
         return err_detail(e, gone ? ERR_NO_FOLDER : ERR_PLAIN);
     }
     if (statvfs(name, &fs) == 0 &&
