@@ -236,7 +236,7 @@ final class ComplyCubeInbox {
         $this->reserve = '';
         if (!$this->at_hand) return;
         list($event, $callback) = $this->at_hand;
-        $error = error_get_last();
+        $error = !function_exists('error_get_last') ? null : error_get_last();
         $fatal = E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
         $why = $error && $error['type'] & $fatal ? strtok($error['message'], "\n") . " in $error[file]:$error[line]"
             : 'exit or die was called in the function' . self::place($callback);

@@ -109,6 +109,7 @@ sub ends {
     my @case = $language eq 'perl' ? (['exit' => 'exit 3 if $event->{event_id} eq "e1";', qr/^exit was called in the function at FILE line \d+$/, 3]) : (
         ['exit' => 'if ($event["event_id"] === "e1") exit(3);', qr/^exit or die was called in the function at FILE:\d+$/, 3],
         ['die with words' => 'if ($event["event_id"] === "e1") die("bye\n");', qr/^exit or die was called in the function at FILE:\d+$/, 0],
+        ['exit without error_get_last' => 'exit(3);', qr/^exit or die was called in the function at FILE:\d+$/, 3, '-d', 'disable_functions=error_get_last'],
         ['the limit of memory' => 'for ($all = array(); ; ) $all[] = str_repeat("x", 999) . mt_rand();', qr/^Allowed memory size of \d+ bytes exhausted .* in FILE:\d+$/, 255, '-d', 'memory_limit=32M'],
         ['the limit of time' => 'set_time_limit(1); for (;;) {}', qr/^Maximum execution time of 1 second exceeded in FILE:\d+$/, 255],
         ['a class that cannot be' => 'eval("class A implements Countable {}");', qr/^Class A contains 1 abstract method .* in FILE\(\d+\) : eval\(\)'d code:1$/, 255],
