@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/print.h"
+#include "command.h"
 #include "json_out.h"
 
 #include <stdlib.h>
@@ -245,10 +246,13 @@ static int finish_reconcile(struct reconcile *r, bool failed, struct err *e)
 /* The views must know events of this kind. */
 static int expect_new_schema(const struct reconcile *r, struct err *e)
 {
+    char text[sizeof e->msg];
     int missing = store_missing(r->cmd->store, NULL, NULL, e);
     return missing <= 0 ? missing
-                        : err_set(e, ERR_SCHEMA, "%s is of an older version; run complycube-inbox migrate",
-                                  r->config->database);
+                        : err_set(e, ERR_SCHEMA, "%s",
+                                  command_advice(text, sizeof text, r->cmd,
+                                                 "the database is of an older version; bring it up to this one",
+                                                 "migrate", NULL, ""));
 }
 
 static int run_reconcile(struct reconcile *r, struct err *e)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * cmd_watch: the alarm for cron: nothing to say while all is well, else one line of all that is wrong. */
-#include "cmd.h"
+#include "command.h"
 #include "event_row.h"
 #include "json_out.h"
 #include "receiver/begun.h"
@@ -57,6 +57,12 @@ static void add_wrong(struct watch *w, const char *format, ...)
     if (w->n_wrong < WRONG_MAX)
         vsnprintf(w->wrong[w->n_wrong++], sizeof w->wrong[0], format, ap);
     va_end(ap);
+}
+
+static void add_cure(struct watch *w, const char *what, const char *words, const char *file, const char *after)
+{
+    char line[sizeof w->wrong[0]];
+    add_wrong(w, "%s", command_advice(line, sizeof line, w->cmd, what, words, file, after));
 }
 
 /* ---- the figures ---- */
@@ -186,8 +192,7 @@ static void judge_deleted(struct watch *w, const char *database)
     beside_base(database, base, NULL);
     if (snprintf(pattern, sizeof pattern, "%s.deleted-*Z", base) < (int)sizeof pattern &&
         glob(pattern, 0, NULL, &found) == 0)
-        add_wrong(w, "the database was deleted or replaced: complycube-inbox restore '%s', and remove that file",
-                  found.gl_pathv[0]);
+        add_cure(w, "the database was deleted or replaced", "restore", found.gl_pathv[0], ", and remove that file");
     globfree(&found);
     if (snprintf(pattern, sizeof pattern, "%s" RECEIVER_MISSED, base) < (int)sizeof pattern &&
         access(pattern, F_OK) == 0)
@@ -275,14 +280,14 @@ struct asked {
 static void add_webhook(void *ctx, enum webhook_fault fault, const struct webhook *webhook, const char *words)
 {
     const struct asked *a = ctx;
-    const struct cmd *cmd = a->watch->cmd;
-    const char *config = cmd->config_file ? cmd->config_file : cmd->env->config;
-    char cure[PATH_MAX + 120] = "";
+    char what[300], enable[100];
     (void)webhook;
+    snprintf(what, sizeof what, "endpoint %s: %.200s", a->endpoint->name, words);
+    snprintf(enable, sizeof enable, "webhooks enable -e %s", a->endpoint->name);
     if (fault == WEBHOOK_DISABLED)
-        snprintf(cure, sizeof cure, ": complycube-inbox %s%s%swebhooks enable -e %s", config ? "-c " : "",
-                 config ? config : "", config ? " " : "", a->endpoint->name);
-    add_wrong(a->watch, "endpoint %s: %.150s%.200s", a->endpoint->name, words, cure);
+        add_cure(a->watch, what, enable, NULL, "");
+    else
+        add_wrong(a->watch, "%s", what);
 }
 
 static void ask_endpoint(struct asked *a, const struct config *c, struct webhooks *all)
@@ -352,9 +357,16 @@ static void print_watch_json(const struct watch *w, bool looked, const char *wro
 /* What keeps events from being recorded comes first, and gives the exit code; else it is that of ERR_NOT_FOUND. */
 static int report_wrong(const struct watch *w, bool looked, enum err_code code, struct err *e)
 {
+    static const char more[] = "; and more (doctor)";
     char line[sizeof e->msg] = "";
-    for (size_t i = 0, used = 0; i < w->n_wrong && used < sizeof line; i++, used = strlen(line))
-        snprintf(line + used, sizeof line - used, "%s%s", i ? "; " : "", w->wrong[i]);
+    for (size_t i = 0, used = 0; i < w->n_wrong; i++) {
+        size_t len = strlen(w->wrong[i]) + 2, room = sizeof line - used - (i + 1 < w->n_wrong ? sizeof more : 1);
+        bool fits = i == 0 || len <= room;
+        snprintf(line + used, sizeof line - used, "%s%s", i ? "; " : "", fits ? w->wrong[i] : more + 2);
+        used = strlen(line);
+        if (!fits)
+            break;
+    }
     if (w->cmd->json)
         print_watch_json(w, looked, line);
     return w->n_wrong ? err_set(e, code, "%s", line) : 0;
