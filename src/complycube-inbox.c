@@ -89,9 +89,9 @@ static const struct subcommand subcommands[] = {
     {.name = "history", .run = cmd_history, .needs = CMD_PUBLIC | CMD_STORE, .options = "json limit since before",
      .operand = "[SEQ|EVENT_ID]",
      .help = "tell who changed what by hand, when and why"},
-    {.name = "verify", .run = cmd_verify, .check = cmd_verify_arguments, .needs = CMD_CONFIG, .options = "json stored allow",
-     .operand = "[SIGNATURE]",
-     .help = "check the signature of standard input, or of all that is stored"},
+    {.name = "verify", .run = cmd_verify, .check = cmd_verify_arguments, .needs = CMD_CONFIG | CMD_KEYS,
+     .options = "json stored api allow endpoint secret since before rate", .operand = "[SIGNATURE]",
+     .help = "check the signature of standard input, or all that is stored"},
 
     {.help = "Keep, give out and forget"},
     {.name = "backup", .run = cmd_backup, .needs = CMD_PUBLIC | CMD_STORE | CMD_MAKES_BACKUP, .options = "json",

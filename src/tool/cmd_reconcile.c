@@ -97,16 +97,16 @@ static int take_listed(void *ctx, struct span item, struct err *e)
 static int read_kind(struct reconcile *r, enum vendor_kind kind, struct err *e)
 {
     struct kind_list ctx = {r, kind};
-    const struct reconcile_list list = {.r = r,
-                                        .path = vendor_names[kind].path,
-                                        .member = "updatedAt",
-                                        .after = "updatedAfter",
-                                        .before = "updatedBefore",
-                                        .item = take_listed,
-                                        .ctx = &ctx};
+    const struct windows_list list = {.account = r->account,
+                                      .end_ms = r->end_ms,
+                                      .path = vendor_names[kind].path,
+                                      .member = "updatedAt",
+                                      .after = "updatedAfter",
+                                      .before = "updatedBefore",
+                                      .item = take_listed,
+                                      .ctx = &ctx};
     int64_t tail_ms = r->start_ms > r->before_ms ? r->start_ms : r->before_ms + 1;
-    return reconcile_read(&list, r->since_ms, r->before_ms, e) == 0 &&
-                   reconcile_read(&list, tail_ms, INT64_MAX, e) == 0
+    return windows_read(&list, r->since_ms, r->before_ms, e) == 0 && windows_read(&list, tail_ms, INT64_MAX, e) == 0
                ? reconcile_flush(r, e)
                : -1;
 }

@@ -52,7 +52,7 @@ static const struct {
     {"reason", 'R', "TEXT", "why, for the history", TEXT, AT(reason), 0},
     {"dry-run", 'd', "", "say what would be changed, and change nothing", FLAG, AT(dry_run), 0},
     {"stored", 0, "", "all events that are stored", FLAG, AT(stored), 0},
-    {"allow", 0, "CLASS,...", "with --stored: end with 0 in spite of these, as erased,pruned", TEXT, AT(allow), 0},
+    {"allow", 0, "CLASS,...", "end with 0 in spite of these, as erased,pruned", TEXT, AT(allow), 0},
     {"wide", 0, "", "times in full, and ids of events and resources", FLAG, AT(wide), 0},
     {"oldest", 0, "AGE", "wrong: an event waits for longer; 15m unless given", AGE, AT(oldest_ms), 0},
     {"silence", 0, "AGE", "wrong: nothing came for longer, 12h say", AGE, AT(silence_ms), 0},
@@ -72,7 +72,7 @@ static const struct {
     {"url", 0, "URL", "the public URL of the webhook", TEXT, AT(url), 0},
     {"server", 0, "FILE", "the web server's configuration, not in the usual places", TEXT, AT(server), 0},
     {"description", 0, "TEXT", "the webhook's description", TEXT, AT(description), 0},
-    {"api", 0, "", "ask ComplyCube's API, too: is the webhook enabled?", FLAG, AT(api), 0},
+    {"api", 0, "", "ask ComplyCube's API", FLAG, AT(api), 0},
     {"yes", 0, "", "do it without a question", FLAG, AT(yes), 0},
     {"help", 'h', "", "print this", HELP, 0, 0},
 #undef AT

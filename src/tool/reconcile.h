@@ -8,6 +8,7 @@
 
 #include "account.h"
 #include "vendor.h"
+#include "windows.h"
 
 enum { RECONCILE_DELETED = VENDOR_KINDS, RECONCILE_ROWS };
 
@@ -33,9 +34,6 @@ struct reconcile {
     struct err audit;     /* of no_audit */
 };
 
-/* ERR_NOT_FOUND: the time of --max-time is over. */
-int reconcile_in_time(const struct reconcile *r, struct err *e);
-
 /* ---- reconcile_proof.c ---- */
 
 /*
@@ -44,28 +42,6 @@ int reconcile_in_time(const struct reconcile *r, struct err *e);
  */
 int reconcile_prove(struct reconcile *r, const char *path, struct err *e);
 int reconcile_prove_audit(struct reconcile *r, struct err *e);
-
-/* ---- reconcile_window.c ---- */
-
-/* A list that is read by time, and what is done with it. */
-struct reconcile_list {
-    struct reconcile *r;
-    const char *path, *member;  /* "updatedAt" or "createdAt", by which it is read */
-    const char *after, *before; /* its filters */
-    struct api_param filter[2]; /* others, n of them */
-    size_t n;
-    int (*item)(void *ctx, struct span item, struct err *e);
-    int (*page_end)(void *ctx, struct err *e); /* after the items of a page: may ask the API; NULL: nothing is done */
-    void *ctx;
-};
-
-/*
- * Visit each item whose time is from `from_ms` to `to_ms`, both counted; INT64_MAX: to the end. Each is seen, whatever
- * changes meanwhile, if only its time rises: an answer is one page, and earlier times are asked for first. An item that
- * changes meanwhile may be seen twice.
- * errors: ERR_REMOTE  a filter does not work;  those of api.h
- */
-int reconcile_read(const struct reconcile_list *list, int64_t from_ms, int64_t to_ms, struct err *e);
 
 /* ---- reconcile_audit.c ---- */
 

@@ -121,7 +121,7 @@ static int ask_for(struct audited *a, const struct asked *one, struct err *e)
 {
     struct vendor_object o;
     struct span json;
-    if (reconcile_in_time(a->r, e) != 0)
+    if (windows_in_time(a->r->end_ms, e) != 0)
         return -1;
     int found = vendor_fetch(a->r->account->api, one->kind, one->id, &json, e);
     if (found <= 0)
@@ -145,20 +145,21 @@ static int ask_for_all(void *ctx, struct err *e)
 static int read_log(struct audited *a, const char *filter, const char *value, struct err *e)
 {
     struct reconcile *r = a->r;
-    const struct reconcile_list list = {.r = r,
-                                        .path = "/auditLogs",
-                                        .member = "createdAt",
-                                        .after = "createdAfter",
-                                        .before = "createdBefore",
-                                        .filter = {{filter, value}},
-                                        .n = 1,
-                                        .item = note_entry,
-                                        .page_end = ask_for_all,
-                                        .ctx = a};
+    const struct windows_list list = {.account = r->account,
+                                      .end_ms = r->end_ms,
+                                      .path = "/auditLogs",
+                                      .member = "createdAt",
+                                      .after = "createdAfter",
+                                      .before = "createdBefore",
+                                      .filter = {{filter, value}},
+                                      .n = 1,
+                                      .item = note_entry,
+                                      .page_end = ask_for_all,
+                                      .ctx = a};
     a->used = 0;
     if (a->slots)
         memset(a->seen, 0, a->slots * sizeof *a->seen);
-    return reconcile_read(&list, r->since_ms, r->before_ms, e) == 0 ? reconcile_flush(r, e) : -1;
+    return windows_read(&list, r->since_ms, r->before_ms, e) == 0 ? reconcile_flush(r, e) : -1;
 }
 
 /* Deletions first: the log has their time. */
