@@ -87,7 +87,10 @@ static int take_listed(void *ctx, struct span item, struct err *e)
 {
     struct kind_list *l = ctx;
     struct vendor_object o;
-    return vendor_read(&o, l->kind, item, e) != 0 ? -1 : reconcile_take(l->r, &o, false, e);
+    if (vendor_read(&o, l->kind, item, e) != 0 ||
+        (l->r->no_audit && reconcile_note_client(l->r, o.client_text, e) != 0))
+        return -1;
+    return reconcile_take(l->r, &o, false, e);
 }
 
 /*
@@ -135,7 +138,7 @@ static int read_all(struct reconcile *r, struct err *e)
     for (size_t i = 0; i < 3; i++)
         if (read_kind(r, lists[i], e) != 0)
             return -1;
-    return r->no_audit ? 0 : reconcile_audit(r, e);
+    return r->no_audit ? reconcile_clients(r, e) : reconcile_audit(r, e);
 }
 
 /* ---- reporting ---- */
@@ -187,7 +190,7 @@ static void print_sums(const struct reconcile *r)
     for (int i = 0; i < RECONCILE_ROWS; i++) {
         const struct reconcile_sums *s = &r->sums[i];
         const char *name = i == RECONCILE_DELETED ? "deleted" : vendor_names[i].plural;
-        if (r->no_audit && i >= VENDOR_DOCUMENT)
+        if (r->no_audit && i == RECONCILE_DELETED)
             print_out("%-18s %9s %12s %10s %15s\n", name, "-", "-", "-", "all");
         else
             print_out("%-18s %9lld %12lld %10lld %15lld\n", name, (long long)s->changed, (long long)s->known,
@@ -235,8 +238,11 @@ static int finish_reconcile(struct reconcile *r, bool failed, struct err *e)
         return -1;
     }
     if (r->no_audit)
-        return err_set(e, ERR_NOT_FOUND, "documents, addresses and deletions were not looked at: %.250s",
-                       r->no_audit);
+        return err_set(
+            e, ERR_NOT_FOUND,
+            "deletions, and documents and addresses of clients that nothing here names, were not looked at: "
+            "%.250s",
+            r->no_audit);
     return count_unseen(r) == 0 ? 0
                                 : err_set(e, ERR_NOT_FOUND, "%lld could not be recorded", (long long)count_unseen(r));
 }
@@ -281,6 +287,8 @@ int cmd_reconcile(const struct cmd *cmd, struct err *e)
         return -1;
     int result = run_reconcile(&r, e);
     reconcile_batch_close(&r);
+    seen_release(&r.clients);
+    buf_release(&r.client_ids);
     account_close(r.account);
     return result;
 }

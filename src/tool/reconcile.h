@@ -7,6 +7,8 @@
 #define RECONCILE_H
 
 #include "account.h"
+#include "base/buf.h"
+#include "seen.h"
 #include "vendor.h"
 #include "windows.h"
 
@@ -28,10 +30,12 @@ struct reconcile {
     int64_t start_ms;
     int64_t end_ms; /* of clock_ms(), by --max-time; 0: none */
     struct reconcile_sums sums[RECONCILE_ROWS];
-    int64_t forgotten;    /* objects that are passed over, since they were erased */
-    int64_t odd_states;   /* whose status no page names */
-    const char *no_audit; /* why documents, addresses and deletions were not looked at; NULL: they were */
-    struct err audit;     /* of no_audit */
+    int64_t forgotten;     /* objects that are passed over, since they were erased */
+    int64_t odd_states;    /* whose status no page names */
+    const char *no_audit;  /* why the audit log cannot be read; NULL: it can */
+    struct err audit;      /* of no_audit */
+    struct seen clients;   /* without an audit log: who is asked about, ... */
+    struct buf client_ids; /* ... and their ids, each with a NUL */
 };
 
 /* ---- reconcile_proof.c ---- */
@@ -47,6 +51,17 @@ int reconcile_prove_audit(struct reconcile *r, struct err *e);
 
 /* Documents, addresses and deletions, by the audit log. */
 int reconcile_audit(struct reconcile *r, struct err *e);
+
+/* ---- reconcile_clients.c ---- */
+
+/* Keep that the objects of this client may have changed; an absent id is none. */
+int reconcile_note_client(struct reconcile *r, struct span id, struct err *e);
+
+/*
+ * Documents and addresses where the audit log cannot be read: those of the noted clients, and of those that an event names which
+ * was received within the 30 days before, or later.
+ */
+int reconcile_clients(struct reconcile *r, struct err *e);
 
 /* ---- reconcile_record.c ---- */
 
