@@ -53,7 +53,7 @@ static const struct subcommand subcommands[] = {
     {.help = "Set up, test and mend"},
     {.name = "init", .run = cmd_init, .needs = CMD_CONFIG | CMD_MARKS, .options = "json",
      .help = "make the database and its folder, and say what was made"},
-    {.name = "doctor", .run = cmd_doctor, .needs = CMD_ASKS_ROOT | CMD_KEYS, .options = "json as url server",
+    {.name = "doctor", .run = cmd_doctor, .needs = CMD_ASKS_ROOT | CMD_KEYS, .options = "json endpoint as url server api rate",
      .help = "say what is wrong, why it matters, and the line or command that mends it"},
     {.name = "spool", .run = cmd_spool, .options = "json", .operand = "[list|record]",
      .help = "show what waits while the database cannot be written, or record it"},
