@@ -46,7 +46,7 @@ static const struct {
     {"once", 0, "", "end when nothing waits", FLAG, AT(once), 0},
     {"max-time", 0, "SECONDS", "end after so long", NUMBER, AT(max_time_s), SECONDS_MAX},
     {"timeout", 0, "SECONDS", "for one event, 60 unless given", NUMBER, AT(timeout_s), SECONDS_MAX},
-    {"file", 'f', "FILE", "send: this as it is, - is standard input; export: into this, a new one", TEXT, AT(file), 0},
+    {"file", 'f', "FILE", "send: this as it is, - is standard input; else: into this, a new one", TEXT, AT(file), 0},
     {"count", 0, "N", "so many, 1 unless given", NUMBER, AT(count), COUNT_MAX},
     {"ignored", 0, "", "those of types that are left out: as --state ignored", FLAG, AT(ignored), 0},
     {"reason", 'R', "TEXT", "why, for the history", TEXT, AT(reason), 0},
