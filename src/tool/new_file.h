@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * new_file: the file that --file makes: a new one, mode 0600, in place of standard output. Root has made it beforehand, if it runs
- * the command (as_root.h).
+ * new_file: the file that --file makes: a new one, mode 0600, in place of standard output. Root has made it beforehand, if it
+ * runs the command (as_root.h).
  */
 #ifndef NEW_FILE_H
 #define NEW_FILE_H
