@@ -135,7 +135,8 @@ static void print_restored(const struct restore *r)
         print_out("  ");
         command_print(stdout, r->cmd, "export --database", t->before);
         print_out(" | ");
-        command_print(stdout, r->cmd, "import -\n", NULL);
+        command_print(stdout, r->cmd, "import -", NULL);
+        print_out("\n");
     }
     if (t->erased)
         print_out("%lld events of the backup had been erased since, and are again\n", (long long)t->erased);

@@ -144,7 +144,7 @@ my %PLANT = (
     'a link to a file of the receiver that anybody may read' => ['ln -s ../other secrets', qr/others may read or change \S+, and it is not ours to narrow/],
     'a link to a file of root that anybody may read' => ['ln -s ../of-root secrets', qr/others may read or change \S+, and it is not ours to narrow/],
     'a FIFO' => ['mkfifo -m 666 secrets', qr/secrets/],
-    'a link to nothing' => ['ln -s nowhere secrets', qr/No such file/],
+    'a link to nothing' => ['ln -s nowhere secrets', qr/leads to nowhere, which does not exist/],
 );
 
 # As nobody with the group of the receiver's user.

@@ -262,7 +262,7 @@ subtest 'a database of an older version' => sub {
     is $code, 0, 'events are stored all the same';
     my ($seen) = only('schema', @findings);
     like $seen->{finding}, qr/without .*\bhistory\b/, 'it names what is not there';
-    like $seen->{cures}[0], qr/complycube-inbox' -c '\S+' migrate$/, 'and the command';
+    like $seen->{cures}[0], qr/complycube-inbox -c \S+ migrate$/, 'and the command';
     needs_no_message($f, $code, \@findings);
     cure($seen);
     my (undef, @after) = doctor($f);
@@ -505,7 +505,7 @@ if ($> == 0 && unprivileged()) {
             is $seen->{what}, 'user', 'to run it as this user';
             is $seen->{finding}, "you are daemon; the receiver's files belong to $user", 'which it says';
             is scalar @more, 0, 'and nothing else' or diag $f->{said};
-            my $tool = "'" . $f->path('run/complycube-inbox') . "' -c '$config'";
+            my $tool = $f->path('run/complycube-inbox') . " -c $config";
             is_deeply [grep { !/^by hand/ } @{ $seen->{cures} }], ["sudo -u $user $tool doctor", "sudo $tool doctor --as daemon"], 'the commands to run instead';
         }
         chown 0, 0, $f->path('home/private');
@@ -564,7 +564,7 @@ if ($> == 0 && unprivileged()) {
         chmod 0711, $f->path('home/private');
         my (undef, @findings) = doctor($f, '--as', 'daemon', { root => 1 });
         my ($seen) = only('consumer', @findings);
-        is_deeply [map { s/ .*//r } @{ $seen->{cures} }], ['groupadd', 'usermod', 'usermod', 'chgrp', 'in', "'" . $f->path('run/complycube-inbox') . "'"], 'the cure has each step'
+        is_deeply [map { s/ .*//r } @{ $seen->{cures} }], ['groupadd', 'usermod', 'usermod', 'chgrp', 'in', $f->path('run/complycube-inbox')], 'the cure has each step'
             or diag explain $seen;
         like $seen->{cures}[4], qr/^in \S+(?: add|:\d+ write): group = "complycube-app"$/, 'and the line';
         $f->finish;
