@@ -400,7 +400,7 @@ my %STATEMENT = (
         WHERE e.seq = i.seq LIMIT 1 OFFSET 16)',
     'of what waits' => 'i.seq IN (SELECT substr(min({mine}), 20) - 1000000000000000000
         FROM inbox b CROSS JOIN event_log e ON e.seq = b.seq WHERE b.state = 0 AND b.endpoint = :e
-        GROUP BY e.resource_type, e.resource_id HAVING NOT max(b.token IS NOT NULL AND b.due_ms > {now}))',
+        GROUP BY e.resource_type, e.resource_id, CASE WHEN e.resource_id IS NULL THEN e.seq END HAVING NOT max(b.token IS NOT NULL AND b.due_ms > {now}))',
     'of the log' => 'NOT EXISTS (SELECT 1 FROM event_log e
         CROSS JOIN event_log o ON o.resource_id = e.resource_id AND o.endpoint = e.endpoint
             AND o.resource_type IS e.resource_type AND o.seq <> e.seq

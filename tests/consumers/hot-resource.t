@@ -73,6 +73,11 @@ for my $language (sort keys %TEXT) {
         my ($hundred, $thousand) = map { (claim($language, inbox(1000, $_), %o))[0] } 100, 1000;
         cmp_ok $thousand, '<=', 11 * $hundred, "$language, $name: ten times as many waiting are ten times the steps: $hundred and $thousand";
         cmp_ok $thousand, '<=', 100 * 1000, "$language, $name: that a resource has many events is asked once, not of each that waits: 100 steps for one at most";
+        my $beside = inbox(1000, 10);
+        $beside->db->do("INSERT INTO event_log (seq, endpoint, event_id, type, created_ms, received_ms, payload_at, payload_len, body)
+            SELECT seq + 100, 1, 'of none ' || seq, type, created_ms, received_ms, 0, 2, '{}' FROM event_log WHERE seq IN (1001, 1002)");
+        $beside->db->do('INSERT INTO inbox (seq, endpoint, due_ms) VALUES (1101, 1, 1), (1102, 1, 1)');
+        is +(claim($language, $beside, %o))[1], '1001 1101 1102', "$language, $name: beside it whatever has no resource";
     }
     my %o = (ordered => 1, skip_superseded => 1);
     my ($none) = claim($language, inbox(0, 10, 'late'), %o);

@@ -243,7 +243,8 @@
     "THEN i.seq IN (SELECT substr(min(CASE WHEN " STORE_SQL_WANTED("e.type")                                      \
     " THEN (e.created_ms+1000000000000000000)||(e.seq+1000000000000000000) END),20)-1000000000000000000 "         \
     "FROM inbox b CROSS JOIN event_log e ON e.seq=b.seq WHERE b.state=0 AND b.endpoint=?5 "                       \
-    "GROUP BY e.resource_type,e.resource_id HAVING NOT max(b.token IS NOT NULL AND b.due_ms>?6)) "                \
+    "GROUP BY e.resource_type,e.resource_id,CASE WHEN e.resource_id IS NULL THEN e.seq END "                       \
+    "HAVING NOT max(b.token IS NOT NULL AND b.due_ms>?6)) "                \
     "ELSE NOT EXISTS(SELECT 1 FROM event_log e "                                                                  \
     "CROSS JOIN event_log o ON o.resource_id=e.resource_id AND o.endpoint=e.endpoint "                            \
     "AND o.resource_type IS e.resource_type AND o.seq<>e.seq "                                                    \
