@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { LIMIT = 20, OLDEST_MS = 900000, WITHIN_MS = 600000, REFUSED = 20, FAILED = 10 /* of cmd_watch */ };
+enum { LIMIT = 20 };
 
 #define SELECTION "endpoint state type resource client secret since before "
 
@@ -203,10 +203,7 @@ int main(int argc, char **argv)
     startup_folder(argv[0], folder, sizeof folder);
     struct config_env env = startup_config(folder);
     struct cmd cmd = {.env = &env, .state = -1, .limit = LIMIT, .workers = 1, .count = 1, .now_ms = clock_time_ms()};
-    cmd.oldest_ms = OLDEST_MS;
-    cmd.within_ms = WITHIN_MS;
-    cmd.refused_max = REFUSED;
-    cmd.failed_max = FAILED;
+    cmd.limits = ALARM_LIMITS;
     cmd.environment = environ;
     cmd.sudo_user = getenv("SUDO_USER");
     cmd.api_key = startup_take_api_key();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * cmd_history: what was changed by hand: when, by whom, why. */
 #include "base/print.h"
+#include "base/when.h"
 #include "cmd.h"
 #include "json_out.h"
 
@@ -59,7 +60,7 @@ static void print_who(const struct store_past *p)
 static void print_history_text(const struct store_past *p)
 {
     char time[32];
-    print_out("%.19s  ", cmd_format_time(p->at_ms, time));
+    print_out("%.19s  ", when_time(p->at_ms, time));
     print_text(stdout, p->action, 8);
     if (p->seq)
         print_out("  %8lld  ", (long long)p->seq);

@@ -3,6 +3,7 @@
 #include "event_row.h"
 
 #include "base/print.h"
+#include "base/when.h"
 #include "json_out.h"
 
 #include <time.h>
@@ -54,7 +55,7 @@ static void print_due(const struct store_event *v, int64_t now_ms)
     if (v->state == WAITING && v->due_ms <= now_ms)
         snprintf(text, sizeof text, "now");
     else if (v->state == WAITING)
-        snprintf(text, sizeof text, "in %s", cmd_format_age(v->due_ms - now_ms, age));
+        snprintf(text, sizeof text, "in %s", when_age(v->due_ms - now_ms, age));
     print_out("%-6s", text);
 }
 
@@ -80,9 +81,8 @@ static void print_wide(const struct event_row *r, const struct store_event *v)
     if (r->rows == 0)
         print_out("%6s  %-25s  %-7s  %5s  %-25s  %-8s  %-25s  %-24s  %s\n", "SEQ", "RECEIVED", "STATE", "TRIES",
                   "DUE", "ENDPOINT", "TYPE", "EVENT ID", "RESOURCE ID");
-    print_out("%6lld  %s  %-7s  %5lld  %-25s  ", (long long)v->seq, cmd_format_time(v->received_ms, received),
-              cmd_state_word(v->state), (long long)v->attempts,
-              cmd_format_time(v->state == WAITING ? v->due_ms : 0, due));
+    print_out("%6lld  %s  %-7s  %5lld  %-25s  ", (long long)v->seq, when_time(v->received_ms, received),
+              cmd_state_word(v->state), (long long)v->attempts, when_time(v->state == WAITING ? v->due_ms : 0, due));
     print_text(stdout, v->endpoint, 8);
     print_out("  ");
     print_text(stdout, v->type, 25);

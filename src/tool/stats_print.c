@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * stats_print: the figures as tables of 80 columns, with bars, since people look rather than read. */
 #include "base/print.h"
+#include "base/when.h"
 #include "cmd_stats.h"
 
 #include <langinfo.h>
@@ -32,7 +33,7 @@ static void print_endpoint_row(const char *name, const struct cmd_stats_endpoint
     print_text(stdout, span_of(name), 12);
     print_out("  %9lld  %9lld  %9lld  %9lld  %9lld  %6s\n", (long long)p->n[0], (long long)p->n[1],
               (long long)p->n[2], (long long)p->n[3], (long long)p->n[STORE_STATE_QUARANTINED],
-              p->oldest_ms ? cmd_format_age(now_ms - p->oldest_ms, age) : "-");
+              p->oldest_ms ? when_age(now_ms - p->oldest_ms, age) : "-");
 }
 
 static void print_endpoints(const struct cmd_stats *s)
@@ -111,7 +112,7 @@ static void print_refused(const struct cmd_stats *s)
     bool any = false;
     for (enum refusals_kind k = 0; k < REFUSALS_KINDS; k++)
         any |= s->refused[k] > 0;
-    print_out("\nREFUSED since %s%s\n", cmd_format_time(s->from_ms, from), any ? "" : ": none");
+    print_out("\nREFUSED since %s%s\n", when_time(s->from_ms, from), any ? "" : ": none");
     for (enum refusals_kind k = 0; k < REFUSALS_KINDS; k++)
         if (s->refused[k])
             print_out("%-32s  %9lld\n", refusals_text(k), (long long)s->refused[k]);
@@ -127,7 +128,7 @@ static void print_last_matches(const struct cmd_stats *s)
         print_text(stdout, span_of(p->endpoint), 12);
         print_out("  ");
         print_text(stdout, span_of(p->name), 24);
-        print_out("  %-25s  %11lld\n", cmd_format_time(p->last_ms, last), (long long)p->n);
+        print_out("  %-25s  %11lld\n", when_time(p->last_ms, last), (long long)p->n);
     }
 }
 

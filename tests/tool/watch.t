@@ -141,6 +141,8 @@ for my $form ('table', 'directory') {
     $f->write('home/private/inbox.db', 'not a database at all' x 100);
     record_fails($f) for 1 .. 10;
     says($f, 7, qr/^complycube-inbox: .*not a database.*; 20 signatures refused within 10m; 10 answers of 5xx within 10m/, "$form: a database that cannot be opened");
+    says($f, 7, qr/^complycube-inbox: [^;]*not a database; see complycube-inbox doctor$/, "$form: if it cannot be read, nothing is said of when a signature was right",
+        '--refused', 100, '--failed', 100);
     ($code, $out) = ran($f, '-j');
     ($json) = map { decode_json($_) } grep { /^\{/ } split /\n/, $out;
     ok(!$json->{ok} && $json->{wrong} =~ /not a database/ && $json->{answered_5xx} == 10 && !exists $json->{waiting}, "$form: in JSON as well");
