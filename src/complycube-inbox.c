@@ -32,9 +32,11 @@ static const struct subcommand subcommands[] = {
      .help = "show events as they are recorded, until it is stopped"},
     {.name = "stats", .run = cmd_stats, .needs = CMD_PUBLIC | CMD_STORE, .options = "json endpoint since before",
      .help = "count: by state, type, hour and secret, and what was refused"},
-    {.name = "watch", .run = cmd_watch, .needs = CMD_KEYS,
-     .options = "json endpoint oldest silence within refused failed api",
+    {.name = "watch", .run = cmd_watch, .check = cmd_watch_arguments, .needs = CMD_KEYS,
+     .options = "json endpoint oldest silence within refused failed api nagios",
      .help = "for cron: silent while all is well, else a line of what is wrong"},
+    {.name = "metrics", .run = cmd_metrics, .needs = CMD_KEYS, .options = "endpoint file api",
+     .help = "write the figures for Prometheus"},
     {.name = "show", .run = cmd_show, .needs = CMD_PUBLIC | CMD_STORE, .options = "json", .operand = "SEQ|EVENT_ID",
      .help = "show one event whole"},
     {.name = "secrets", .run = cmd_secrets, .needs = CMD_CONFIG | CMD_STORE, .options = "json",
@@ -193,6 +195,20 @@ static int run_subcommand(const struct subcommand *sub, int argc, char **argv, s
                : err_set(e, ERR_SYSTEM, "what it had to say could not be written to standard output");
 }
 
+/* The option itself may stand after the one that is wrong. A monitor reads standard output, and takes 3 for "unknown". */
+static bool asks_for_nagios(const struct subcommand *sub, char *const *argv)
+{
+    while (sub->run == cmd_watch && *argv && strcmp(*argv, "--nagios") != 0)
+        argv++;
+    return sub->run == cmd_watch && *argv;
+}
+
+static int end_for_nagios(const struct err *e)
+{
+    print_out("COMPLYCUBE UNKNOWN - %s\n", e->msg);
+    return 3;
+}
+
 int main(int argc, char **argv)
 {
     char folder[PATH_MAX];
@@ -224,6 +240,8 @@ int main(int argc, char **argv)
     const struct subcommand *sub = find_subcommand(argv[1]);
     if (!sub)
         return refuse_command(argv[1]);
+    int status = 0;
+    cmd.status = &status;
     int result = run_subcommand(sub, argc - 1, argv + 1, &cmd, &e);
     const char *refused = files_refused();
     if (refused)
@@ -232,8 +250,10 @@ int main(int argc, char **argv)
         explicit_bzero(cmd.api_key, strlen(cmd.api_key));
     free(cmd.api_key);
     if (result == 0)
-        return 0;
+        return status;
     enum err_code code = err_failure(&e);
+    if (asks_for_nagios(sub, argv + 1))
+        return end_for_nagios(&e);
     fflush(stdout);
     print_err("complycube-inbox: %s\n", e.msg);
     return err_exit(code);

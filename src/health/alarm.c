@@ -54,6 +54,7 @@ struct alarm_finding *alarm_add(struct alarm *a, enum alarm_kind kind, const cha
 {
     struct alarm_finding *f = make_place(a, kind);
     va_list ap;
+    a->judged[kind] = true;
     *f = (struct alarm_finding){.kind = kind, .severity = kinds[kind].severity};
     snprintf(f->hint, sizeof f->hint, "%s", hint);
     if (snprintf(f->cure, sizeof f->cure, "%s", cure) >= (int)sizeof f->cure)
@@ -134,9 +135,9 @@ static void judge_inbox(struct alarm *a, const struct figures *f, const struct a
 /* ---- what was refused ---- */
 
 /* One minute of the file may have begun before: it counts as a whole. */
-static int64_t refused_within(const struct figures *f, enum refusals_kind kind, int64_t within_ms)
+int64_t alarm_refused(const struct figures *f, enum refusals_kind kind, const struct alarm_limits *limits)
 {
-    return refusals_sum(&f->refused, kind, f->now_ms - within_ms, f->now_ms + 1);
+    return refusals_sum(&f->refused, kind, f->now_ms - limits->within_ms, f->now_ms + 1);
 }
 
 /* Since a secret last matched, a week at most; 0 if it is not known when one did. The minute of the match is its own. */
@@ -149,7 +150,7 @@ static int64_t refused_in_a_row(const struct figures *f, enum refusals_kind kind
 static void judge_signatures(struct alarm *a, const struct figures *f, const struct alarm_limits *limits)
 {
     char age[WHEN_AGE], time[WHEN_TIME];
-    int64_t refused = refused_within(f, REFUSALS_SIGNATURE, limits->within_ms);
+    int64_t refused = alarm_refused(f, REFUSALS_SIGNATURE, limits);
     int64_t in_a_row = refused_in_a_row(f, REFUSALS_SIGNATURE);
     if (refused >= limits->refused_max)
         alarm_add(a, ALARM_REFUSED, "", TOOL "doctor", "%lld signatures refused within %s", (long long)refused,
@@ -167,7 +168,7 @@ static void judge_signatures(struct alarm *a, const struct figures *f, const str
 static void judge_failures(struct alarm *a, const struct figures *f, const struct alarm_limits *limits)
 {
     char age[WHEN_AGE];
-    int64_t failed = refused_within(f, REFUSALS_FAILED, limits->within_ms);
+    int64_t failed = alarm_refused(f, REFUSALS_FAILED, limits);
     int64_t in_a_row = refused_in_a_row(f, REFUSALS_FAILED);
     if (failed >= limits->failed_max)
         alarm_add(a, ALARM_FAILED, " (see the receiver's log)", TOOL "doctor", "%lld answers of 5xx within %s",
@@ -216,10 +217,29 @@ static void judge_deleted(struct alarm *a, const char *database)
     }
 }
 
-void alarm_judge(struct alarm *a, const struct figures *f, const struct config *c, const struct alarm_limits *limits)
+/* Do the figures say whether there is a finding of this kind? */
+static bool is_shown(const struct figures *f, enum alarm_kind kind, const struct alarm_limits *limits)
 {
-    if (f->log_grows)
-        judge_log(a, &f->log);
+    bool counted = f->uncounted.code == ERR_NONE;
+    switch (kind) {
+    case ALARM_ALTERED:
+    case ALARM_LOCK:
+    case ALARM_WAITS:
+    case ALARM_CLOCK:
+    case ALARM_DEAD:
+    case ALARM_QUARANTINE: return f->known;
+    case ALARM_SILENT: return f->known && limits->silence_ms;
+    case ALARM_UNMATCHED: return f->known && counted;
+    case ALARM_REFUSED:
+    case ALARM_FAILED: return counted;
+    case ALARM_SECRETS:
+    case ALARM_WEBHOOK: return false;
+    default: return true;
+    }
+}
+
+static void judge_database(struct alarm *a, const struct figures *f, const struct alarm_limits *limits)
+{
     judge_altered(a, f);
     if (f->locked.code != ERR_NONE)
         alarm_add(a, ALARM_LOCK, DOCTOR, "%.300s", f->locked.msg);
@@ -227,6 +247,15 @@ void alarm_judge(struct alarm *a, const struct figures *f, const struct config *
         judge_inbox(a, f, limits);
     else
         alarm_add(a, ALARM_DATABASE, "", TOOL "doctor", "%s", f->unknown.msg);
+}
+
+void alarm_judge(struct alarm *a, const struct figures *f, const struct config *c, const struct alarm_limits *limits)
+{
+    for (enum alarm_kind kind = 0; kind < ALARM_KINDS; kind++)
+        a->judged[kind] |= is_shown(f, kind, limits);
+    if (f->log_grows)
+        judge_log(a, &f->log);
+    judge_database(a, f, limits);
     if (f->uncounted.code != ERR_NONE)
         alarm_add(a, ALARM_COUNT, "", TOOL "doctor", "%s", f->uncounted.msg);
     judge_signatures(a, f, limits);
@@ -256,6 +285,7 @@ static void judge_file(struct alarm *a, const struct config *c, const struct con
 void alarm_judge_secrets(struct alarm *a, const struct config *c, const char *endpoint)
 {
     struct secrets *s = malloc(sizeof *s);
+    a->judged[ALARM_SECRETS] |= s != NULL;
     for (size_t i = 0; s && i < c->n_endpoints; i++) {
         const struct config_endpoint *p = &c->endpoint[i];
         bool meant = !endpoint || strcmp(endpoint, c->names[i]) == 0;

@@ -71,8 +71,9 @@ struct alarm_finding {
     char cure[ALARM_WORDS];  /* the command to type, "complycube-inbox doctor", or "": there is none */
 };
 
-/* All findings, in the order of the table. About 40 KB; the zero value has none. */
+/* All findings, in the order of the table. About 40 KB; the zero value has none, of nothing. */
 struct alarm {
+    bool judged[ALARM_KINDS]; /* it is known whether there is a finding of this kind */
     struct alarm_finding found[ALARM_MAX];
     size_t n;
 };
@@ -82,6 +83,9 @@ struct alarm {
  * database.
  */
 void alarm_judge(struct alarm *a, const struct figures *f, const struct config *c, const struct alarm_limits *limits);
+
+/* How many of a kind were refused within limits->within_ms, as alarm_judge counts them. */
+int64_t alarm_refused(const struct figures *f, enum refusals_kind kind, const struct alarm_limits *limits);
 
 /* Judge the secret files of an endpoint (NULL: of all). A file that this user may not read is passed over. */
 void alarm_judge_secrets(struct alarm *a, const struct config *c, const char *endpoint);

@@ -9,17 +9,11 @@
 #include "store/beside.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum { BUSY_MS = 2000 };
-
-void figures_begin(struct figures *f, const struct config *c, const char *endpoint, int64_t now_ms)
-{
-    memset(f, 0, sizeof *f);
-    f->now_ms = now_ms;
-    f->endpoint = endpoint;
-    f->log_grows = pinned_look(c->database, &f->log);
-}
 
 /* ---- the database ---- */
 
@@ -55,6 +49,22 @@ static struct figures_secret *secret_of(struct figures *f, struct span endpoint,
     return &f->by_secret[f->n_secrets++];
 }
 
+static bool is_meant(const struct figures *f, struct span endpoint)
+{
+    return !f->endpoint || span_equal(endpoint, span_of(f->endpoint));
+}
+
+void figures_begin(struct figures *f, const struct config *c, const char *endpoint, int64_t now_ms)
+{
+    memset(f, 0, sizeof *f);
+    f->now_ms = now_ms;
+    f->endpoint = endpoint;
+    for (size_t i = 0; i < c->n_endpoints; i++)
+        if (is_meant(f, span_of(c->names[i])))
+            endpoint_of(f, span_of(c->names[i]));
+    f->log_grows = pinned_look(c->database, &f->log);
+}
+
 static void take_earlier(int64_t *oldest_ms, int64_t ms)
 {
     if (ms && (!*oldest_ms || ms < *oldest_ms))
@@ -76,12 +86,16 @@ static void take_state(void *ctx, const struct store_tally *t)
     f->n[t->state] += t->n;
     f->n_bytes[t->state] += t->bytes;
     f->ahead += t->ahead;
+    f->claimed += t->leased;
+    f->delayed += t->delayed;
     if (in_future(f, t->latest_ms))
         take_later(&f->future_ms, t->latest_ms);
     take_earlier(&f->oldest_ms, t->oldest_ms);
     if (!p)
         return;
     p->n[t->state] += t->n;
+    p->claimed += t->leased;
+    p->delayed += t->delayed;
     take_earlier(&p->oldest_ms, t->oldest_ms);
 }
 
@@ -96,7 +110,7 @@ static enum store_outcome outcome_of(struct span word)
 static void take_hour(void *ctx, const struct store_count *c)
 {
     struct figures *f = ctx;
-    bool meant = !f->endpoint || span_equal(c->endpoint, span_of(f->endpoint));
+    bool meant = is_meant(f, c->endpoint);
     int64_t last_ms = in_future(f, c->last_ms) ? 0 : c->last_ms;
     struct figures_endpoint *p = meant ? endpoint_of(f, c->endpoint) : NULL;
     struct figures_secret *secret = c->secret.at ? secret_of(f, c->endpoint, c->secret) : NULL;
@@ -166,6 +180,23 @@ static void read_store(struct figures *f, const struct config *c, struct store *
 
 /* ---- what lies beside it ---- */
 
+static int64_t size_of(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? (int64_t)st.st_size : -1;
+}
+
+static void read_sizes(struct figures *f, const char *database)
+{
+    char log[PATH_MAX], folder[PATH_MAX];
+    struct statvfs fs;
+    f->bytes = size_of(database);
+    if (f->bytes >= 0 && snprintf(log, sizeof log, "%s-wal", database) < (int)sizeof log && size_of(log) > 0)
+        f->bytes += size_of(log);
+    bool known = files_folder(database, folder, sizeof folder) == 0 && statvfs(folder, &fs) == 0;
+    f->free_bytes = known ? (int64_t)((uint64_t)fs.f_bavail * fs.f_frsize) : -1;
+}
+
 static void read_spool(struct figures *f, const char *path)
 {
     struct spool_names names;
@@ -187,5 +218,6 @@ void figures_read(struct figures *f, const struct config *c, struct store *s, co
     read_store(f, c, s, why);
     if (refusals_read(c->database, &f->refused, &f->uncounted) != 0)
         memset(&f->refused, 0, sizeof f->refused);
+    read_sizes(f, c->database);
     read_spool(f, c->spool);
 }

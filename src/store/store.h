@@ -223,6 +223,7 @@ struct store_tally {
     int64_t n, oldest_ms;       /* oldest_ms: of those that wait, when the oldest was received; else 0 */
     int64_t latest_ms;          /* of those, and of the newest event of all: when the latest was received */
     int64_t ahead;              /* of those: due further ahead than STORE_AHEAD_MAX_MS */
+    int64_t leased, delayed;    /* of those: claimed by a worker; to be tried again later. 0 if a time is asked for */
     int64_t bytes; /* of the dead, unless a time is asked for, and of the quarantine: their bodies, or files */
 };
 typedef void store_each_tally(void *ctx, const struct store_tally *tally);

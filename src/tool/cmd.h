@@ -62,8 +62,9 @@ struct cmd {
     const char *allow;                 /* of verify: classes, or NULL */
     bool quarantine, unverified, done; /* of export; of import */
     const char *database;              /* of export: not the configured one */
-    bool wide, requeue, only_backup, no_backup;
+    bool wide, requeue, only_backup, no_backup, nagios, csv;
     struct alarm_limits limits;    /* of watch */
+    int *status;                   /* what the program ends with if the command does well; 0 unless it is set */
     bool root;                     /* root runs it, whoever it acts as by now */
     struct cmd_output *output;     /* of backup and export: made by root beforehand, or NULL */
     char *api_key;                 /* COMPLYCUBE_API_KEY, which the environment no longer has, or NULL */
@@ -89,7 +90,9 @@ int cmd_secrets(const struct cmd *cmd, struct err *e);
 int cmd_config_show(const struct cmd *cmd, struct err *e);
 int cmd_stats(const struct cmd *cmd, struct err *e);
 int cmd_follow(const struct cmd *cmd, struct err *e);
-int cmd_watch(const struct cmd *cmd, struct err *e);  /* likewise */
+int cmd_watch(const struct cmd *cmd, struct err *e); /* likewise */
+int cmd_watch_arguments(const struct cmd *cmd, struct err *e);
+int cmd_metrics(const struct cmd *cmd, struct err *e);
 int cmd_change(const struct cmd *cmd, struct err *e); /* requeue, ack and dead */
 int cmd_change_arguments(const struct cmd *cmd, struct err *e);
 int cmd_quarantine(const struct cmd *cmd, struct err *e);

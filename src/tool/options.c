@@ -46,7 +46,7 @@ static const struct {
     {"once", 0, "", "end when nothing waits", FLAG, AT(once), 0},
     {"max-time", 0, "SECONDS", "end after so long", NUMBER, AT(max_time_s), SECONDS_MAX},
     {"timeout", 0, "SECONDS", "for one event, 60 unless given", NUMBER, AT(timeout_s), SECONDS_MAX},
-    {"file", 'f', "FILE", "send: this as it is, - is standard input; export: into this, a new one", TEXT, AT(file), 0},
+    {"file", 'f', "FILE", "send: this as it is, - is standard input; export, metrics: into this one", TEXT, AT(file), 0},
     {"count", 0, "N", "so many, 1 unless given", NUMBER, AT(count), COUNT_MAX},
     {"ignored", 0, "", "those of types that are left out: as --state ignored", FLAG, AT(ignored), 0},
     {"reason", 'R', "TEXT", "why, for the history", TEXT, AT(reason), 0},
@@ -73,6 +73,8 @@ static const struct {
     {"server", 0, "FILE", "the web server's configuration, not in the usual places", TEXT, AT(server), 0},
     {"description", 0, "TEXT", "the webhook's description", TEXT, AT(description), 0},
     {"api", 0, "", "ask ComplyCube's API, too: is the webhook enabled?", FLAG, AT(api), 0},
+    {"nagios", 0, "", "a line with performance data, and an exit code, for Nagios and Icinga", FLAG, AT(nagios), 0},
+    {"csv", 0, "", "as CSV, for a spreadsheet", FLAG, AT(csv), 0},
     {"yes", 0, "", "do it without a question", FLAG, AT(yes), 0},
     {"help", 'h', "", "print this", HELP, 0, 0},
 #undef AT

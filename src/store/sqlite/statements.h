@@ -124,6 +124,8 @@
     X(SQL_TALLY_AHEAD, "SELECT count(*) FROM inbox WHERE state=0 AND endpoint=?1 AND due_ms>?2")                  \
     X(SQL_TALLY_DEAD_BYTES, "SELECT sum(length(e.body)) FROM inbox i CROSS JOIN event_log e ON e.seq=i.seq "       \
                             "WHERE i.state=2 AND i.endpoint=?1")                                                 \
+    X(SQL_TALLY_LEASED, "SELECT count(token) FROM inbox WHERE state=0 AND endpoint=?1 AND due_ms>?2")             \
+    X(SQL_TALLY_DELAYED, "SELECT count(*)-count(token) FROM inbox WHERE state=0 AND endpoint=?1 AND due_ms>?2")   \
     X(SQL_TALLY_QUARANTINE, "SELECT endpoint,count(*),sum(length(body)) FROM quarantine WHERE NOT " STORE_SQL_EMPTY  \
                             " AND last_ms>=?1 AND (?2=0 OR last_ms<?2) GROUP BY endpoint")                        \
     X(SQL_TALLY_TIME, "SELECT e.type,e.endpoint,i.state,e.seq,e.received_ms FROM event_log e "                    \
