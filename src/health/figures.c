@@ -107,23 +107,22 @@ static enum store_outcome outcome_of(struct span word)
     return o;
 }
 
-static void take_hour(void *ctx, const struct store_count *c)
+static void take_total(void *ctx, const struct store_count *c)
 {
     struct figures *f = ctx;
     bool meant = is_meant(f, c->endpoint);
-    int64_t last_ms = in_future(f, c->last_ms) ? 0 : c->last_ms;
     struct figures_endpoint *p = meant ? endpoint_of(f, c->endpoint) : NULL;
     struct figures_secret *secret = c->secret.at ? secret_of(f, c->endpoint, c->secret) : NULL;
     enum store_outcome outcome = outcome_of(c->outcome);
     if (meant)
-        take_later(&f->latest_ms, last_ms);
+        take_later(&f->latest_ms, c->last_ms);
     if (c->secret.at)
-        take_later(&f->matched_ms, last_ms);
+        take_later(&f->matched_ms, c->last_ms);
     if (p)
-        take_later(&p->latest_ms, last_ms);
+        take_later(&p->latest_ms, c->last_ms);
     if (!secret)
         return;
-    take_later(&secret->last_ms, last_ms);
+    take_later(&secret->last_ms, c->last_ms);
     if (outcome < STORE_OUTCOMES)
         secret->n[outcome] += c->n;
 }
@@ -162,14 +161,21 @@ static void try_lock(struct figures *f, struct store *s)
         f->locked = (struct err){0};
 }
 
-static void read_store(struct figures *f, const struct config *c, struct store *s, const struct err *why)
+static int read_counts(struct figures *f, struct store *s, struct err *e)
 {
     struct store_query filter = {.endpoint = f->endpoint, .state = -1};
+    return store_tally(s, &filter, false, take_state, f, e) == 0 &&
+                   store_totals(s, f->now_ms + FIGURES_FUTURE_MS, take_total, f, e) == 0
+               ? 0
+               : -1;
+}
+
+static void read_store(struct figures *f, const struct config *c, struct store *s, const struct err *why)
+{
     struct err *e = &f->unknown;
     if (!s)
         *e = *why;
-    f->known = s && store_altered(s, keep_altered, f, e) >= 0 && store_ready(s, e) == 0 &&
-               store_tally(s, &filter, false, take_state, f, e) == 0 && store_counts(s, 0, take_hour, f, e) == 0;
+    f->known = s && store_altered(s, keep_altered, f, e) >= 0 && store_ready(s, e) == 0 && read_counts(f, s, e) == 0;
     if (f->known)
         try_lock(f, s);
     else if (e->code == ERR_NOT_FOUND && not_made_yet(c))

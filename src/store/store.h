@@ -310,6 +310,15 @@ int store_read_facts(struct store *s, int64_t now_ms, struct store_facts *facts,
 int store_counts(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
 
 /*
+ * The same, summed over all hours: a row for each endpoint, secret and outcome, without an hour; STORE_TOTALS_MAX at most.
+ * last_ms is of those up to until_ms, since a clock may have been wrong; 0: none.
+ * Rows are never removed from the figures, so no sum ever falls.
+ * cost: a scan of the figures, a third of store_counts: two years of them in some milliseconds
+ */
+enum { STORE_TOTALS_MAX = 1024 };
+int store_totals(struct store *s, int64_t until_ms, store_each_count *each, void *ctx, struct err *e);
+
+/*
  * The types that were ignored since then, the most frequent first, STORE_IGNORED_MAX at most: each with its endpoint, its
  * type as the outcome, and n.
  * cost: of the ignored events since then

@@ -213,6 +213,7 @@ SQLITE_OP(find);
 SQLITE_OP(read_facts);
 SQLITE_OP(tally);
 SQLITE_OP(counts);
+SQLITE_OP(totals);
 SQLITE_OP(ignored);
 SQLITE_OP(change);
 SQLITE_OP(erase);

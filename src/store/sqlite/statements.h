@@ -51,6 +51,8 @@
     X(SQL_COUNTS, "SELECT c.hour_ms,c.n,c.last_ms,n.name,s.name,c.outcome FROM counter c "                        \
                   "LEFT JOIN endpoint n ON n.id=c.endpoint LEFT JOIN secret s ON s.id=c.secret "                  \
                   "WHERE c.hour_ms>?1 ORDER BY c.hour_ms,c.endpoint,c.secret,c.outcome")                          \
+    X(SQL_TOTALS, "SELECT endpoint,secret,outcome,n,last_ms FROM counter")                                        \
+    X(SQL_TOTAL_NAMES, "SELECT (SELECT name FROM endpoint WHERE id=?1),(SELECT name FROM secret WHERE id=?2)")    \
     X(SQL_IGNORED, "SELECT n.name,e.type,count(*) FROM endpoint n "                                               \
                    "CROSS JOIN inbox i ON i.state=3 AND i.endpoint=n.id AND i.due_ms>=?1 "                        \
                    "CROSS JOIN event_log e ON e.seq=i.seq GROUP BY n.name,e.type ORDER BY 3 DESC,1,2 LIMIT ?2")   \

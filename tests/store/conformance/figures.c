@@ -136,6 +136,28 @@ static void what_came_is_counted_by_the_hour_with_each_outcome(void)
     assert_string_equal(counted(HOUR + 2 * HOUR_MS - 1), "1:live/main:quarantined=1@0 2:live/next:stored=1@4 ");
 }
 
+static void add_total(void *ctx, const struct store_count *c)
+{
+    const char **text = ctx;
+    *text = printed("%s%s/%s:%s=%d@%d ", *text, text_of(c->endpoint), text_of(c->secret), text_of(c->outcome),
+                    (int)c->n, (int)(c->last_ms - HOUR))
+                .at;
+}
+
+static void totals_are_the_counts_of_all_hours_with_the_latest_time_that_may_be(void)
+{
+    const char *text = "";
+    struct err e = {0};
+    record_at(LIVE, body_of((struct sample){.id = "1"}), HOUR + 1);
+    record_at(LIVE, body_of((struct sample){.id = "2"}), HOUR + 5 * HOUR_MS);
+    record_at(LIVE, body_of((struct sample){.id = "2"}), HOUR + 5 * HOUR_MS + 1);
+    record_at(LIVE_NEXT, body_of((struct sample){.id = "3"}), HOUR + 2);
+    assert_int_equal(store_totals(store, HOUR + 5 * HOUR_MS, add_total, &text, &e), 0);
+    assert_string_equal(
+        text,
+        printed("live/main:stored=2@%d live/main:duplicate=1@%d live/next:stored=1@2 ", 5 * HOUR_MS, (int)-HOUR).at);
+}
+
 static void a_batch_is_counted_member_by_member(void)
 {
     struct record r[4], *batch[4];
@@ -256,6 +278,7 @@ int main(void)
         TEST_IF(a_tally_counts_the_states_of_each_endpoint_and_the_types_the_most_frequent_first, NEEDS_FIGURES),
         TEST_IF(a_tally_tells_what_is_claimed_and_what_is_to_be_tried_again_later, NEEDS_FIGURES),
         TEST_IF(what_came_is_counted_by_the_hour_with_each_outcome, NEEDS_FIGURES),
+        TEST_IF(totals_are_the_counts_of_all_hours_with_the_latest_time_that_may_be, NEEDS_FIGURES),
         TEST_IF(a_batch_is_counted_member_by_member, NEEDS_FIGURES),
         TEST_IF(what_was_spooled_counts_in_the_hour_in_which_it_came_and_once, NEEDS_FIGURES),
         TEST_IF(ignored_types_are_told_the_most_frequent_first_and_twenty_at_most, NEEDS_FIGURES),

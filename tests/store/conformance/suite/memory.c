@@ -856,6 +856,12 @@ static int counts(struct store *s, int64_t since_ms, store_each_count *each, voi
     return lacks(e);
 }
 
+static int totals(struct store *s, int64_t until_ms, store_each_count *each, void *ctx, struct err *e)
+{
+    (void)s, (void)until_ms, (void)each, (void)ctx;
+    return lacks(e);
+}
+
 static int audit(struct store *s, int64_t *from, store_each_row *each, void *ctx, struct err *e)
 {
     (void)s, (void)from, (void)each, (void)ctx;
@@ -908,6 +914,7 @@ static const struct store_ops ops = {
     .read_facts = read_facts,
     .tally = tally,
     .counts = counts,
+    .totals = totals,
     .ignored = counts,
     .change = change,
     .erase = erase,
