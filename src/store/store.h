@@ -100,6 +100,7 @@ struct store_event {
     int64_t seq, created_ms, received_ms, due_ms, done_ms, attempts; /* done_ms 0: not done */
     int state;                                                       /* an enum store_state; -1: not known */
     bool superseded;
+    bool claimed; /* of one that waits: by `owner`, until due_ms */
     struct span endpoint, id, type, resource_type, resource_id, client_id, status, outcome, source, secret, signature,
         created_at, owner, error, payload, body;
     int64_t erased_ms;          /* if only the log is read, ... */

@@ -34,6 +34,13 @@ static struct config *load_config(const struct cmd *cmd, bool without_secrets, s
     return NULL;
 }
 
+int cmd_form_arguments(const struct cmd *cmd, struct err *e)
+{
+    return cmd->json + cmd->csv + cmd->nagios <= 1 ? 0
+                                                   : err_set(e, ERR_USAGE, "%s prints one form: give --json or --%s",
+                                                             cmd->name, cmd->csv ? "csv" : "nagios");
+}
+
 int cmd_type_arguments(const struct cmd *cmd, struct err *e)
 {
     return cmd->n_types <= 1 ? 0 : err_set(e, ERR_USAGE, "%s takes one --type", cmd->name);

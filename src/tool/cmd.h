@@ -79,6 +79,7 @@ struct cmd {
 
 int cmd_init(const struct cmd *cmd, struct err *e);
 int cmd_list(const struct cmd *cmd, struct err *e);
+int cmd_list_arguments(const struct cmd *cmd, struct err *e);
 int cmd_show(const struct cmd *cmd, struct err *e);
 int cmd_doctor(const struct cmd *cmd, struct err *e); /* -1 with ERR_NOT_FOUND's exit code when something is wrong */
 int cmd_sign(const struct cmd *cmd, struct err *e);
@@ -91,7 +92,6 @@ int cmd_config_show(const struct cmd *cmd, struct err *e);
 int cmd_stats(const struct cmd *cmd, struct err *e);
 int cmd_follow(const struct cmd *cmd, struct err *e);
 int cmd_watch(const struct cmd *cmd, struct err *e); /* likewise */
-int cmd_watch_arguments(const struct cmd *cmd, struct err *e);
 int cmd_metrics(const struct cmd *cmd, struct err *e);
 int cmd_change(const struct cmd *cmd, struct err *e); /* requeue, ack and dead */
 int cmd_change_arguments(const struct cmd *cmd, struct err *e);
@@ -114,7 +114,10 @@ int cmd_reconcile(const struct cmd *cmd, struct err *e);
 int cmd_fetch(const struct cmd *cmd, struct err *e);
 int cmd_fetch_arguments(const struct cmd *cmd, struct err *e);
 
-/* A check of the command line: one --type at most. ERR_USAGE */
+/* A check of the command line: --json, --csv and --nagios are forms, of which one is given at most. ERR_USAGE */
+int cmd_form_arguments(const struct cmd *cmd, struct err *e);
+
+/* Another: one --type at most. ERR_USAGE */
 int cmd_type_arguments(const struct cmd *cmd, struct err *e);
 
 /* The configuration, good or not at all: to be freed, or NULL and *e. */

@@ -110,11 +110,6 @@ static int report(const struct judged *j, const struct cmd *cmd, struct err *e)
     return j->alarm.n ? err_set(e, code, "%s", line) : 0;
 }
 
-int cmd_watch_arguments(const struct cmd *cmd, struct err *e)
-{
-    return cmd->nagios && cmd->json ? err_set(e, ERR_USAGE, "--nagios and --json are two forms: give one") : 0;
-}
-
 int cmd_watch(const struct cmd *cmd, struct err *e)
 {
     struct judged *j = calloc(1, sizeof *j);

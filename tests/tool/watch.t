@@ -193,7 +193,7 @@ for my $form ('table', 'directory') {
     $nagios->(3, qr/^COMPLYCUBE UNKNOWN - --oldest takes how long/, 'an option that is wrong', '--oldest', 'long');
     $nagios->(3, qr/^COMPLYCUBE UNKNOWN - --bogus is no option/, 'one that there is not', '--bogus');
     $nagios->(3, qr/^COMPLYCUBE UNKNOWN - there is no endpoint/, 'an endpoint that there is not', '-e', 'nowhere');
-    $nagios->(3, qr/^COMPLYCUBE UNKNOWN - --nagios and --json/, 'two forms', '--json');
+    $nagios->(3, qr/^COMPLYCUBE UNKNOWN - watch prints one form/, 'two forms', '--json');
     $f->write('home/private/a|b', '{', 0600);
     my $conf = Fixture::slurp($f->config) =~ s/secrets"/a|b"/r;
     $f->write('home/public_html/cgi-bin/complycube-webhook.conf', $conf);

@@ -286,7 +286,7 @@
 #define STORE_SQL_EVENT                                                                                           \
     "SELECT seq,created_ms,received_ms,due_ms,done_ms,attempts,state,superseded,endpoint,event_id,type,"          \
     "resource_type,resource_id,client_id,status,outcome,source,secret,signature,created_at,owner,error,payload,"  \
-    "body FROM temp.events"
+    "body,(SELECT token IS NOT NULL FROM inbox i WHERE i.seq=events.seq) FROM temp.events"
 
 /* ---- of copies, restores and migrations ---- */
 

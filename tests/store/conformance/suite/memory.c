@@ -348,6 +348,7 @@ static struct store_event event_of(struct region *r, const struct item *i, bool 
                             .done_ms = i->done_ms,
                             .attempts = i->attempts,
                             .state = i->state,
+                            .claimed = i->token && i->state == STORE_STATE_WAITING && !log_only,
                             .endpoint = span_of(r->endpoint[i->endpoint]),
                             .id = get(r, i->id),
                             .type = get(r, i->type),
