@@ -175,6 +175,25 @@ subtest 'the webhook' => sub {
     $f->finish;
 };
 
+# Whoever may write the database can name an endpoint anything, and make any number of them.
+{
+    my $f = Fixture->new;
+    record($f, event());
+    change($f, q(INSERT INTO endpoint (name) VALUES ('a"} 1' || char(10) || 'evil 1'), ('b c'), ('ü')),
+        q(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) INSERT INTO endpoint (name) SELECT 'e' || i FROM n),
+        q(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO secret (endpoint, name) SELECT 1, 's' || i FROM n),
+        q(INSERT INTO counter (hour_ms, endpoint, secret, outcome, n, last_ms) SELECT 0, endpoint, id, 'stored', 7, 1 FROM secret WHERE id > 1),
+        q(INSERT INTO counter (hour_ms, endpoint, secret, outcome, n, last_ms) SELECT -3600000 * n, 1, 1, 'stored', v, v
+            FROM (SELECT 1 AS n, 9223372036854775807 AS v UNION SELECT 2, -5 UNION SELECT 3, 'x')));
+    my ($m) = metrics($f, 'with foreign names');
+    my %names = map { /endpoint="([^"]*)"/ ? ($1 => 1) : () } keys %$m;
+    cmp_ok scalar keys %names, '<=', 32, 'of many endpoints 32 are labels';
+    cmp_ok scalar(grep { /^deliveries_total.*"stored"/ } keys %$m), '<=', 256, 'of many secrets 256 are';
+    is_deeply [grep { !/^[\w.-]+$/ } keys %names], [], 'and no name that is none';
+    is $m->{'deliveries_total{endpoint="live",secret="main",outcome="stored"}'}, 1, 'a number that cannot be right counts for nothing';
+    $f->finish;
+}
+
 # What is shipped asks for nothing that is not written.
 my $rules = Fixture::slurp("$Fixture::ROOT/packaging/prometheus/rules.yml");
 my $board = decode_json(Fixture::slurp("$Fixture::ROOT/packaging/grafana/complycube-inbox.json"));
@@ -200,5 +219,34 @@ SKIP: {
     skip 'promtool is not installed', 1 if !$promtool;
     is promtool_says('promtool accepts the figures', $whole, 'check', 'metrics'), '', 'without a word';
     promtool_says('promtool accepts the rules', '', 'check', 'rules', "$Fixture::ROOT/packaging/prometheus/rules.yml");
+    my $f = Fixture->new;
+    promtool_says('each alert fires in its time, and no other', '', 'test', 'rules', $f->write('conf/rules-test.yml', rules_test()));
+    $f->finish;
 }
 done_testing;
+
+# A test for promtool: for each alert figures of two hours in which it alone fires at the end.
+sub rules_test {
+    my %well = ('up' => '1x120', 'scrape_timestamp_seconds' => '0+60x120', 'events{endpoint="live",state="dead"}' => '0x120',
+        'oldest_waiting_timestamp_seconds{endpoint="live"}' => '0x120', 'newest_timestamp_seconds{endpoint="live"}' => '0+60x120',
+        'refused{reason="failed"}' => '9x120', 'refused{reason="signature"}' => '19x120', 'wrong{alarm="spool"}' => '0x120',
+        'webhook_enabled{endpoint="live"}' => '1x120', 'database_free_bytes' => '1000000000x120');
+    my %fires = (Stale => ['scrape_timestamp_seconds', '60x120'], Down => ['up', '0x120'], Wrong => ['wrong{alarm="spool"}', '1x120'],
+        ReceiverFails => ['refused{reason="failed"}', '10x120'], EventWaits => ['oldest_waiting_timestamp_seconds{endpoint="live"}', '60x120'],
+        Dead => ['events{endpoint="live",state="dead"}', '1x120'], Refused => ['refused{reason="signature"}', '20x120'],
+        Silent => ['newest_timestamp_seconds{endpoint="live"}', '60x2000'], WebhookDisabled => ['webhook_enabled{endpoint="live"}', '0x120'],
+        DiskFull => ['database_free_bytes', '268435455x120']);
+    my @alerts = $rules =~ /alert: ComplyCube(\w+)/g;
+    is_deeply [sort @alerts], [sort keys %fires], 'each alert has a test';
+    my $text = "rule_files: ['$Fixture::ROOT/packaging/prometheus/rules.yml']\nevaluation_interval: 1m\ntests:\n";
+    for my $alert ('nothing', @alerts) {
+        my %series = (%well, $fires{$alert} ? @{ $fires{$alert} } : ());
+        my $at = $alert eq 'Silent' ? '26h' : '110m';
+        if ($alert eq 'Silent') { s/x120$/x2000/ for values %series }
+        $text .= "- interval: 1m\n  input_series:\n";
+        $text .= "  - {series: 'complycube_inbox_$_', values: '$series{$_}'}\n" for sort keys %series;
+        $text .= "  promql_expr_test:\n  - expr: 'count by (alertname) (ALERTS{alertstate=\"firing\"})'\n    eval_time: $at\n    exp_samples:"
+            . ($fires{$alert} ? "\n    - {labels: '{alertname=\"ComplyCube$alert\"}', value: 1}\n" : " []\n");
+    }
+    return $text;
+}
