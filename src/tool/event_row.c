@@ -89,7 +89,7 @@ static void print_due(const struct store_event *v, int64_t now_ms)
 
 static void print_next_try(int64_t in_ms)
 {
-    int64_t minutes = (in_ms + MINUTE_MS - 1) / MINUTE_MS;
+    int64_t minutes = in_ms < MINUTE_MS ? 1 : in_ms / MINUTE_MS;
     bool hours = minutes >= 120;
     print_out("%8snext try in %lld %s\n", "", (long long)(hours ? minutes / 60 : minutes), hours ? "h" : "min");
 }

@@ -73,7 +73,7 @@ for my $form ('table', 'directory') {
     like $table, qr/^ +3  .*  dead         \d  -       live      check\.pending$/m, "$form: what is dead";
     is_deeply [grep { length > 80 } split /\n/, $table], [], "$form: within 80 columns";
     unlike $table, qr/next try/, "$form: in a pipe each event is a line";
-    like Tool::on_terminal($f, 'list'), qr/^ +2  \S+ ?\S*  waiting      3  in 8m   live      check\.completed\n        next try in 9 min$/m,
+    like Tool::on_terminal($f, 'list'), qr/^ +2  \S+ ?\S*  waiting      3  in 8m   live      check\.completed\n        next try in 8 min$/m,
         "$form: on a terminal it says when the next try is";
     my ($file) = glob $f->path('home/private/inbox.d/live') . '/cur/*';
     if ($form eq 'table') { $db->do(q(UPDATE inbox SET token = 't', owner = 'web1-4711' WHERE seq = 2)) }
