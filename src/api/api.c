@@ -30,6 +30,7 @@ struct api {
     size_t rate;
     int64_t ended_ms[API_RATE_LIVE]; /* of the latest requests, `rate` of them, in a ring */
     int64_t sent, answered;
+    struct api_limits limits;
     int64_t waited_ms;            /* for API_BUSY and API_FAILS */
     int64_t ahead_min, ahead_max; /* between which the API's clock is ahead of ours; min > max: not known */
 };
@@ -153,6 +154,16 @@ static int64_t try_again_ms(const struct api *a, bool get, int refused, int fail
     return get && passes && failed < FAILED_TRIES ? (int64_t)FAILED_MS << failed : 0;
 }
 
+static void note_limits(struct api *a)
+{
+    const struct http_reply *r = &a->reply;
+    bool refused = r->fate == HTTP_CALL_ANSWERED && r->status == 429;
+    a->limits.refused += refused;
+    a->limits.with_retry_after += refused && r->retry_after_ms > 0;
+    if (*r->limits)
+        memcpy(a->limits.headers, r->limits, sizeof a->limits.headers);
+}
+
 static int send_once(struct api *a, const struct http_request *q, struct err *e)
 {
     if (keep_rate(a, e) != 0)
@@ -164,6 +175,7 @@ static int send_once(struct api *a, const struct http_request *q, struct err *e)
     a->ended_ms[(size_t)a->sent++ % a->rate] = clock_ms();
     a->answered += a->reply.fate == HTTP_CALL_ANSWERED;
     read_clock(a, begun_ms, clock_time_ms());
+    note_limits(a);
     return 0;
 }
 
@@ -291,3 +303,5 @@ bool api_offset_ms(const struct api *a, int64_t *offset_ms)
 }
 
 int64_t api_requests(const struct api *a) { return a->sent; }
+
+const struct api_limits *api_limits(const struct api *a) { return &a->limits; }

@@ -115,6 +115,13 @@ int api_list_all(struct api *a, const struct api_request *q, int page_size, api_
  */
 bool api_offset_ms(const struct api *a, int64_t *offset_ms);
 
+/* What was learned of the API's limits: answers of 429, those of them with Retry-After, and names of headers ("": none). */
+struct api_limits {
+    int64_t refused, with_retry_after;
+    char headers[200];
+};
+const struct api_limits *api_limits(const struct api *a);
+
 /* How many requests were sent, those that were sent again included. */
 int64_t api_requests(const struct api *a);
 

@@ -61,8 +61,25 @@ static int examine(struct doctor *d, struct config **c, struct err *e)
     return 0;
 }
 
+static int report_questions(const struct cmd *cmd, struct err *e)
+{
+    struct doctor d = {.cmd = cmd};
+    struct config *c = cmd_load_public_config(cmd, e);
+    d.config = c;
+    int result = c ? doctor_questions(&d, e) : -1;
+    config_free(c);
+    return result;
+}
+
 int cmd_doctor(const struct cmd *cmd, struct err *e)
 {
+    if (cmd->api)
+        return cmd->as || cmd->url || cmd->server
+                   ? err_set(e, ERR_USAGE, "doctor --api examines nothing else: without --as, --url and --server")
+                   : report_questions(cmd, e);
+    if (cmd->endpoint || cmd->rate)
+        return err_set(e, ERR_USAGE, "--endpoint and --rate go with --api");
+
     struct doctor d = {.cmd = cmd};
     struct config *c = NULL;
     const char *no_color = doctor_variable(&d, "NO_COLOR");

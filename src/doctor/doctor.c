@@ -2,6 +2,8 @@
  * doctor: steps that know this run, and names of users and groups. */
 #include "doctor.h"
 
+#include "tool/command.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <stdarg.h>
@@ -13,34 +15,13 @@ enum { LINE_SIZE = 4096 };
 
 /* ---- steps ---- */
 
-/* Does a shell find this very program by its name? */
-static bool in_path(const struct doctor *d, const char *self)
-{
-    char path[PATH_MAX];
-    struct stat mine, found;
-    const char *at = doctor_variable(d, "PATH");
-    while (at && *at && stat(self, &mine) == 0) {
-        size_t n = strcspn(at, ":");
-        if (snprintf(path, sizeof path, "%.*s/complycube-inbox", (int)n, at) < (int)sizeof path &&
-            stat(path, &found) == 0)
-            return found.st_dev == mine.st_dev && found.st_ino == mine.st_ino;
-        at += n + (at[n] == ':');
-    }
-    return false;
-}
-
 void doctor_step_run(const struct doctor *d, struct finding *f, const char *before, const char *command,
                      const char *file)
 {
-    char self[PATH_MAX], format[40];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    self[n > 0 ? n : 0] = '\0';
-    bool named = d->cmd->config_file || (d->cmd->env->config && *d->cmd->env->config);
-    const char *config = d->config ? d->config->path : d->cmd->config_file ? d->cmd->config_file : "";
-    bool plain = n <= 0 || in_path(d, self);
-    named = named && *config;
-    snprintf(format, sizeof format, "%%s%s%s %%s%s", plain ? "%s" : "%q", named ? " -c %q" : "%s", file ? " %q" : "");
-    finding_step(f, format, before, plain ? "complycube-inbox" : self, named ? config : "", command, file);
+    char *line = command_line(d->cmd, command, file);
+    if (line)
+        finding_step(f, "%s%s", before, line);
+    free(line);
 }
 
 void doctor_step_tool(const struct doctor *d, struct finding *f, const char *command)

@@ -128,6 +128,8 @@ struct serverconf;
 void doctor_socket(struct doctor *d, const struct serverconf *s);
 /* The API keys, and the webhooks that the API has. */
 void doctor_api(struct doctor *d);
+/* --api: the report of what ComplyCube's pages leave open; nothing else is examined. */
+int doctor_questions(struct doctor *d, struct err *e);
 /* Probes through the public URL, d->url. */
 void doctor_url(struct doctor *d);
 

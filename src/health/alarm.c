@@ -81,11 +81,19 @@ bool alarm_has(const struct alarm *a, enum alarm_kind kind)
     return i < a->n;
 }
 
-const char *alarm_line(const struct alarm *a, char out[ALARM_LINE])
+const char *alarm_line(const struct alarm *a, char *out, size_t size)
 {
+    static const char more[] = "; and more (doctor)";
     *out = '\0';
-    for (size_t i = 0, used = 0; i < a->n && used < ALARM_LINE; i++, used = strlen(out))
-        snprintf(out + used, ALARM_LINE - used, "%s%s%s", i ? "; " : "", a->found[i].words, a->found[i].hint);
+    for (size_t i = 0, used = 0; i < a->n; i++, used = strlen(out)) {
+        const struct alarm_finding *f = &a->found[i];
+        size_t len = strlen(f->words) + strlen(f->hint) + 2, room = size - used - (i + 1 < a->n ? sizeof more : 1);
+        if (i > 0 && len > room) {
+            snprintf(out + used, size - used, "%s", more);
+            break;
+        }
+        snprintf(out + used, size - used, "%s%s%s", i ? "; " : "", f->words, f->hint);
+    }
     return out;
 }
 
@@ -200,14 +208,14 @@ static void judge_spool(struct alarm *a, const struct figures *f)
 /* A database that was deleted: it is somebody's turn to restore it, or to say that all is well. */
 static void judge_deleted(struct alarm *a, const char *database)
 {
-    char base[PATH_MAX], pattern[PATH_MAX], cure[PATH_MAX + 64], hint[PATH_MAX + 96];
+    char base[PATH_MAX], pattern[PATH_MAX], hint[PATH_MAX + 96];
     glob_t found = {0};
     beside_base(database, base, NULL);
     if (snprintf(pattern, sizeof pattern, "%s.deleted-*Z", base) < (int)sizeof pattern &&
         glob(pattern, 0, NULL, &found) == 0) {
-        snprintf(cure, sizeof cure, TOOL "restore '%s'", found.gl_pathv[0]);
-        snprintf(hint, sizeof hint, ": %s, and remove that file", cure);
-        alarm_add(a, ALARM_MISSED, hint, cure, "the database was deleted or replaced");
+        struct alarm_finding *f = alarm_add(a, ALARM_MISSED, ", and remove that file", TOOL "restore",
+                                            "the database was deleted or replaced");
+        snprintf(f->file, sizeof f->file, "%s", found.gl_pathv[0]);
     }
     globfree(&found);
     if (snprintf(pattern, sizeof pattern, "%s" RECEIVER_MISSED, base) < (int)sizeof pattern &&
@@ -218,7 +226,7 @@ static void judge_deleted(struct alarm *a, const char *database)
 }
 
 /* Do the figures say whether there is a finding of this kind? */
-static bool is_shown(const struct figures *f, enum alarm_kind kind, const struct alarm_limits *limits)
+static bool is_told_by(const struct figures *f, enum alarm_kind kind, const struct alarm_limits *limits)
 {
     bool counted = f->uncounted.code == ERR_NONE;
     switch (kind) {
@@ -252,7 +260,7 @@ static void judge_database(struct alarm *a, const struct figures *f, const struc
 void alarm_judge(struct alarm *a, const struct figures *f, const struct config *c, const struct alarm_limits *limits)
 {
     for (enum alarm_kind kind = 0; kind < ALARM_KINDS; kind++)
-        a->judged[kind] |= is_shown(f, kind, limits);
+        a->judged[kind] |= is_told_by(f, kind, limits);
     if (f->log_grows)
         judge_log(a, &f->log);
     judge_database(a, f, limits);

@@ -69,9 +69,10 @@ struct alarm_finding {
     char words[ALARM_WORDS]; /* "3 dead": for a person; may hold bytes of names and paths, to be escaped */
     char hint[ALARM_WORDS];  /* what watch adds to the words: " (doctor)", or "" */
     char cure[ALARM_WORDS];  /* the command to type, "complycube-inbox doctor", or "": there is none */
+    char file[PATH_MAX];     /* the path that stands after it, as it is, to be quoted for a shell; "": none */
 };
 
-/* All findings, in the order of the table. About 40 KB; the zero value has none, of nothing. */
+/* All findings, in the order of the table. About 170 KB; the zero value has none, of nothing. */
 struct alarm {
     bool judged[ALARM_KINDS]; /* it is known whether there is a finding of this kind */
     struct alarm_finding found[ALARM_MAX];
@@ -104,7 +105,8 @@ enum alarm_severity alarm_worst(const struct alarm *a);
 /* Is there a finding of this kind? */
 bool alarm_has(const struct alarm *a, enum alarm_kind kind);
 
-/* All of them as watch says it: "3 dead (list --state dead); 1 in quarantine". Returns `out`; "" without a finding. */
-const char *alarm_line(const struct alarm *a, char out[ALARM_LINE]);
+/* All of them as watch says it: "3 dead (list --state dead); 1 in quarantine". What does not fit whole
+ * is "and more (doctor)". Returns `out`, of size bytes; "" without a finding. */
+const char *alarm_line(const struct alarm *a, char *out, size_t size);
 
 #endif

@@ -61,10 +61,24 @@ static size_t keep_answer(char *at, size_t size, size_t n, void *ctx)
     return len;
 }
 
-static size_t take_date(char *at, size_t size, size_t n, void *ctx)
+/* Its name, if that tells of a rate; an answer may have several. */
+static void note_limit(struct http_reply *r, const char *at, size_t len)
+{
+    char name[64];
+    const char *colon = memchr(at, ':', len);
+    if (!colon || (size_t)(colon - at) >= sizeof name)
+        return;
+    snprintf(name, sizeof name, "%.*s", (int)(colon - at), at);
+    size_t used = strlen(r->limits);
+    if (strcasestr(name, "rate") || strcasestr(name, "limit") || strcasestr(name, "quota"))
+        snprintf(r->limits + used, sizeof r->limits - used, "%s%s", used ? " " : "", name);
+}
+
+static size_t take_header(char *at, size_t size, size_t n, void *ctx)
 {
     struct answer *a = ctx;
     char text[64];
+    note_limit(a->reply, at, size * n);
     if (size * n > 5 && size * n < sizeof text && strncasecmp(at, "Date:", 5) == 0) {
         snprintf(text, sizeof text, "%.*s", (int)(size * n - 5), at + 5);
         text[strcspn(text, "\r\n")] = '\0';
@@ -141,7 +155,7 @@ static void prepare_call(struct http_caller *c, const struct http_request *q, st
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)SLOW_S);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, keep_answer);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, a);
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_date);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, a);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, c->error);
 }

@@ -45,6 +45,7 @@ struct http_reply {
     struct buf body;        /* kept from call to call; to be released */
     int64_t date_ms;        /* of the header Date; 0: none */
     int64_t retry_after_ms; /* what the answer asks for, an hour at most; 0: nothing */
+    char limits[200];       /* names of headers that tell of a rate or a limit, with blanks between them */
     char redirect[200];     /* where it points to, without query and fragment; "": nowhere */
     char why[200];          /* where it was not answered, in libcurl's words */
 };

@@ -100,6 +100,7 @@ int cmd_quarantine_arguments(const struct cmd *cmd, struct err *e);
 int cmd_history(const struct cmd *cmd, struct err *e);
 int cmd_verify(const struct cmd *cmd, struct err *e); /* likewise when something does not match */
 int cmd_verify_arguments(const struct cmd *cmd, struct err *e);
+int cmd_verify_api(const struct cmd *cmd, struct err *e);
 int cmd_erase(const struct cmd *cmd, struct err *e);
 int cmd_erase_arguments(const struct cmd *cmd, struct err *e);
 int cmd_export(const struct cmd *cmd, struct err *e);

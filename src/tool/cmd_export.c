@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * cmd_export: events whole, as lines of JSON. */
-#include "as_root.h"
 #include "base/print.h"
-#include "base/shared.h"
 #include "cmd_spool.h"
 #include "export_line.h"
+#include "new_file.h"
 #include "person.h"
 #include "progress.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { KEEP = 8 << 20 /* bytes */ };
 
@@ -112,52 +108,23 @@ static int export_all(struct export *x, struct err *e)
     return result;
 }
 
-static FILE *open_export(const struct cmd *cmd, struct err *e)
-{
-    const char *path = cmd->file;
-    int fd = cmd->output ? dup(cmd->output->fd) : shared_make(AT_FDCWD, path);
-    FILE *to = fd >= 0 && (cmd->output || files_ensure_mode(fd, path, 0600) == 0) ? fdopen(fd, "w") : NULL;
-    if (!to) {
-        err_set(e, errno == EEXIST ? ERR_USAGE : ERR_READONLY, "%.200s cannot be made: %s%s", path, strerror(errno),
-                errno == EEXIST ? "; name a new file" : "");
-        if (fd >= 0) {
-            close(fd);
-            if (!cmd->output)
-                unlink(path);
-        }
-    }
-    return to;
-}
-
-/* Half an export is none: its file goes. */
-static int close_export(struct export *x, int result, struct err *e)
-{
-    const char *path = x->cmd->file;
-    bool bad = fflush(x->to) != 0 || fsync(fileno(x->to)) != 0;
-    bad |= fclose(x->to) != 0;
-    if (result == 0 && bad)
-        result = err_set(e, err_is_full(errno) ? ERR_FULL : ERR_SYSTEM, "writing %.200s: %s", path, strerror(errno));
-    if (x->cmd->output)
-        *x->cmd->output->complete = result == 0;
-    else if (result != 0)
-        unlink(path);
-    if (result == 0)
-        print_out("%lld events and %lld of quarantine are in %s\n", (long long)x->events, (long long)x->rows, path);
-    return result;
-}
-
 int cmd_export(const struct cmd *cmd, struct err *e)
 {
-    struct export x = {.cmd = cmd, .to = stdout};
+    struct export x = {
+        .cmd = cmd,
+    };
     if (cmd->operand && (cmd_selects(cmd) || cmd->quarantine))
         return err_set(e, ERR_USAGE, "name the events, or say which with options");
     if (cmd_type_arguments(cmd, e) != 0)
         return -1;
-    if (cmd->file && !(x.to = open_export(cmd, e)))
+    if (!(x.to = new_file_open(cmd, e)))
         return -1;
     int result = export_all(&x, e);
-    if (cmd->file)
-        result = close_export(&x, result, e);
+    if (new_file_close(cmd, x.to, result == 0, e) != 0)
+        result = -1;
+    if (result == 0 && cmd->file)
+        print_out("%lld events and %lld of quarantine are in %s\n", (long long)x.events, (long long)x.rows,
+                  cmd->file);
     person_release(&x.person);
     buf_release(&x.lines);
     return result;

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/print.h"
 #include "json_out.h"
+#include "new_file.h"
 #include "vendor.h"
 
 #include <stdlib.h>
@@ -21,6 +22,7 @@ struct fetch {
     struct account *account;
     struct wanted *list;
     size_t n;
+    FILE *to;
     int64_t unasked;
 };
 
@@ -60,7 +62,7 @@ static void print_fetched(struct fetch *x, const struct wanted *w, int status, s
     else
         json_out_text(j, "why", span_of(w->why));
     json_out_raw(j, "object", status == 200 ? object : (struct span){0});
-    json_out_print(j);
+    json_out_print_to(x->to, j);
     x->unasked += status == 0;
 }
 
@@ -138,8 +140,12 @@ int cmd_fetch(const struct cmd *cmd, struct err *e)
     int result = -1;
     if (p && account_open(&x.account, cmd, cmd->config, p, 0, e) == 0)
         n = cmd_select(cmd, cmd->store, &f, &seqs, e);
-    if (n >= 0 && read_wanted(&x, seqs, n, e) == 0)
+    if (n >= 0 && read_wanted(&x, seqs, n, e) == 0 && (x.to = new_file_open(cmd, e))) {
         result = fetch_all(&x, e);
+        bool whole = result == 0 || e->code == ERR_NOT_FOUND; /* of what cannot be asked for, it says so */
+        if (new_file_close(cmd, x.to, whole, whole ? e : NULL) != 0)
+            result = -1;
+    }
     free(seqs);
     free(x.list);
     account_close(x.account);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/print.h"
+#include "command.h"
 #include "json_out.h"
 
 #include <stdlib.h>
@@ -87,7 +88,10 @@ static int take_listed(void *ctx, struct span item, struct err *e)
 {
     struct kind_list *l = ctx;
     struct vendor_object o;
-    return vendor_read(&o, l->kind, item, e) != 0 ? -1 : reconcile_take(l->r, &o, false, e);
+    if (vendor_read(&o, l->kind, item, e) != 0 ||
+        (l->r->no_audit && reconcile_note_client(l->r, o.client_text, e) != 0))
+        return -1;
+    return reconcile_take(l->r, &o, false, e);
 }
 
 /*
@@ -97,16 +101,16 @@ static int take_listed(void *ctx, struct span item, struct err *e)
 static int read_kind(struct reconcile *r, enum vendor_kind kind, struct err *e)
 {
     struct kind_list ctx = {r, kind};
-    const struct reconcile_list list = {.r = r,
-                                        .path = vendor_names[kind].path,
-                                        .member = "updatedAt",
-                                        .after = "updatedAfter",
-                                        .before = "updatedBefore",
-                                        .item = take_listed,
-                                        .ctx = &ctx};
+    const struct windows_list list = {.account = r->account,
+                                      .end_ms = r->end_ms,
+                                      .path = vendor_names[kind].path,
+                                      .member = "updatedAt",
+                                      .after = "updatedAfter",
+                                      .before = "updatedBefore",
+                                      .item = take_listed,
+                                      .ctx = &ctx};
     int64_t tail_ms = r->start_ms > r->before_ms ? r->start_ms : r->before_ms + 1;
-    return reconcile_read(&list, r->since_ms, r->before_ms, e) == 0 &&
-                   reconcile_read(&list, tail_ms, INT64_MAX, e) == 0
+    return windows_read(&list, r->since_ms, r->before_ms, e) == 0 && windows_read(&list, tail_ms, INT64_MAX, e) == 0
                ? reconcile_flush(r, e)
                : -1;
 }
@@ -135,7 +139,7 @@ static int read_all(struct reconcile *r, struct err *e)
     for (size_t i = 0; i < 3; i++)
         if (read_kind(r, lists[i], e) != 0)
             return -1;
-    return r->no_audit ? 0 : reconcile_audit(r, e);
+    return r->no_audit ? reconcile_clients(r, e) : reconcile_audit(r, e);
 }
 
 /* ---- reporting ---- */
@@ -186,7 +190,7 @@ static void print_sums(const struct reconcile *r)
     for (int i = 0; i < RECONCILE_ROWS; i++) {
         const struct reconcile_sums *s = &r->sums[i];
         const char *name = i == RECONCILE_DELETED ? "deleted" : vendor_names[i].plural;
-        if (r->no_audit && i >= VENDOR_DOCUMENT)
+        if (r->no_audit && i == RECONCILE_DELETED)
             print_out("%-18s %9s %12s %10s %15s\n", name, "-", "-", "-", "all");
         else
             print_out("%-18s %9lld %12lld %10lld %15lld\n", name, (long long)s->changed, (long long)s->known,
@@ -234,8 +238,11 @@ static int finish_reconcile(struct reconcile *r, bool failed, struct err *e)
         return -1;
     }
     if (r->no_audit)
-        return err_set(e, ERR_NOT_FOUND, "documents, addresses and deletions were not looked at: %.250s",
-                       r->no_audit);
+        return err_set(
+            e, ERR_NOT_FOUND,
+            "deletions, and documents and addresses of clients that nothing here names, were not looked at: "
+            "%.250s",
+            r->no_audit);
     return count_unseen(r) == 0 ? 0
                                 : err_set(e, ERR_NOT_FOUND, "%lld could not be recorded", (long long)count_unseen(r));
 }
@@ -245,10 +252,13 @@ static int finish_reconcile(struct reconcile *r, bool failed, struct err *e)
 /* The views must know events of this kind. */
 static int expect_new_schema(const struct reconcile *r, struct err *e)
 {
+    char text[sizeof e->msg];
     int missing = store_missing(r->cmd->store, NULL, NULL, e);
     return missing <= 0 ? missing
-                        : err_set(e, ERR_SCHEMA, "%s is of an older version; run complycube-inbox migrate",
-                                  r->config->database);
+                        : err_set(e, ERR_SCHEMA, "%s",
+                                  command_advice(text, sizeof text, r->cmd,
+                                                 "the database is of an older version; bring it up to this one",
+                                                 "migrate", NULL, ""));
 }
 
 static int run_reconcile(struct reconcile *r, struct err *e)
@@ -277,6 +287,8 @@ int cmd_reconcile(const struct cmd *cmd, struct err *e)
         return -1;
     int result = run_reconcile(&r, e);
     reconcile_batch_close(&r);
+    seen_release(&r.clients);
+    buf_release(&r.client_ids);
     account_close(r.account);
     return result;
 }

@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "base/print.h"
 #include "base/shared.h"
-#include "cmd.h"
 #include "cmd_spool.h"
+#include "command.h"
 #include "copy_progress.h"
 #include "json_out.h"
 #include "named.h"
@@ -103,7 +103,8 @@ static int offer_requeue(struct restore *r, struct store *s, struct err *e)
         return requeue_without_file(r, s, e);
     if (cmd->json)
         return 0;
-    print_out("to let them wait again:\n  complycube-inbox requeue");
+    print_out("to let them wait again:\n  ");
+    command_print(stdout, cmd, "requeue", NULL);
     print_seqs(r->r.waiting.at, r->n_waiting);
     print_seqs(r->r.dead.at, r->n_dead);
     print_out("\n");
@@ -131,9 +132,10 @@ static void print_restored(const struct restore *r)
         print_out("%lld events came since the backup, and %s\n", (long long)t->missing,
                   t->left ? "are left there; to bring them over:" : "were brought over");
     if (t->missing && t->left) {
-        print_out("  complycube-inbox export --database ");
-        print_quoted(stdout, t->before);
-        print_out(" | complycube-inbox import -\n");
+        print_out("  ");
+        command_print(stdout, r->cmd, "export --database", t->before);
+        print_out(" | ");
+        command_print(stdout, r->cmd, "import -\n", NULL);
     }
     if (t->erased)
         print_out("%lld events of the backup had been erased since, and are again\n", (long long)t->erased);

@@ -4,6 +4,7 @@
 #include "base/seqs.h"
 #include "cmd.h"
 #include "cmd_spool.h"
+#include "compare.h"
 #include "event/decode.h"
 #include "json_out.h"
 #include "progress.h"
@@ -402,11 +403,17 @@ static int check_input(const struct check *k, struct err *e)
 int cmd_verify_arguments(const struct cmd *cmd, struct err *e)
 {
     struct verdict v = {0};
-    if (cmd->stored == (cmd->operand != NULL))
-        return err_set(e, ERR_USAGE, "verify takes a signature, for standard input, or --stored");
-    if (cmd->allow && !cmd->stored)
-        return err_set(e, ERR_USAGE, "--allow goes with --stored");
-    return verdict_allow(&v, cmd->allow, e);
+    uint32_t allowed;
+    if (cmd->stored + cmd->api + (cmd->operand != NULL) != 1)
+        return err_set(e, ERR_USAGE, "verify takes a signature, for standard input, or --stored, or --api");
+    if (cmd->allow && !cmd->stored && !cmd->api)
+        return err_set(e, ERR_USAGE, "--allow goes with --stored and --api");
+    if (cmd->api && (!cmd->secret || !cmd->since_ms))
+        return err_set(e, ERR_USAGE,
+                       "verify --api takes --secret NAME and --since TIME: with which secret, and since when");
+    if (!cmd->api && cmd_selects(cmd))
+        return err_set(e, ERR_USAGE, "--endpoint, --secret, --since and --before go with --api");
+    return cmd->api ? compare_allow(cmd->allow, &allowed, e) : verdict_allow(&v, cmd->allow, e);
 }
 
 int cmd_verify(const struct cmd *cmd, struct err *e)
@@ -414,6 +421,8 @@ int cmd_verify(const struct cmd *cmd, struct err *e)
     struct check k = {.cmd = cmd};
     struct store *s = NULL;
     int result = -1;
+    if (cmd->api)
+        return cmd_verify_api(cmd, e);
     if (cmd->stored && !(s = cmd_store(cmd->config, false, e)))
         return -1;
     if (s)

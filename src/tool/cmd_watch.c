@@ -99,7 +99,7 @@ static void print_nagios(const struct judged *j, const struct alarm_limits *limi
 static int report(const struct judged *j, const struct cmd *cmd, struct err *e)
 {
     char line[ALARM_LINE];
-    alarm_line(&j->alarm, line);
+    alarm_line(&j->alarm, line, cmd->nagios ? sizeof line : sizeof e->msg);
     if (cmd->nagios) {
         print_nagios(j, &cmd->limits, line, cmd->status);
         return 0;

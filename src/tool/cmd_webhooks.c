@@ -4,22 +4,18 @@
 
 #include "base/print.h"
 #include "base/when.h"
+#include "command.h"
 #include "json_out.h"
 
 #include <stdlib.h>
 
 /* ---- printing ---- */
 
-void cmd_webhooks_next(const struct cmd *cmd, const char *words)
+void cmd_webhooks_next(FILE *to, const struct cmd *cmd, const char *words)
 {
-    const char *config = cmd->config_file ? cmd->config_file : cmd->env->config;
-    print_out("-> complycube-inbox ");
-    if (config && *config) {
-        print_out("-c ");
-        print_word(stdout, config);
-        print_out(" ");
-    }
-    print_out("%s\n", words);
+    print_to(to, "-> ");
+    command_print(to, cmd, words, NULL);
+    print_to(to, "\n");
 }
 
 static struct span events_json(const struct webhook *w, char *out, size_t size)
@@ -189,7 +185,7 @@ static void print_fault(void *ctx, enum webhook_fault fault, const struct webhoo
     print_out("endpoint %s: %s\n", endpoint, words);
     if (fault == WEBHOOK_DISABLED) {
         snprintf(next, sizeof next, "webhooks enable -e %s", endpoint);
-        cmd_webhooks_next(cmd, next);
+        cmd_webhooks_next(stdout, cmd, next);
     }
 }
 

@@ -18,7 +18,7 @@ struct webhooks_run {
 void cmd_webhooks_print(const struct webhooks_run *r, const struct webhook *w);
 
 /* What one pastes next: "complycube-inbox WORDS" with the configuration of this run. */
-void cmd_webhooks_next(const struct cmd *cmd, const char *words);
+void cmd_webhooks_next(FILE *to, const struct cmd *cmd, const char *words);
 
 /* The verbs that change something; of cmd_webhooks_change.c, and of cmd_webhooks_create.c. */
 int cmd_webhooks_switch(struct webhooks_run *r, bool enabled, struct err *e);

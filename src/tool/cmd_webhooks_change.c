@@ -94,7 +94,7 @@ static void tell_reconcile(const struct webhooks_run *r)
         strftime(since, sizeof since, " --since %Y-%m-%dT%H:%M:%SZ", &tm);
     snprintf(words, sizeof words, "reconcile -e %s%s", r->account->endpoint->name, since);
     print_out("What was missed meanwhile is found by\n");
-    cmd_webhooks_next(r->cmd, words);
+    cmd_webhooks_next(stdout, r->cmd, words);
 }
 
 int cmd_webhooks_switch(struct webhooks_run *r, bool enabled, struct err *e)

@@ -48,18 +48,26 @@ static int find_marked(const struct creation *n, char id[API_ID_MAX + 1], struct
     return result;
 }
 
+static void next_verb(const struct creation *n, const char *verb, const char *id)
+{
+    char words[API_ID_MAX + 100];
+    snprintf(words, sizeof words, "webhooks %s -e %s %s", verb, n->run->account->endpoint->name, id);
+    cmd_webhooks_next(stderr, n->run->cmd, words);
+}
+
 /* One of a run that was broken off has a secret that nobody knows. */
 static int refuse_second(const struct creation *n, struct err *e)
 {
     char id[API_ID_MAX + 1];
     if (find_marked(n, id, e) != 0)
         return -1;
-    return *id ? err_set(
-                     e, ERR_USAGE,
-                     "webhook %.60s was made for the secret %s by a run that was broken off, and nobody knows its "
-                     "secret; remove it first: complycube-inbox webhooks delete %.60s",
-                     id, n->run->cmd->secret, id)
-               : 0;
+    if (!*id)
+        return 0;
+    print_err("complycube-inbox: webhook %s was made by a run that was broken off, and nobody knows its secret; "
+              "remove it:\n",
+              id);
+    next_verb(n, "delete", id);
+    return err_set(e, ERR_USAGE, "no second webhook is made for the secret %s", n->run->cmd->secret);
 }
 
 /* After a POST without an answer. */
@@ -68,11 +76,11 @@ static int look_for_it(const struct creation *n)
     struct err other = {0};
     char id[API_ID_MAX + 1];
     find_marked(n, id, &other);
-    if (*id)
-        print_err("complycube-inbox: webhook %s was made, and nobody knows its secret; it is disabled; remove it: "
-                  "complycube-inbox webhooks delete %s\n",
-                  id, id);
-    else if (other.code != ERR_NONE)
+    if (*id) {
+        print_err("complycube-inbox: webhook %s was made, and nobody knows its secret; it is disabled; remove it:\n",
+                  id);
+        next_verb(n, "delete", id);
+    } else if (other.code != ERR_NONE)
         print_err(
             "complycube-inbox: a webhook may have been made whose description ends in %s; nobody knows its secret, "
             "and it is disabled; look for it by complycube-inbox webhooks, and delete it\n",
@@ -86,10 +94,12 @@ static int undo(struct creation *n)
     struct err other = {0};
     if (webhook_delete(n->run->account, n->webhook.id, &other) == 0)
         print_err("complycube-inbox: the new webhook %s was deleted again\n", n->webhook.id);
-    else
-        print_err("complycube-inbox: the new webhook %s is there, disabled, and nobody knows its secret; remove it: "
-                  "complycube-inbox webhooks delete %s\n",
-                  n->webhook.id, n->webhook.id);
+    else {
+        print_err(
+            "complycube-inbox: the new webhook %s is there, disabled, and nobody knows its secret; remove it:\n",
+            n->webhook.id);
+        next_verb(n, "delete", n->webhook.id);
+    }
     return -1;
 }
 
@@ -116,8 +126,9 @@ static int enable_made(struct creation *n, struct err *e)
         return 0;
     if (n->webhook.enabled == false && e->code == ERR_NONE)
         err_set(e, ERR_REMOTE, "the API still says that it is disabled");
-    return err_prefix(e, "webhook %.60s is made and its secret kept; complycube-inbox webhooks enable %.60s goes on",
-                      id, id);
+    print_err("complycube-inbox: webhook %s is made and its secret kept; enable it:\n", id);
+    next_verb(n, "enable", id);
+    return err_prefix(e, "enabling it");
 }
 
 static int create_with(struct creation *n, struct err *e)

@@ -83,11 +83,13 @@ void json_out_raw(struct json_out *j, const char *name, struct span json)
     free(text);
 }
 
-void json_out_print(struct json_out *j)
+void json_out_print(struct json_out *j) { json_out_print_to(stdout, j); }
+
+void json_out_print_to(FILE *to, struct json_out *j)
 {
     char *text = must_have(cJSON_PrintUnformatted(tree(j)));
-    print_json(stdout, span_of(text));
-    print_out("\n");
+    print_json(to, span_of(text));
+    print_to(to, "\n");
     cJSON_free(text);
     cJSON_Delete(tree(j));
 }

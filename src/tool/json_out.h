@@ -8,6 +8,7 @@
 #include "base/span.h"
 
 #include <stdint.h>
+#include <stdio.h>
 
 struct json_out;
 
@@ -19,7 +20,8 @@ void json_out_number(struct json_out *j, const char *name, int64_t value);
 void json_out_bool(struct json_out *j, const char *name, bool value);
 void json_out_null(struct json_out *j, const char *name);
 void json_out_raw(struct json_out *j, const char *name,
-                  struct span json);     /* JSON text as it is; null for the absent span */
-void json_out_print(struct json_out *j); /* print it on one line, and free it */
+                  struct span json);                  /* JSON text as it is; null for the absent span */
+void json_out_print(struct json_out *j);              /* print it on one line, and free it */
+void json_out_print_to(FILE *to, struct json_out *j); /* the same into a stream */
 
 #endif

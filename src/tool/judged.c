@@ -3,6 +3,7 @@
 #include "judged.h"
 
 #include "account.h"
+#include "command.h"
 #include "receiver/begun.h"
 #include "webhook.h"
 
@@ -18,21 +19,28 @@ struct asked {
     const struct config_endpoint *endpoint;
 };
 
+/* The whole command stands in the words, with this program's path and configuration, to be pasted. */
+static void name_command(struct alarm_finding *f, const struct cmd *cmd)
+{
+    char line[ALARM_WORDS];
+    const char *words = f->cure + strlen("complycube-inbox ");
+    command_advice(line, sizeof line, cmd, f->words, words, *f->file ? f->file : NULL, f->hint);
+    memcpy(f->words, line, sizeof f->words);
+    f->hint[0] = '\0';
+}
+
 static void add_webhook(void *ctx, enum webhook_fault fault, const struct webhook *webhook, const char *words)
 {
     const struct asked *a = ctx;
-    const struct cmd *cmd = a->cmd;
-    const char *config = cmd->config_file ? cmd->config_file : cmd->env->config;
-    char cure[PATH_MAX + 120] = "", hint[sizeof cure + 2] = "";
+    char what[ALARM_WORDS], enable[100];
     (void)webhook;
-    if (fault == WEBHOOK_DISABLED) {
-        snprintf(cure, sizeof cure, "complycube-inbox %s%s%swebhooks enable -e %s", config ? "-c " : "",
-                 config ? config : "", config ? " " : "", a->endpoint->name);
-        snprintf(hint, sizeof hint, ": %s", cure);
-    }
-    struct alarm_finding *f =
-        alarm_add(&a->judged->alarm, ALARM_WEBHOOK, hint, cure, "endpoint %s: %.150s", a->endpoint->name, words);
-    f->severity = fault == WEBHOOK_DISABLED || fault == WEBHOOK_MISSING ? ALARM_CRITICAL : ALARM_WARNING;
+    snprintf(what, sizeof what, "endpoint %s: %.200s", a->endpoint->name, words);
+    snprintf(enable, sizeof enable, "complycube-inbox webhooks enable -e %s", a->endpoint->name);
+    bool disabled = fault == WEBHOOK_DISABLED;
+    struct alarm_finding *f = alarm_add(&a->judged->alarm, ALARM_WEBHOOK, "", disabled ? enable : "", "%s", what);
+    f->severity = disabled || fault == WEBHOOK_MISSING ? ALARM_CRITICAL : ALARM_WARNING;
+    if (disabled)
+        name_command(f, a->cmd);
 }
 
 /* An endpoint without a URL may have any of them. */
@@ -97,6 +105,9 @@ static void read_inbox(struct judged *j, const struct cmd *cmd, const struct con
     if (j->figures.known)
         begun_mark(c); /* a confined receiver that began it could not */
     alarm_judge(&j->alarm, &j->figures, c, &cmd->limits);
+    for (size_t i = 0; i < j->alarm.n; i++)
+        if (*j->alarm.found[i].file)
+            name_command(&j->alarm.found[i], cmd);
     alarm_judge_secrets(&j->alarm, c, cmd->endpoint);
     if (cmd->api)
         judge_webhooks(j, cmd, c);

@@ -7,7 +7,10 @@
 #define RECONCILE_H
 
 #include "account.h"
+#include "base/buf.h"
+#include "seen.h"
 #include "vendor.h"
+#include "windows.h"
 
 enum { RECONCILE_DELETED = VENDOR_KINDS, RECONCILE_ROWS };
 
@@ -27,14 +30,13 @@ struct reconcile {
     int64_t start_ms;
     int64_t end_ms; /* of clock_ms(), by --max-time; 0: none */
     struct reconcile_sums sums[RECONCILE_ROWS];
-    int64_t forgotten;    /* objects that are passed over, since they were erased */
-    int64_t odd_states;   /* whose status no page names */
-    const char *no_audit; /* why documents, addresses and deletions were not looked at; NULL: they were */
-    struct err audit;     /* of no_audit */
+    int64_t forgotten;     /* objects that are passed over, since they were erased */
+    int64_t odd_states;    /* whose status no page names */
+    const char *no_audit;  /* why the audit log cannot be read; NULL: it can */
+    struct err audit;      /* of no_audit */
+    struct seen clients;   /* without an audit log: who is asked about, ... */
+    struct buf client_ids; /* ... and their ids, each with a NUL */
 };
-
-/* ERR_NOT_FOUND: the time of --max-time is over. */
-int reconcile_in_time(const struct reconcile *r, struct err *e);
 
 /* ---- reconcile_proof.c ---- */
 
@@ -45,32 +47,21 @@ int reconcile_in_time(const struct reconcile *r, struct err *e);
 int reconcile_prove(struct reconcile *r, const char *path, struct err *e);
 int reconcile_prove_audit(struct reconcile *r, struct err *e);
 
-/* ---- reconcile_window.c ---- */
-
-/* A list that is read by time, and what is done with it. */
-struct reconcile_list {
-    struct reconcile *r;
-    const char *path, *member;  /* "updatedAt" or "createdAt", by which it is read */
-    const char *after, *before; /* its filters */
-    struct api_param filter[2]; /* others, n of them */
-    size_t n;
-    int (*item)(void *ctx, struct span item, struct err *e);
-    int (*page_end)(void *ctx, struct err *e); /* after the items of a page: may ask the API; NULL: nothing is done */
-    void *ctx;
-};
-
-/*
- * Visit each item whose time is from `from_ms` to `to_ms`, both counted; INT64_MAX: to the end. Each is seen, whatever
- * changes meanwhile, if only its time rises: an answer is one page, and earlier times are asked for first. An item that
- * changes meanwhile may be seen twice.
- * errors: ERR_REMOTE  a filter does not work;  those of api.h
- */
-int reconcile_read(const struct reconcile_list *list, int64_t from_ms, int64_t to_ms, struct err *e);
-
 /* ---- reconcile_audit.c ---- */
 
 /* Documents, addresses and deletions, by the audit log. */
 int reconcile_audit(struct reconcile *r, struct err *e);
+
+/* ---- reconcile_clients.c ---- */
+
+/* Keep that the objects of this client may have changed; an absent id is none. */
+int reconcile_note_client(struct reconcile *r, struct span id, struct err *e);
+
+/*
+ * Documents and addresses where the audit log cannot be read: those of the noted clients, and of those that an event names which
+ * was received within the 30 days before, or later.
+ */
+int reconcile_clients(struct reconcile *r, struct err *e);
 
 /* ---- reconcile_record.c ---- */
 

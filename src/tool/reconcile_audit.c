@@ -6,13 +6,10 @@
 
 #include "base/json.h"
 #include "base/text.h"
-#include "event/verify.h"
+#include "seen.h"
 
 #include <stdio.h>
-
 #include <stdlib.h>
-
-enum { KEY = 16 /* bytes of a digest */ };
 
 /* Resources of a page that are to be asked for, and those that were. */
 struct audited {
@@ -24,60 +21,8 @@ struct audited {
         char id[EVENT_FIELD_MAX + 1], at[64] /* JSON of its time */;
     } * list; /* API_PAGE_MAX of them */
     size_t n;
-    struct key {
-        uint8_t at[KEY];
-    } * seen; /* a table of `slots`, a power of 2, `used` of them taken; a key of zeros is a free one */
-    size_t slots, used;
+    struct seen seen;
 };
-
-/* ---- each once ---- */
-
-static struct key key_of(const char *id)
-{
-    uint8_t whole[VERIFY_DIGEST];
-    struct key k;
-    verify_sha256(span_of(id), whole);
-    memcpy(k.at, whole, KEY);
-    k.at[0] |= 1; /* not a free one */
-    return k;
-}
-
-static struct key *slot_of(struct key *table, size_t slots, const struct key *k)
-{
-    size_t at;
-    memcpy(&at, k->at + KEY - sizeof at, sizeof at);
-    for (at &= slots - 1; table[at].at[0] && memcmp(&table[at], k, KEY) != 0; at = (at + 1) & (slots - 1))
-        ;
-    return &table[at];
-}
-
-static int grow_seen(struct audited *a, struct err *e)
-{
-    size_t slots = a->slots ? 2 * a->slots : 1024;
-    struct key *table = calloc(slots, sizeof *table);
-    if (!table)
-        return err_set(e, ERR_MEMORY, "reading the audit log: out of memory");
-    for (size_t i = 0; i < a->slots; i++)
-        if (a->seen[i].at[0])
-            *slot_of(table, slots, &a->seen[i]) = a->seen[i];
-    free(a->seen);
-    a->seen = table;
-    a->slots = slots;
-    return 0;
-}
-
-/* 1: it was not seen before; 0; or -1 and *e. */
-static int see_id(struct audited *a, const char *id, struct err *e)
-{
-    if (2 * (a->used + 1) > a->slots && grow_seen(a, e) != 0)
-        return -1;
-    struct key k = key_of(id), *slot = slot_of(a->seen, a->slots, &k);
-    if (slot->at[0])
-        return 0;
-    *slot = k;
-    a->used++;
-    return 1;
-}
 
 /* ---- the log ---- */
 
@@ -99,7 +44,7 @@ static int note_entry(void *ctx, struct span item, struct err *e)
                        a->deletions ? "action" : "resourceType");
     memcpy(one->at, w[2].value.at, w[2].value.len);
     one->at[w[2].value.len] = '\0';
-    int new = one->kind < VENDOR_KINDS && a->n < API_PAGE_MAX ? see_id(a, one->id, e) : 0;
+    int new = one->kind < VENDOR_KINDS && a->n < API_PAGE_MAX ? seen_add(&a->seen, span_of(one->id), e) : 0;
     a->n += new > 0;
     return new < 0 ? -1 : 0;
 }
@@ -121,7 +66,7 @@ static int ask_for(struct audited *a, const struct asked *one, struct err *e)
 {
     struct vendor_object o;
     struct span json;
-    if (reconcile_in_time(a->r, e) != 0)
+    if (windows_in_time(a->r->end_ms, e) != 0)
         return -1;
     int found = vendor_fetch(a->r->account->api, one->kind, one->id, &json, e);
     if (found <= 0)
@@ -145,20 +90,19 @@ static int ask_for_all(void *ctx, struct err *e)
 static int read_log(struct audited *a, const char *filter, const char *value, struct err *e)
 {
     struct reconcile *r = a->r;
-    const struct reconcile_list list = {.r = r,
-                                        .path = "/auditLogs",
-                                        .member = "createdAt",
-                                        .after = "createdAfter",
-                                        .before = "createdBefore",
-                                        .filter = {{filter, value}},
-                                        .n = 1,
-                                        .item = note_entry,
-                                        .page_end = ask_for_all,
-                                        .ctx = a};
-    a->used = 0;
-    if (a->slots)
-        memset(a->seen, 0, a->slots * sizeof *a->seen);
-    return reconcile_read(&list, r->since_ms, r->before_ms, e) == 0 ? reconcile_flush(r, e) : -1;
+    const struct windows_list list = {.account = r->account,
+                                      .end_ms = r->end_ms,
+                                      .path = "/auditLogs",
+                                      .member = "createdAt",
+                                      .after = "createdAfter",
+                                      .before = "createdBefore",
+                                      .filter = {{filter, value}},
+                                      .n = 1,
+                                      .item = note_entry,
+                                      .page_end = ask_for_all,
+                                      .ctx = a};
+    seen_clear(&a->seen);
+    return windows_read(&list, r->since_ms, r->before_ms, e) == 0 ? reconcile_flush(r, e) : -1;
 }
 
 /* Deletions first: the log has their time. */
@@ -181,6 +125,6 @@ int reconcile_audit(struct reconcile *r, struct err *e)
     struct audited a = {.r = r, .list = calloc(API_PAGE_MAX + 1, sizeof *a.list)};
     int result = a.list ? read_logs(&a, e) : err_set(e, ERR_MEMORY, "reading the audit log: out of memory");
     free(a.list);
-    free(a.seen);
+    seen_release(&a.seen);
     return result;
 }

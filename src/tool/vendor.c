@@ -101,3 +101,18 @@ const char *vendor_state_type(const struct vendor_object *o)
             return states[i].type;
     return NULL;
 }
+
+const char *vendor_type_state(enum vendor_kind kind, struct span type, struct span *outcome)
+{
+    *outcome = (struct span){0};
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+        size_t n = strlen(states[i].type);
+        if (states[i].kind != kind || type.len < n || memcmp(type.at, states[i].type, n) != 0)
+            continue;
+        if (type.len > n + 1 && type.at[n] == '.')
+            *outcome = (struct span){type.at + n + 1, type.len - n - 1};
+        if (type.len == n || outcome->len)
+            return states[i].status;
+    }
+    return NULL;
+}

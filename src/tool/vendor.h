@@ -52,6 +52,12 @@ int vendor_fetch(struct api *a, enum vendor_kind kind, const char *id, struct sp
 /* A time of the API, with its quotes, in ms; -1: none. */
 int64_t vendor_time(struct span value);
 
+/*
+ * The status that the type of an event says: "complete" of "check.completed.clear", with *outcome "clear"; NULL: it says none. An
+ * absent *outcome: none
+ */
+const char *vendor_type_state(enum vendor_kind kind, struct span type, struct span *outcome);
+
 /* What the type of an event of this state is called: "check.completed"; NULL: the state is not known. */
 const char *vendor_state_type(const struct vendor_object *o);
 

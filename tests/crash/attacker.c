@@ -28,6 +28,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#ifndef SYS_mmap
+#define SYS_mmap SYS_mmap2 /* of 32 bits: the last number counts pages, and is 0 here */
+#endif
+
 static char outside[PATH_MAX], conf[PATH_MAX], folder[PATH_MAX], data[PATH_MAX], keys[PATH_MAX], logs[PATH_MAX];
 static pid_t victim;
 static int memory, datagram, tests, wrong;

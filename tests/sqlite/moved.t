@@ -139,7 +139,7 @@ for my $journal (qw(wal delete)) {
         my $tool = $f->install('run/complycube-inbox', 'complycube-inbox');
         my ($code, $out, $err) = $f->run($tool, '-c', $f->config, 'watch', '--oldest', '1d');
         is($code, 1, 'and watch');
-        like($out . $err, qr/restore '\S+\Q$name\E'/, 'with what to do');
+        like($out . $err, qr{complycube-inbox -c \S+ restore \S+\Q$name\E, and remove}, 'with what to do');
         ($code, $out, $err) = $f->run($tool, '-c', $f->config, 'restore', $saved);
         is($code, 0, 'it is restored') or diag $err;
         my ($sound, %held) = held($f->database);

@@ -104,6 +104,56 @@ subtest 'what was erased does not come back' => sub {
     $f->finish;
 };
 
+subtest 'without audit logs documents and addresses are asked for by the clients that are known' => sub {
+    my ($f, $api) = with_api();
+    my ($listed, $older, $stranger, $erased) = map { object_id("client of $_") } qw(a-check an-event nobody the-erased);
+    my $of = sub { my ($kind, $n, $minutes, $owner) = @_; return object($kind, $n, $minutes, clientId => $owner) };
+    $api->load(checks => [check(1, 120, 'complete', 'clear', clientId => $listed)], clients => [object('client', 7, 100)],
+        documents => [$of->('document', 1, 90, $listed), $of->('document', 2, 90, $older), $of->('document', 3, 90, $stranger), $of->('document', 4, 90, $erased),
+            $of->('document', 5, 6000, $listed), $of->('document', 6, 80, object_id('client 7'))],
+        addresses => [$of->('address', 1, 90, $older), $of->('address', 2, 90, $listed)]);
+    record($f, map { sprintf '{"id":"by %s","type":"document.updated","resourceType":"document","payload":{"id":"of %s","clientId":"%s"},"createdAt":"%s"}', $_, $_, $_, stamp($now - 86_400_000) } $older, $erased);
+    is((tool_out($f, 'erase', '--reason', 'asked', '--client', $erased))[0], 0, 'one of them is erased');
+    $api->fault({ what => 'status', status => 403, type => 'unauthorized', message => 'not in your plan', path => 'auditLogs', times => -1 });
+    my ($code, $out, $err) = tool_out($f, 'reconcile', '--since', '4h');
+    is($code, 1, 'what cannot be found is in the exit') or diag $err;
+    like($err, qr/deletions, and documents and addresses of clients that nothing here names, were not looked at: .*not in your plan/, 'and in words');
+    is(made($f), join("\n", sort(map({ 'address.updated ' . object_id("address $_") } 1, 2), map({ 'document.updated ' . object_id("document $_") } 1, 2, 6),
+        'check.completed ' . object_id('check 1'), 'client.updated ' . object_id('client 7'))), 'those of clients of objects and of events are recorded');
+    like($out, qr/^documents +3 +0 +3 +0$/m, 'and counted');
+    like($out, qr/^deleted +- +- +- +all$/m, 'deletions are not');
+    ok(!(grep { ($_->{query}{clientId} // '') =~ /^(?:$erased|$stranger)$/ } $api->requests), 'nothing is asked of an erased client');
+    is(scalar(grep { defined $_->{query}{clientId} } $api->requests), 6, 'two requests for each client');
+    my $counts = $f->counts;
+    is((tool_out($f, 'reconcile', '--since', '4h'))[0], 1, 'again');
+    is($f->counts, $counts, 'it records nothing');
+    $api->fault({ what => 'ignored', filter => 'clientId', path => 'documents', times => -1 });
+    is((tool_out($f, 'reconcile', '--since', '4h'))[0], 12, 'a filter that does not work is an error');
+    $f->finish;
+};
+
+subtest 'with the inbox as files each becomes a file that waits, once' => sub {
+    my ($f, $api) = with_api();
+    $f->write('home/public_html/cgi-bin/complycube-webhook.conf', qq(inbox = "directory"\ndirectory = "../../private/inbox"\n) . Fixture::slurp($f->config) =~ s/^inbox = .*\n//mr);
+    my @checks = (check(1, 120, 'complete', 'clear'), check(2, 119, 'pending'));
+    $api->load(checks => \@checks, auditLogs => [entry(1, 95, 'check', object_id('check gone'), 'delete')]);
+    is((tool_out($f, 'init'))[0], 0, 'the directory form');
+    record($f, real($checks[0]));
+    for my $run (qw(first second)) {
+        my ($code, $out, $err) = tool_out($f, 'reconcile', '--since', '4h');
+        is($code, 0, "the $run run") or diag $err;
+        is(scalar(() = glob $f->path('home/private/inbox/live/new/*.json')), 3, 'the files are those of three events');
+    }
+    my ($code, $out) = tool_out($f, 'list', '--json', '--state', 'waiting');
+    is(scalar(() = $out =~ /"event_id":"reconciled-/g), 2, 'two of them are of the API') or diag $out;
+    my $handler = $f->write('run/handler', "#!/bin/sh\necho \"\$HTTP_COMPLYCUBE_SIGNATURE\" >>@{[$f->path('run/signatures')]}\n", 0755);
+    is((tool_out($f, 'work', '-e', 'live', '--once', $handler))[0], 0, 'they are handed on');
+    is(scalar(grep { length == 64 } split /\n/, Fixture::slurp($f->path('run/signatures'))), 3, 'signed');
+    is((tool_out($f, 'reconcile', '--since', '4h', '--dry-run'))[0], 0, 'and known afterwards');
+    is((tool_out($f, 'verify', '--stored'))[0], 0, 'all is verified');
+    $f->finish;
+};
+
 subtest 'an event that somebody plants as one of the API is not signed' => sub {
     my ($f, $api) = with_api();
     my $body = '{"id":"reconciled-00","type":"check.completed","payload":{"id":"r"}}';

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * reconcile_window: a list that changes while it is read, without loss.
+ * windows: a list that changes while it is read, without loss.
  *
  * Pages by number lose items: an item that changes moves, and the items after it move up by one. So a page is asked for
  * by time, and where more matches than a page has, the time is halved. */
-#include "reconcile.h"
+#include "windows.h"
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "vendor.h"
 
 #include <stdio.h>
 
@@ -18,24 +19,24 @@ struct range {
 
 /* An answer that is read. */
 struct window {
-    const struct reconcile_list *list;
+    const struct windows_list *list;
     struct range range;
     struct api_page page;
     bool all;     /* visit the items even of an answer that is not whole */
     uint64_t sum; /* of the items' texts */
 };
 
-int reconcile_in_time(const struct reconcile *r, struct err *e)
+int windows_in_time(int64_t end_ms, struct err *e)
 {
-    if (!r->end_ms || clock_ms() < r->end_ms)
+    if (!end_ms || clock_ms() < end_ms)
         return 0;
     return err_set(e, ERR_NOT_FOUND, "the time of --max-time is over; run it again, and it goes on");
 }
 
-static int refuse_filter(const struct reconcile_list *list, struct err *e)
+static int refuse_filter(const struct windows_list *list, struct err *e)
 {
-    return err_set(e, ERR_REMOTE, "the filters %s and %s of %s do not work as documented: no more is recorded",
-                   list->after, list->before, list->path);
+    return err_set(e, ERR_REMOTE, "the filters %s and %s of %s do not work as documented", list->after, list->before,
+                   list->path);
 }
 
 static int visit_window(void *ctx, struct span item, struct err *e)
@@ -55,7 +56,7 @@ static int visit_window(void *ctx, struct span item, struct err *e)
 
 static int ask_window(struct window *w, bool pages, struct err *e)
 {
-    const struct reconcile_list *list = w->list;
+    const struct windows_list *list = w->list;
     char after[API_TIME], before[API_TIME], size[16];
     struct api_param params[5];
     size_t n = 0;
@@ -66,16 +67,16 @@ static int ask_window(struct window *w, bool pages, struct err *e)
         params[n++] = list->filter[i];
     w->sum = 0;
     struct api_request q = {.path = list->path, .params = params, .n_params = n};
-    if (reconcile_in_time(list->r, e) != 0)
+    if (windows_in_time(list->end_ms, e) != 0)
         return -1;
     if (pages)
-        return api_list_all(list->r->account->api, &q, API_PAGE_MAX, visit_window, w, &w->page, e);
+        return api_list_all(list->account->api, &q, API_PAGE_MAX, visit_window, w, &w->page, e);
     snprintf(size, sizeof size, "%d", API_PAGE_MAX);
     params[q.n_params++] = (struct api_param){"pageSize", size};
-    return api_list(list->r->account->api, &q, visit_window, w, &w->page, e);
+    return api_list(list->account->api, &q, visit_window, w, &w->page, e);
 }
 
-static int end_page(const struct reconcile_list *list, struct err *e)
+static int end_page(const struct windows_list *list, struct err *e)
 {
     return list->page_end ? list->page_end(list->ctx, e) : 0;
 }
@@ -96,11 +97,11 @@ static int read_crowd(struct window *w, struct err *e)
 }
 
 /* In the middle; what has no end is cut at the present. */
-static int64_t middle(const struct reconcile *r, const struct range *range)
+static int64_t middle(const struct account *a, const struct range *range)
 {
     int64_t offset_ms = 0, to_ms = range->to_ms;
     if (to_ms == INT64_MAX) {
-        api_offset_ms(r->account->api, &offset_ms);
+        api_offset_ms(a->api, &offset_ms);
         to_ms = clock_time_ms() + offset_ms;
         if (to_ms <= range->from_ms)
             return range->from_ms;
@@ -108,7 +109,7 @@ static int64_t middle(const struct reconcile *r, const struct range *range)
     return range->from_ms + (to_ms - range->from_ms) / 2;
 }
 
-int reconcile_read(const struct reconcile_list *list, int64_t from_ms, int64_t to_ms, struct err *e)
+int windows_read(const struct windows_list *list, int64_t from_ms, int64_t to_ms, struct err *e)
 {
     struct range open[HALVES_MAX + 2] = {{from_ms, to_ms}}; /* the earliest is the last */
     for (size_t n = 1; n > 0;) {
@@ -127,7 +128,7 @@ int reconcile_read(const struct reconcile_list *list, int64_t from_ms, int64_t t
         }
         if (n + 2 > sizeof open / sizeof *open)
             return refuse_filter(list, e);
-        int64_t mid = middle(list->r, &w.range);
+        int64_t mid = middle(list->account, &w.range);
         open[n++] = (struct range){mid + 1, w.range.to_ms};
         open[n++] = (struct range){w.range.from_ms, mid};
     }
