@@ -121,7 +121,8 @@ install: all ## install under PREFIX (and DESTDIR)
 	install -m 644 cgi-bin/complycube-webhook.conf.sample cgi-bin/.htaccess "$(SHARE)/cgi-bin/"
 	install -D -m 644 src/man/complycube-inbox.bash "$(INTO)/$(COMPLETE_BASH)"
 	install -D -m 644 src/man/complycube-inbox.zsh "$(INTO)/$(COMPLETE_ZSH)"
-	install -d "$(DOC)/docs"
+	install -d "$(DOC)/docs" "$(DOC)/examples"
+	install -m 644 packaging/prometheus/rules.yml packaging/grafana/complycube-inbox.json "$(DOC)/examples/"
 	install -m 644 README.md INSTALL.md SECURITY.md "$(DOC)/"
 	install -m 644 docs/*.md "$(DOC)/docs/"
 	set -e; for page in $(MAN); do to="$(INTO)/share/man/man$${page##*.}/$${page##*/}"; \

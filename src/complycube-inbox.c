@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { LIMIT = 20, OLDEST_MS = 900000, WITHIN_MS = 600000, REFUSED = 20, FAILED = 10 /* of cmd_watch */ };
+enum { LIMIT = 20 };
 
 #define SELECTION "endpoint state type resource client secret since before "
 
@@ -24,17 +24,19 @@ enum { LIMIT = 20, OLDEST_MS = 900000, WITHIN_MS = 600000, REFUSED = 20, FAILED 
 /* In the order of the manual; a row without a function is a heading. */
 static const struct subcommand subcommands[] = {
     {.help = "Look"},
-    {.name = "list", .run = cmd_list, .check = cmd_type_arguments, .needs = CMD_PUBLIC | CMD_STORE,
-     .options = SELECTION "json limit wide",
+    {.name = "list", .run = cmd_list, .check = cmd_list_arguments, .needs = CMD_PUBLIC | CMD_STORE,
+     .options = SELECTION "json csv limit wide",
      .help = "show the newest events: ids and types, no payloads"},
     {.name = "follow", .run = cmd_follow, .check = cmd_type_arguments, .needs = CMD_PUBLIC,
      .options = "json endpoint state type resource client since wide",
      .help = "show events as they are recorded, until it is stopped"},
     {.name = "stats", .run = cmd_stats, .needs = CMD_PUBLIC | CMD_STORE, .options = "json endpoint since before",
      .help = "count: by state, type, hour and secret, and what was refused"},
-    {.name = "watch", .run = cmd_watch, .needs = CMD_KEYS,
-     .options = "json endpoint oldest silence within refused failed api",
+    {.name = "watch", .run = cmd_watch, .check = cmd_form_arguments, .needs = CMD_KEYS,
+     .options = "json endpoint oldest silence within refused failed api nagios",
      .help = "for cron: silent while all is well, else a line of what is wrong"},
+    {.name = "metrics", .run = cmd_metrics, .needs = CMD_KEYS, .options = "endpoint file api",
+     .help = "write the figures for Prometheus"},
     {.name = "show", .run = cmd_show, .needs = CMD_PUBLIC | CMD_STORE, .options = "json", .operand = "SEQ|EVENT_ID",
      .help = "show one event whole"},
     {.name = "secrets", .run = cmd_secrets, .needs = CMD_CONFIG | CMD_STORE, .options = "json",
@@ -86,7 +88,8 @@ static const struct subcommand subcommands[] = {
     {.name = "quarantine", .run = cmd_quarantine, .check = cmd_quarantine_arguments, .needs = CMD_PUBLIC | CMD_STORE,
      .options = "json endpoint reason unverified", .operand = "[show|accept|drop ID ...]",
      .help = "list what was put aside; show it, make an event of it, or drop it"},
-    {.name = "history", .run = cmd_history, .needs = CMD_PUBLIC | CMD_STORE, .options = "json limit since before",
+    {.name = "history", .run = cmd_history, .check = cmd_form_arguments, .needs = CMD_PUBLIC | CMD_STORE,
+     .options = "json csv limit since before",
      .operand = "[SEQ|EVENT_ID]",
      .help = "tell who changed what by hand, when and why"},
     {.name = "verify", .run = cmd_verify, .check = cmd_verify_arguments, .needs = CMD_CONFIG | CMD_KEYS,
@@ -193,6 +196,20 @@ static int run_subcommand(const struct subcommand *sub, int argc, char **argv, s
                : err_set(e, ERR_SYSTEM, "what it had to say could not be written to standard output");
 }
 
+/* The option itself may stand after the one that is wrong. A monitor reads standard output, and takes 3 for "unknown". */
+static bool asks_for_nagios(const struct subcommand *sub, char *const *argv)
+{
+    while (sub->run == cmd_watch && *argv && strcmp(*argv, "--nagios") != 0)
+        argv++;
+    return sub->run == cmd_watch && *argv;
+}
+
+static int end_for_nagios(const struct err *e)
+{
+    print_out("COMPLYCUBE UNKNOWN - %s\n", e->msg);
+    return 3;
+}
+
 int main(int argc, char **argv)
 {
     char folder[PATH_MAX];
@@ -203,10 +220,7 @@ int main(int argc, char **argv)
     startup_folder(argv[0], folder, sizeof folder);
     struct config_env env = startup_config(folder);
     struct cmd cmd = {.env = &env, .state = -1, .limit = LIMIT, .workers = 1, .count = 1, .now_ms = clock_time_ms()};
-    cmd.oldest_ms = OLDEST_MS;
-    cmd.within_ms = WITHIN_MS;
-    cmd.refused_max = REFUSED;
-    cmd.failed_max = FAILED;
+    cmd.limits = ALARM_LIMITS;
     cmd.environment = environ;
     cmd.sudo_user = getenv("SUDO_USER");
     cmd.api_key = startup_take_api_key();
@@ -227,6 +241,8 @@ int main(int argc, char **argv)
     const struct subcommand *sub = find_subcommand(argv[1]);
     if (!sub)
         return refuse_command(argv[1]);
+    int status = 0;
+    cmd.status = &status;
     int result = run_subcommand(sub, argc - 1, argv + 1, &cmd, &e);
     const char *refused = files_refused();
     if (refused)
@@ -235,8 +251,10 @@ int main(int argc, char **argv)
         explicit_bzero(cmd.api_key, strlen(cmd.api_key));
     free(cmd.api_key);
     if (result == 0)
-        return 0;
+        return status;
     enum err_code code = err_failure(&e);
+    if (asks_for_nagios(sub, argv + 1))
+        return end_for_nagios(&e);
     fflush(stdout);
     print_err("complycube-inbox: %s\n", e.msg);
     return err_exit(code);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * check_copies: older copies of the database that stand beside it: what restore, migrate and people leave there. */
+#include "base/when.h"
 #include "doctor.h"
 #include "receiver/receiver.h"
 #include "store/beside.h"
@@ -68,7 +69,7 @@ static void report_missed_copy(struct doctor *d, const char *path, const char *n
                  "by hand: bring back what it held, where there is a backup: complycube-inbox restore BACKUP; then:");
     finding_step(&f, "rm %q", path);
     doctor_tell(d, &f, "the database was gone at %s, and was begun anew",
-                cmd_format_time((int64_t)st.st_mtime * 1000, time));
+                when_time((int64_t)st.st_mtime * 1000, time));
 }
 
 /* An older copy is to be removed; the first time, a look at it comes before. */

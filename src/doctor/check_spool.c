@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * check_spool: the folder in which events wait while the database cannot be written, and what waits in it. */
+#include "base/when.h"
 #include "doctor.h"
 #include "spool/spool.h"
 
@@ -126,7 +127,7 @@ static void check_waiting(struct doctor *d, const struct spool_names *names)
         "the next event, or a FastCGI receiver by itself, records them as soon as the database can be written");
     if (late)
         doctor_step_tool(d, &f, "spool record");
-    doctor_tell(d, &f, "%d wait in it, the oldest since %s", (int)n, cmd_format_time(names->oldest_ms, time));
+    doctor_tell(d, &f, "%d wait in it, the oldest since %s", (int)n, when_time(names->oldest_ms, time));
 }
 
 /* What was set aside: how many are torn, and the first of those that are whole, which no secret of ours has signed. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * check_store: what stands in the store, and what it stands on. */
 #include "base/print.h"
+#include "base/size.h"
+#include "base/when.h"
 #include "doctor.h"
 #include "receiver/receiver.h"
 #include "receiver/refusals.h"
@@ -158,7 +160,7 @@ static void check_lag(struct doctor *d, const struct store_facts *facts)
     if (late)
         finding_step(&f, "by hand: look whether your workers run, and what they print");
     doctor_tell(d, &f, "%lld leased, %lld to be tried again, the oldest came %s", (long long)facts->leased,
-                (long long)facts->delayed, cmd_format_time(facts->oldest_ms, time));
+                (long long)facts->delayed, when_time(facts->oldest_ms, time));
 }
 
 /* What a clock that was wrong has left. */
@@ -173,7 +175,7 @@ static void check_clock_was(struct doctor *d, const struct store_facts *facts)
     } else if (facts->latest_ms > d->cmd->now_ms + AHEAD_MS) {
         finding_step(&f, "by hand: compare `date -u` with another clock, and let the system keep it by NTP");
         doctor_tell(d, &f, "the clock was wrong, or is: events were received in the future, until %s",
-                    cmd_format_time(facts->latest_ms, time));
+                    when_time(facts->latest_ms, time));
     }
 }
 
@@ -205,7 +207,7 @@ static void check_inbox(struct doctor *d, const struct store_facts *facts)
         doctor_step_tool(d, &dead, "requeue --state dead");
     }
     doctor_tell(d, &dead, "%lld waiting, %lld dead%s, %lld events in all", (long long)facts->waiting,
-                (long long)facts->dead, cmd_format_size(facts->dead_bytes, size), (long long)facts->events);
+                (long long)facts->dead, size_megabytes(facts->dead_bytes, size), (long long)facts->events);
     if (facts->waiting)
         check_lag(d, facts);
     check_clock_was(d, facts);
@@ -217,7 +219,7 @@ static void check_inbox(struct doctor *d, const struct store_facts *facts)
         doctor_step_tool(d, &aside, "quarantine");
         finding_step(&aside, "by hand: decide of each, by quarantine accept ID or quarantine drop ID");
     }
-    doctor_tell(d, &aside, "%lld%s", (long long)facts->quarantined, cmd_format_size(facts->quarantined_bytes, size));
+    doctor_tell(d, &aside, "%lld%s", (long long)facts->quarantined, size_megabytes(facts->quarantined_bytes, size));
 }
 
 /* What was ignored, by endpoint: the line to write has what is asked for already too. */
@@ -355,7 +357,7 @@ static void check_since(struct doctor *d, const struct matches *m)
     }
     if (f.steps)
         doctor_tell(d, &f, "%lld requests were refused for their signature since %s, and none was accepted since",
-                    (long long)n, cmd_format_time(m->last_ms, time));
+                    (long long)n, when_time(m->last_ms, time));
 }
 
 static void check_matches(struct doctor *d, struct store *s)

@@ -5,6 +5,7 @@
  * source: docs.complycube.com, "Webhooks": 20x within 15 s, the certificate is validated */
 #include "base/clock.h"
 #include "base/hex.h"
+#include "base/when.h"
 #include "doctor.h"
 #include "event/verify.h"
 #include "http/http.h"
@@ -60,7 +61,7 @@ static void tell_tls(struct doctor *d, const struct http_seen *seen)
     struct finding f =
         finding_of(FINDING_WRONG, "certificate", "ComplyCube sends nothing to a host whose certificate is not valid");
     if (seen->expires_ms)
-        cmd_format_time(seen->expires_ms, until);
+        when_time(seen->expires_ms, until);
     if (*seen->subject)
         snprintf(of, sizeof of, " (%.80s, by %.80s%s%s)", seen->subject, seen->issuer, *until ? ", until " : "",
                  until);
@@ -159,8 +160,7 @@ static void check_certificate(struct doctor *d, const struct http_seen *seen, in
                                   "when it has expired nothing comes any more");
     if (days < DAYS_LOW)
         finding_step(&f, "by hand: renew the certificate (certbot renew), and see to it that it is done by itself");
-    doctor_tell(d, &f, "valid for %lld days more, until %s", (long long)days,
-                cmd_format_time(seen->expires_ms, until));
+    doctor_tell(d, &f, "valid for %lld days more, until %s", (long long)days, when_time(seen->expires_ms, until));
 }
 
 static void check_clock(struct doctor *d, const struct http_seen *seen, int64_t now_ms)

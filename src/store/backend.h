@@ -39,6 +39,7 @@ struct store_ops {
     __typeof__(store_read_facts) *read_facts;
     __typeof__(store_tally) *tally;
     __typeof__(store_counts) *counts;
+    __typeof__(store_totals) *totals;
     __typeof__(store_ignored) *ignored;
 
     __typeof__(store_change) *change;

@@ -68,6 +68,11 @@ int store_counts(struct store *s, int64_t since_ms, store_each_count *each, void
     return s->ops->counts(s, since_ms, each, ctx, e);
 }
 
+int store_totals(struct store *s, int64_t until_ms, store_each_count *each, void *ctx, struct err *e)
+{
+    return s->ops->totals(s, until_ms, each, ctx, e);
+}
+
 int store_ignored(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e)
 {
     return s->ops->ignored(s, since_ms, each, ctx, e);

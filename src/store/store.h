@@ -100,6 +100,7 @@ struct store_event {
     int64_t seq, created_ms, received_ms, due_ms, done_ms, attempts; /* done_ms 0: not done */
     int state;                                                       /* an enum store_state; -1: not known */
     bool superseded;
+    bool claimed; /* of one that waits: by `owner`, until due_ms */
     struct span endpoint, id, type, resource_type, resource_id, client_id, status, outcome, source, secret, signature,
         created_at, owner, error, payload, body;
     int64_t erased_ms;          /* if only the log is read, ... */
@@ -223,6 +224,7 @@ struct store_tally {
     int64_t n, oldest_ms;       /* oldest_ms: of those that wait, when the oldest was received; else 0 */
     int64_t latest_ms;          /* of those, and of the newest event of all: when the latest was received */
     int64_t ahead;              /* of those: due further ahead than STORE_AHEAD_MAX_MS */
+    int64_t leased, delayed;    /* of those: claimed by a worker; to be tried again later. 0 if a time is asked for */
     int64_t bytes; /* of the dead, unless a time is asked for, and of the quarantine: their bodies, or files */
 };
 typedef void store_each_tally(void *ctx, const struct store_tally *tally);
@@ -307,6 +309,15 @@ int store_find(struct store *s, struct span key, store_each *each, void *ctx, st
 int store_read_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e);
 /* The figures of each hour that ends after since_ms, the oldest first. */
 int store_counts(struct store *s, int64_t since_ms, store_each_count *each, void *ctx, struct err *e);
+
+/*
+ * The same, summed over all hours: a row for each endpoint, secret and outcome, without an hour; STORE_TOTALS_MAX at most.
+ * last_ms is of those up to until_ms, since a clock may have been wrong; 0: none.
+ * Rows are never removed from the figures, so no sum ever falls.
+ * cost: a scan of the figures, a third of store_counts: two years of them in some milliseconds
+ */
+enum { STORE_TOTALS_MAX = 1024 };
+int store_totals(struct store *s, int64_t until_ms, store_each_count *each, void *ctx, struct err *e);
 
 /*
  * The types that were ignored since then, the most frequent first, STORE_IGNORED_MAX at most: each with its endpoint, its

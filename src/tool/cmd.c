@@ -34,6 +34,13 @@ static struct config *load_config(const struct cmd *cmd, bool without_secrets, s
     return NULL;
 }
 
+int cmd_form_arguments(const struct cmd *cmd, struct err *e)
+{
+    return cmd->json + cmd->csv + cmd->nagios <= 1 ? 0
+                                                   : err_set(e, ERR_USAGE, "%s prints one form: give --json or --%s",
+                                                             cmd->name, cmd->csv ? "csv" : "nagios");
+}
+
 int cmd_type_arguments(const struct cmd *cmd, struct err *e)
 {
     return cmd->n_types <= 1 ? 0 : err_set(e, ERR_USAGE, "%s takes one --type", cmd->name);
@@ -76,43 +83,12 @@ struct store *cmd_store(const struct config *c, bool create, struct err *e)
     return s;
 }
 
-const char *cmd_format_time(int64_t ms, char *out)
-{
-    time_t seconds = (time_t)(ms / 1000);
-    struct tm tm;
-    if (ms == 0 || !localtime_r(&seconds, &tm) || strftime(out, 32, "%Y-%m-%d %H:%M:%S %z", &tm) == 0)
-        snprintf(out, 32, "-");
-    return out;
-}
-
 int64_t cmd_parse_age(const char *text)
 {
     char *end;
     long long n = strtoll(text, &end, 10);
     int64_t unit_ms = *end == 's' ? 1000 : *end == 'm' ? 60000 : *end == 'h' ? 3600000 : *end == 'd' ? 86400000 : 0;
     return end != text && unit_ms && end[1] == '\0' && n >= 0 && n < 100000000 ? n * unit_ms : -1;
-}
-
-const char *cmd_format_age(int64_t ms, char *out)
-{
-    static const struct {
-        int64_t unit_ms;
-        char letter;
-    } units[] = {{1000, 's'}, {60000, 'm'}, {3600000, 'h'}, {86400000, 'd'}};
-    size_t i = 0;
-    ms = ms > 0 ? ms : 0; /* it came by a clock that was ahead */
-    while (i < 3 && ms >= 100 * units[i].unit_ms)
-        i++;
-    snprintf(out, 24, "%lld%c", (long long)(ms / units[i].unit_ms), units[i].letter);
-    return out;
-}
-
-const char *cmd_format_size(int64_t bytes, char *out)
-{
-    *out = '\0';
-    if (bytes >= 1 << 20)
-        snprintf(out, 40, " (%lld MB)", (long long)(bytes >> 20));
-    return out;
 }
 
 int64_t cmd_parse_time(const char *text, int64_t now_ms)

@@ -8,6 +8,7 @@
 #define CMD_H
 
 #include "config/config.h"
+#include "health/alarm.h"
 #include "store/store.h"
 
 #include <stdio.h>
@@ -61,9 +62,10 @@ struct cmd {
     const char *allow;                 /* of verify: classes, or NULL */
     bool quarantine, unverified, done; /* of export; of import */
     const char *database;              /* of export: not the configured one */
-    bool wide, requeue, only_backup, no_backup;
-    int64_t oldest_ms, silence_ms, within_ms, refused_max, failed_max; /* what is too much; silence_ms 0: not said */
-    bool root;                                                         /* root runs it, whoever it acts as by now */
+    bool wide, requeue, only_backup, no_backup, nagios, csv;
+    struct alarm_limits limits;    /* of watch */
+    int *status;                   /* what the program ends with if the command does well; 0 unless it is set */
+    bool root;                     /* root runs it, whoever it acts as by now */
     struct cmd_output *output;     /* of backup and export: made by root beforehand, or NULL */
     char *api_key;                 /* COMPLYCUBE_API_KEY, which the environment no longer has, or NULL */
     int64_t rate;                  /* requests within a second, 0: not said */
@@ -77,6 +79,7 @@ struct cmd {
 
 int cmd_init(const struct cmd *cmd, struct err *e);
 int cmd_list(const struct cmd *cmd, struct err *e);
+int cmd_list_arguments(const struct cmd *cmd, struct err *e);
 int cmd_show(const struct cmd *cmd, struct err *e);
 int cmd_doctor(const struct cmd *cmd, struct err *e); /* -1 with ERR_NOT_FOUND's exit code when something is wrong */
 int cmd_sign(const struct cmd *cmd, struct err *e);
@@ -88,7 +91,8 @@ int cmd_secrets(const struct cmd *cmd, struct err *e);
 int cmd_config_show(const struct cmd *cmd, struct err *e);
 int cmd_stats(const struct cmd *cmd, struct err *e);
 int cmd_follow(const struct cmd *cmd, struct err *e);
-int cmd_watch(const struct cmd *cmd, struct err *e);  /* likewise */
+int cmd_watch(const struct cmd *cmd, struct err *e); /* likewise */
+int cmd_metrics(const struct cmd *cmd, struct err *e);
 int cmd_change(const struct cmd *cmd, struct err *e); /* requeue, ack and dead */
 int cmd_change_arguments(const struct cmd *cmd, struct err *e);
 int cmd_quarantine(const struct cmd *cmd, struct err *e);
@@ -111,7 +115,10 @@ int cmd_reconcile(const struct cmd *cmd, struct err *e);
 int cmd_fetch(const struct cmd *cmd, struct err *e);
 int cmd_fetch_arguments(const struct cmd *cmd, struct err *e);
 
-/* A check of the command line: one --type at most. ERR_USAGE */
+/* A check of the command line: --json, --csv and --nagios are forms, of which one is given at most. ERR_USAGE */
+int cmd_form_arguments(const struct cmd *cmd, struct err *e);
+
+/* Another: one --type at most. ERR_USAGE */
 int cmd_type_arguments(const struct cmd *cmd, struct err *e);
 
 /* The configuration, good or not at all: to be freed, or NULL and *e. */
@@ -126,9 +133,6 @@ int cmd_verifier(const struct config *c, struct verifier **v, struct err *e);
 /* The store of a configuration; create makes what is missing. To be closed, or NULL and *e. */
 struct store *cmd_store(const struct config *c, bool create, struct err *e);
 
-/* "2026-01-29 20:32:22 +0100" of a time in ms; at least 32 bytes at `out`, which is returned. "-" for 0. */
-const char *cmd_format_time(int64_t ms, char *out);
-
 /*
  * A time on the command line in ms since the Epoch: "2026-01-29", "2026-01-29 20:32" or with seconds, local or with a
  * Z behind; or so long before now: "90s", "90m", "12h", "7d". -1 when it is none.
@@ -137,12 +141,6 @@ int64_t cmd_parse_time(const char *text, int64_t now_ms);
 
 /* How long, in ms: "90s", "15m", "12h", "7d"; -1 when it is no such thing. */
 int64_t cmd_parse_age(const char *text);
-
-/* The same for a person, of at most 5 columns: "95s", "8m", "15h", "30d"; at least 24 bytes at `out`, which is returned. */
-const char *cmd_format_age(int64_t ms, char *out);
-
-/* " (12 MB)", or "" if it is less than one; at least 40 bytes at `out`, which is returned. */
-const char *cmd_format_size(int64_t bytes, char *out);
 
 /* A variable of the process's environment, or NULL. */
 const char *cmd_variable(const struct cmd *cmd, const char *name);

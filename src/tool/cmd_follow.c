@@ -85,8 +85,10 @@ static int follow_events(struct follow *f, struct err *e)
 
 int cmd_follow(const struct cmd *cmd, struct err *e)
 {
-    struct follow f = {
-        .cmd = cmd, .query = cmd_query(cmd), .row = {cmd->json, cmd->wide, cmd->now_ms, 0}, .looked_ms = cmd->now_ms};
+    struct follow f = {.cmd = cmd,
+                       .query = cmd_query(cmd),
+                       .row = {.json = cmd->json, .wide = cmd->wide, .now_ms = cmd->now_ms},
+                       .looked_ms = cmd->now_ms};
     f.query.oldest_first = true;
     if (cmd->endpoint && !config_has_endpoint(cmd->config, cmd->endpoint))
         return err_set(e, ERR_NOT_FOUND, "there is no endpoint %s", cmd->endpoint);

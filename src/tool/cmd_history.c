@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * cmd_history: what was changed by hand: when, by whom, why. */
 #include "base/print.h"
+#include "base/when.h"
 #include "cmd.h"
+#include "csv.h"
 #include "json_out.h"
 
 #include <stdlib.h>
@@ -41,6 +43,35 @@ static void print_history_json(const struct store_past *p)
     json_out_print(j);
 }
 
+static void print_history_names(void)
+{
+    static const char *const names[] = {"id",   "at",         "action",   "seq",    "endpoint", "event_id",
+                                        "type", "from_state", "to_state", "events", "os_user",  "sudo_user",
+                                        "host", "reason",     "detail",   NULL};
+    csv_names(names);
+}
+
+static void print_history_csv(const struct store_past *p)
+{
+    struct csv c = {0};
+    csv_number(&c, p->id);
+    csv_time(&c, p->at_ms);
+    csv_text(&c, p->action);
+    csv_number(&c, p->seq ? p->seq : -1);
+    csv_text(&c, p->endpoint);
+    csv_text(&c, p->event_id);
+    csv_text(&c, p->type);
+    csv_text(&c, span_of(p->from >= 0 ? cmd_state_word(p->from) : NULL));
+    csv_text(&c, span_of(p->to >= 0 ? cmd_state_word(p->to) : NULL));
+    csv_number(&c, p->n);
+    csv_text(&c, p->user);
+    csv_text(&c, p->sudo_user);
+    csv_text(&c, p->host);
+    csv_text(&c, p->reason);
+    csv_text(&c, p->detail);
+    csv_end(&c);
+}
+
 /* "alice (root)@host": who became that user, where it was by sudo. */
 static void print_who(const struct store_past *p)
 {
@@ -59,7 +90,7 @@ static void print_who(const struct store_past *p)
 static void print_history_text(const struct store_past *p)
 {
     char time[32];
-    print_out("%.19s  ", cmd_format_time(p->at_ms, time));
+    print_out("%.19s  ", when_time(p->at_ms, time));
     print_text(stdout, p->action, 8);
     if (p->seq)
         print_out("  %8lld  ", (long long)p->seq);
@@ -87,9 +118,11 @@ static void print_history_text(const struct store_past *p)
 static void print_history_row(void *ctx, const struct store_past *p)
 {
     struct view *v = ctx;
-    if (v->cmd->json) {
+    if (v->cmd->json)
         print_history_json(p);
-    } else {
+    else if (v->cmd->csv)
+        print_history_csv(p);
+    else {
         if (v->rows == 0)
             print_out("%-19s  %-8s  %8s  %s\n", "WHEN", "ACTION", "EVENT", "CHANGE");
         print_history_text(p);
@@ -102,11 +135,13 @@ int cmd_history(const struct cmd *cmd, struct err *e)
     struct view v = {.cmd = cmd};
     int64_t *seqs = NULL, n = cmd->operand ? cmd_select(cmd, cmd->store, NULL, &seqs, e) : 1;
     int result = n < 0 ? -1 : 0;
+    if (cmd->csv && result == 0)
+        print_history_names();
     for (int64_t i = 0; i < n && result == 0; i++)
         result = store_history(cmd->store, seqs ? seqs[i] : 0, cmd->since_ms, cmd->before_ms, cmd->limit,
                                print_history_row, &v, e);
     free(seqs);
-    if (result == 0 && v.rows == 0 && !cmd->json)
+    if (result == 0 && v.rows == 0 && !cmd->json && !cmd->csv)
         print_out("nothing was changed by hand\n");
     return result;
 }

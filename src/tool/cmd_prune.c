@@ -2,6 +2,7 @@
  * cmd_prune: empty what is done and older than `retain`. */
 #include "base/clock.h"
 #include "base/print.h"
+#include "base/when.h"
 #include "cmd.h"
 #include "json_out.h"
 #include "progress.h"
@@ -92,13 +93,13 @@ static int believe_clock(const struct cmd *cmd, struct store *s, int64_t last_ms
         return -1;
     if (facts.newest_ms > cmd->now_ms + SLACK_MS)
         return err_set(e, ERR_SYSTEM, "the newest event was received in the future, at %s: is the clock wrong?",
-                       cmd_format_time(facts.newest_ms, time));
+                       when_time(facts.newest_ms, time));
     int64_t known_ms = last_ms > facts.newest_ms ? last_ms : facts.newest_ms;
     if (last_ms && cmd->now_ms - known_ms > cmd->config->retain_ms + DAY_MS && !cmd->reason)
         return err_set(e, ERR_SYSTEM,
                        "nothing came and prune did not run since %s, which is longer than retain: is the clock "
                        "wrong? If it is right, say so: --reason TEXT",
-                       cmd_format_time(known_ms, time));
+                       when_time(known_ms, time));
     return 0;
 }
 

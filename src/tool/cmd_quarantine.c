@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/print.h"
+#include "base/when.h"
 #include "cmd.h"
 #include "event/decode.h"
 #include "json_out.h"
@@ -41,7 +42,7 @@ static void list_row(void *ctx, const struct store_quarantined *q)
     int64_t *rows = ctx;
     if ((*rows)++ == 0)
         print_out("%6s  %-19s  %5s  %-8s  %s\n", "ID", "LAST RECEIVED", "TIMES", "ENDPOINT", "REASON");
-    print_out("%6lld  %.19s  %5lld  ", (long long)q->id, cmd_format_time(q->last_ms, time), (long long)q->times);
+    print_out("%6lld  %.19s  %5lld  ", (long long)q->id, when_time(q->last_ms, time), (long long)q->times);
     print_text(stdout, q->endpoint, 8);
     print_out("  ");
     print_wrapped(stdout, q->reason, 45);
@@ -68,8 +69,8 @@ static void print_quarantined(void *ctx, const struct store_quarantined *q)
     }
     const char *const names[] = {"endpoint", "secret", "event_id", "reason", "body"};
     const struct span texts[] = {q->endpoint, q->secret, q->event_id, q->reason, q->body};
-    print_out("%-14s %lld\n%-14s %s\n", "id", (long long)q->id, "first", cmd_format_time(q->first_ms, time));
-    print_out("%-14s %s\n%-14s %lld\n", "last", cmd_format_time(q->last_ms, time), "times", (long long)q->times);
+    print_out("%-14s %lld\n%-14s %s\n", "id", (long long)q->id, "first", when_time(q->first_ms, time));
+    print_out("%-14s %s\n%-14s %lld\n", "last", when_time(q->last_ms, time), "times", (long long)q->times);
     for (int i = 0; i < 5; i++) {
         print_out("%-14s ", names[i]);
         print_text(stdout, texts[i].at ? texts[i] : span_of("-"), 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * cmd_reconcile: objects that changed, and of whose change the inbox knows nothing, become events. */
+#include "base/when.h"
 #include "reconcile.h"
 
 #include "base/clock.h"
@@ -52,7 +53,7 @@ static int check_emptied(const struct reconcile *r, struct err *e)
             e, ERR_USAGE,
             "events that were received until %s are emptied for their age (retain), and cannot be compared; "
             "name a later time: --since",
-            cmd_format_time(emptied.pruned_ms, time));
+            when_time(emptied.pruned_ms, time));
     if (emptied.unknown && !r->cmd->json)
         print_out("events were erased before the history kept digests of what: what belongs to them may come back\n");
     return 0;
@@ -184,8 +185,7 @@ static void print_sums_json(const struct reconcile *r)
 static void print_sums(const struct reconcile *r)
 {
     char from[32], to[32];
-    print_out("endpoint %s, from %s to %s\n", r->endpoint, cmd_format_time(r->since_ms, from),
-              cmd_format_time(r->before_ms, to));
+    print_out("endpoint %s, from %s to %s\n", r->endpoint, when_time(r->since_ms, from), when_time(r->before_ms, to));
     print_out("%-18s %9s %12s %10s %15s\n", "", "changed", "known here", "recorded", "not looked at");
     for (int i = 0; i < RECONCILE_ROWS; i++) {
         const struct reconcile_sums *s = &r->sums[i];
@@ -214,8 +214,8 @@ static int write_history(const struct reconcile *r, struct err *e)
     struct store_actor by = cmd_actor(r->cmd, &who);
     if (r->cmd->dry_run || count_recorded(r) == 0)
         return 0;
-    snprintf(detail, sizeof detail, "%s, from %s to %s", r->endpoint, cmd_format_time(r->since_ms, from),
-             cmd_format_time(r->before_ms, to));
+    snprintf(detail, sizeof detail, "%s, from %s to %s", r->endpoint, when_time(r->since_ms, from),
+             when_time(r->before_ms, to));
     return store_add_history(r->cmd->store, "reconcile", count_recorded(r), detail, &by, clock_time_ms(), e);
 }
 

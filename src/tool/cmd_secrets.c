@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * cmd_secrets: when did each secret last match, and may it go? Never a value. */
 #include "base/print.h"
+#include "base/when.h"
 #include "cmd.h"
 #include "json_out.h"
 
@@ -106,7 +107,7 @@ static void print_secret_rows(const struct cmd *cmd, const struct table *t)
             print_secret_json(cmd->config, r, judge_secret(t, r));
         else
             print_out("%-*s  %-*s  %-8s  %-25s  %6lld  %s\n", a, r->endpoint, b, r->secret,
-                      r->retired ? "retired" : "in force", cmd_format_time(r->last_ms, time), (long long)r->week,
+                      r->retired ? "retired" : "in force", when_time(r->last_ms, time), (long long)r->week,
                       judge_secret(t, r));
 }
 

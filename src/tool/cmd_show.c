@@ -2,6 +2,7 @@
  * cmd_show: one event whole, its payload included. */
 #include "base/json.h"
 #include "base/print.h"
+#include "base/when.h"
 #include "cmd.h"
 #include "json_out.h"
 
@@ -79,9 +80,9 @@ static void print_event_text(void *ctx, const struct store_event *v)
         print_text(stdout, texts[i].at ? texts[i] : span_of("-"), 0);
         print_out("\n");
     }
-    print_out("%-14s %s\n", "received", cmd_format_time(v->received_ms, time));
-    print_out("%-14s %s\n", "due", cmd_format_time(v->due_ms, time));
-    print_out("%-14s %s\n", "done", cmd_format_time(v->done_ms, time));
+    print_out("%-14s %s\n", "received", when_time(v->received_ms, time));
+    print_out("%-14s %s\n", "due", when_time(v->due_ms, time));
+    print_out("%-14s %s\n", "done", when_time(v->done_ms, time));
     print_out("%-14s %lld\n%-14s %s\n%-14s ", "attempts", (long long)v->attempts, "superseded",
               v->superseded ? "yes" : "no", "payload");
     print_text(stdout, v->payload.at ? v->payload : span_of("-"), 0);

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #define HOUR_MS INT64_C(3600000)
 #define DAY_MS (24 * HOUR_MS)
@@ -271,7 +272,7 @@ static void release_figures(struct cmd_stats *s)
 
 int cmd_stats(const struct cmd *cmd, struct err *e)
 {
-    struct cmd_stats s = {.cmd = cmd};
+    struct cmd_stats s = {.cmd = cmd, .terminal = isatty(STDOUT_FILENO)};
     int result = read_figures(&s, e);
     if (result == 0)
         (cmd->json ? print_stats_json : cmd_stats_print)(&s);

@@ -33,6 +33,7 @@ struct cmd_stats {
     struct cmd_stats_step *step;
     size_t n_endpoints, n_types, n_secrets, n_steps;
     bool days;               /* a step is a local day */
+    bool terminal;           /* a person looks: empty steps are folded, and drawn as one line */
     int64_t from_ms, end_ms; /* of the steps */
     int64_t refused[REFUSALS_KINDS];
 };

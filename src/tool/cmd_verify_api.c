@@ -2,6 +2,7 @@
  * cmd_verify_api: after a secret leaked: what was accepted with it, compared with the objects that ComplyCube has. It writes
  * nothing, so a run that was broken off is run again. */
 #include "base/print.h"
+#include "base/when.h"
 #include "cmd_spool.h"
 #include "json_out.h"
 #include "verify_api.h"
@@ -107,7 +108,7 @@ static void print_compared(const struct verify_api *k)
         json_out_number(j, "since_ms", cmd->since_ms);
     } else
         print_out("endpoint %s, signed with the secret %s, received since %s:\n", k->account->endpoint->name,
-                  cmd->secret, cmd_format_time(cmd->since_ms, since));
+                  cmd->secret, when_time(cmd->since_ms, since));
     for (int c = 0; c < COMPARE_CLASSES; c++)
         if (j)
             json_out_number(j, compare_name((enum compare_class)c), k->sums[c]);

@@ -3,6 +3,7 @@
 #include "cmd_webhooks.h"
 
 #include "base/print.h"
+#include "base/when.h"
 #include "command.h"
 #include "json_out.h"
 
@@ -71,8 +72,8 @@ void cmd_webhooks_print(const struct webhooks_run *r, const struct webhook *w)
     for (size_t i = 0; i < w->n_events; i++)
         print_out("%s%s", i ? ", " : "", w->events[i]);
     print_out("\n%-12s %s\n", "description", *w->description ? w->description : "-");
-    print_out("%-12s %s\n", "created", cmd_format_time(w->created_ms > 0 ? w->created_ms : 0, time));
-    print_out("%-12s %s\n", "updated", cmd_format_time(w->updated_ms > 0 ? w->updated_ms : 0, time));
+    print_out("%-12s %s\n", "created", when_time(w->created_ms > 0 ? w->created_ms : 0, time));
+    print_out("%-12s %s\n", "updated", when_time(w->updated_ms > 0 ? w->updated_ms : 0, time));
 }
 
 static void print_webhook_row(const struct config_endpoint *p, const struct webhook *w)
@@ -81,7 +82,7 @@ static void print_webhook_row(const struct config_endpoint *p, const struct webh
     bool all = webhook_sends(w, "*");
     snprintf(events, sizeof events, all ? "all" : "%zu types", w->n_events);
     print_out("%-10s  %-24s  %-7s  %-8s  %.16s  %s%s\n", p->name, w->id, w->enabled ? "yes" : "NO", events,
-              cmd_format_time(w->updated_ms > 0 ? w->updated_ms : 0, time), w->url,
+              when_time(w->updated_ms > 0 ? w->updated_ms : 0, time), w->url,
               webhook_is_at(w, p->url) ? "   <- this endpoint's" : "");
 }
 

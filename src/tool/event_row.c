@@ -3,11 +3,13 @@
 #include "event_row.h"
 
 #include "base/print.h"
+#include "base/when.h"
+#include "csv.h"
 #include "json_out.h"
 
 #include <time.h>
 
-enum { WAITING = 0, DONE = 1 };
+enum { WAITING = 0, DONE = 1, MINUTE_MS = 60000 };
 
 static void put_time_if(struct json_out *j, const char *name, bool known, int64_t ms)
 {
@@ -37,6 +39,33 @@ static void print_row_json(const struct store_event *v)
     json_out_print(j);
 }
 
+void event_row_print_names(void)
+{
+    static const char *const names[] = {"seq",         "endpoint",   "event_id",    "type",  "resource_type",
+                                        "resource_id", "created_at", "received_at", "state", "attempts",
+                                        "due_at",      "done_at",    "superseded",  NULL};
+    csv_names(names);
+}
+
+static void print_row_csv(const struct store_event *v)
+{
+    struct csv c = {0};
+    csv_number(&c, v->seq);
+    csv_text(&c, v->endpoint);
+    csv_text(&c, v->id);
+    csv_text(&c, v->type);
+    csv_text(&c, v->resource_type);
+    csv_text(&c, v->resource_id);
+    csv_text(&c, v->created_at);
+    csv_time(&c, v->received_ms);
+    csv_text(&c, span_of(cmd_state_word(v->state)));
+    csv_number(&c, v->attempts);
+    csv_time(&c, v->state == WAITING ? v->due_ms : 0);
+    csv_time(&c, v->state == DONE ? v->done_ms : 0);
+    csv_text(&c, span_of(v->superseded ? "yes" : "no"));
+    csv_end(&c);
+}
+
 /* "01-29 20:32", of another year "2025-01-29". */
 static void print_short(int64_t ms, int64_t now_ms)
 {
@@ -54,8 +83,29 @@ static void print_due(const struct store_event *v, int64_t now_ms)
     if (v->state == WAITING && v->due_ms <= now_ms)
         snprintf(text, sizeof text, "now");
     else if (v->state == WAITING)
-        snprintf(text, sizeof text, "in %s", cmd_format_age(v->due_ms - now_ms, age));
+        snprintf(text, sizeof text, "in %s", when_age(v->due_ms - now_ms, age));
     print_out("%-6s", text);
+}
+
+static void print_next_try(int64_t in_ms)
+{
+    int64_t minutes = in_ms < MINUTE_MS ? 1 : in_ms / MINUTE_MS;
+    bool hours = minutes >= 120;
+    print_out("%8snext try in %lld %s\n", "", (long long)(hours ? minutes / 60 : minutes), hours ? "h" : "min");
+}
+
+/* A line below a waiting event whose due time is ahead: why it is. */
+static void print_note(const struct event_row *r, const struct store_event *v)
+{
+    char until[WHEN_TIME];
+    if (v->state != WAITING || v->due_ms <= r->now_ms)
+        return;
+    if (v->claimed) {
+        print_out("%8sclaimed by ", "");
+        print_text(stdout, v->owner.at ? v->owner : span_of("an unknown worker"), 0);
+        print_out(" until %s\n", when_time(v->due_ms, until));
+    } else
+        print_next_try(v->due_ms - r->now_ms);
 }
 
 static void print_narrow(const struct event_row *r, const struct store_event *v)
@@ -72,6 +122,8 @@ static void print_narrow(const struct event_row *r, const struct store_event *v)
     print_out("  ");
     print_text(stdout, v->type, 0);
     print_out("\n");
+    if (r->notes)
+        print_note(r, v);
 }
 
 static void print_wide(const struct event_row *r, const struct store_event *v)
@@ -80,9 +132,8 @@ static void print_wide(const struct event_row *r, const struct store_event *v)
     if (r->rows == 0)
         print_out("%6s  %-25s  %-7s  %5s  %-25s  %-8s  %-25s  %-24s  %s\n", "SEQ", "RECEIVED", "STATE", "TRIES",
                   "DUE", "ENDPOINT", "TYPE", "EVENT ID", "RESOURCE ID");
-    print_out("%6lld  %s  %-7s  %5lld  %-25s  ", (long long)v->seq, cmd_format_time(v->received_ms, received),
-              cmd_state_word(v->state), (long long)v->attempts,
-              cmd_format_time(v->state == WAITING ? v->due_ms : 0, due));
+    print_out("%6lld  %s  %-7s  %5lld  %-25s  ", (long long)v->seq, when_time(v->received_ms, received),
+              cmd_state_word(v->state), (long long)v->attempts, when_time(v->state == WAITING ? v->due_ms : 0, due));
     print_text(stdout, v->endpoint, 8);
     print_out("  ");
     print_text(stdout, v->type, 25);
@@ -98,6 +149,8 @@ void event_row_print(void *row, const struct store_event *v)
     struct event_row *r = row;
     if (r->json)
         print_row_json(v);
+    else if (r->csv)
+        print_row_csv(v);
     else if (r->wide)
         print_wide(r, v);
     else

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: MIT
  * stats_print: the figures as tables of 80 columns, with bars, since people look rather than read. */
 #include "base/print.h"
+#include "base/when.h"
 #include "cmd_stats.h"
 
 #include <langinfo.h>
 #include <locale.h>
 #include <time.h>
 
-enum { TYPES = 20 /* shown at most */, WIDTH = 80, EIGHTHS = 8 };
+enum { TYPES = 20 /* shown at most */, WIDTH = 80, EIGHTHS = 8, LABEL = 32 };
+
+static bool is_utf8(void) { return strcmp(nl_langinfo(CODESET), "UTF-8") == 0; }
 
 /* A bar of n out of most, so many columns at most; nothing that is more than nothing is invisible. */
 static void print_bar(int64_t n, int64_t most, int columns)
 {
     static const char *const parts[EIGHTHS] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
-    bool fine = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    bool fine = is_utf8();
     if (n <= 0 || most <= 0)
         return;
     print_out("  ");
@@ -32,7 +35,7 @@ static void print_endpoint_row(const char *name, const struct cmd_stats_endpoint
     print_text(stdout, span_of(name), 12);
     print_out("  %9lld  %9lld  %9lld  %9lld  %9lld  %6s\n", (long long)p->n[0], (long long)p->n[1],
               (long long)p->n[2], (long long)p->n[3], (long long)p->n[STORE_STATE_QUARANTINED],
-              p->oldest_ms ? cmd_format_age(now_ms - p->oldest_ms, age) : "-");
+              p->oldest_ms ? when_age(now_ms - p->oldest_ms, age) : "-");
 }
 
 static void print_endpoints(const struct cmd_stats *s)
@@ -78,29 +81,82 @@ static void print_step_row(const char *label, const struct cmd_stats_step *step,
     print_out("\n");
 }
 
+static void format_step(const struct cmd_stats *s, const struct cmd_stats_step *p, char label[LABEL])
+{
+    time_t seconds = (time_t)(p->start_ms / 1000);
+    struct tm tm;
+    if (!localtime_r(&seconds, &tm) || strftime(label, LABEL, s->days ? "%Y-%m-%d" : "%m-%d %H:%M", &tm) == 0)
+        snprintf(label, LABEL, "-");
+}
+
+/* In eighths; what is more than nothing is never flat. */
+static int height_of(int64_t n, int64_t most)
+{
+    int height = n > 0 && n <= most ? (int)((double)n / (double)most * EIGHTHS) : 0;
+    return n > 0 && height == 0 ? 1 : height;
+}
+
+/* What came in each hour, or day, as one line of heights. */
+static void print_heights(const struct cmd_stats *s, int64_t most)
+{
+    static const char *const blocks[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+    static const char *const plain[] = {" ", ".", ":", "-", "=", "+", "*", "%", "#"};
+    const char *const *height = is_utf8() ? blocks : plain;
+    char label[LABEL];
+    if (most <= 0)
+        return;
+    format_step(s, &s->step[0], label);
+    print_out("\nNEW each %s, %lld at most\n%s |", s->days ? "day" : "hour", (long long)most, label);
+    for (size_t i = 0; i < s->n_steps; i++)
+        print_out("%s", height[height_of(s->step[i].new, most)]);
+    format_step(s, &s->step[s->n_steps - 1], label);
+    print_out("| %s\n", label);
+}
+
+static bool is_empty(const struct cmd_stats_step *p)
+{
+    return p->new + p->again + p->ignored + p->quarantined + p->refused + p->failed == 0;
+}
+
+/* How many steps from this one on are told in one line: more than one if nothing came in them. */
+static size_t fold_steps(const struct cmd_stats *s, size_t i)
+{
+    size_t n = 0;
+    while (s->terminal && i + n < s->n_steps && is_empty(&s->step[i + n]))
+        n++;
+    return n ? n : 1;
+}
+
+static void add_step(struct cmd_stats_step *all, const struct cmd_stats_step *p)
+{
+    all->new += p->new;
+    all->again += p->again;
+    all->ignored += p->ignored;
+    all->quarantined += p->quarantined;
+    all->refused += p->refused;
+    all->failed += p->failed;
+}
+
 static void print_step_rows(const struct cmd_stats *s)
 {
     struct cmd_stats_step all = {0};
-    char label[32];
+    char label[LABEL], last[LABEL];
     int64_t most = 0;
     for (size_t i = 0; i < s->n_steps; i++)
         most = s->step[i].new > most ? s->step[i].new : most;
+    if (s->terminal)
+        print_heights(s, most);
     print_out("\n%-11s  %8s  %8s  %8s  %8s  %8s\n", s->days ? "DAY" : "HOUR", "NEW", "AGAIN", "ASIDE", "REFUSED",
               "5xx");
-    for (size_t i = 0; i < s->n_steps; i++) {
-        const struct cmd_stats_step *p = &s->step[i];
-        time_t seconds = (time_t)(p->start_ms / 1000);
-        struct tm tm;
-        if (!localtime_r(&seconds, &tm) ||
-            strftime(label, sizeof label, s->days ? "%Y-%m-%d" : "%m-%d %H:%M", &tm) == 0)
-            snprintf(label, sizeof label, "-");
-        print_step_row(label, p, most);
-        all.new += p->new;
-        all.again += p->again;
-        all.ignored += p->ignored;
-        all.quarantined += p->quarantined;
-        all.refused += p->refused;
-        all.failed += p->failed;
+    for (size_t i = 0, n; i < s->n_steps; i += n) {
+        n = fold_steps(s, i);
+        format_step(s, &s->step[i], label);
+        format_step(s, &s->step[i + n - 1], last);
+        if (n > 1)
+            print_out("%-11s  to %s: nothing\n", label, last);
+        else
+            print_step_row(label, &s->step[i], most);
+        add_step(&all, &s->step[i]); /* nothing is in those that are folded */
     }
     print_step_row("all", &all, 0);
 }
@@ -111,7 +167,7 @@ static void print_refused(const struct cmd_stats *s)
     bool any = false;
     for (enum refusals_kind k = 0; k < REFUSALS_KINDS; k++)
         any |= s->refused[k] > 0;
-    print_out("\nREFUSED since %s%s\n", cmd_format_time(s->from_ms, from), any ? "" : ": none");
+    print_out("\nREFUSED since %s%s\n", when_time(s->from_ms, from), any ? "" : ": none");
     for (enum refusals_kind k = 0; k < REFUSALS_KINDS; k++)
         if (s->refused[k])
             print_out("%-32s  %9lld\n", refusals_text(k), (long long)s->refused[k]);
@@ -127,7 +183,7 @@ static void print_last_matches(const struct cmd_stats *s)
         print_text(stdout, span_of(p->endpoint), 12);
         print_out("  ");
         print_text(stdout, span_of(p->name), 24);
-        print_out("  %-25s  %11lld\n", cmd_format_time(p->last_ms, last), (long long)p->n);
+        print_out("  %-25s  %11lld\n", when_time(p->last_ms, last), (long long)p->n);
     }
 }
 

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/print.h"
 #include "base/text.h"
+#include "base/when.h"
 #include "event/decode.h"
 
 #include <stdlib.h>
@@ -200,7 +201,7 @@ static void judge_webhook(const struct webhook *w, const struct config_endpoint 
     char words[300], time[32], lacking[200];
     if (!w->enabled) {
         snprintf(words, sizeof words, "its webhook %.60s is disabled, since %s at the latest", w->id,
-                 cmd_format_time(w->updated_ms > 0 ? w->updated_ms : 0, time));
+                 when_time(w->updated_ms > 0 ? w->updated_ms : 0, time));
         say(ctx, WEBHOOK_DISABLED, w, words);
     }
     list_lacking(w, p, lacking, sizeof lacking);

@@ -3,6 +3,7 @@
 #include "pool_report.h"
 
 #include "base/print.h"
+#include "base/when.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -83,7 +84,7 @@ void pool_report_event(struct pool_report *r, const struct pool_event *event, co
         if (again_ms == INT64_MAX)
             print_to(l.to, "; given up, it is dead");
         else if (again_ms)
-            print_to(l.to, "; again at %s", cmd_format_time(again_ms, time));
+            print_to(l.to, "; again at %s", when_time(again_ms, time));
     }
     end_report_line(&l, r);
 }

@@ -22,7 +22,7 @@ for my $name ('receiver, lighttpd FastCGI', 'receiver, Apache mod_proxy_fcgi', '
 }
 like($out, qr/^\| requests\/s with 10 000 events stored already +\| +[\d ]*[1-9]/m, 'a database that holds events is measured');
 like($out, qr/^\| requests\/s and p99 ms beside 4 trickling clients, Apache +\| +[\d ]*[1-9]/m, 'so are trickling clients');
-like($out, qr/^\| \Q$_\E +\| +\d+ \| +\d+ \|$/m, "so is what $_ takes") for 'list --limit 100', 'stats', 'watch';
+like($out, qr/^\| \Q$_\E +\| +\d+ \| +\d+ \|$/m, "so is what $_ takes") for 'list --limit 100', 'stats', 'watch', 'metrics';
 like($out, qr/^\| 1 000 done +\|(?: +[\d ]*[1-9][\d ]* \|){4}$/m, 'so are ordered claims of a hot resource, by PHP and Perl');
 like($out, qr/^\| the receiver as CGI, a new event stored, ms +\| +\d*\.\d/m, 'and CGI');
 

@@ -603,6 +603,7 @@ static void read_events(struct store *s, struct err *e)
         say(store_find(s, span_of(i % 2 ? "waits" : "1"), meet_event, NULL, e), e);
     say(store_read_facts(s, NOW_MS, &facts, e), e);
     say(store_counts(s, 0, meet_count, NULL, e), e);
+    say(store_totals(s, INT64_MAX, meet_count, NULL, e), e);
     say(store_ignored(s, 0, meet_count, NULL, e), e);
     say(store_tally(s, &all, true, meet_tally, NULL, e), e);
     say(store_tally(s, &timed, true, meet_tally, NULL, e), e);

@@ -136,7 +136,7 @@ sub looks {
     my ($f, $times) = @_;
     my %args = (list => [qw(list --limit 100)], stats => ['stats'], type => [qw(list --type check.completed.7 --limit 100)],
         rare => [qw(list --type check.created)], client => [qw(list --client 680000000000000000000007)],
-        since => [qw(stats --since 2020-01-01)], watch => [qw(watch --oldest 99999d)]);
+        since => [qw(stats --since 2020-01-01)], watch => [qw(watch --oldest 99999d)], metrics => ['metrics']);
     my $script = 'open my $said, ">&", \*STDERR; open STDOUT, ">", "/dev/null"; open STDERR, ">", "/dev/null";'
         . 'for (0 .. shift) { my ($t, $c) = (time, (times)[2] + (times)[3]); system @ARGV;'
         . 'printf $said "%f %f\n", (time - $t) * 1000, ((times)[2] + (times)[3] - $c) * 1000 if $_ }';

@@ -120,7 +120,7 @@ sub _bar {
 # What a person or cron asks of a million events.
 my %LOOK = (list => 'list --limit 100', stats => 'stats', type => 'list --limit 100 of one type of 40',
     rare => 'list of a type that is not there', client => 'list of a client of one event, the seventh of all',
-    since => 'stats --since 2020-01-01', watch => 'watch');
+    since => 'stats --since 2020-01-01', watch => 'watch', metrics => 'metrics');
 
 sub _look_bar {
     my ($self) = @_;
@@ -129,7 +129,7 @@ sub _look_bar {
 
 sub _look_section {
     my ($self) = @_;
-    my @what = grep { defined $self->figure('look', 0, $_) } qw(list stats type rare client since watch);
+    my @what = grep { defined $self->figure('look', 0, $_) } qw(list stats type rare client since watch metrics);
     return "The tool from start to exit, warm, over a million events of 40 types, of which 980 wait, with two years of figures; medians:\n\n"
         . table(['', 'ms', 'CPU ms'], map { [$LOOK{$_}, _n('%.0f', $self->figure('look', 0, $_)), _n('%.0f', $self->figure('look', 0, "${_}_cpu"))] } @what);
 }

@@ -11,8 +11,9 @@ use Time::HiRes qw(sleep);
 use Event;
 use Fixture;
 use Proc qw(wait_until);
+use Source ();
 use Exporter 'import';
-our @EXPORT = qw(with_handler record settled change tool tool_out begin said rows_of server resource_event);
+our @EXPORT = qw(with_handler record settled change tool tool_out on_terminal begin said rows_of server resource_event);
 
 # Events by their texts, through the receiver, one after the other.
 sub record {
@@ -65,6 +66,15 @@ sub tool_out {
     my ($code, $out, $err) = $f->run(@cmd, $o);
     $f->{cgi_log} .= $err;
     return ($code, $out, $err);
+}
+
+# What it prints to a terminal, which is one of script(1), without that one's ends of lines.
+sub on_terminal {
+    my ($f, @args) = @_;
+    my ($o, @cmd) = _arguments($f, @args);
+    my ($code, $out, $err) = $f->run('script', '-qec', join(' ', map { Source::quoted($_) } @cmd), '/dev/null', $o);
+    $f->{cgi_log} .= $err;
+    return $out =~ s/\r\n/\n/gr;
 }
 
 # Start it, and go on; said() is what it has told so far.

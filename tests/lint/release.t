@@ -35,6 +35,7 @@ my @wanted = (
     (map { "$share/man/man$_" } qw(1/complycube-inbox.1 5/complycube-inbox.5 5/complycube-webhook.conf.5 8/complycube-webhook.8)),
     "$share/bash-completion/completions/complycube-inbox", "$share/zsh/site-functions/_complycube-inbox",
     "$share/complycube-inbox/sysv/complycube-webhook",
+    (map { "$share/doc/complycube-inbox/examples/$_" } qw(complycube-inbox.json rules.yml)),
     (map { s{^\Q$ROOT\E/}{$share/doc/complycube-inbox/}r } listed($ROOT, qw(README.md INSTALL.md SECURITY.md docs/*))),
     (map { "$share/complycube-inbox/cgi-bin/$_" } qw(.htaccess complycube-webhook.conf.sample)),
     (map { s{^\Q$ROOT\E/packaging/systemd/(.*)\.in$}{usr/local/lib/systemd/system/$1}r } listed("$ROOT/packaging/systemd", "*.in")),

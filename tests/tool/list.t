@@ -72,6 +72,15 @@ for my $form ('table', 'directory') {
     like $table, qr/^ +2  \S+ ?\S*  waiting      3  in 8m   live      check\.completed$/m, "$form: what is to be tried again, and when";
     like $table, qr/^ +3  .*  dead         \d  -       live      check\.pending$/m, "$form: what is dead";
     is_deeply [grep { length > 80 } split /\n/, $table], [], "$form: within 80 columns";
+    unlike $table, qr/next try/, "$form: in a pipe each event is a line";
+    like Tool::on_terminal($f, 'list'), qr/^ +2  \S+ ?\S*  waiting      3  in 8m   live      check\.completed\n        next try in 8 min$/m,
+        "$form: on a terminal it says when the next try is";
+    my ($file) = glob $f->path('home/private/inbox.d/live') . '/cur/*';
+    if ($form eq 'table') { $db->do(q(UPDATE inbox SET token = 't', owner = 'web1-4711' WHERE seq = 2)) }
+    else                  { rename $file, "$file,w=web1-4711" or die }
+    like Tool::on_terminal($f, 'list'), qr/^ +2  .*\n        claimed by web1-4711 until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d [-+]\d{4}$/m, "$form: or who has it, and until when";
+    if ($form eq 'table') { $db->do('UPDATE inbox SET token = NULL, owner = NULL WHERE seq = 2') }
+    else                  { rename "$file,w=web1-4711", $file or die }
     like $shown->('--wide'), qr/^ +2  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d [-+]\d{4}  waiting      3  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d [-+]\d{4}  live      check\.completed +e2 +r1$/m,
         "$form: wide it has ids too";
     my %row = map { my $r = decode_json($_); ($r->{event_id} => $r) } split /\n/, $shown->('--json');

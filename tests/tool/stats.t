@@ -11,7 +11,7 @@ use JSON::PP;
 use POSIX qw(strftime);
 use Test::More;
 use Time::HiRes qw(time);
-use Tool qw(change record resource_event);
+use Tool qw(change on_terminal record resource_event);
 
 our $LOCALE = 'C.UTF-8';
 my $sample = Fixture::slurp("$Fixture::ROOT/cgi-bin/complycube-webhook.conf.sample");
@@ -117,6 +117,15 @@ for my $form ('table', 'directory') {
     { local $LOCALE = 'C'; ($code, $out) = ran($f) }
     unlike($out, qr/[^\x00-\x7f]/, "$form: one that cannot gets none of it");
     like($out, qr/#####/, "$form: but plain bars");
+    unlike($out, qr/nothing$|NEW each/m, "$form: in a pipe no line is folded or drawn");
+    is(scalar(() = $out =~ /^\d\d-\d\d \d\d:00 +\d/mg), 24, "$form: a line for each hour");
+    my $seen = sub { on_terminal($f, 'stats', { env => { LC_ALL => $_[0] } }) };
+    my $shown = $seen->('C.UTF-8');
+    like($shown, qr/^\d\d-\d\d \d\d:00  to \d\d-\d\d \d\d:00: nothing$/m, "$form: on a terminal empty hours are one line") or diag $shown;
+    cmp_ok(scalar(() = $shown =~ /^\d\d-\d\d \d\d:00  (?:to| +\d)/mg), '<', 8, "$form: so that few are left");
+    like($shown, qr/^all +5 +2 +2 +4 +0$/m, "$form: with the same sum");
+    like($shown, qr/^NEW each hour, \d at most\n\d\d-\d\d \d\d:00 \| {20,}[^|\n]*█[^|\n]*\| \d\d-\d\d \d\d:00$/m, "$form: and drawn as one line");
+    like($seen->('C'), qr/^\d\d-\d\d \d\d:00 \| {20,}[^|\n]*#[^|\n]*\| \d\d-\d\d \d\d:00$/m, "$form: in plain characters where the terminal has no others");
     ($code, $out) = ran($f, '--since', '60d');
     like($out, qr/^DAY +NEW/m, "$form: over long a line for each day");
     is(scalar(() = $out =~ /^\d{4}-\d\d-\d\d /mg), 31, "$form: of the latest 31");

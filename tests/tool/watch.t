@@ -10,7 +10,7 @@ use Event;
 use Fixture;
 use JSON::PP;
 use Test::More;
-use Tool qw(change record resource_event);
+use Tool qw(change record resource_event tool_out);
 
 my $sample = Fixture::slurp("$Fixture::ROOT/cgi-bin/complycube-webhook.conf.sample");
 
@@ -141,6 +141,8 @@ for my $form ('table', 'directory') {
     $f->write('home/private/inbox.db', 'not a database at all' x 100);
     record_fails($f) for 1 .. 10;
     says($f, 7, qr/^complycube-inbox: .*not a database.*; 20 signatures refused within 10m; 10 answers of 5xx within 10m/, "$form: a database that cannot be opened");
+    says($f, 7, qr/^complycube-inbox: [^;]*not a database; see complycube-inbox doctor$/, "$form: if it cannot be read, nothing is said of when a signature was right",
+        '--refused', 100, '--failed', 100);
     ($code, $out) = ran($f, '-j');
     ($json) = map { decode_json($_) } grep { /^\{/ } split /\n/, $out;
     ok(!$json->{ok} && $json->{wrong} =~ /not a database/ && $json->{answered_5xx} == 10 && !exists $json->{waiting}, "$form: in JSON as well");
@@ -158,6 +160,46 @@ for my $form ('table', 'directory') {
     says($f, 2, qr/takes how long: 90s, 15m, 12h or 7d$/, "$form: what is no time is refused", '--oldest', 'long');
     $f->write('home/public_html/cgi-bin/complycube-webhook.conf', 'database = 7 7');
     says($f, 9, qr/complycube-webhook\.conf/, "$form: a broken configuration is wrong");
+    $f->finish;
+}
+
+# --nagios: one line on standard output, nothing elsewhere, and an exit code of a plugin.
+{
+    my $f = Fixture->new;
+    my $nagios = sub {
+        my ($code, $line, $name, @args) = @_;
+        my ($is, $out, $err) = tool_out($f, 'watch', '--nagios', @args);
+        is_deeply([$is, $err], [$code, ''], "Nagios: $name");
+        like($out, $line, "Nagios: $name: its line");
+        is(scalar(() = $out =~ /\n/g), 1, "Nagios: $name: one line");
+        my ($values) = $out =~ /^[^|]* \|((?: [a-z]+=\d+s?;\d*;;0)+)$/ or return fail("Nagios: $name: performance data") if $code != 3;
+        return { ($values // '') =~ /(\w+)=(\d+)/g };
+    };
+    $nagios->(0, qr/^COMPLYCUBE OK - nothing is wrong \|/, 'all is well');
+    record($f, map { resource_event("e$_", "r$_", $_) } 1 .. 3);
+    change($f, 'UPDATE event_log SET received_ms = received_ms - 3600000 WHERE seq = 1', 'UPDATE inbox SET state = 2 WHERE seq = 3');
+    my $values = $nagios->(1, qr/^COMPLYCUBE WARNING - 2 wait, the oldest for 60m; 1 dead \(list --state dead\) \|/, 'a person should look');
+    is_deeply([@$values{qw(waiting dead quarantined refused failed spooled)}], [2, 1, 0, 0, 0, 0], 'Nagios: the figures');
+    cmp_ok($values->{oldest}, '>=', 3600, 'Nagios: and an age in seconds');
+    $nagios->(1, qr/^COMPLYCUBE WARNING - 1 dead/, 'with the limits of watch', '--oldest', '2h');
+    my $db = DBI->connect('dbi:SQLite:dbname=' . $f->database, '', '', { RaiseError => 1 });
+    $db->do('BEGIN IMMEDIATE');
+    $nagios->(2, qr/^COMPLYCUBE CRITICAL - .*database is locked/, 'nothing can be recorded');
+    $db->rollback;
+    rename $f->database, $f->database . '.aside';
+    $values = $nagios->(2, qr/^COMPLYCUBE CRITICAL - .*No such file or directory/, 'a database that is gone');
+    ok(!exists $values->{waiting}, 'Nagios: and nothing is claimed of it');
+    rename $f->database . '.aside', $f->database;
+    $nagios->(3, qr/^COMPLYCUBE UNKNOWN - --oldest takes how long/, 'an option that is wrong', '--oldest', 'long');
+    $nagios->(3, qr/^COMPLYCUBE UNKNOWN - --bogus is no option/, 'one that there is not', '--bogus');
+    $nagios->(3, qr/^COMPLYCUBE UNKNOWN - there is no endpoint/, 'an endpoint that there is not', '-e', 'nowhere');
+    $nagios->(3, qr/^COMPLYCUBE UNKNOWN - watch prints one form/, 'two forms', '--json');
+    $f->write('home/private/a|b', '{', 0600);
+    my $conf = Fixture::slurp($f->config) =~ s/secrets"/a|b"/r;
+    $f->write('home/public_html/cgi-bin/complycube-webhook.conf', $conf);
+    $nagios->(2, qr{^COMPLYCUBE CRITICAL - [^|]*a/b[^|]* \|}, 'a bar in a name does not begin the performance data', '--oldest', '2h');
+    $f->write('home/public_html/cgi-bin/complycube-webhook.conf', 'database = 7 7');
+    $nagios->(3, qr/^COMPLYCUBE UNKNOWN - .*complycube-webhook\.conf/, 'a broken configuration');
     $f->finish;
 }
 done_testing;

@@ -124,7 +124,7 @@ int sqlite_audit(struct store *store, int64_t *from, store_each_row *each, void 
     int rc = SQLITE_ROW;
     while (rows < ROWS_MAX && bytes < BYTES_MAX && (rc = sqlite3_step(q)) == SQLITE_ROW) {
         struct store_row row = {.odd = odd_column(q), .odd_inbox = inbox_is_odd(q)};
-        sqlite_event(q, &row.event);
+        sqlite_log_row(q, &row.event);
         row.event.erased_ms = sqlite3_column_int64(q, ERASED);
         row.event.payload_sha256 = sqlite_text(q, DIGEST_AT);
         last = row.event.seq;

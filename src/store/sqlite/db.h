@@ -117,6 +117,9 @@ int sqlite_last(struct db *s, int64_t *last, struct err *e);
 /* The row at hand, in the order of STORE_SQL_EVENT; its spans live until the statement moves on. */
 void sqlite_event(sqlite3_stmt *q, struct store_event *v);
 
+/* The same of SQL_LOG and SQL_AUDIT, which have other columns behind them, and not `claimed`. */
+void sqlite_log_row(sqlite3_stmt *q, struct store_event *v);
+
 /* A column as text, until the statement moves on; "" for NULL, which applications can write wherever they like. */
 const char *sqlite_string(sqlite3_stmt *q, int column);
 
@@ -213,6 +216,7 @@ SQLITE_OP(find);
 SQLITE_OP(read_facts);
 SQLITE_OP(tally);
 SQLITE_OP(counts);
+SQLITE_OP(totals);
 SQLITE_OP(ignored);
 SQLITE_OP(change);
 SQLITE_OP(erase);

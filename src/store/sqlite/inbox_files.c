@@ -105,15 +105,23 @@ int sqlite_files_floor(struct db *s, struct err *e)
 
 /* ---- for the person ---- */
 
+void sqlite_files_tell(const struct sqlite_named *found, struct store_event *v)
+{
+    const char *owner = found && found->name.claimed ? strstr(found->name.text, ",w=") : NULL;
+    v->state = found ? found->state : STORE_STATE_DONE;
+    v->attempts = found ? found->name.attempts : 0;
+    v->due_ms = found && found->name.until_ms ? found->name.until_ms : v->received_ms;
+    v->claimed = owner && v->state == STORE_STATE_WAITING;
+    v->owner = owner ? span_of(owner + 3) : (struct span){0};
+}
+
 /* The event's name among those sorted by seq tells its state; without one it is done. Ignored ones are in the table. */
 static void fill_in(const struct sqlite_names *all, struct store_event *v)
 {
     const struct sqlite_named *found = sqlite_files_find(all, v->endpoint, v->created_ms, v->seq);
     if (v->state >= 0)
         return;
-    v->state = found ? found->state : STORE_STATE_DONE;
-    v->attempts = found ? found->name.attempts : 0;
-    v->due_ms = found && found->name.until_ms ? found->name.until_ms : v->received_ms;
+    sqlite_files_tell(found, v);
 }
 
 int sqlite_files_state(struct db *s, struct store_event *v, char why[SQLITE_WHY], struct err *e)
@@ -126,6 +134,7 @@ int sqlite_files_state(struct db *s, struct store_event *v, char why[SQLITE_WHY]
     int failed = sqlite_files_names(s, NULL, true, &all, e);
     if (!failed)
         fill_in(&all, v);
+    v->owner = (struct span){0}; /* it is in the list */
     free(all.list);
     if (failed || v->state != STORE_STATE_DEAD || v->error.at)
         return failed;

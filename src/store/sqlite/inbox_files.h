@@ -32,6 +32,9 @@ int sqlite_files_names(struct db *s, const char *endpoint, bool dead, struct sql
 const struct sqlite_named *sqlite_files_find(const struct sqlite_names *names, struct span endpoint,
                                              int64_t created_ms, int64_t seq);
 
+/* Fill in what the file of an event says, and its absence (NULL): it is done. `owner` lives as long as the names. */
+void sqlite_files_tell(const struct sqlite_named *found, struct store_event *v);
+
 /* The same in what sqlite_inbox_look() has read. */
 const struct sqlite_named *sqlite_look_find(const struct sqlite_look *look, struct span endpoint, int64_t created_ms,
                                             int64_t seq);

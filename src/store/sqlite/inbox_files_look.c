@@ -83,9 +83,7 @@ void sqlite_inbox_fill_in(struct db *s, struct sqlite_look *held, struct store_e
     if (v->state >= 0)
         return;
     const struct sqlite_named *found = sqlite_look_find(held, v->endpoint, v->created_ms, v->seq);
-    v->state = found ? found->state : STORE_STATE_DONE;
-    v->attempts = found ? found->name.attempts : 0;
-    v->due_ms = found && found->name.until_ms ? found->name.until_ms : v->received_ms;
+    sqlite_files_tell(found, v);
     if (v->state != STORE_STATE_DEAD)
         return;
     maildir_why_dead(s->files, found->endpoint, &found->name, held->why, sizeof held->why);

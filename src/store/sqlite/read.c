@@ -18,7 +18,8 @@
 #include <unistd.h>
 
 enum {
-    RECENT = 20000 /* events; those before are read forwards */
+    RECENT = 20000, /* events; those before are read forwards */
+    CLAIMED = 24    /* the column of STORE_SQL_EVENT behind those of the log */
 };
 
 const char *sqlite_string(sqlite3_stmt *q, int column)
@@ -35,7 +36,7 @@ struct span sqlite_text(sqlite3_stmt *q, int column)
                                : (struct span){at ? at : "", (size_t)sqlite3_column_bytes(q, column)};
 }
 
-void sqlite_event(sqlite3_stmt *q, struct store_event *v)
+void sqlite_log_row(sqlite3_stmt *q, struct store_event *v)
 {
     int64_t *const numbers[] = {&v->seq, &v->created_ms, &v->received_ms, &v->due_ms, &v->done_ms, &v->attempts};
     struct span *const texts[] = {&v->endpoint,    &v->id,        &v->type,      &v->resource_type,
@@ -44,6 +45,7 @@ void sqlite_event(sqlite3_stmt *q, struct store_event *v)
                                   &v->owner,       &v->error,     &v->payload,   &v->body};
     int column = 0;
     v->erased_ms = 0;
+    v->claimed = false;
     v->payload_sha256 = (struct span){0};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         *numbers[i] = sqlite3_column_int64(q, column++);
@@ -51,6 +53,12 @@ void sqlite_event(sqlite3_stmt *q, struct store_event *v)
     v->superseded = sqlite3_column_int(q, column++) != 0;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         *texts[i] = sqlite_text(q, column++);
+}
+
+void sqlite_event(sqlite3_stmt *q, struct store_event *v)
+{
+    sqlite_log_row(q, v);
+    v->claimed = v->state == STORE_STATE_WAITING && sqlite3_column_int(q, CLAIMED) != 0;
 }
 
 int64_t sqlite_each(struct db *s, sqlite3_stmt *q, store_each *each, void *ctx, struct err *e)

@@ -452,6 +452,7 @@ static const struct store_ops ops = {
     .read_facts = sqlite_read_facts,
     .tally = sqlite_tally,
     .counts = sqlite_counts,
+    .totals = sqlite_totals,
     .ignored = sqlite_ignored,
     .change = sqlite_change,
     .erase = sqlite_erase,

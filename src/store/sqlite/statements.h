@@ -51,6 +51,8 @@
     X(SQL_COUNTS, "SELECT c.hour_ms,c.n,c.last_ms,n.name,s.name,c.outcome FROM counter c "                        \
                   "LEFT JOIN endpoint n ON n.id=c.endpoint LEFT JOIN secret s ON s.id=c.secret "                  \
                   "WHERE c.hour_ms>?1 ORDER BY c.hour_ms,c.endpoint,c.secret,c.outcome")                          \
+    X(SQL_TOTALS, "SELECT endpoint,secret,outcome,n,last_ms FROM counter")                                        \
+    X(SQL_TOTAL_NAMES, "SELECT (SELECT name FROM endpoint WHERE id=?1),(SELECT name FROM secret WHERE id=?2)")    \
     X(SQL_IGNORED, "SELECT n.name,e.type,count(*) FROM endpoint n "                                               \
                    "CROSS JOIN inbox i ON i.state=3 AND i.endpoint=n.id AND i.due_ms>=?1 "                        \
                    "CROSS JOIN event_log e ON e.seq=i.seq GROUP BY n.name,e.type ORDER BY 3 DESC,1,2 LIMIT ?2")   \
@@ -124,6 +126,8 @@
     X(SQL_TALLY_AHEAD, "SELECT count(*) FROM inbox WHERE state=0 AND endpoint=?1 AND due_ms>?2")                  \
     X(SQL_TALLY_DEAD_BYTES, "SELECT sum(length(e.body)) FROM inbox i CROSS JOIN event_log e ON e.seq=i.seq "       \
                             "WHERE i.state=2 AND i.endpoint=?1")                                                 \
+    X(SQL_TALLY_LEASED, "SELECT count(token) FROM inbox WHERE state=0 AND endpoint=?1 AND due_ms>?2")             \
+    X(SQL_TALLY_DELAYED, "SELECT count(*)-count(token) FROM inbox WHERE state=0 AND endpoint=?1 AND due_ms>?2")   \
     X(SQL_TALLY_QUARANTINE, "SELECT endpoint,count(*),sum(length(body)) FROM quarantine WHERE NOT " STORE_SQL_EMPTY  \
                             " AND last_ms>=?1 AND (?2=0 OR last_ms<?2) GROUP BY endpoint")                        \
     X(SQL_TALLY_TIME, "SELECT e.type,e.endpoint,i.state,e.seq,e.received_ms FROM event_log e "                    \
@@ -283,7 +287,7 @@
 #define STORE_SQL_EVENT                                                                                           \
     "SELECT seq,created_ms,received_ms,due_ms,done_ms,attempts,state,superseded,endpoint,event_id,type,"          \
     "resource_type,resource_id,client_id,status,outcome,source,secret,signature,created_at,owner,error,payload,"  \
-    "body FROM temp.events"
+    "body,(SELECT token IS NOT NULL FROM inbox i WHERE i.seq=events.seq) FROM temp.events"
 
 /* ---- of copies, restores and migrations ---- */
 

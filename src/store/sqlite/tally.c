@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 struct endpoint {
-    int64_t id, n[STORE_STATES], bytes[STORE_STATES], events, oldest_ms, latest_ms, ahead;
+    int64_t id, n[STORE_STATES], bytes[STORE_STATES], events, oldest_ms, latest_ms, ahead, leased, delayed;
     char name[64];
     bool dated; /* the oldest file is in oldest_ms */
 };
@@ -26,7 +26,7 @@ struct tally {
     struct type *types; /* a hash table of a power of two places, never more than half full */
     size_t places, n_types, latest;
     struct sqlite_names files; /* of the directory form, by number */
-    int64_t ahead_ms;          /* what is due later was set by a clock that was wrong */
+    int64_t now_ms, ahead_ms;  /* what is due after ahead_ms was set by a clock that was wrong */
 };
 
 /* ---- endpoints ---- */
@@ -175,6 +175,8 @@ static int count_states(struct tally *t, bool whole, struct err *e)
         if (number_of_statement(t, SQL_TALLY_OLDEST, p->id, 0, &p->oldest_ms, e) != 0 ||
             number_of_statement(t, SQL_TALLY_LATEST, p->id, 0, &p->latest_ms, e) != 0 ||
             number_of_statement(t, SQL_TALLY_AHEAD, p->id, t->ahead_ms, &p->ahead, e) != 0 ||
+            number_of_statement(t, SQL_TALLY_LEASED, p->id, t->now_ms, &p->leased, e) != 0 ||
+            number_of_statement(t, SQL_TALLY_DELAYED, p->id, t->now_ms, &p->delayed, e) != 0 ||
             (p->n[STORE_STATE_DEAD] &&
              number_of_statement(t, SQL_TALLY_DEAD_BYTES, p->id, 0, &p->bytes[STORE_STATE_DEAD], e) != 0))
             return -1;
@@ -199,6 +201,8 @@ static int count_files(struct tally *t, struct err *e)
         if (f->state == STORE_STATE_DEAD)
             p->bytes[STORE_STATE_DEAD] += maildir_dead_size(t->s->files, f->endpoint, &f->name);
         p->ahead += f->state == STORE_STATE_WAITING && f->name.until_ms > t->ahead_ms;
+        if (f->state == STORE_STATE_WAITING && f->name.until_ms > t->now_ms)
+            *(f->name.claimed ? &p->leased : &p->delayed) += 1;
         p->n[1] -= logged;
         int64_t oldest_ms = 0;
         if (logged && f->state == STORE_STATE_WAITING && !p->dated &&
@@ -300,6 +304,8 @@ static void give_rows(struct tally *t, bool whole, store_each_tally *each, void 
                 row.oldest_ms = p->oldest_ms;
                 row.latest_ms = p->latest_ms;
                 row.ahead = p->ahead;
+                row.leased = p->leased;
+                row.delayed = p->delayed;
             }
             if (whole || state != STORE_STATE_DONE)
                 each(ctx, &row);
@@ -319,7 +325,8 @@ int sqlite_tally(struct store *store, const struct store_query *f, bool whole, s
                  struct err *e)
 {
     struct db *s = db_of(store);
-    struct tally t = {.s = s, .filter = f, .ahead_ms = clock_time_ms() + STORE_AHEAD_MAX_MS};
+    struct tally t = {.s = s, .filter = f, .now_ms = clock_time_ms()};
+    t.ahead_ms = t.now_ms + STORE_AHEAD_MAX_MS;
     bool timed = f->since_ms || f->before_ms;
     int failed = read_endpoints(&t, e) != 0 || sqlite_files_names(s, NULL, true, &t.files, e) != 0 ||
                  (timed ? count_time(&t, e) : count_all(&t, whole, e)) != 0 || count_quarantine(&t, e) != 0;

@@ -20,8 +20,10 @@ static bool is_long(const struct walk *w) { return w->rows >= ROWS_MAX || w->byt
 static void tell_row_read(struct walk *w, sqlite3_stmt *row)
 {
     struct store_event v;
-    sqlite_event(row, &v);
-    if (w->q->log_only) {
+    if (!w->q->log_only)
+        sqlite_event(row, &v);
+    else {
+        sqlite_log_row(row, &v);
         v.erased_ms = sqlite3_column_int64(row, 24);
         v.payload_sha256 = sqlite_text(row, 25);
     }

@@ -94,6 +94,27 @@ static void when_it_was_done_and_by_whom_is_told(void)
     assert_text(event_of(seq)->owner, "tester");
 }
 
+/* Of what waits, as a list shows it: "2:claimed 1:- ". */
+static const char *claimed_of_list(void)
+{
+    struct seen seen = read_all((struct store_query){.state = WAITING, .limit = 10});
+    const char *text = "";
+    for (size_t i = 0; i < seen.n; i++)
+        text = printed("%s%s:%s ", text, text_of(seen.v[i].id), seen.v[i].claimed ? "claimed" : "-").at;
+    return text;
+}
+
+static void a_list_tells_what_is_claimed_from_what_is_to_be_tried_again(void)
+{
+    for (int i = 1; i <= 3; i++)
+        put_id(printed("%d", i).at, NOW + i);
+    struct store_lease lease = claim_one(NOW + 10);
+    claim_one(NOW + 10);
+    assert_string_equal(claimed_of_list(), "3:- 2:claimed 1:claimed ");
+    settle(&lease, STORE_NACK, NOW + 11);
+    assert_string_equal(claimed_of_list(), "3:- 2:claimed 1:- ");
+}
+
 /* ---- the lease, and its fence ---- */
 
 static void while_the_lease_lasts_nobody_else_gets_it(void)
@@ -275,6 +296,7 @@ int main(void)
         TEST(only_those_of_the_endpoint),
         TEST(an_endpoint_that_is_unknown_or_one_of_several_is_refused_and_the_others_are_named),
         TEST(a_claim_says_whose_it_is_until_when),
+        TEST(a_list_tells_what_is_claimed_from_what_is_to_be_tried_again),
         TEST(what_is_done_is_done),
         TEST_IF(when_it_was_done_and_by_whom_is_told, NEEDS_WORK_TOLD),
         TEST(while_the_lease_lasts_nobody_else_gets_it),

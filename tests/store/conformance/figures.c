@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * figures: what a person is told of the whole: facts, tallies, counts, history, schema. */
+#include "base/clock.h"
 #include "suite/suite.h"
 
 enum { HOUR_MS = 3600000 };
@@ -79,6 +80,30 @@ static void a_tally_counts_the_states_of_each_endpoint_and_the_types_the_most_fr
     assert_string_equal(tally(later, true), "live:0=4@3 live:u=3 live:t=1 ");
 }
 
+static void add_held(void *ctx, const struct store_tally *t)
+{
+    const char **text = ctx;
+    if (t->leased || t->delayed)
+        *text = printed("%s%s:%d+%d ", *text, text_of(t->endpoint), (int)t->leased, (int)t->delayed).at;
+}
+
+/* A tally asks a clock which claims have ended. */
+static void a_tally_tells_what_is_claimed_and_what_is_to_be_tried_again_later(void)
+{
+    const char *text = "";
+    const int64_t now_ms = clock_time_ms();
+    struct err e = {0};
+    for (int i = 0; i < 4; i++)
+        put_id(printed("%d", i).at, now_ms);
+    struct store_lease lease = claim_one(now_ms);
+    settle(&lease, STORE_NACK, now_ms);
+    claim_one(now_ms);
+    claim_one(now_ms);
+    const struct store_query any = {ANY};
+    assert_int_equal(store_tally(store, &any, false, add_held, &text, &e), 0);
+    assert_string_equal(text, "live:2+1 ");
+}
+
 /* ---- counts ---- */
 
 static void add_count(void *ctx, const struct store_count *c)
@@ -109,6 +134,28 @@ static void what_came_is_counted_by_the_hour_with_each_outcome(void)
                                     "2:live/next:stored=1@4 ");
     assert_string_equal(counted(HOUR + HOUR_MS), "1:live/main:quarantined=1@0 2:live/next:stored=1@4 ");
     assert_string_equal(counted(HOUR + 2 * HOUR_MS - 1), "1:live/main:quarantined=1@0 2:live/next:stored=1@4 ");
+}
+
+static void add_total(void *ctx, const struct store_count *c)
+{
+    const char **text = ctx;
+    *text = printed("%s%s/%s:%s=%d@%d ", *text, text_of(c->endpoint), text_of(c->secret), text_of(c->outcome),
+                    (int)c->n, (int)(c->last_ms - HOUR))
+                .at;
+}
+
+static void totals_are_the_counts_of_all_hours_with_the_latest_time_that_may_be(void)
+{
+    const char *text = "";
+    struct err e = {0};
+    record_at(LIVE, body_of((struct sample){.id = "1"}), HOUR + 1);
+    record_at(LIVE, body_of((struct sample){.id = "2"}), HOUR + 5 * HOUR_MS);
+    record_at(LIVE, body_of((struct sample){.id = "2"}), HOUR + 5 * HOUR_MS + 1);
+    record_at(LIVE_NEXT, body_of((struct sample){.id = "3"}), HOUR + 2);
+    assert_int_equal(store_totals(store, HOUR + 5 * HOUR_MS, add_total, &text, &e), 0);
+    assert_string_equal(
+        text,
+        printed("live/main:stored=2@%d live/main:duplicate=1@%d live/next:stored=1@2 ", 5 * HOUR_MS, (int)-HOUR).at);
 }
 
 static void a_batch_is_counted_member_by_member(void)
@@ -229,7 +276,9 @@ int main(void)
         TEST(facts_of_an_empty_store_are_nothing),
         TEST(facts_count_what_waits_is_claimed_comes_later_is_dead_or_in_quarantine),
         TEST_IF(a_tally_counts_the_states_of_each_endpoint_and_the_types_the_most_frequent_first, NEEDS_FIGURES),
+        TEST_IF(a_tally_tells_what_is_claimed_and_what_is_to_be_tried_again_later, NEEDS_FIGURES),
         TEST_IF(what_came_is_counted_by_the_hour_with_each_outcome, NEEDS_FIGURES),
+        TEST_IF(totals_are_the_counts_of_all_hours_with_the_latest_time_that_may_be, NEEDS_FIGURES),
         TEST_IF(a_batch_is_counted_member_by_member, NEEDS_FIGURES),
         TEST_IF(what_was_spooled_counts_in_the_hour_in_which_it_came_and_once, NEEDS_FIGURES),
         TEST_IF(ignored_types_are_told_the_most_frequent_first_and_twenty_at_most, NEEDS_FIGURES),

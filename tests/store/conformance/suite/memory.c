@@ -348,6 +348,7 @@ static struct store_event event_of(struct region *r, const struct item *i, bool 
                             .done_ms = i->done_ms,
                             .attempts = i->attempts,
                             .state = i->state,
+                            .claimed = i->token && i->state == STORE_STATE_WAITING && !log_only,
                             .endpoint = span_of(r->endpoint[i->endpoint]),
                             .id = get(r, i->id),
                             .type = get(r, i->type),
@@ -856,6 +857,12 @@ static int counts(struct store *s, int64_t since_ms, store_each_count *each, voi
     return lacks(e);
 }
 
+static int totals(struct store *s, int64_t until_ms, store_each_count *each, void *ctx, struct err *e)
+{
+    (void)s, (void)until_ms, (void)each, (void)ctx;
+    return lacks(e);
+}
+
 static int audit(struct store *s, int64_t *from, store_each_row *each, void *ctx, struct err *e)
 {
     (void)s, (void)from, (void)each, (void)ctx;
@@ -908,6 +915,7 @@ static const struct store_ops ops = {
     .read_facts = read_facts,
     .tally = tally,
     .counts = counts,
+    .totals = totals,
     .ignored = counts,
     .change = change,
     .erase = erase,

@@ -16,7 +16,7 @@ enum {
     NEEDS_ACCEPT = 2,
     NEEDS_PAST = 4,      /* records that were imported, with what is behind them */
     NEEDS_WORK_TOLD = 8, /* the event itself tells when it was done, who claimed it and what a nack said */
-    NEEDS_FIGURES = 16,  /* store_tally, store_counts, store_ignored */
+    NEEDS_FIGURES = 16,  /* store_tally, store_counts, store_totals, store_ignored */
     NEEDS_SERVER = 32,   /* it is in no file of this machine */
 };
 
