@@ -51,7 +51,8 @@ enum err_detail {
     ERR_NO_FOLDER,  /* ERR_DATABASE: the database's folder does not exist */
     ERR_DANGLING,   /* ERR_DATABASE: a path is a link to what does not exist */
     ERR_ORPHAN_LOG, /* ERR_DATABASE: a log holds events, and its database does not exist */
-    ERR_NO_BUNDLE   /* ERR_CONFIG: TLS has no CA bundle that can be read */
+    ERR_NO_BUNDLE,  /* ERR_CONFIG: TLS has no CA bundle that can be read */
+    ERR_LATE        /* ERR_BUSY: nobody is in the way, but it takes longer than it may */
 };
 
 /* Code and detail are for programs, the message is for people: nothing reads it. */

@@ -35,6 +35,7 @@ struct store_ops {
     __typeof__(store_read) *read;
     __typeof__(store_select) *select; /* *seqs is NULL before */
     __typeof__(store_find) *find;
+    __typeof__(store_relate) *relate;
     __typeof__(store_newest) *newest;
     __typeof__(store_read_facts) *read_facts;
     __typeof__(store_tally) *tally;

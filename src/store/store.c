@@ -58,6 +58,11 @@ int store_find(struct store *s, struct span key, store_each *each, void *ctx, st
     return s->ops->find(s, key, each, ctx, e);
 }
 
+int store_relate(struct store *s, int64_t seq, struct store_related *related, struct err *e)
+{
+    return s->ops->relate(s, seq, related, e);
+}
+
 int store_read_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e)
 {
     return s->ops->read_facts(s, now_ms, facts, e);

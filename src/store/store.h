@@ -34,6 +34,8 @@ struct store_options {
     int limit_ms; /* how long a batch may take once it has the locks; 0: until the process is told to end. For a
                              receiver, which reads no events */
     int checkpoint_pages; /* log pages after which a commit writes them back; 0: never */
+    bool read_only;       /* nothing is written, by no operation: those that write fail. It takes no writers' lock */
+    int deadline_ms;      /* reads fail so long after opening, all together: ERR_BUSY with ERR_LATE; 0: never */
 };
 
 enum store_outcome {
@@ -126,7 +128,7 @@ struct store_query {
     bool oldest_first;           /* by number; else the newest first */
     bool log_only; /* of these two: created_at and superseded are not told, what was erased is; a third of the time */
     int64_t after, to; /* of oldest_first: numbers above `after`, up to and with `to` */
-    int64_t limit;     /* of the newest: at most so many */
+    int64_t limit;     /* of the newest: at most so many, and with `to` numbers up to and with that one */
 };
 
 /* No lease and no delay ends later; a time further ahead was set by a clock that was wrong, and counts as now. */
@@ -305,6 +307,14 @@ int64_t store_select(struct store *s, enum store_set set, const struct store_que
 
 /* By number (all digits) or event id; every event that has it. ERR_NOT_FOUND when none. */
 int store_find(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
+
+/* The events that an event is to be read with: their numbers; 0: there is none. */
+struct store_related {
+    int64_t newer; /* the newest of those that supersede it */
+    int64_t same;  /* the first of those that tell of the same change */
+};
+int store_relate(struct store *s, int64_t seq, struct store_related *related, struct err *e);
+
 /* cost: of what waits and is dead, and a scan of an index for `events` */
 int store_read_facts(struct store *s, int64_t now_ms, struct store_facts *facts, struct err *e);
 /* The figures of each hour that ends after since_ms, the oldest first. */

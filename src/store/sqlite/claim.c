@@ -43,6 +43,8 @@ void sqlite_unhold(struct store *store)
 int sqlite_try(struct store *store, int wait_ms, struct err *e)
 {
     struct db *s = db_of(store);
+    if (s->read_only)
+        return err_set(e, ERR_READONLY, "%s was opened to be read", s->path);
     int left_ms = lock_take(&s->lock, wait_ms, e);
     if (left_ms < 0)
         return -1;

@@ -32,16 +32,19 @@ struct db {
     dev_t dev;
     ino_t ino, log_ino; /* of the file, and of the log beside it; 0: it has none */
     bool reads;         /* its user only reads, so it may be frozen */
+    bool locks;         /* it takes the writers' lock: not if it was opened read_only */
     bool frozen;        /* opened on a read-only medium, where SQLite can make no shared memory for its log */
     struct sqlite_forgotten *forgotten; /* read when known.c needs it; else NULL */
     bool hurried;                       /* the latest batch waited in vain for a lock */
     int limit_ms;                       /* as in store_options */
     int64_t end_ms;         /* of a monotonic clock: statements end then; 0: when the process is told to end */
+    int64_t deadline_ms;    /* of the same: reads end then, however many; 0: never */
     int (*tick)(void *ctx); /* may be NULL: asked now and then by a long statement, not 0 ends it */
     void *tick_ctx;
     bool unknown;           /* the schema was read anew, and has not been compared */
     bool compiling;         /* a text of ours */
     bool watching;          /* a statement is compiled: SQLite may read the schema for it */
+    bool read_only;         /* as in store_options, from the end of opening on */
     bool recording, denied; /* denied: a statement would have run that was compiled from what was not compared */
     bool held;              /* the writers' lock, over several batches, ... */
     int held_ms;            /* ... each of which waits so long for SQLite's */
@@ -213,6 +216,7 @@ SQLITE_OP(settle);
 SQLITE_OP(read);
 SQLITE_OP(select);
 SQLITE_OP(find);
+SQLITE_OP(relate);
 SQLITE_OP(read_facts);
 SQLITE_OP(tally);
 SQLITE_OP(counts);

@@ -104,7 +104,7 @@ void sqlite_begin_work(struct db *s)
 {
     watch_schema(s, false);
     int ms = s->hurried ? s->limit_ms / HURRY : s->limit_ms;
-    s->end_ms = ms ? clock_ms() + ms : 0;
+    s->end_ms = s->deadline_ms ? s->deadline_ms : ms ? clock_ms() + ms : 0;
 }
 
 /* ---- compiling ---- */
@@ -113,10 +113,27 @@ void sqlite_begin_work(struct db *s)
  * SQLite compiles a statement again by itself when the schema of the file has changed. While events are recorded it may not:
  * what would run then has not been compared. For a SELECT it asks before it reads the schema.
  */
+/* What reads: without a value a pragma tells, but for one that reads the schema again. */
+static bool only_reads(int action, const char *pragma, const char *value)
+{
+    switch (action) {
+    case SQLITE_SELECT:
+    case SQLITE_READ:
+    case SQLITE_FUNCTION:
+    case SQLITE_RECURSIVE:
+    case SQLITE_TRANSACTION:
+    case SQLITE_SAVEPOINT: return true;
+    case SQLITE_PRAGMA: return !value || strcmp(pragma, "table_info") == 0 || strcmp(value, "RESET") == 0;
+    default: return false;
+    }
+}
+
 static int authorize(void *ctx, int action, const char *a, const char *b, const char *database, const char *by)
 {
     struct db *s = ctx;
-    (void)a, (void)b, (void)database, (void)by;
+    (void)database, (void)by;
+    if (s->read_only && !only_reads(action, a, b))
+        return SQLITE_DENY;
     if (s->compiling)
         return SQLITE_OK;
     if (action == SQLITE_SELECT)
@@ -197,6 +214,14 @@ int sqlite_refuse_altered(struct db *s, const char *about, struct err *e)
     if (compare_tables(s, false, why, e) != 0)
         return -1;
     return *why ? err_set(e, ERR_DATABASE, "%s: %s: somebody altered it, and it is not used", about, why) : 0;
+}
+
+int sqlite_seal(struct db *s, struct err *e)
+{
+    if (sqlite_exec(s, "PRAGMA query_only=ON") != SQLITE_OK)
+        return sqlite_error(s, "setting it up", e);
+    s->read_only = true;
+    return 0;
 }
 
 /* ---- all of it ---- */

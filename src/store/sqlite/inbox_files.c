@@ -160,7 +160,7 @@ static bool is_asked_for(const struct store_query *f, const struct store_event *
 {
     return (f->state < 0 || v->state == f->state) && is_any_or(f->endpoint, v->endpoint) &&
            is_any_or(f->type, v->type) && is_any_or(f->resource_id, v->resource_id) &&
-           is_any_or(f->client_id, v->client_id) && is_any_or(f->secret, v->secret) &&
+           is_any_or(f->client_id, v->client_id) && is_any_or(f->secret, v->secret) && (!f->to || v->seq <= f->to) &&
            v->received_ms >= f->since_ms && (!f->before_ms || v->received_ms < f->before_ms);
 }
 
@@ -280,7 +280,7 @@ int sqlite_inbox_open(struct db *s, const struct store_options *o, struct err *e
             return -1;
     if (sqlite_files_floor(s, e) != 0)
         return -1;
-    if (maildir_list(s->files, NULL, "tmp", stop_at_one, NULL, NULL) == 0)
+    if (o->read_only || maildir_list(s->files, NULL, "tmp", stop_at_one, NULL, NULL) == 0)
         return 0;
     if (lock_take(&s->lock, 1, NULL) < 0) /* another process is at work, which has looked already */
         return 0;

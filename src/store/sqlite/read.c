@@ -98,7 +98,8 @@ sqlite3_stmt *sqlite_matching(struct db *s, enum store_sql which, const struct s
     sqlite3_bind_int64(q, 6, f->since_ms);
     sqlite3_bind_int64(q, 7, f->before_ms);
     sqlite3_bind_int64(q, 8, limit);
-    sqlite3_bind_text(q, 11, f->secret, -1, SQLITE_STATIC); /* 9 and 10 are the caller's */
+    sqlite3_bind_text(q, 11, f->secret, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(q, 10, f->to ? f->to : INT64_MAX); /* 9 is the caller's, and 10 of those by rising numbers */
     return q;
 }
 
@@ -165,7 +166,7 @@ int64_t sqlite_newest(struct db *s, const struct store_query *f, int state, int6
     int64_t last = 0;
     if (rare && !indexed && limit >= 0 && sqlite_last(s, &last, e) != 0)
         return -1;
-    int64_t up_to = last - RECENT;
+    int64_t up_to = (f->to && f->to < last ? f->to : last) - RECENT;
     sqlite3_stmt *q =
         up_to > 0 ? sqlite_matching(s, SQL_LIST_RECENT, f, state, limit, e) : sqlite_filtered(s, f, state, limit, e);
     if (!q)
@@ -277,6 +278,19 @@ int sqlite_find(struct store *store, struct span key, store_each *each, void *ct
             return rows < 0 || shown.failed ? -1 : 0;
     }
     return err_set(e, ERR_NOT_FOUND, "no event has the number or id %.*s", (int)key.len, key.at);
+}
+
+int sqlite_relate(struct store *store, int64_t seq, struct store_related *related, struct err *e)
+{
+    struct db *s = db_of(store);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_RELATED, e);
+    if (!q)
+        return -1;
+    sqlite3_bind_int64(q, 1, seq);
+    bool found = sqlite3_step(q) == SQLITE_ROW;
+    *related = found ? (struct store_related){sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1)}
+                     : (struct store_related){.newer = 0};
+    return sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, "looking for related events", e);
 }
 
 static int read_pragma(struct db *s, const char *sql, char *text, size_t size, struct err *e)

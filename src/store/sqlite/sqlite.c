@@ -46,10 +46,16 @@ int sqlite_error(struct db *s, const char *doing, struct err *e)
     const char *cure = "see complycube-inbox doctor";
     if ((rc == SQLITE_CANTOPEN || rc == SQLITE_IOERR) && sqlite_refused(s->path, e))
         return -1;
+    if (rc == SQLITE_INTERRUPT && s->deadline_ms) {
+        err_set(e, ERR_BUSY, "%s, %s: it takes longer than a page may", s->path, doing);
+        return err_detail(e, ERR_LATE);
+    }
     if (rc == SQLITE_INTERRUPT)
         return err_set(e, s->end_ms ? ERR_BUSY : ERR_SYSTEM, "%s, %s: %s", s->path, doing,
                        s->end_ms ? "it takes longer than a request may; see complycube-inbox doctor"
                                  : "told to stop");
+    if (rc == SQLITE_AUTH && s->read_only)
+        return err_set(e, ERR_READONLY, "%s, %s: it was opened to be read", s->path, doing);
     if (rc == SQLITE_AUTH)
         return err_set(e, ERR_BUSY, "%s, %s: its schema was changed a moment ago", s->path, doing);
     if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
@@ -166,6 +172,8 @@ static int read_journal(struct db *s, const char *text, bool *wal, struct err *e
  */
 static int set_journal(struct db *s, const struct store_options *o, struct err *e)
 {
+    if (o->read_only)
+        return exec(s, "PRAGMA cache_size=-4000; PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=2", e);
     bool wal, want = strcmp(o->journal, "auto") == 0 ? files_system(s->path) != FILES_NETWORK
                                                      : strcmp(o->journal, "wal") == 0;
     if (read_journal(s, "PRAGMA journal_mode", &wal, e) != 0)
@@ -288,6 +296,7 @@ static int open_file(struct db *s, const struct store_options *o, struct err *e)
     s->dev = st.st_dev;
     s->ino = st.st_ino;
     s->reads = !o->create;
+    s->locks = !o->read_only;
     if (sqlite_connect(s, e) != 0)
         return -1;
     sqlite_wait(s, o->wait_ms);
@@ -330,7 +339,7 @@ static int open_lock(struct db *s, gid_t group, struct err *e)
 {
     char lock[PATH_MAX], folder[PATH_MAX];
     bool own = strcmp(s->base, s->path) != 0;
-    if (s->frozen)
+    if (s->frozen || !s->locks)
         return 0;
     if (snprintf(lock, sizeof lock, "%s.lock", s->base) >= (int)sizeof lock ||
         files_folder(lock, folder, sizeof folder) != 0)
@@ -362,6 +371,8 @@ static int open_database(struct db *s, const char *path, const struct store_opti
     }
     if (failed || s->frozen)
         return failed ? -1 : 0;
+    if (fresh && o->read_only)
+        return err_set(e, ERR_NOT_FOUND, "%s is empty; run complycube-inbox init", s->path);
     if (!fresh)
         return set_journal(s, o, e);
     if (set_journal(s, o, e) != 0 || lock_take(&s->lock, s->wait_ms, e) < 0)
@@ -382,8 +393,9 @@ void sqlite_close_db(struct db *s)
         int locked = s->lock.fd >= 0 && lock_take(&s->lock, s->wait_ms / 8, NULL) >= 0;
         if (locked && !sqlite_in_place(s))
             sqlite_leave_under_lock(s, NULL);
-        bool sound = !sqlite_in_place(s) || sqlite_index_check(s, NULL) == 0;
-        if (!locked || !sound) /* somebody else will */
+        bool sound = !s->locks || !sqlite_in_place(s) || sqlite_index_check(s, NULL) == 0;
+        bool logged = s->locks || stat_of(s->path, "-wal").st_size > 0; /* a reader takes away an empty log of its own */
+        if ((!locked && logged) || !sound)                              /* somebody else will */
             sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         sqlite3_close(s->db);
     }
@@ -407,8 +419,10 @@ int sqlite_open_db(struct db **out, const char *path, const struct store_options
         goto fail;
     s->log_ino = stat_of(s->path, "-wal").st_ino;
     if ((!o->limit_ms && sqlite_make_views(s, e) != 0) || sqlite_floor(s, &s->floor, e) != 0 ||
-        add_endpoints(s, o, e) != 0 || sqlite_inbox_open(s, o, e) != 0)
+        add_endpoints(s, o, e) != 0 || sqlite_inbox_open(s, o, e) != 0 || (o->read_only && sqlite_seal(s, e) != 0))
         goto fail;
+    s->deadline_ms = o->deadline_ms ? clock_ms() + o->deadline_ms : 0;
+    sqlite_begin_work(s);
     *out = s;
     return 0;
 fail:
@@ -448,6 +462,7 @@ static const struct store_ops ops = {
     .read = sqlite_read,
     .select = sqlite_select,
     .find = sqlite_find,
+    .relate = sqlite_relate,
     .newest = newest,
     .read_facts = sqlite_read_facts,
     .tally = sqlite_tally,

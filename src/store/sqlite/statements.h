@@ -48,6 +48,9 @@
     X(SQL_SELECT_RESOURCE, "SELECT seq FROM temp.events WHERE resource_id=?4 AND " STORE_SQL_FILTER)                   \
     X(SQL_SHOW_SEQ, STORE_SQL_EVENT " WHERE seq=?1")                                                              \
     X(SQL_SHOW_ID, STORE_SQL_EVENT " WHERE event_id=?1 ORDER BY seq")                                             \
+    X(SQL_RELATED, "SELECT (SELECT n.newer_seq FROM temp.newer n CROSS JOIN event_log w ON w.seq=n.newer_seq "    \
+                   "WHERE n.seq=?1 ORDER BY w.created_ms DESC,w.seq DESC LIMIT 1),"                               \
+                   "(SELECT min(c.earlier_seq) FROM temp.same_change c WHERE c.seq=?1)")                                                                      \
     X(SQL_COUNTS, "SELECT c.hour_ms,c.n,c.last_ms,n.name,s.name,c.outcome FROM counter c "                        \
                   "LEFT JOIN endpoint n ON n.id=c.endpoint LEFT JOIN secret s ON s.id=c.secret "                  \
                   "WHERE c.hour_ms>?1 ORDER BY c.hour_ms,c.endpoint,c.secret,c.outcome")                          \
@@ -222,7 +225,7 @@
                    "detail) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)")
 
 /* What a struct store_query asks for; newest first. */
-#define STORE_SQL_FILTER STORE_SQL_MATCH " ORDER BY seq DESC LIMIT ?8"
+#define STORE_SQL_FILTER STORE_SQL_MATCH " AND seq<=?10 ORDER BY seq DESC LIMIT ?8"
 #define STORE_SQL_MATCH                                                                                           \
     "(?1<0 OR state=?1) AND (?2 IS NULL OR endpoint=?2) AND (?3 IS NULL OR type=?3) AND "                         \
     "(?4 IS NULL OR resource_id=?4) AND (?5 IS NULL OR client_id=?5) AND received_ms>=?6 AND "                    \
@@ -285,7 +288,7 @@
 
 /* The columns in the order in which sqlite_event (read.c) takes them. */
 #define STORE_SQL_EVENT                                                                                           \
-    "SELECT seq,created_ms,received_ms,due_ms,done_ms,attempts,state,superseded,endpoint,event_id,type,"          \
+    "SELECT seq,created_ms,received_ms,due_ms,done_ms,attempts,state,superseded,endpoint,event_id,type,"        \
     "resource_type,resource_id,client_id,status,outcome,source,secret,signature,created_at,owner,error,payload,"  \
     "body,(SELECT token IS NOT NULL FROM inbox i WHERE i.seq=events.seq) FROM temp.events"
 

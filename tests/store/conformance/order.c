@@ -144,6 +144,34 @@ static void a_newer_state_supersedes_an_older_one(void)
     assert_int_equal(state_of(old), DONE);
 }
 
+static struct store_related related_to(int64_t seq)
+{
+    struct store_related related = {-1, -1};
+    struct err e = {0};
+    assert_int_equal(store_relate(store, seq, &related, &e), 0);
+    return related;
+}
+
+static void the_newest_of_those_that_supersede_one_is_told(void)
+{
+    int64_t old = put_state("1", "check.pending", 1);
+    put_state("2", "check.updating", 2);
+    int64_t newest = put_state("3", "check.completed", 3);
+    assert_int_equal(related_to(old).newer, newest);
+    assert_int_equal(related_to(newest).newer, 0);
+    assert_int_equal(related_to(newest + 100).newer, 0);
+}
+
+static void the_first_of_those_that_tell_of_the_same_change_is_told(void)
+{
+    const struct sample first = {.id = "1", .type = "check.completed", .resource_type = "check", .resource = "r"};
+    struct sample second = first;
+    second.id = "2", second.type = "check.completed.clear";
+    int64_t one = put(first, NOW), other = put(second, NOW);
+    assert_int_equal(related_to(other).same, one);
+    assert_int_equal(related_to(one).same, 0);
+}
+
 static void one_that_was_passed_over_says_so(void)
 {
     int64_t old = put_state("1", "check.pending", 1);
@@ -262,6 +290,8 @@ int main(void)
         TEST(after_a_long_history_what_has_no_resource_or_that_of_another_kind_or_endpoint_is_not_held_up),
         TEST(after_a_long_history_a_type_that_is_not_asked_for_holds_up_nothing_unless_it_is_claimed),
         TEST(a_newer_state_supersedes_an_older_one),
+        TEST(the_newest_of_those_that_supersede_one_is_told),
+        TEST(the_first_of_those_that_tell_of_the_same_change_is_told),
         TEST_IF(one_that_was_passed_over_says_so, NEEDS_WORK_TOLD),
         TEST(who_does_not_ask_to_skip_them_gets_them_all),
         TEST(where_only_superseded_ones_are_at_hand_the_claim_goes_on_behind_them),

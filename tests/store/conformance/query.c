@@ -91,6 +91,28 @@ static void of_the_newest_a_limit_at_most(void)
     assert_string_equal(newest((struct store_query){.state = -1, .limit = 1, .resource_id = "r", .type = "u"}), "2");
 }
 
+static void the_newest_up_to_a_number_are_those_before_it_and_itself(void)
+{
+    put_five();
+    const int64_t fourth = read_all((struct store_query){ANY}).v[1].seq;
+    assert_string_equal(newest((struct store_query){ANY, .to = fourth}), "4 3 2 1");
+    assert_string_equal(newest((struct store_query){.state = -1, .limit = 2, .to = fourth}), "4 3");
+    assert_string_equal(newest((struct store_query){.state = WAITING, .limit = -1, .to = fourth}), "4 3 2 1");
+    assert_string_equal(newest((struct store_query){ANY, .to = fourth, .resource_id = "r"}), "4 2 1");
+    assert_string_equal(newest((struct store_query){ANY, .to = fourth, .endpoint = "live"}), "3 2 1");
+    assert_string_equal(newest((struct store_query){ANY, .to = fourth + 100}), "5 4 3 2 1");
+}
+
+static void one_that_a_worker_holds_is_claimed(void)
+{
+    put_five();
+    struct store_lease lease = claim_one(NOW + 100);
+    assert_true(event_of(lease.seq)->claimed);
+    assert_false(event_of(lease.seq + 1)->claimed);
+    ack(lease, NOW + 101);
+    assert_false(event_of(lease.seq)->claimed);
+}
+
 static void a_range_of_numbers_is_open_below_and_closed_above(void)
 {
     put_five();
@@ -298,6 +320,8 @@ int main(void)
         TEST(all_that_are_given_count_together),
         TEST(a_query_may_ask_for_a_state),
         TEST(of_the_newest_a_limit_at_most),
+        TEST(the_newest_up_to_a_number_are_those_before_it_and_itself),
+        TEST(one_that_a_worker_holds_is_claimed),
         TEST(a_range_of_numbers_is_open_below_and_closed_above),
         TEST(reading_on_where_it_ended_gives_what_came_since),
         TEST(named_numbers_are_read_in_their_order_and_unknown_ones_passed_over),

@@ -384,7 +384,7 @@ static void give(struct region *r, const struct item *i, bool log_only, store_ea
 static void read_newest(struct region *r, const struct store_query *q, store_each *each, void *ctx)
 {
     int64_t left = q->limit < 0 ? INT64_MAX : q->limit;
-    for (int64_t i = r->events; i-- > 0 && left > 0;)
+    for (int64_t i = q->to && q->to < r->events ? q->to : r->events; i-- > 0 && left > 0;)
         if (matches(r, &r->event[i], q)) {
             give(r, &r->event[i], q->log_only, each, ctx);
             left--;
@@ -498,6 +498,31 @@ static int find(struct store *s, struct span key, store_each *each, void *ctx, s
         }
     leave(s);
     return found ? 0 : err_set(e, ERR_NOT_FOUND, "no event has the number or id %s", text);
+}
+
+static bool is_same_change(struct region *r, const struct item *a, const struct item *b)
+{
+    struct span x = get(r, a->payload), y = get(r, b->payload);
+    return is_of_one_resource(r, a, b) && x.at && y.at && span_equal(x, y) && !ends_in(get(r, a->type), ".deleted") &&
+           !ends_in(get(r, b->type), ".deleted") && llabs(a->created_ms - b->created_ms) < 1000;
+}
+
+static int relate(struct store *s, int64_t seq, struct store_related *related, struct err *e)
+{
+    struct region *r = enter(s, e);
+    if (!r)
+        return -1;
+    *related = (struct store_related){.newer = 0};
+    const struct item *one = &r->event[seq - 1], *newer = NULL;
+    for (const struct item *i = r->event; i < r->event + r->events && seq >= 1 && seq <= r->events; i++) {
+        if (supersedes(r, i, one) && (!newer || !is_before(i, newer)))
+            newer = i;
+        if (i < one && !related->same && is_same_change(r, i, one))
+            related->same = i - r->event + 1;
+    }
+    related->newer = newer ? newer - r->event + 1 : 0;
+    leave(s);
+    return 0;
 }
 
 static int newest(struct store *s, int64_t *seq, struct err *e)
@@ -911,6 +936,7 @@ static const struct store_ops ops = {
     .read = read_events,
     .select = choose,
     .find = find,
+    .relate = relate,
     .newest = newest,
     .read_facts = read_facts,
     .tally = tally,
