@@ -57,7 +57,7 @@ TOOL_ROOMS := http api tool work doctor
 objects = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/*/*.c src/*/*/*.c))
 TOOL_OBJS := $(filter $(addprefix $(OBJ)/,$(addsuffix /%,$(TOOL_ROOMS))),$(objects))
 OBJS  := $(filter-out $(TOOL_OBJS),$(objects))
-MAINS := $(OBJ)/complycube-webhook.o $(OBJ)/complycube-inbox.o
+MAINS := $(OBJ)/complycube-webhook.o $(OBJ)/complycube-inbox.o $(OBJ)/complycube-page.o
 LIB   := $(OBJ)/libcomplycube.a
 TOOL_LIB := $(OBJ)/libtool.a
 
@@ -68,13 +68,14 @@ TOOL_LIB := $(OBJ)/libtool.a
 CGI := $(if $(filter release,$(FLAVOUR)),cgi-bin/complycube-webhook.fcgi cgi-bin/complycube-webhook.cgi)
 
 ## Build and install
-all: $(BIN)/complycube-webhook $(BIN)/complycube-inbox $(CGI) ## build the programs, and put the receiver into cgi-bin/
+all: $(BIN)/complycube-webhook $(BIN)/complycube-inbox $(BIN)/complycube-page $(CGI) ## build the programs, and put the receiver into cgi-bin/
 
 $(BIN)/complycube-webhook: $(OBJ)/complycube-webhook.o $(LIB)
 $(BIN)/complycube-inbox: $(OBJ)/complycube-inbox.o $(TOOL_LIB) $(LIB)
+$(BIN)/complycube-page: $(OBJ)/complycube-page.o $(LIB)
 # Linked anew with libraries that were made anew.
-$(BIN)/complycube-webhook $(BIN)/complycube-inbox: $(if $(STATIC)$(PORT),$(OUT)/lib/.made)
-$(BIN)/complycube-webhook: LIBS := $(LIBS_WEBHOOK)
+$(BIN)/complycube-webhook $(BIN)/complycube-inbox $(BIN)/complycube-page: $(if $(STATIC)$(PORT),$(OUT)/lib/.made)
+$(BIN)/complycube-webhook $(BIN)/complycube-page: LIBS := $(LIBS_WEBHOOK)
 $(BIN)/complycube-inbox: LIBS := $(LIBS_INBOX)
 $(BIN)/%:
 	@mkdir -p $(@D)
@@ -98,6 +99,17 @@ $(OBJ)/%.o: src/%.c $(OBJ)/flags
 
 $(OBJ)/store/sqlite/sqlite.o: $(OBJ)/schema.inc
 $(OBJ)/store/sqlite/altered.o: $(OBJ)/former.inc
+# The page's style sheet without its comment, and the policy that lets this one alone be used.
+$(OBJ)/page/page_frame.o: $(OBJ)/style.inc
+$(OBJ)/page/page.o: $(OBJ)/policy.inc
+$(OBJ)/style.css: src/page/style.css
+	@mkdir -p $(@D)
+	$(Q)sed '/^\/\*/d' $< >$@
+$(OBJ)/style.inc: $(OBJ)/style.css
+	$(Q)od -An -v -tx1 $< | sed 's/[0-9a-f][0-9a-f]/0x&,/g; $$s/,$$//' >$@
+$(OBJ)/policy.inc: $(OBJ)/style.css
+	$(Q)printf "\"default-src 'none'; style-src 'sha256-%s'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'\"\n" \
+	  "$$(env printf "$$(sha256sum <$< | sed 's/ .*//; s/../\\x&/g')" | base64)" >$@
 $(OBJ)/%.inc: src/store/sqlite/%.sql
 	@mkdir -p $(@D)
 	$(Q)od -An -v -tx1 $< | sed 's/[0-9a-f][0-9a-f]/0x&,/g; $$s/,$$//' > $@

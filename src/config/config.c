@@ -189,6 +189,34 @@ static int read_endpoint(struct config *c, cfg_t *section, struct config_endpoin
     return 0;
 }
 
+/* More than CONFIG_USERS_MAX are counted and not kept: the page refuses such a list. */
+static int read_users(struct config *c, cfg_t *section, const char *key, struct config_users *users)
+{
+    users->n = cfg_size(section, key);
+    users->line = line_of(section, key);
+    size_t kept = users->n < CONFIG_USERS_MAX ? users->n : CONFIG_USERS_MAX;
+    const char **name = calloc(CONFIG_USERS_MAX, sizeof *name);
+    for (size_t i = 0; name && i < kept; i++)
+        name[i] = cfg_getnstr(section, key, (unsigned)i);
+    users->name = name;
+    return name ? 0 : config_broken(c, ERR_MEMORY, "out of memory", "");
+}
+
+static int read_page(struct config *c, cfg_t *section)
+{
+    struct config_page *p = &c->page;
+    p->log_line = line_of(section, "log");
+    p->metrics_line = line_of(section, "metrics");
+    p->title_line = line_of(section, "title");
+    p->title = cfg_getstr(section, "title");
+    p->log = own(c, absolute(c, cfg_getstr(section, "log")));
+    p->metrics = own(c, absolute(c, cfg_getstr(section, "metrics")));
+    return c->error.code == ERR_NONE && read_users(c, section, "users", &p->users) == 0 &&
+                   read_users(c, section, "payload", &p->payload) == 0
+               ? 0
+               : -1;
+}
+
 static int read_sections(struct config *c, cfg_t *cfg)
 {
     size_t n = cfg_size(cfg, "endpoint");
@@ -264,7 +292,8 @@ static bool is_complaint_of(const struct complaint *seen, const char *text)
 
 static const char *meant_by(const char *word)
 {
-    static const char *const of_section[] = {"endpoint", "secret_file", "events", "api_key_file", "url"};
+    static const char *const of_section[] = {"endpoint", "secret_file", "events",  "api_key_file", "url",
+                                             "page",     "users",       "payload", "metrics",      "title"};
     for (size_t i = 0; i < KEYS + sizeof of_section / sizeof *of_section; i++) {
         const char *name = i < KEYS ? config_keys[i].name : of_section[i - KEYS];
         if (near_typo(word, strlen(word), name))
@@ -293,15 +322,19 @@ static void broken_text(struct config *c)
 /* libconfuse's own tables, from ours. */
 static cfg_t *parse_config(struct config *c, char *text)
 {
-    char all[] = "{\"*\"}";
+    char all[] = "{\"*\"}", none[] = "{}";
     cfg_opt_t section[] = {CFG_STR("secret_file", "", CFGF_NONE), CFG_STR_LIST("events", all, CFGF_NONE),
                            CFG_STR("api_key_file", "", CFGF_NONE), CFG_STR("url", "", CFGF_NONE), CFG_END()};
-    cfg_opt_t options[KEYS + 3];
+    cfg_opt_t page[] = {CFG_STR_LIST("users", none, CFGF_NONE), CFG_STR_LIST("payload", none, CFGF_NONE),
+                        CFG_STR("log", "", CFGF_NONE),          CFG_STR("metrics", "", CFGF_NONE),
+                        CFG_STR("title", "", CFGF_NONE),        CFG_END()};
+    cfg_opt_t options[KEYS + 4];
     for (size_t i = 0; i < KEYS; i++)
         options[i] = (cfg_opt_t)CFG_STR(config_keys[i].name, config_keys[i].standard, CFGF_NONE);
     options[KEYS] = (cfg_opt_t)CFG_SEC("endpoint", section, CFGF_TITLE | CFGF_MULTI | CFGF_NO_TITLE_DUPES);
-    options[KEYS + 1] = (cfg_opt_t)CFG_STR(END_MARK, "", CFGF_NONE);
-    options[KEYS + 2] = (cfg_opt_t)CFG_END();
+    options[KEYS + 1] = (cfg_opt_t)CFG_SEC("page", page, CFGF_NONE);
+    options[KEYS + 2] = (cfg_opt_t)CFG_STR(END_MARK, "", CFGF_NONE);
+    options[KEYS + 3] = (cfg_opt_t)CFG_END();
     cfg_t *cfg = cfg_init(options, CFGF_NONE);
     if (!cfg)
         return NULL;
@@ -315,6 +348,11 @@ static cfg_t *parse_config(struct config *c, char *text)
     cfg_set_validate_func(cfg, "endpoint|events", note_list);
     cfg_set_validate_func(cfg, "endpoint|api_key_file", note_option);
     cfg_set_validate_func(cfg, "endpoint|url", note_option);
+    cfg_set_validate_func(cfg, "page|users", note_list);
+    cfg_set_validate_func(cfg, "page|payload", note_list);
+    cfg_set_validate_func(cfg, "page|log", note_option);
+    cfg_set_validate_func(cfg, "page|metrics", note_option);
+    cfg_set_validate_func(cfg, "page|title", note_option);
     bool good = cfg_parse_buf(cfg, text) == CFG_SUCCESS;
     if ((good && !*cfg_getstr(cfg, END_MARK)) || strstr(complaint.word, END_MARK))
         config_broken(c, ERR_CONFIG, "a closing brace, bracket or quote is missing", "finish writing it");
@@ -374,7 +412,7 @@ static int read_config_file(struct config *c)
     if (c->error.code != ERR_NONE ||
         config_check_values(c, cfg_getstr(cfg, "max_body"), cfg_getstr(cfg, "retain")) != 0)
         return -1;
-    return read_sections(c, cfg);
+    return read_page(c, cfg_getsec(cfg, "page")) == 0 ? read_sections(c, cfg) : -1;
 }
 
 static int read_environment(struct config *c, const struct config_env *env)
@@ -418,6 +456,7 @@ struct config *config_load(const struct config_env *env, int64_t now_ms)
     c->inbox = "table";
     c->journal = c->log = c->sandbox = "auto";
     c->api = CONFIG_API;
+    c->page = (struct config_page){.log = "", .metrics = "", .title = ""};
     c->without_secrets = env->without_secrets;
     bool environment = find(c, env);
     if (c->error.code == ERR_NONE && (environment ? read_environment(c, env) : read_config_file(c)) == 0 &&
@@ -442,6 +481,8 @@ void config_free(struct config *c)
         }
     }
     free(c->endpoint);
+    free((void *)(uintptr_t)c->page.users.name);
+    free((void *)(uintptr_t)c->page.payload.name);
     for (size_t i = 0; i < c->n_made; i++)
         free(c->made[i]);
     cfg_free(c->parsed);

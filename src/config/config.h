@@ -20,6 +20,7 @@ enum {
     CONFIG_EVENTS_MAX = 64,
     CONFIG_SECRETS_MAX = 256 /* in force */,
     CONFIG_KEYS_MAX = 16,
+    CONFIG_USERS_MAX = 64 /* of the page */,
     CONFIG_WORD = 224 /* bytes of an unknown option that are kept */,
     CONFIG_REST_MS = 500 /* after its last change a file is at rest */
 };
@@ -47,6 +48,20 @@ struct config_endpoint {
     struct secrets secrets;
 };
 
+/* A list of the page's users, in the order of the file. */
+struct config_users {
+    const char *const *name; /* n of them */
+    size_t n;
+    int line; /* where it stands in the file; 0: nowhere */
+};
+
+/* The block of complycube-page. The receiver reads it and judges nothing in it. */
+struct config_page {
+    struct config_users users, payload;
+    const char *log, *metrics, *title; /* paths are absolute; "": none */
+    int log_line, metrics_line, title_line;
+};
+
 /* What is wrong with a configuration, for a program; `error` says it to people. What does not apply is 0. */
 enum config_what {
     CONFIG_OTHER,
@@ -72,6 +87,7 @@ struct config {
     bool files;        /* inbox = "directory" */
     size_t max_body;   /* bytes */
     int64_t retain_ms; /* how long what is done is kept; 0: for ever */
+    struct config_page page;
     struct config_endpoint *endpoint;
     size_t n_endpoints;
     const char *names[CONFIG_ENDPOINTS_MAX]; /* of the endpoints */
@@ -82,8 +98,8 @@ struct config {
     struct err error;          /* ERR_NONE, or why it must not be used, ... */
     struct config_fault fault; /* ... and what the error is about */
     struct files_stamp print;
-    void *parsed;  /* libconfuse's, and ... */
-    char *made[8]; /* ... strings of our own */
+    void *parsed;   /* libconfuse's, and ... */
+    char *made[12]; /* ... strings of our own */
     size_t n_made;
 };
 

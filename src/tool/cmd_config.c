@@ -45,6 +45,30 @@ static void print_keys(const struct report *r, const struct config *c)
     }
 }
 
+static char *join_users(const struct config_users *users)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *to = open_memstream(&text, &len);
+    for (size_t i = 0; to && i < users->n && i < CONFIG_USERS_MAX; i++)
+        print_to(to, "%s%s", i ? ", " : "", users->name[i]);
+    if (to)
+        fclose(to);
+    return text;
+}
+
+static void print_page_values(const struct report *r, const struct config_page *p)
+{
+    char *users = join_users(&p->users), *payload = join_users(&p->payload);
+    print_value(r, NULL, "page.users", users ? users : "", "default", p->users.line);
+    print_value(r, NULL, "page.payload", payload ? payload : "", "default", p->payload.line);
+    print_value(r, NULL, "page.log", p->log, "default", p->log_line);
+    print_value(r, NULL, "page.metrics", p->metrics, "default", p->metrics_line);
+    print_value(r, NULL, "page.title", p->title, "default", p->title_line);
+    free(users);
+    free(payload);
+}
+
 /* No type has a comma, and no name: the configuration sees to that. */
 static char *join_events(const struct config_endpoint *p)
 {
@@ -108,6 +132,7 @@ int cmd_config_show(const struct cmd *cmd, struct err *e)
                                                                               : "environment";
     print_value(&r, NULL, "configuration", *c->path ? c->path : "COMPLYCUBE_WEBHOOK_DATABASE and _SECRET", from, 0);
     print_keys(&r, c);
+    print_page_values(&r, &c->page);
     for (size_t i = 0; i < c->n_endpoints; i++)
         print_endpoint_values(&r, c, &c->endpoint[i]);
     config_free(c);

@@ -116,3 +116,49 @@ void fcgi_record_walk(struct fcgi_walk *w, struct span arrived)
             w->state = !params_sound(w, arrived) ? FCGI_ALIEN : w->at == arrived.len ? FCGI_WHOLE : FCGI_TRAILED;
     }
 }
+
+int fcgi_record_content(struct span whole, unsigned type, size_t most, struct buf *out)
+{
+    for (size_t at = 0; whole.len - at >= HEADER;) {
+        struct record r = record_at(whole, at);
+        at += r.size;
+        size_t left = most - out->len, n = r.length < left ? r.length : left;
+        if (r.type != type || !n)
+            continue;
+        if (buf_room(out, n, most) < n)
+            return -1;
+        memcpy(out->at + out->len, r.content, n);
+        out->len += n;
+    }
+    return 0;
+}
+
+static bool take_length(struct span *params, size_t *length)
+{
+    const unsigned char *at = (const unsigned char *)params->at;
+    size_t used = params->len && at[0] < 0x80 ? 1 : 4;
+    if (params->len < used)
+        return false;
+    *length = used == 1 ? at[0] : (size_t)(at[0] & 0x7f) << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 | at[3];
+    *params = (struct span){params->at + used, params->len - used};
+    return true;
+}
+
+bool fcgi_record_variable(struct span *params, struct span *name, struct span *value)
+{
+    if (!take_length(params, &name->len) || !take_length(params, &value->len) || name->len > params->len ||
+        value->len > params->len - name->len)
+        return false;
+    name->at = params->at;
+    value->at = params->at + name->len;
+    size_t used = name->len + value->len;
+    *params = (struct span){params->at + used, params->len - used};
+    return true;
+}
+
+void fcgi_record_head(char out[FCGI_RECORD_HEADER], unsigned type, unsigned id, size_t length)
+{
+    const unsigned char head[HEADER] = {VERSION,           (unsigned char)type,          (unsigned char)(id >> 8),
+                                        (unsigned char)id, (unsigned char)(length >> 8), (unsigned char)length};
+    memcpy(out, head, sizeof head);
+}

@@ -8,9 +8,17 @@
 #ifndef FCGI_RECORD_H
 #define FCGI_RECORD_H
 
+#include "base/buf.h"
 #include "base/span.h"
 
 enum { FCGI_PARAMS_MAX = 256 << 10 /* bytes of all variables of a request */ };
+enum {
+    FCGI_RECORD_END = 3,
+    FCGI_RECORD_PARAMS,
+    FCGI_RECORD_STDIN,
+    FCGI_RECORD_STDOUT,
+    FCGI_RECORD_HEADER = 8 /* bytes */
+};
 
 enum fcgi_state {
     FCGI_PARTIAL, /* more is to come */
@@ -34,5 +42,20 @@ struct fcgi_walk {
  * cost: one step a record; once whole, one more for each variable
  */
 void fcgi_record_walk(struct fcgi_walk *walk, struct span arrived);
+
+/* ---- for who answers without libfcgi ---- */
+
+/*
+ * The content of all records of a type, one after another, of a request that is FCGI_WHOLE. What is above `most` bytes is
+ * left out.
+ * out: 0; -1: no memory
+ */
+int fcgi_record_content(struct span whole, unsigned type, size_t most, struct buf *out);
+
+/* The next variable of such PARAMS, which is taken off; false: there is none. Spans are those of the content. */
+bool fcgi_record_variable(struct span *params, struct span *name, struct span *value);
+
+/* The head of a record of ours, without padding; length is at most 65535. */
+void fcgi_record_head(char out[FCGI_RECORD_HEADER], unsigned type, unsigned id, size_t length);
 
 #endif
