@@ -78,6 +78,7 @@ static void what_reads_goes_on(void **state)
     struct err e = {0};
     assert_int_equal(store_read_facts(s, 1, &facts, &e), 0);
     assert_int_equal(store_ready(s, &e), 0);
+    assert_int_equal(store_history(s, 0, 0, 0, 1, NULL, NULL, &e), 0);
     assert_string_equal(e.msg, "");
     store_close(s);
 }

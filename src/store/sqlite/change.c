@@ -22,7 +22,7 @@ static const struct rule {
 
 int sqlite_has_history(struct db *s, struct err *e)
 {
-    if (sqlite_prepare(s, SQL_HISTORY, NULL))
+    if (sqlite_prepare(s, s->read_only ? SQL_READ_HISTORY : SQL_HISTORY, NULL))
         return 0;
     return err_set(e, ERR_SCHEMA, "%s has no table history; run complycube-inbox migrate", s->path);
 }
