@@ -2,6 +2,8 @@
  * chart: bars by the hour, and a time line. */
 #include "chart.h"
 
+#include "words.h"
+
 enum { LEFT = 48, TOP = 10, STEP = 19, HIGH = 150, WIDTH = LEFT + CHART_HOURS * STEP + 4, LINES = 4 };
 enum { LANE_LEFT = 190, LANE_WIDE = 730, LANE_STEP = 26, LANE_FOOT = 24, LANE_MARGIN = 12 };
 
@@ -173,7 +175,7 @@ void chart_hours(struct html *h, const struct chart_hour hour[CHART_HOURS], int6
 
 /* ---- a time line ---- */
 
-static void write_lane(struct html *h, struct span name, int lane)
+static void write_lane(struct html *h, const struct chart_lane *of, int lane)
 {
     int y = TOP + lane * LANE_STEP + LANE_STEP / 2;
     html_lit(h, "<line class=\"lane\"");
@@ -185,7 +187,9 @@ static void write_lane(struct html *h, struct span name, int lane)
     WRITE_NUMBER(h, "x", LANE_LEFT - 10);
     WRITE_NUMBER(h, "y", y + 4);
     html_lit(h, ">");
-    html_cut_text(h, name, 28);
+    words_of(h, of->type.len < 20 ? of->type : (struct span){of->type.at, 20});
+    html_lit(h, " ");
+    words_id(h, of->id.len < 30 ? of->id : (struct span){of->id.at, 30});
     html_lit(h, "</text>\n");
 }
 
@@ -201,7 +205,7 @@ static void write_dot(struct html *h, const struct chart_dot *dot, int64_t first
     html_lit(h, "><title>");
     html_date(h, dot->at_ms);
     html_lit(h, ": ");
-    html_text(h, dot->says);
+    words_type(h, dot->type);
     html_lit(h, "</title></circle>\n");
 }
 
@@ -237,7 +241,7 @@ void chart_time_line(struct html *h, const struct chart_line *line)
     html_value(h, foot + LANE_FOOT);
     html_lit(h, "\"><title id=\"line-title\">What happened, by time: the table below has the same</title>");
     for (int i = 0; i < line->n_lanes; i++)
-        write_lane(h, line->lane[i], i);
+        write_lane(h, &line->lane[i], i);
     for (size_t i = 0; i < line->n_dots; i++)
         write_dot(h, &line->dot[i], first_ms, last_ms > first_ms ? last_ms - first_ms : 1);
     write_ends(h, first_ms, last_ms, foot + 16);

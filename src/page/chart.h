@@ -20,15 +20,18 @@ const char *chart_kind(int kind);
 /* Bars, an hour each, with their key and the same figures as a table. */
 void chart_hours(struct html *h, const struct chart_hour hour[CHART_HOURS], int64_t now_ms);
 
-/* A lane of a time line: one thing, and when something happened to it. */
+/* A time line: a lane for each thing, a dot for each event. Foreign text is fine. */
 enum { CHART_LANES = 24, CHART_DOTS = 500 };
 struct chart_dot {
     int lane, kind; /* kind: of the key's colours, 1 to 4 */
     int64_t at_ms;
-    struct span says; /* foreign text is fine */
+    struct span type; /* of the event */
+};
+struct chart_lane {
+    struct span type, id;
 };
 struct chart_line {
-    struct span lane[CHART_LANES]; /* n_lanes names */
+    struct chart_lane lane[CHART_LANES];
     int n_lanes;
     const struct chart_dot *dot; /* n_dots of them */
     size_t n_dots;

@@ -3,6 +3,7 @@
 #include "page_view.h"
 
 #include "chart.h"
+#include "words.h"
 
 #include <stdlib.h>
 
@@ -108,13 +109,13 @@ static void write_things(struct page_view *v, const struct client *c)
     for (size_t i = 0; i < c->n_things; i++) {
         const struct thing *t = &c->thing[i];
         html_lit(h, "<tr><td data-h=\"What\">");
-        page_word(v, t->type);
+        words_of(v->h, t->type);
         html_lit(h, "</td><td data-h=\"Result\">");
         page_result(v, t->latest);
         html_lit(h, "</td><td data-h=\"Event\"><a ");
         page_link(v, "event&amp;seq", t->latest->seq);
         html_lit(h, ">");
-        page_type(v, t->latest->type);
+        words_type(v->h, t->latest->type);
         html_lit(h, "</a></td><td class=\"when\" data-h=\"When\">");
         html_time(h, t->latest->created_ms, v->now_ms);
         html_lit(h, "</td><td data-h=\"Id\"><a class=\"id\" ");
@@ -140,14 +141,14 @@ static void write_time_line(struct page_view *v, struct client *c)
 {
     struct chart_line line = {.dot = c->dot};
     for (size_t i = 0; i < c->n_things && i < CHART_LANES; i++)
-        line.lane[line.n_lanes++] = c->thing[i].type;
+        line.lane[line.n_lanes++] = (struct chart_lane){c->thing[i].type, c->thing[i].id};
     for (size_t i = c->events.n; i-- > 0;) {
         const struct store_event *e = &c->events.list[i].event;
         const struct thing *t = thing_of(c, e);
         if (!t || t - c->thing >= line.n_lanes)
             continue;
         c->dot[line.n_dots++] = (struct chart_dot){
-            .lane = (int)(t - c->thing), .kind = dot_kind(e), .at_ms = e->created_ms, .says = e->type};
+            .lane = (int)(t - c->thing), .kind = dot_kind(e), .at_ms = e->created_ms, .type = e->type};
     }
     html_lit(v->h, "<h2>When it happened</h2>\n");
     chart_time_line(v->h, &line);
@@ -177,7 +178,7 @@ void page_client_shown(struct page_view *v, const char *client, const char *endp
         v->h->failed = true;
         return;
     }
-    html_lit(v->h, "<p>Client <span class=\"id\">");
+    html_lit(v->h, "<h1>A client</h1>\n<p><span class=\"id\">");
     html_text(v->h, span_of(client));
     html_lit(v->h, "</span></p>\n");
     if (read_client(v, c, client, endpoint, &e) != 0)
@@ -220,10 +221,10 @@ void page_client(struct page_view *v)
 {
     struct page_events one = {.left = 1};
     char client[PAGE_VALUE_MAX + 1], endpoint[PAGE_VALUE_MAX + 1];
-    page_begin(v, "A client", "A client");
+    page_begin(v, "A client", NULL);
     if (read_named(v, &one) != 0 || !copy_text(client, one.list[0].event.client_id) ||
         !copy_text(endpoint, one.list[0].event.endpoint))
-        html_lit(v->h, "<p>No client is known for this number.</p>\n");
+        html_lit(v->h, "<h1>A client</h1>\n<p>No client is known for this number.</p>\n");
     else
         page_client_shown(v, client, endpoint);
     page_end(v);
@@ -241,7 +242,7 @@ void page_resource(struct page_view *v)
     } else {
         struct store_query q = {.state = -1, .limit = PAGE_ROWS + 1, .resource_id = id};
         html_lit(v->h, "<p>");
-        page_word(v, one.list[0].event.resource_type);
+        words_of(v->h, one.list[0].event.resource_type);
         html_lit(v->h, " <span class=\"id\">");
         html_text(v->h, span_of(id));
         html_lit(v->h, "</span></p>\n");

@@ -2,6 +2,8 @@
  * page_event: one event, and what became of it. */
 #include "page_view.h"
 
+#include "words.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,7 +18,7 @@ static void write_ids(struct page_view *v, const struct store_event *e)
 {
     if (e->resource_id.len) {
         html_lit(v->h, "<dt>");
-        page_word(v, e->resource_type.len ? e->resource_type : span_of("Of"));
+        words_of(v->h, e->resource_type.len ? e->resource_type : span_of("Of"));
         html_lit(v->h, "</dt><dd><a class=\"id\" ");
         page_link(v, "resource&amp;seq", e->seq);
         html_lit(v->h, ">");
@@ -206,6 +208,9 @@ void page_event_shown(struct page_view *v, const struct store_event *e)
 {
     struct aside aside = {v, e->id};
     struct err why;
+    html_lit(v->h, "<h1>");
+    words_type(v->h, e->type);
+    html_lit(v->h, "</h1>\n");
     write_facts(v, e);
     html_lit(v->h, "<h2>What became of it</h2>\n<ol class=\"story\">\n");
     write_arrival(v, e);
@@ -226,25 +231,19 @@ void page_event_shown(struct page_view *v, const struct store_event *e)
         html_lit(v->h, "<p>You may not see that: it may name a person. Ask your administrator.</p>\n");
 }
 
-static void take_one(void *ctx, const struct store_event *e) { page_events_add(ctx, e); }
-
 void page_event(struct page_view *v)
 {
     struct page_events one = {.left = 1};
     struct store_query q = {.state = -1, .limit = 1, .seqs = &v->query->seq, .n_seqs = 1};
     struct err e = {0};
-    int failed = store_read(v->store, &q, take_one, &one, &e);
-    page_begin(v, "An event", "An event");
+    int failed = store_read(v->store, &q, page_events_add, &one, &e);
+    page_begin(v, "An event", one.n ? NULL : "An event");
     if (failed < 0)
         page_failed(v, &e);
     else if (!one.n)
         html_lit(v->h, "<p>There is no event with this number.</p>\n");
-    else {
-        html_lit(v->h, "<p><strong>");
-        page_type(v, one.list[0].event.type);
-        html_lit(v->h, "</strong></p>\n");
+    else
         page_event_shown(v, &one.list[0].event);
-    }
     page_end(v);
     page_events_release(&one);
 }

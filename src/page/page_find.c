@@ -18,6 +18,7 @@ void page_find_form(struct page_view *v)
 
 static void show_rows(struct page_view *v, const struct page_events *all, const char *caption)
 {
+    html_lit(v->h, "<h1>Found</h1>\n");
     page_table(v, caption);
     for (size_t i = 0; i < all->n; i++)
         page_row(v, &all->list[i].event);
@@ -30,14 +31,10 @@ static int find_event(struct page_view *v, struct err *e)
     struct page_events all = {.left = PAGE_ROWS};
     int failed = store_find(v->store, span_of(v->query->find), page_events_add, &all, e);
     bool none = failed && e->code == ERR_NOT_FOUND;
-    if (all.n == 1) {
-        html_lit(v->h, "<p><strong>");
-        page_type(v, all.list[0].event.type);
-        html_lit(v->h, "</strong></p>\n");
+    if (all.n == 1)
         page_event_shown(v, &all.list[0].event);
-    } else if (all.n) {
+    else if (all.n)
         show_rows(v, &all, "Events with this id");
-    }
     page_events_release(&all);
     return none ? 0 : failed ? -1 : 1;
 }
@@ -78,7 +75,8 @@ static void show_aside(void *ctx, const struct store_quarantined *row)
     struct set_aside *a = ctx;
     if (!row->event_id.at || !span_equal(row->event_id, span_of(a->v->query->find)))
         return;
-    a->n++;
+    if (a->n++ == 0)
+        html_lit(a->v->h, "<h1>Found</h1>\n");
     html_lit(a->v->h, "<p>A delivery with this event's id <a ");
     page_link(a->v, "quarantine&amp;number", row->id);
     html_lit(a->v->h, ">was set aside</a>.</p>\n");
@@ -96,9 +94,11 @@ void page_find(struct page_view *v)
                                                                     find_aside};
     struct err e = {0};
     int found = 0;
-    page_begin(v, "Find", *v->query->find ? "Found" : "Find");
+    page_begin(v, "Find", *v->query->find ? NULL : "Find");
     for (size_t i = 0; *v->query->find && !found && i < sizeof ways / sizeof *ways; i++)
         found = ways[i](v, &e);
+    if (found <= 0 && *v->query->find)
+        html_lit(v->h, "<h1>Not found</h1>\n");
     if (found < 0)
         page_failed(v, &e);
     if (!found && *v->query->find)

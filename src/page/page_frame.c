@@ -75,6 +75,8 @@ void page_begin(struct page_view *v, const char *title, const char *heading)
         html_lit(
             h, "<div class=\"say wrong\" role=\"alert\"><strong>Not encrypted.</strong> This page came without TLS: "
                "others on the way can read it, and your password.</div>\n");
+    if (!heading)
+        return;
     html_lit(h, "<h1>");
     html_text(h, span_of(heading));
     html_lit(h, "</h1>\n");

@@ -112,6 +112,13 @@ static void write_finding(struct page_view *v, const struct alarm_finding *f)
 
 static void write_wrong(struct page_view *v, const struct glance *g)
 {
+    if (!g->alarm.n && !v->store) {
+        html_lit(
+            v->h,
+            "<div class=\"say note\" role=\"status\"><strong>Nothing has come yet.</strong> The database is made "
+            "when the first event arrives.</div>\n");
+        return;
+    }
     if (!g->alarm.n) {
         html_lit(v->h,
                  "<div class=\"say\" role=\"status\"><strong>All is well.</strong> Events arrive and are worked on; "
@@ -154,10 +161,10 @@ static const struct figures_secret *latest_key(const struct figures *f)
 static void write_last_delivery(struct page_view *v, const struct figures *f)
 {
     const struct figures_secret *key = latest_key(f);
-    begin_card(v, "Last delivery", false);
-    html_lit(v->h, "<div class=\"text\">");
+    html_lit(v->h, "<div class=\"wide\"><dt>Last delivery</dt><dd>");
+    html_lit(v->h, "<span class=\"text\">");
     html_time(v->h, key ? key->last_ms : 0, v->now_ms);
-    html_lit(v->h, "</div>");
+    html_lit(v->h, "</span>");
     if (key) {
         html_lit(v->h, "<small>");
         html_span(v->h, v->now_ms - key->last_ms);
@@ -175,6 +182,7 @@ static void write_cards(struct page_view *v, const struct glance *g)
     for (int k = 0; k < REFUSALS_KINDS; k++)
         refused += refusals_sum(&f->refused, k, v->now_ms - HOUR_MS, v->now_ms + 1);
     html_lit(v->h, "<dl class=\"cards\">\n");
+    write_last_delivery(v, f);
     WRITE_CARD(v, "Waiting", alarm_has(&g->alarm, ALARM_WAITS), g->facts.waiting, "view=events&amp;state=waiting");
     if (g->facts.oldest_ms) {
         html_lit(v->h, "<small>the oldest for ");
@@ -197,7 +205,6 @@ static void write_cards(struct page_view *v, const struct glance *g)
         html_number(v->h, f->spooled);
         end_card(v);
     }
-    write_last_delivery(v, f);
     html_lit(v->h, "</dl>\n");
 }
 
@@ -214,6 +221,8 @@ static void write_refresh(struct page_view *v)
 static void write_glance(struct page_view *v, const struct glance *g)
 {
     char title[64] = "All is well";
+    if (!v->store)
+        snprintf(title, sizeof title, "Nothing has come yet");
     if (g->alarm.n)
         snprintf(title, sizeof title, "%zu %s wrong", g->alarm.n, g->alarm.n == 1 ? "thing is" : "things are");
     page_begin(v, title, title);

@@ -2,6 +2,8 @@
  * page_history: who changed what by hand; and the keys, when each last matched. */
 #include "page_view.h"
 
+#include "words.h"
+
 #include <stdlib.h>
 
 #define DAY_MS INT64_C(86400000)
@@ -81,7 +83,7 @@ static void write_change(void *ctx, const struct store_past *p)
         html_lit(v->h, "<a ");
         page_link(v, "event&amp;seq", p->seq);
         html_lit(v->h, ">");
-        page_type(v, p->type.len ? p->type : span_of("an event"));
+        words_type(v->h, p->type.len ? p->type : span_of("an event"));
         html_lit(v->h, "</a>");
     } else {
         html_lit(v->h, "-");

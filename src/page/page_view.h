@@ -26,7 +26,7 @@ struct page_view {
 /* Open the store; where it cannot be, `why` says so. The first page does it itself, for all others it is done. */
 void page_open(struct page_view *v);
 
-/* Open the page: `title` is the text of its tab, `heading` of its h1; each is foreign text or ours. */
+/* Open the page: `title` is the text of its tab, `heading` of its h1; NULL: the view writes that. */
 void page_begin(struct page_view *v, const char *title, const char *heading);
 void page_end(struct page_view *v);
 
@@ -35,8 +35,6 @@ void page_failed(struct page_view *v, const struct err *e);
 
 /* ---- words ---- */
 
-void page_type(struct page_view *v, struct span type); /* "Check completed: clear" */
-void page_word(struct page_view *v, struct span word); /* "not_processed": "Not processed" */
 void page_state(struct page_view *v, const struct store_event *e);
 void page_result(struct page_view *v, const struct store_event *e); /* its outcome, else its status, else "-" */
 void page_state_word(struct page_view *v, int state);               /* of the history */

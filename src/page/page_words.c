@@ -2,53 +2,11 @@
  * page_words: what ComplyCube's words and ours mean, and events as rows. */
 #include "page_view.h"
 
+#include "words.h"
+
 #include <stdlib.h>
 
 /* ---- words ---- */
-
-/* One part of a word, with blanks for its underscores. */
-static void write_part(struct html *h, struct span part, bool first)
-{
-    char letter = part.len ? part.at[0] : '\0';
-    if (first && letter >= 'a' && letter <= 'z') {
-        letter = (char)(letter - 'a' + 'A');
-        html_text(h, (struct span){&letter, 1});
-        part = (struct span){part.at + 1, part.len - 1};
-    }
-    for (size_t from = 0, i = 0; i <= part.len; i++)
-        if (i == part.len || part.at[i] == '_') {
-            html_text(h, (struct span){part.at + from, i - from});
-            if (i < part.len)
-                html_lit(h, " ");
-            from = i + 1;
-        }
-}
-
-void page_word(struct page_view *v, struct span word) { write_part(v->h, word, true); }
-
-/* Of three parts or more the last is a result: check.completed.clear. A workflow.session is one thing. */
-void page_type(struct page_view *v, struct span type)
-{
-    const struct span session = span_of("workflow.session.");
-    size_t parts = 0, left;
-    if (type.len > session.len && memcmp(type.at, session.at, session.len) == 0) {
-        html_lit(v->h, "Workflow session ");
-        type = (struct span){type.at + session.len, type.len - session.len};
-        parts = 1;
-    }
-    for (size_t from = 0, i = 0; i <= type.len; i++) {
-        if (i < type.len && type.at[i] != '.')
-            continue;
-        left = type.len - i;
-        if (parts > 1 && left == 0)
-            html_lit(v->h, ": ");
-        else if (from)
-            html_lit(v->h, " ");
-        write_part(v->h, (struct span){type.at + from, i - from}, parts == 0);
-        parts++;
-        from = i + 1;
-    }
-}
 
 void page_state_word(struct page_view *v, int state)
 {
@@ -98,9 +56,9 @@ void page_state(struct page_view *v, const struct store_event *e)
 void page_result(struct page_view *v, const struct store_event *e)
 {
     if (e->outcome.len)
-        page_word(v, e->outcome);
+        words_of(v->h, e->outcome);
     else if (e->status.len)
-        page_word(v, e->status);
+        words_of(v->h, e->status);
     else
         html_lit(v->h, "-");
 }
@@ -126,20 +84,25 @@ void page_row(struct page_view *v, const struct store_event *e)
     html_lit(h, "</td><td data-h=\"Event\"><a ");
     page_link(v, "event&amp;seq", e->seq);
     html_lit(h, ">");
-    page_type(v, e->type);
-    html_lit(h, "</a></td><td data-h=\"Result\">");
-    page_result(v, e);
+    words_type(v->h, e->type);
+    html_lit(h, "</a></td>");
+    if (e->outcome.len || e->status.len) {
+        html_lit(h, "<td data-h=\"Result\">");
+        page_result(v, e);
+    } else {
+        html_lit(h, "<td class=\"none\">-");
+    }
     html_lit(h, "</td><td data-h=\"State\"><span>");
     page_state(v, e);
-    html_lit(h, "</span></td><td data-h=\"Client\">");
+    html_lit(h, "</span></td>");
     if (e->client_id.len) {
-        html_lit(h, "<a class=\"id\" ");
+        html_lit(h, "<td data-h=\"Client\"><a class=\"id\" ");
         page_link(v, "client&amp;seq", e->seq);
         html_lit(h, ">");
-        html_cut_text(h, e->client_id, 10);
+        words_id(h, e->client_id);
         html_lit(h, "</a>");
     } else {
-        html_lit(h, "-");
+        html_lit(h, "<td class=\"none\">-");
     }
     if (v->config->n_endpoints > 1) {
         html_lit(h, "</td><td data-h=\"Endpoint\">");
