@@ -63,7 +63,7 @@ TOOL_LIB := $(OBJ)/libtool.a
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all build-deps install uninstall clean help force
+.PHONY: all build-deps install install-page uninstall clean help force
 
 CGI := $(if $(filter release,$(FLAVOUR)),cgi-bin/complycube-webhook.fcgi cgi-bin/complycube-webhook.cgi)
 
@@ -118,7 +118,8 @@ $(OBJ)/%.inc: src/store/sqlite/%.sql
 cgi-bin/complycube-webhook.%: $(BIN)/complycube-webhook
 	$(Q)cp $< $@.new && mv $@.new $@
 
-MAN   := $(wildcard src/man/*.[158])
+PAGE_MAN := src/man/complycube-page.8
+MAN   := $(filter-out $(PAGE_MAN),$(wildcard src/man/*.[158]))
 VERSION := $(shell sed -n 's/^.define VERSION "\(.*\)"/\1/p' src/base/version.h)
 COMPLETE_BASH := share/bash-completion/completions/complycube-inbox
 COMPLETE_ZSH  := share/zsh/site-functions/_complycube-inbox
@@ -146,12 +147,19 @@ install: all ## install under PREFIX (and DESTDIR)
 	$(PLACES) packaging/sysv/complycube-webhook.in >"$(SHARE)/sysv/complycube-webhook"
 	chmod 755 "$(SHARE)/sysv/complycube-webhook"
 
-uninstall: ## remove what install put there; your configuration in SYSCONFDIR stays
-	rm -f "$(INTO)/bin/complycube-inbox" "$(INTO)/bin/complycube-webhook"
+# By itself, so that nobody has the page without meaning it. It is closed until the configuration names who may look.
+install-page: $(BIN)/complycube-page ## install the page too: complycube-page, its manual and configurations
+	install -D -m 755 $(BIN)/complycube-page "$(INTO)/bin/complycube-page"
+	install -D -m 644 $(PAGE_MAN) "$(INTO)/share/man/man8/complycube-page.8"
+	sed -i 's/^\.Os$$/.Os complycube-inbox $(VERSION)/' "$(INTO)/share/man/man8/complycube-page.8"
+	install -D -m 644 nginx/page.conf "$(SHARE)/nginx/page.conf"
+
+uninstall: ## remove what install and install-page put there; your configuration in SYSCONFDIR stays
+	rm -f "$(INTO)/bin/complycube-inbox" "$(INTO)/bin/complycube-webhook" "$(INTO)/bin/complycube-page"
 	rm -rf "$(SHARE)" "$(DOC)" "$(DESTDIR)$(LIBDIR)"
 	set -e; for unit in $(UNITS_IN); do to=$${unit##*/}; rm -f "$(DESTDIR)$(UNITDIR)/$${to%.in}"; done
 	rm -f "$(INTO)/$(COMPLETE_BASH)" "$(INTO)/$(COMPLETE_ZSH)"
-	for page in $(MAN); do rm -f "$(INTO)/share/man/man$${page##*.}/$${page##*/}"; done
+	for page in $(MAN) $(PAGE_MAN); do rm -f "$(INTO)/share/man/man$${page##*.}/$${page##*/}"; done
 
 build-deps: ## install what building alone needs (Debian packages)
 	$(Q)tests/lib/deps.sh build

@@ -92,6 +92,8 @@ static const struct subcommand subcommands[] = {
      .options = "json csv limit since before",
      .operand = "[SEQ|EVENT_ID]",
      .help = "tell who changed what by hand, when and why"},
+    {.name = "page-log", .run = cmd_page_log, .needs = CMD_PUBLIC, .options = "since",
+     .help = "tell who looked at what is in an event, by the page"},
     {.name = "verify", .run = cmd_verify, .check = cmd_verify_arguments, .needs = CMD_CONFIG | CMD_KEYS,
      .options = "json stored api allow endpoint secret since before rate", .operand = "[SIGNATURE]",
      .help = "check the signature of standard input, or all that is stored"},

@@ -11,7 +11,6 @@
 #include "sandbox/sandbox.h"
 
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 static const char usage[] =
@@ -27,13 +26,6 @@ static const char usage[] =
     "  -h  print this (also --help)\n"
     "\n"
     "The configuration is the receiver's; see complycube-webhook.conf(5), complycube-page(8).\n";
-
-static bool is_listening(int fd)
-{
-    int on = 0;
-    socklen_t len = sizeof on;
-    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == 0 && on;
-}
 
 static void print_users(const char *name, const struct config_users *users)
 {
@@ -76,7 +68,7 @@ int main(int argc, char **argv)
     startup_folder(argv[0], folder, sizeof folder);
     struct config_env env = startup_config(folder);
     env.without_secrets = true;
-    bool listening = is_listening(STDIN_FILENO);
+    bool listening = startup_is_listening(STDIN_FILENO);
     if (listening || getenv("REQUEST_METHOD")) { /* argv may come from a query string: never look at it */
         sandbox_begin(-1);
         return listening ? page_serve_fcgi(&env, STDIN_FILENO) : page_serve_cgi(&env);
@@ -86,6 +78,6 @@ int main(int argc, char **argv)
     if (argc == 2 && (strcmp(argv[1], "-V") == 0 || strcmp(argv[1], "--version") == 0))
         return print_out("complycube-page %s\n", VERSION) < 0;
     bool asked = argc == 2 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0);
-    print_to(asked ? stdout : stderr, "%s", usage);
+    print_bytes(asked ? stdout : stderr, span_of(usage));
     return asked ? 0 : 2;
 }

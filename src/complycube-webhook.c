@@ -17,7 +17,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum { SYSTEMD_FD = 3 };
@@ -36,19 +35,12 @@ static const char usage[] =
     "The configuration is the file that COMPLYCUBE_WEBHOOK_CONFIG names, else\n"
     "complycube-webhook.conf beside the program, else\n";
 
-static bool is_listening(int fd)
-{
-    int on = 0;
-    socklen_t len = sizeof on;
-    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == 0 && on;
-}
-
 /* A socket that systemd passes is meant for this very process. source: sd_listen_fds(3) */
 static bool from_systemd(void)
 {
     const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
-    bool mine =
-        pid && n && strtol(pid, NULL, 10) == (long)getpid() && strcmp(n, "1") == 0 && is_listening(SYSTEMD_FD);
+    bool mine = pid && n && strtol(pid, NULL, 10) == (long)getpid() && strcmp(n, "1") == 0 &&
+                startup_is_listening(SYSTEMD_FD);
     if (mine) {
         unsetenv("LISTEN_PID");
         unsetenv("LISTEN_FDS");
@@ -170,7 +162,7 @@ int main(int argc, char **argv)
     struct config_env env = startup_config(folder);
     if (from_systemd())
         return receive(&env, SYSTEMD_FD);
-    if (is_listening(STDIN_FILENO))
+    if (startup_is_listening(STDIN_FILENO))
         return receive(&env, STDIN_FILENO);
     if (getenv("REQUEST_METHOD")) /* argv may come from a query string: never look at it */
         return receive(&env, -1);

@@ -202,7 +202,7 @@ static int read_users(struct config *c, cfg_t *section, const char *key, struct 
     return name ? 0 : config_broken(c, ERR_MEMORY, "out of memory", "");
 }
 
-static int read_page(struct config *c, cfg_t *section)
+static int read_page_block(struct config *c, cfg_t *section)
 {
     struct config_page *p = &c->page;
     p->log_line = line_of(section, "log");
@@ -412,7 +412,7 @@ static int read_config_file(struct config *c)
     if (c->error.code != ERR_NONE ||
         config_check_values(c, cfg_getstr(cfg, "max_body"), cfg_getstr(cfg, "retain")) != 0)
         return -1;
-    return read_page(c, cfg_getsec(cfg, "page")) == 0 ? read_sections(c, cfg) : -1;
+    return read_page_block(c, cfg_getsec(cfg, "page")) == 0 ? read_sections(c, cfg) : -1;
 }
 
 static int read_environment(struct config *c, const struct config_env *env)

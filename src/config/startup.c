@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #ifndef SYSCONFDIR
@@ -65,4 +66,11 @@ char *startup_take_api_key(void)
         explicit_bzero(value, strlen(value));
     unsetenv(name);
     return taken;
+}
+
+bool startup_is_listening(int fd)
+{
+    int on = 0;
+    socklen_t len = sizeof on;
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == 0 && on;
 }

@@ -13,6 +13,9 @@ void startup_folder(const char *argv0, char *folder, size_t size);
 /* What the process environment says about the configuration; `folder` is borrowed. */
 struct config_env startup_config(const char *folder);
 
+/* Is this descriptor a listening socket, as whoever starts a FastCGI program hands it over? */
+bool startup_is_listening(int fd);
+
 /*
  * Make the key of COMPLYCUBE_WEBHOOK_SECRET, if it is set, and wipe it from the memory of this process, where
  * /proc/PID/environ shows it too. Once, before config_load.

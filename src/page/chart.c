@@ -101,7 +101,7 @@ static void write_hours(struct html *h, const struct chart_hour hour[])
     }
 }
 
-static void write_key(struct html *h)
+static void write_colours(struct html *h)
 {
     html_lit(h, "<ul class=\"key\">");
     for (int k = 0; k < CHART_KINDS; k++) {
@@ -169,7 +169,7 @@ void chart_hours(struct html *h, const struct chart_hour hour[CHART_HOURS], int6
         write_bar(h, &hour[i], i, top);
     write_hours(h, hour);
     html_lit(h, "</svg></div>\n");
-    write_key(h);
+    write_colours(h);
     write_table(h, hour, now_ms);
 }
 

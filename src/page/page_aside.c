@@ -32,7 +32,7 @@ static void write_row(void *ctx, const struct store_quarantined *row)
     html_lit(h, "</span></td></tr>\n");
 }
 
-static void write_one(void *ctx, const struct store_quarantined *row)
+static void write_one_aside(void *ctx, const struct store_quarantined *row)
 {
     struct asides *a = ctx;
     struct html *h = a->v->h;
@@ -82,8 +82,8 @@ void page_quarantine(struct page_view *v)
             "<table class=\"stack\"><caption>The newest first</caption><thead><tr><th scope=\"col\">First came</th>"
             "<th scope=\"col\" class=\"n\">Times</th><th scope=\"col\">Why</th><th scope=\"col\">Event</th></tr></thead>"
             "<tbody>\n");
-    int failed =
-        store_list_quarantine(v->store, v->query->number, NULL, v->query->number ? write_one : write_row, &a, &e);
+    int failed = store_list_quarantine(v->store, v->query->number, NULL,
+                                       v->query->number ? write_one_aside : write_row, &a, &e);
     if (!v->query->number)
         html_lit(v->h, "</tbody></table>\n");
     if (failed)

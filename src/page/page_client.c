@@ -40,7 +40,7 @@ static bool tells_state(const struct store_event *e)
     return e->status.len || ends_in(e->type, ".deleted") || !has_states;
 }
 
-static bool is_newer(const struct store_event *a, const struct store_event *b)
+static bool tells_later(const struct store_event *a, const struct store_event *b)
 {
     return a->created_ms > b->created_ms || (a->created_ms == b->created_ms && a->seq > b->seq);
 }
@@ -65,7 +65,7 @@ static void sort_out(struct client *c)
         if (!t)
             continue;
         t->n++;
-        bool better = tells_state(e) && (!tells_state(t->latest) || is_newer(e, t->latest));
+        bool better = tells_state(e) && (!tells_state(t->latest) || tells_later(e, t->latest));
         t->latest = better ? e : t->latest;
     }
 }
@@ -208,7 +208,7 @@ static int read_named(struct page_view *v, struct page_events *one)
     return one->n ? 0 : -1;
 }
 
-static bool copy_text(char out[PAGE_VALUE_MAX + 1], struct span text)
+static bool copy_name_out(char out[PAGE_VALUE_MAX + 1], struct span text)
 {
     if (!text.len || text.len > PAGE_VALUE_MAX)
         return false;
@@ -222,8 +222,8 @@ void page_client(struct page_view *v)
     struct page_events one = {.left = 1};
     char client[PAGE_VALUE_MAX + 1], endpoint[PAGE_VALUE_MAX + 1];
     page_begin(v, "A client", NULL);
-    if (read_named(v, &one) != 0 || !copy_text(client, one.list[0].event.client_id) ||
-        !copy_text(endpoint, one.list[0].event.endpoint))
+    if (read_named(v, &one) != 0 || !copy_name_out(client, one.list[0].event.client_id) ||
+        !copy_name_out(endpoint, one.list[0].event.endpoint))
         html_lit(v->h, "<h1>A client</h1>\n<p>No client is known for this number.</p>\n");
     else
         page_client_shown(v, client, endpoint);
@@ -237,7 +237,7 @@ void page_resource(struct page_view *v)
     char id[PAGE_VALUE_MAX + 1];
     struct err e = {0};
     page_begin(v, "Events of one", "Events of one");
-    if (read_named(v, &one) != 0 || !copy_text(id, one.list[0].event.resource_id)) {
+    if (read_named(v, &one) != 0 || !copy_name_out(id, one.list[0].event.resource_id)) {
         html_lit(v->h, "<p>There is nothing with this number.</p>\n");
     } else {
         struct store_query q = {.state = -1, .limit = PAGE_ROWS + 1, .resource_id = id};

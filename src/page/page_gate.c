@@ -30,7 +30,7 @@ int page_check(const struct config *c, struct err *e)
     return 0;
 }
 
-static bool is_among(const struct config_users *users, struct span user)
+static bool lists_user(const struct config_users *users, struct span user)
 {
     for (size_t i = 0; i < users->n && i < CONFIG_USERS_MAX; i++)
         if (span_equal(user, span_of(users->name[i])))
@@ -38,12 +38,12 @@ static bool is_among(const struct config_users *users, struct span user)
     return false;
 }
 
-static bool is_named(const struct config *c, struct span user)
+static bool is_user(const struct config *c, struct span user)
 {
-    return is_among(&c->page.users, span_of("*")) || is_among(&c->page.users, user);
+    return lists_user(&c->page.users, span_of("*")) || lists_user(&c->page.users, user);
 }
 
-bool page_gate_payload(const struct config *c, struct span user) { return is_among(&c->page.payload, user); }
+bool page_gate_payload(const struct config *c, struct span user) { return lists_user(&c->page.payload, user); }
 
 bool page_gate_private(const struct page_request *q)
 {
@@ -68,7 +68,7 @@ static int check_configuration(const struct config *c, struct page_answer *a)
     return page_check(c, &e) == 0 ? 0 : refuse(a, 500, e.msg);
 }
 
-static int check_method(const struct page_request *q, struct page_answer *a)
+static int check_page_method(const struct page_request *q, struct page_answer *a)
 {
     bool reads = span_equal(q->method, span_of("GET")) || span_equal(q->method, span_of("HEAD"));
     bool finds = span_equal(q->method, span_of("POST")) && span_equal(q->query, span_of("view=find"));
@@ -84,13 +84,13 @@ static int check_user(const struct config *c, const struct page_request *q, stru
         return refuse(a, 403, to_add);
     if (q->user.len > PAGE_VALUE_MAX || text_hides(q->user))
         return refuse(a, 403, "closed: the user's name is too long, or holds what cannot be printed");
-    return is_named(c, q->user) ? 0 : refuse(a, 403, "closed: a user who is not among those that are named");
+    return is_user(c, q->user) ? 0 : refuse(a, 403, "closed: a user who is not among those that are named");
 }
 
 int page_gate(const struct config *c, const struct page_request *q, struct page_answer *a)
 {
     int status = check_configuration(c, a);
     if (!status)
-        status = check_method(q, a);
+        status = check_page_method(q, a);
     return status ? status : check_user(c, q, a);
 }

@@ -16,7 +16,7 @@ static bool is_meant(const struct page_view *v, const struct store_event *e)
     return v->query->claimed ? later && e->claimed : v->query->delayed ? later && !e->claimed : true;
 }
 
-static void take_listed(void *ctx, const struct store_event *e)
+static void take_meant(void *ctx, const struct store_event *e)
 {
     struct listed *l = ctx;
     if (is_meant(l->v, e))
@@ -34,7 +34,7 @@ static int read_listed(struct listed *l, struct err *e)
     if (*q->day && page_query_day(q->day, &f.since_ms, &f.before_ms) != 0)
         return err_set(e, ERR_USAGE, "there is no such day");
     l->events.left = PAGE_ROWS;
-    return q->before == 1 ? 0 : store_read(l->v->store, &f, take_listed, l, e);
+    return q->before == 1 ? 0 : store_read(l->v->store, &f, take_meant, l, e);
 }
 
 /* ---- the form ---- */

@@ -10,13 +10,15 @@
 
 static int write_durably(int fd, const struct log_line *line)
 {
+    const char *from = strstr(line->text, "time="); /* without the program's name */
+    size_t len = line->len - (size_t)(from - line->text);
     ssize_t n;
     do
-        n = write(fd, line->text, line->len);
+        n = write(fd, from, len);
     while (n < 0 && errno == EINTR);
-    if (n >= 0 && (size_t)n < line->len)
+    if (n >= 0 && (size_t)n < len)
         errno = ENOSPC;
-    return n == (ssize_t)line->len && fdatasync(fd) == 0 ? 0 : -1;
+    return n == (ssize_t)len && fdatasync(fd) == 0 ? 0 : -1;
 }
 
 int page_log_write(const char *path, const struct page_look *look, struct err *e)

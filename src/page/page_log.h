@@ -2,7 +2,7 @@
  *
  * page_log: who has looked at what is in an event. A line is on the disk before anything of the event is shown.
  *
- * Appended to only: time=2026-11-30T14:03:11Z user=anna seq=17 event_id=... type=... address=192.0.2.7
+ * Appended to only: time=2026-11-30T14:03:11Z level=info code=looked seq=17 user=anna address=192.0.2.7 type=... event_id=...
  */
 #ifndef PAGE_LOG_H
 #define PAGE_LOG_H

@@ -92,7 +92,7 @@ static int read_day(const char *text, void *to)
     return 0;
 }
 
-static int read_state(const char *text, void *to)
+static int read_states(const char *text, void *to)
 {
     static const char *const words[] = {"waiting", "done", "dead", "ignored"};
     struct page_query *q = to;
@@ -118,7 +118,7 @@ static const struct parameter {
     size_t at;                               /* in struct page_query */
 } parameters[] = {
     {"view", read_view, offsetof(struct page_query, view)},
-    {"state", read_state, 0},
+    {"state", read_states, 0},
     {"refresh", read_flag, offsetof(struct page_query, refresh)},
     {"seq", read_number, offsetof(struct page_query, seq)},
     {"before", read_number, offsetof(struct page_query, before)},

@@ -33,7 +33,7 @@ static void confine_page(const struct config *c, bool brief)
     sandbox_confine(&mine, brief);
 }
 
-static void say(const struct page_answer *a)
+static void say_refused(const struct page_answer *a)
 {
     if (*a->said)
         print_err("complycube-page: %s\n", a->said);
@@ -94,7 +94,7 @@ int page_serve_cgi(const struct config_env *env)
     read_input(&body);
     q.body = (struct span){body.at, body.len};
     page_answer(c, &q, clock_time_ms(), &a);
-    say(&a);
+    say_refused(&a);
     bool bare = span_equal(q.method, span_of("HEAD"));
     size_t len = page_head(&a, head);
     int failed = write_whole(STDOUT_FILENO, head, len) != 0 ||
@@ -135,7 +135,7 @@ static int gather_request(struct asked *r, int fd)
 }
 
 /* Of equal names the first counts: a server writes its own before those that it makes of headers. */
-static int take_request(struct asked *r)
+static int take_variables(struct asked *r)
 {
     struct span arrived = {r->gather.bytes.at, r->gather.bytes.len}, params, name, value;
     if (fcgi_record_content(arrived, FCGI_RECORD_PARAMS, FCGI_PARAMS_MAX, &r->params) != 0 ||
@@ -187,9 +187,9 @@ static void answer_connection(const struct config *c, int fd)
     struct page_answer a;
     const struct timeval patience = {DEADLINE_MS / 1000, 0};
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    if (gather_request(&r, fd) == 0 && take_request(&r) == 0) {
+    if (gather_request(&r, fd) == 0 && take_variables(&r) == 0) {
         page_answer(c, &r.request, clock_time_ms(), &a);
-        say(&a);
+        say_refused(&a);
         write_answer(fd, &r, &a);
         page_answer_release(&a);
     }

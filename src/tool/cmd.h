@@ -98,6 +98,7 @@ int cmd_change_arguments(const struct cmd *cmd, struct err *e);
 int cmd_quarantine(const struct cmd *cmd, struct err *e);
 int cmd_quarantine_arguments(const struct cmd *cmd, struct err *e);
 int cmd_history(const struct cmd *cmd, struct err *e);
+int cmd_page_log(const struct cmd *cmd, struct err *e);
 int cmd_verify(const struct cmd *cmd, struct err *e); /* likewise when something does not match */
 int cmd_verify_arguments(const struct cmd *cmd, struct err *e);
 int cmd_verify_api(const struct cmd *cmd, struct err *e);

@@ -31,6 +31,9 @@ our %DEPLOYMENT = (
     'nginx'                      => { front => [nginx => 'nginx.conf'], backend => 'spawn-fcgi' },
     'nginx keep-alive'           => { front => [nginx => 'nginx-keep.conf'], backend => 'spawn-fcgi' },
     'nginx unbuffered'           => { front => [nginx => 'nginx-unbuffered.conf'], backend => 'spawn-fcgi' },
+    'lighttpd page'              => { front => [lighttpd => 'page.conf'], via => 'curl', url => '/inbox' },
+    'Apache page'                => { front => [apache => 'page.conf'], via => 'curl', url => '/inbox' },
+    'nginx page'                 => { front => [nginx => 'nginx-page.conf'], backend => 'page', via => 'curl', url => '/inbox' },
     'spawn-fcgi alone'           => { backend => 'spawn-fcgi', via => 'fcgi' },
     'multiwatch'                 => { backend => 'multiwatch', via => 'fcgi' },
     'systemd socket'             => { backend => 'systemd', via => 'fcgi' },
@@ -41,6 +44,7 @@ my @SPAWN = ('spawn-fcgi', '-n', '-M', '0660');
 my ($MULTIWATCH) = Fixture::slurp("$Fixture::ROOT/lighttpd/spawn-fcgi.conf") =~ m{/usr/bin/multiwatch (-f 1\b.*?) --};
 my @ACTIVATE = ('systemd-socket-activate', '-E', 'COMPLYCUBE_WEBHOOK_CONFIG');
 my %BACKEND = (
+    'page'          => sub { (@SPAWN, '-s', $_[0], '--', _wrap(), $_[1] =~ s{[^/]+$}{complycube-page.cgi}r) },
     'spawn-fcgi'    => sub { (@SPAWN, '-s', $_[0], '--', _wrap(), $_[1]) },
     'multiwatch'    => sub { (@SPAWN, '-s', $_[0], '--', '/usr/bin/multiwatch', split(' ', $MULTIWATCH), '--', _wrap(), $_[1]) },
     'multiwatch of two' => sub { (@SPAWN, '-s', $_[0], '--', '/usr/bin/multiwatch', '-f', 2, '--', _wrap(), $_[1]) },
@@ -113,6 +117,8 @@ sub _configure {
         address => '127.0.0.1', port => $d->{port}, tls_port => $d->{tls_port}, url => $d->{url},
         tls_cert => $f->path('conf/cert.pem'), tls_key => $f->path('conf/key.pem'), program => $f->program,
         config => $f->config, socket => $f->path('run/receiver.sock'), www => $f->path('www'),
+        page => $f->path('home/public_html/cgi-bin/complycube-page.cgi'), page_url => '/inbox',
+        page_socket => $f->path('run/page.sock'), page_users => $f->path('conf/page.users'),
         run => $f->path('run'), uploads => $f->path('run'), log => $f->path('log'), home => $f->path('home'),
     );
     for my $path (listed($Fixture::ROOT, "$server/*.conf", "tests/e2e/$server/*.conf")) {

@@ -104,6 +104,7 @@ sub curl_client {
         open my $out, '-|', @cmd, "https://127.0.0.1:$port$r->{path}" or die "curl: $!";
         my $text = do { local $/; <$out> };
         close $out;
+        $text =~ s/^transfer-encoding: chunked\r\n//mi;    # curl has taken the chunks apart
         my $version = $text =~ s/\nversion (\S+)\z// ? $1 : '';
         return { %{ parse($text) }, version => $version };
     };

@@ -30,6 +30,7 @@ sub page_fixture {
     my $conf = Fixture::slurp("$Fixture::ROOT/cgi-bin/complycube-webhook.conf.sample") . ($o{conf} // $BLOCK);
     $f->write('home/public_html/cgi-bin/complycube-webhook.conf', $conf);
     $f->install('home/public_html/cgi-bin/complycube-page.cgi', 'complycube-page');
+    $f->write('conf/page.users', join '', map { "$_:" . crypt("the password of $_", '$5$page$') . "\n" } qw(anna ben carol));
     $f->install('run/complycube-inbox', 'complycube-inbox');
     return $f;
 }

@@ -13,7 +13,7 @@ my $bin = $ENV{BIN} // "$ROOT/build/bin";
 $bin = "$ROOT/$bin" if $bin !~ m{^/};
 my %page = map { basename($_) => slurp($_) } listed("$ROOT/src/man", "*.[158]");
 is_deeply [sort keys %page],
-    [qw(complycube-inbox.1 complycube-inbox.5 complycube-webhook.8 complycube-webhook.conf.5)], 'the pages';
+    [qw(complycube-inbox.1 complycube-inbox.5 complycube-page.8 complycube-webhook.8 complycube-webhook.conf.5)], 'the pages';
 
 # A page's ".It Fl c , -config Ar file" as "c config file"; a bare "-n" is "n", "--since" alone "since time".
 sub page_options {
@@ -25,16 +25,18 @@ sub page_options {
     return sort @options;
 }
 
-my $help = `@{[quoted("$bin/complycube-webhook")]} --help`;
-my @said;
-while ($help =~ /^  -(\w)  (.*)/mg) {
-    my ($letter, $rest) = ($1, $2);
-    push @said, join " ", $letter, $rest =~ /also --(\w+)/;
+for my $program (qw(complycube-webhook complycube-page)) {
+    my $help = `@{[quoted("$bin/$program")]} --help`;
+    my @said;
+    while ($help =~ /^  -(\w)  (.*)/mg) {
+        my ($letter, $rest) = ($1, $2);
+        push @said, join " ", $letter, $rest =~ /also --(\w+)/;
+    }
+    is_deeply [page_options($page{"$program.8"})], [sort @said], "$program(8) has the options of --help";
 }
-is_deeply [page_options($page{'complycube-webhook.8'})], [sort @said], 'complycube-webhook(8) has the options of --help';
 
 my $usage = `@{[quoted("$bin/complycube-inbox")]} --help`;
-my @commands = $usage =~ /^  (\w+) /mg;
+my @commands = $usage =~ /^  ([\w-]+) /mg;
 my (%all, %takes);
 for my $command (@commands) {
     my $text = `@{[quoted("$bin/complycube-inbox")]} $command --help`;
@@ -48,11 +50,11 @@ is_deeply [page_options($page{'complycube-inbox.1'})], [sort keys %all], 'comply
 my ($synopsis) = $page{'complycube-inbox.1'} =~ /^\.Sh SYNOPSIS\n(.*?)^\.Sh/ms;
 my %shown;
 for my $part (split /^\.Nm\n/m, $synopsis) {
-    my ($command) = $part =~ /^\.Cm (\w+)/m or next;
+    my ($command) = $part =~ /^\.Cm ([\w-]+)/m or next;
     $shown{$command} = [grep { $_ ne 'c' } $part =~ /^\.Op Fl (-?\w[\w-]*)/mg];
 }
 is_deeply \%shown, \%takes, 'its synopsis has the options of each subcommand';
-is_deeply [$page{'complycube-inbox.1'} =~ /^\.It Cm (\w+)/mg], \@commands, 'and its list has each subcommand';
+is_deeply [$page{'complycube-inbox.1'} =~ /^\.It Cm ([\w-]+)/mg], \@commands, 'and its list has each subcommand';
 
 # Keys: the table in config.c, complycube-webhook.conf(5), the sample.
 my $config = slurp("$ROOT/src/config/config.c");

@@ -54,6 +54,11 @@ is system('sh', '-n', "$root/usr/local/$_"), 0, "$_ is shell" for 'lib/complycub
 my ($mode) = map { sprintf '%o', (stat "$root/usr/local/lib/complycube-inbox/job")[2] & 0777 } 1;
 is $mode, '755', 'the job can be run';
 
+is system("$make install-page >'$root.log' 2>&1"), 0, 'make install-page' or diag slurp("$root.log");
+my @more = grep { !$there{$_} } files($root);
+is_deeply [sort @more],
+    [sort 'usr/local/bin/complycube-page', "$share/complycube-inbox/nginx/page.conf", "$share/man/man8/complycube-page.8"], 'the page is installed by itself';
+
 write_file("$root/usr/local/etc/complycube-webhook.conf", "# mine\n");
 is system("$make uninstall >'$root.log' 2>&1"), 0, 'make uninstall' or diag slurp("$root.log");
 is_deeply [files($root)], ['usr/local/etc/complycube-webhook.conf'], 'it leaves the configuration, and nothing else';
