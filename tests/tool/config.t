@@ -27,6 +27,10 @@ endpoint sandbox-of-the-tests {
     api_key_file = "../../keys/sandbox"
     url = "https://www.example.org/hook"
 }
+page {
+    users = {"anna", "ben"}
+    log = "../../private/page.log"
+}
 CONF
 
 sub ran {
@@ -57,6 +61,8 @@ is_deeply(\%value, {
     configuration => $f->config . ' (option)',
     database => "$private/inbox.db (file 2)", max_body => '512K (file 3)', retain => '90d (file 6)', spool => ' (default)', sandbox => 'auto (default)',
     api => 'https://api.complycube.com/v1 (default)',
+    'page.users' => 'anna, ben (file 16)', 'page.payload' => ' (default)', 'page.log' => "$private/page.log (file 17)",
+    'page.metrics' => ' (default)', 'page.title' => ' (default)',
     'sandbox-of-the-tests api_key_file' => "$keys/sandbox (file 12)", 'sandbox-of-the-tests url' => 'https://www.example.org/hook (file 13)',
     'live api_key_file' => ' (default)', 'live url' => ' (default)',
     inbox => 'table (default)', directory => ' (default)', journal => 'auto (default)', log => 'auto (default)', group => ' (default)',
