@@ -13,11 +13,10 @@
 struct glance {
     struct figures figures;
     struct alarm alarm;
-    struct store_facts facts;
     struct chart_hour hour[CHART_HOURS];
     struct page_events newest;
     struct err why;
-    bool read; /* facts, hours and newest */
+    bool read; /* hours and newest */
 };
 
 /* ---- reading ---- */
@@ -57,8 +56,7 @@ static void read_glance(struct page_view *v, struct glance *g)
     alarm_judge(&g->alarm, &g->figures, v->config, &ALARM_LIMITS);
     count_refused(g);
     g->newest.left = 20;
-    g->read = v->store && store_read_facts(v->store, v->now_ms, &g->facts, &g->why) == 0 &&
-              store_counts(v->store, first_ms, count_hour, g, &g->why) == 0 &&
+    g->read = v->store && store_counts(v->store, first_ms, count_hour, g, &g->why) == 0 &&
               store_read(v->store, &q, page_events_add, &g->newest, &g->why) == 0;
 }
 
@@ -183,20 +181,21 @@ static void write_cards(struct page_view *v, const struct glance *g)
         refused += refusals_sum(&f->refused, k, v->now_ms - HOUR_MS, v->now_ms + 1);
     html_lit(v->h, "<dl class=\"cards\">\n");
     write_last_delivery(v, f);
-    WRITE_CARD(v, "Waiting", alarm_has(&g->alarm, ALARM_WAITS), g->facts.waiting, "view=events&amp;state=waiting");
-    if (g->facts.oldest_ms) {
+    WRITE_CARD(v, "Waiting", alarm_has(&g->alarm, ALARM_WAITS), f->n[STORE_STATE_WAITING],
+               "view=events&amp;state=waiting");
+    if (f->oldest_ms) {
         html_lit(v->h, "<small>the oldest for ");
-        html_span(v->h, v->now_ms - g->facts.oldest_ms);
+        html_span(v->h, v->now_ms - f->oldest_ms);
         html_lit(v->h, "</small>");
     }
     end_card(v);
-    WRITE_CARD(v, "Being worked on", false, g->facts.leased, "view=events&amp;state=claimed");
+    WRITE_CARD(v, "Being worked on", false, f->claimed, "view=events&amp;state=claimed");
     end_card(v);
-    WRITE_CARD(v, "Next try later", false, g->facts.delayed, "view=events&amp;state=delayed");
+    WRITE_CARD(v, "Next try later", false, f->delayed, "view=events&amp;state=delayed");
     end_card(v);
-    WRITE_CARD(v, "Given up", g->facts.dead, g->facts.dead, "view=events&amp;state=dead");
+    WRITE_CARD(v, "Given up", f->n[STORE_STATE_DEAD], f->n[STORE_STATE_DEAD], "view=events&amp;state=dead");
     end_card(v);
-    WRITE_CARD(v, "Set aside", g->facts.quarantined, g->facts.quarantined, "view=quarantine");
+    WRITE_CARD(v, "Set aside", f->n[STORE_STATE_QUARANTINED], f->n[STORE_STATE_QUARANTINED], "view=quarantine");
     end_card(v);
     WRITE_CARD(v, "Refused, last hour", false, refused, "view=refused");
     end_card(v);
@@ -227,7 +226,7 @@ static void write_glance(struct page_view *v, const struct glance *g)
         snprintf(title, sizeof title, "%zu %s wrong", g->alarm.n, g->alarm.n == 1 ? "thing is" : "things are");
     page_begin(v, title, title);
     write_wrong(v, g);
-    if (g->read) {
+    if (g->read && g->figures.known) {
         write_cards(v, g);
         html_lit(v->h, "<h2>Deliveries by the hour</h2>\n");
         chart_hours(v->h, g->hour, v->now_ms);

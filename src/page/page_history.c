@@ -174,7 +174,7 @@ void page_keys(struct page_view *v)
         v->h,
         "<p>ComplyCube signs each delivery with a key (a webhook's secret). Only names of keys are shown, never their "
         "values.</p>\n");
-    if (!all || store_counts(v->store, 0, take_key, all, &e) != 0)
+    if (!all || store_totals(v->store, v->now_ms + FIGURES_FUTURE_MS, take_key, all, &e) != 0)
         page_failed(v, &e);
     else if (!all->n)
         html_lit(v->h, "<p>No key has matched a delivery yet.</p>\n");
