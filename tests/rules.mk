@@ -15,13 +15,13 @@ LONG := $(addprefix tests/,tool/reconcile-changing.t tool/erase.t e2e/commands-u
 # sanitizers, and benchmarks mean nothing; coverage by itself needs nobody who is killed, nor a second opinion.
 LEFT_OUT := $(if $(SAN)$(COV),$(addprefix tests/,lint/% bench/% readme.t install.t) $(addprefix tests/consumers/,contract.t handlers.t library.t once.t \
   poll.t syntax.t)) $(if $(SAN),,$(if $(COV),$(addprefix tests/crash/,steps.t power.t load.t sandbox.t full.t) tests/oracle/%))
-TESTS  = $(filter-out $(LEFT_OUT),$(LONG) $(filter-out $(LONG),$(sort $(wildcard tests/*/*.t tests/*.t))) $(UNITS) $(FUZZERS))
+TESTS  = $(filter-out $(LEFT_OUT),$(LONG) $(filter-out $(LONG),$(sort $(filter-out tests/browser/%,$(wildcard tests/*/*.t tests/*.t)))) $(UNITS) $(FUZZERS))
 ATTACKER := $(OUT)/attacker
 GARBLED := $(OUT)/garbled/complycube-inbox
 ENTER := build/enter build/dumpable.so
 BENCH := build/bench/noop build/bench/spawn
 
-.PHONY: deps demo run unit check-unit format check-format check san check-static check-kit check-ports check-deb check-debian \
+.PHONY: deps demo run unit check-unit format check-format check san check-static check-page check-kit check-ports check-deb check-debian \
   analyze valgrind cover fuzz fuzzers mutate garbled soak soak-receiver soak-crash bench
 
 # Linked anew with libraries that were made anew.
@@ -140,6 +140,11 @@ check-static: deps ## the end-to-end tests, and all others that start the receiv
 	$(Q)$(BUILD) all $(BENCH) $(ENTER)
 	$(Q)$(BUILD) garbled build/static/attacker STATIC=1
 	$(Q)BIN=build/static/bin OBJ=build/static/obj tests/lib/run-prove.sh $(filter $(RECEIVES),$(LONG)) tests/e2e/static.t tests/kit $(filter-out $(LONG),$(RECEIVES))
+
+check-page: deps ## each view of the page in Chromium, with axe-core (10 minutes; Chromium is 300 MB, puppeteer-core and axe-core come from npm)
+	$(Q)tests/lib/deps.sh check-page
+	$(Q)$(BUILD) all $(ENTER)
+	$(Q)BIN=$(BIN) OBJ=$(OBJ) tests/lib/run-prove.sh tests/browser
 
 check-kit: deps ## the hosting kit on a shared host: by its guide, wrongly uploaded, upgraded under load (a minute; root)
 	$(Q)tests/lib/deps.sh check-kit

@@ -10,7 +10,7 @@ struct listed {
 };
 
 /* Those that wait are of three kinds, of which a query knows one. */
-static bool is_meant(const struct page_view *v, const struct store_event *e)
+static bool is_asked_kind(const struct page_view *v, const struct store_event *e)
 {
     bool later = e->due_ms > v->now_ms;
     return v->query->claimed ? later && e->claimed : v->query->delayed ? later && !e->claimed : true;
@@ -19,7 +19,7 @@ static bool is_meant(const struct page_view *v, const struct store_event *e)
 static void take_meant(void *ctx, const struct store_event *e)
 {
     struct listed *l = ctx;
-    if (is_meant(l->v, e))
+    if (is_asked_kind(l->v, e))
         page_events_add(&l->events, e);
 }
 

@@ -10,7 +10,8 @@ use Test::More;
 use Fixture;
 use Source qw(quoted);
 
-our %VERSION = ('@complycube/api' => '1.1.13', 'sql.js' => '0.2.21');
+our %VERSION = ('@complycube/api' => '1.1.13', 'sql.js' => '0.2.21', 'puppeteer-core' => '24.43.1',
+    'axe-core' => '4.14.1');
 
 # The folder for NODE_PATH with this package in it; skips the whole test where it cannot be had.
 sub modules {

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Installs the Debian packages that are missing: tests/lib/deps.sh build|static|kit|demo|unit|check|check-kit|bench|fuzz|cover|format|analyze|ports|deb|check-deb|check-debian
+# Installs the Debian packages that are missing: tests/lib/deps.sh build|static|kit|demo|unit|check|check-kit|check-page|bench|fuzz|cover|format|analyze|ports|deb|check-deb|check-debian
 # It says which before it installs them, as root or through sudo; else it prints the command and stops. With DEPS=no it
 # installs nothing, and what needs a missing package fails by itself. Silent when nothing is missing.
 set -eu
@@ -10,9 +10,10 @@ static='gcc make musl-tools dpkg-dev xz-utils patch flex tcl perl'
 demo="$build lighttpd curl openssl php-cli php-sqlite3 perl libdbi-perl libdbd-sqlite3-perl"
 unit="$build libcmocka-dev perl"
 check="$demo libcmocka-dev apache2 libapache2-mod-fcgid lighttpd-mod-openssl nginx-light spawn-fcgi multiwatch
-       php-cgi php-fpm php-mysql mariadb-server libdbd-mariadb-perl libproc-fastspawn-perl sqlite3 mandoc clang systemd adduser iproute2 strace wrk fio bindfs"
+       libhtml-parser-perl php-cgi php-fpm php-mysql mariadb-server libdbd-mariadb-perl libproc-fastspawn-perl sqlite3 mandoc clang systemd adduser iproute2 strace wrk fio bindfs"
 kit="$static zip"
 check_kit="$check $kit unzip apache2-suexec-custom"
+check_page="$check chromium"
 bench="$check webhook valgrind"
 fuzz="$build clang libclang-rt-14-dev llvm-14"
 cover="$check libclang-rt-14-dev llvm-14 gcovr"
@@ -30,6 +31,7 @@ demo) wanted=$demo ;;
 unit) wanted=$unit ;;
 check) wanted=$check ;;
 check-kit) wanted=$check_kit ;;
+check-page) wanted=$check_page ;;
 bench) wanted=$bench ;;
 fuzz) wanted=$fuzz ;;
 cover) wanted=$cover ;;
@@ -39,7 +41,7 @@ ports) wanted=$ports ;;
 deb) wanted=$deb ;;
 check-deb) wanted=$check_deb ;;
 check-debian) wanted='debootstrap git' ;;
-*) echo "usage: $0 build|static|kit|demo|unit|check|check-kit|bench|fuzz|cover|format|analyze|ports|deb|check-deb|check-debian" >&2; exit 2 ;;
+*) echo "usage: $0 build|static|kit|demo|unit|check|check-kit|check-page|bench|fuzz|cover|format|analyze|ports|deb|check-deb|check-debian" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then

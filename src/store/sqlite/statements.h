@@ -50,7 +50,7 @@
     X(SQL_SHOW_ID, STORE_SQL_EVENT " WHERE event_id=?1 ORDER BY seq")                                             \
     X(SQL_RELATED, "SELECT (SELECT n.newer_seq FROM temp.newer n CROSS JOIN event_log w ON w.seq=n.newer_seq "    \
                    "WHERE n.seq=?1 ORDER BY w.created_ms DESC,w.seq DESC LIMIT 1),"                               \
-                   "(SELECT min(c.earlier_seq) FROM temp.same_change c WHERE c.seq=?1)")                                                                      \
+                   "(SELECT min(c.earlier_seq) FROM temp.same_change c WHERE c.seq=?1)") \
     X(SQL_COUNTS, "SELECT c.hour_ms,c.n,c.last_ms,n.name,s.name,c.outcome FROM counter c "                        \
                   "LEFT JOIN endpoint n ON n.id=c.endpoint LEFT JOIN secret s ON s.id=c.secret "                  \
                   "WHERE c.hour_ms>?1 ORDER BY c.hour_ms,c.endpoint,c.secret,c.outcome")                          \
