@@ -2,11 +2,13 @@
  * page: a request, and the view that answers it. */
 #include "page.h"
 
+#include "health/metrics.h"
 #include "page_gate.h"
 #include "page_view.h"
 #include "receiver/receiver.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static const char policy[] = {
 #include "policy.inc"
@@ -25,6 +27,7 @@ static void write_plain(struct page_answer *a, int status, const char *text)
 static const char *plain_of(int status)
 {
     switch (status) {
+    case 401: return "a token is needed\n";
     case 400: return "the address or the form asks for what this page does not know\n";
     case 403: return "closed\n";
     case 404: return "there is no such page\n";
@@ -129,11 +132,40 @@ static void answer_view(const struct config *c, const struct page_request *q, in
         write_plain(a, 503, "the page is too long, or memory is out\n");
 }
 
-void page_answer(const struct config *c, const struct page_request *q, int64_t now_ms, struct page_answer *a)
+/* As complycube-inbox metrics writes them. */
+static void answer_metrics(const struct config *c, int64_t now_ms, struct page_answer *a)
+{
+    struct page_view v = {.config = c, .now_ms = now_ms};
+    struct figures *figures = calloc(1, sizeof *figures);
+    struct alarm *alarm = calloc(1, sizeof *alarm);
+    struct err e;
+    if (figures && alarm) {
+        figures_begin(figures, c, NULL, now_ms);
+        page_open(&v);
+        figures_read(figures, c, v.store, &v.why);
+        alarm_judge(alarm, figures, c, &ALARM_LIMITS);
+        store_close(v.store);
+    }
+    a->status = 200;
+    a->type = METRICS_CONTENT_TYPE;
+    if (!figures || !alarm || metrics_write(figures, alarm, &a->html.out, &e) != 0)
+        write_plain(a, 503, "memory is out\n");
+    free(figures);
+    free(alarm);
+}
+
+void page_answer(const struct config *c, struct span token, const struct page_request *q, int64_t now_ms,
+                 struct page_answer *a)
 {
     *a = (struct page_answer){.type = "text/html; charset=utf-8"};
-    int status = page_gate(c, q, a);
-    if (status)
+    bool metrics = span_equal(q->path, span_of("/metrics"));
+    int status = metrics && page_gate_has_token(q, token) ? page_gate_token(c, q, a) : page_gate(c, q, a);
+    a->bearer = metrics && token.len && status == 403;
+    if (a->bearer)
+        status = 401;
+    if (metrics && !status)
+        answer_metrics(c, now_ms, a);
+    else if (status)
         write_plain(a, status, plain_of(status));
     else if (q->path.len && !span_equal(q->path, span_of("/")))
         write_plain(a, 404, plain_of(404));
@@ -160,12 +192,13 @@ static const char *phrase(int status)
 size_t page_head(const struct page_answer *a, char out[PAGE_HEAD_MAX])
 {
     int n = snprintf(out, PAGE_HEAD_MAX,
-                     "Status: %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%s%s"
+                     "Status: %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%s%s%s"
                      "Content-Security-Policy: %.*s\r\n"
                      "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
                      "X-Robots-Tag: noindex, nofollow\r\nX-Frame-Options: DENY\r\n"
                      "Cross-Origin-Resource-Policy: same-origin\r\n\r\n",
                      a->status, phrase(a->status), a->type, a->html.out.len, a->allow ? "Allow: " : "",
-                     a->allow ? a->allow : "", a->allow ? "\r\n" : "", (int)sizeof policy, policy);
+                     a->allow ? a->allow : "", a->allow ? "\r\n" : "",
+                     a->bearer ? "WWW-Authenticate: Bearer\r\n" : "", (int)sizeof policy, policy);
     return n > 0 && n < PAGE_HEAD_MAX ? (size_t)n : 0;
 }

@@ -15,6 +15,7 @@
 struct page_answer {
     int status;        /* of HTTP */
     const char *allow; /* of a 405: the methods; else NULL */
+    bool bearer;       /* of a 401: a token is asked for */
     const char *type;  /* Content-Type */
     struct html html;  /* to be released by page_answer_release */
     char said[480];    /* for the web server's error log; "": nothing */
@@ -22,15 +23,24 @@ struct page_answer {
 
 /*
  * Answer a request.
- * in:   c    loaded, sound or not
+ * in:   c      loaded, sound or not
+ *       token  who sends it gets the figures at /metrics; empty: only users get them
  * cost: the store is opened and closed again, where the request may see it
  */
-void page_answer(const struct config *c, const struct page_request *q, int64_t now_ms, struct page_answer *a);
+void page_answer(const struct config *c, struct span token, const struct page_request *q, int64_t now_ms,
+                 struct page_answer *a);
 void page_answer_release(struct page_answer *a);
 
 /* The head as a CGI gives it, to the empty line: bytes at `out`, of PAGE_HEAD_MAX. */
 enum { PAGE_HEAD_MAX = 1024 };
 size_t page_head(const struct page_answer *a, char out[PAGE_HEAD_MAX]);
+
+/*
+ * Read the token of `metrics` into *out, to be released; nothing without one. Before the process confines itself.
+ * errors: ERR_CONFIG  others may read it, or it has less than PAGE_TOKEN_MIN bytes
+ */
+enum { PAGE_TOKEN_MIN = 32 };
+int page_token(const struct config *c, struct buf *out, struct err *e);
 
 /* Is the block of the page sound? errors: ERR_CONFIG, with the line of the file and the cure */
 int page_check(const struct config *c, struct err *e);

@@ -5,6 +5,7 @@
 #include "base/text.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 
 static const char to_add[] =
     "the web server has authenticated nobody: add AuthType Basic and Require valid-user (Apache), "
@@ -85,6 +86,39 @@ static int check_user(const struct config *c, const struct page_request *q, stru
     if (q->user.len > PAGE_VALUE_MAX || text_hides(q->user))
         return refuse(a, 403, "closed: the user's name is too long, or holds what cannot be printed");
     return is_user(c, q->user) ? 0 : refuse(a, 403, "closed: a user who is not among those that are named");
+}
+
+int page_gate_token(const struct config *c, const struct page_request *q, struct page_answer *a)
+{
+    int status = check_configuration(c, a);
+    return status ? status : check_page_method(q, a);
+}
+
+bool page_gate_has_token(const struct page_request *q, struct span token)
+{
+    const struct span said = q->authorization, word = span_of("Bearer ");
+    unsigned different = 0;
+    if (!token.len || said.len != word.len + token.len || memcmp(said.at, word.at, word.len) != 0)
+        return false;
+    for (size_t i = 0; i < token.len; i++)
+        different |= (unsigned char)(said.at[word.len + i] ^ token.at[i]);
+    return different == 0;
+}
+
+int page_token(const struct config *c, struct buf *out, struct err *e)
+{
+    struct stat st;
+    const char *path = c->page.metrics;
+    if (!*path || files_read_text(path, out, &st, e) != 0)
+        return *path ? -1 : 0;
+    while (out->len && (out->at[out->len - 1] == '\n' || out->at[out->len - 1] == ' '))
+        out->len--;
+    if (out->len >= PAGE_TOKEN_MIN && !(st.st_mode & (S_IROTH | S_IWOTH)))
+        return 0;
+    bool open = st.st_mode & (S_IROTH | S_IWOTH);
+    buf_release(out);
+    return err_set(e, ERR_CONFIG, "%s: %s", path,
+                   open ? "others may read it; chmod o-rw it" : "a token has at least 32 characters");
 }
 
 int page_gate(const struct config *c, const struct page_request *q, struct page_answer *a)

@@ -65,6 +65,25 @@ $f->write('home/public_html/cgi-bin/complycube-webhook.conf', qq($base\npage { u
 is(page($f, '', env => { REMOTE_USER => 'carol' })->{status}, 200, '{"*"}: whoever the web server has authenticated');
 is_closed(page($f, '', env => { REMOTE_USER => undef }), 403, 'but nobody else');
 
+# ---- the figures ----
+
+my $token = 'f' x 32;
+$f->write('home/private/token', "$token\n", 0600);
+$f->write('home/public_html/cgi-bin/complycube-webhook.conf', qq($base\npage { users = {"anna"} metrics = "../../private/token" }\n));
+my $metrics = sub { my (%env) = @_; return page($f, '', env => { PATH_INFO => '/metrics', REMOTE_USER => undef, AUTH_TYPE => undef, %env }) };
+my $figures = $metrics->(HTTP_AUTHORIZATION => "Bearer $token");
+ok($figures->{status} == 200 && $figures->{body} =~ /^complycube_inbox_up 1$/m, 'with the token the figures are there') or diag $figures->{body};
+like($figures->{headers}{'content-type'}, qr{^text/plain; version=0\.0\.4}, 'as Prometheus wants them');
+is_closed($metrics->(%{ $_->[1] }), 401, "closed with $_->[0]") for ['no token', {}], ['another token', { HTTP_AUTHORIZATION => 'Bearer ' . 'g' x 32 }],
+    ['half a token', { HTTP_AUTHORIZATION => 'Bearer ' . 'f' x 16 }], ['a longer one', { HTTP_AUTHORIZATION => "Bearer ${token}f" }],
+    ['a password', { HTTP_AUTHORIZATION => "Basic $token" }];
+is($metrics->(REMOTE_USER => 'anna', AUTH_TYPE => 'Basic')->{status}, 200, 'a user gets them as well');
+is_closed(page($f, '', env => { REMOTE_USER => undef, HTTP_AUTHORIZATION => "Bearer $token" }), 403, 'the token opens the figures alone');
+chmod 0644, $f->path('home/private/token');
+is_closed($metrics->(HTTP_AUTHORIZATION => "Bearer $token"), 403, 'closed with a token that others may read');
+$f->write('home/private/token', "short\n", 0600);
+is_closed($metrics->(HTTP_AUTHORIZATION => 'Bearer short'), 403, 'closed with a token that is short');
+
 # ---- a thousand requests, and what they open ----
 
 SKIP: {
@@ -84,7 +103,7 @@ SKIP: {
     };
     my ($answers, $n) = $opened->(1, REMOTE_USER => 'anna');
     ok($answers == 1 && $n > 0, 'a request of a named user opens the database, and strace sees it');
-    is_deeply([$opened->($ENV{N} // 1000, REMOTE_USER => 'mallory')], [1000, 0], 'of 1000 requests without a named user none opens it');
+    is_deeply([$opened->(1000, REMOTE_USER => 'mallory')], [1000, 0], 'of 1000 requests without a named user none opens it');
 }
 
 # ---- by the servers ----
