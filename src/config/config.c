@@ -322,10 +322,10 @@ static void broken_text(struct config *c)
 /* libconfuse's own tables, from ours. */
 static cfg_t *parse_config(struct config *c, char *text)
 {
-    char all[] = "{\"*\"}", none[] = "{}";
+    char all[] = "{\"*\"}";
     cfg_opt_t section[] = {CFG_STR("secret_file", "", CFGF_NONE), CFG_STR_LIST("events", all, CFGF_NONE),
                            CFG_STR("api_key_file", "", CFGF_NONE), CFG_STR("url", "", CFGF_NONE), CFG_END()};
-    cfg_opt_t page[] = {CFG_STR_LIST("users", none, CFGF_NONE), CFG_STR_LIST("payload", none, CFGF_NONE),
+    cfg_opt_t page[] = {CFG_STR_LIST("users", NULL, CFGF_NONE), CFG_STR_LIST("payload", NULL, CFGF_NONE),
                         CFG_STR("log", "", CFGF_NONE),          CFG_STR("metrics", "", CFGF_NONE),
                         CFG_STR("title", "", CFGF_NONE),        CFG_END()};
     cfg_opt_t options[KEYS + 4];
