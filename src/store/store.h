@@ -35,7 +35,7 @@ struct store_options {
                              receiver, which reads no events */
     int checkpoint_pages; /* log pages after which a commit writes them back; 0: never */
     bool read_only;       /* nothing is written, by no operation: those that write fail. It takes no writers' lock */
-    int deadline_ms;      /* reads fail so long after opening, all together: ERR_BUSY with ERR_LATE; 0: never */
+    int deadline_ms;      /* of read_only: reads fail so long after opening: ERR_BUSY with ERR_LATE; 0: never */
 };
 
 enum store_outcome {

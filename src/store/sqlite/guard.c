@@ -216,11 +216,13 @@ int sqlite_refuse_altered(struct db *s, const char *about, struct err *e)
     return *why ? err_set(e, ERR_DATABASE, "%s: %s: somebody altered it, and it is not used", about, why) : 0;
 }
 
-int sqlite_seal(struct db *s, struct err *e)
+int sqlite_seal(struct db *s, int deadline_ms, struct err *e)
 {
     if (sqlite_exec(s, "PRAGMA query_only=ON") != SQLITE_OK)
         return sqlite_error(s, "setting it up", e);
     s->read_only = true;
+    s->deadline_ms = deadline_ms ? clock_ms() + deadline_ms : 0;
+    sqlite_begin_work(s);
     return 0;
 }
 

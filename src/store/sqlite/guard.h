@@ -23,8 +23,8 @@ int sqlite_make_views(struct db *s, struct err *e);
 /* From now on statements may take as long together as the store's options say; less where the latest batch waited in vain. */
 void sqlite_begin_work(struct db *s);
 
-/* From now on nothing is written by this connection, and no statement that writes is compiled. */
-int sqlite_seal(struct db *s, struct err *e);
+/* From now on nothing is written by this connection, no statement that writes is compiled, and all reads end in time. */
+int sqlite_seal(struct db *s, int deadline_ms /* 0: never */, struct err *e);
 
 /* Compile a text of ours, or run it; as sqlite3_prepare_v3 and sqlite3_exec. */
 int sqlite_compile(struct db *s, const char *text, unsigned flags, sqlite3_stmt **q);

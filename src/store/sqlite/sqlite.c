@@ -394,8 +394,9 @@ void sqlite_close_db(struct db *s)
         if (locked && !sqlite_in_place(s))
             sqlite_leave_under_lock(s, NULL);
         bool sound = !s->locks || !sqlite_in_place(s) || sqlite_index_check(s, NULL) == 0;
-        bool logged = s->locks || stat_of(s->path, "-wal").st_size > 0; /* a reader takes away an empty log of its own */
-        if ((!locked && logged) || !sound)                              /* somebody else will */
+        bool logged =
+            s->locks || stat_of(s->path, "-wal").st_size > 0; /* a reader takes away an empty log of its own */
+        if ((!locked && logged) || !sound)                    /* somebody else will */
             sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         sqlite3_close(s->db);
     }
@@ -419,10 +420,9 @@ int sqlite_open_db(struct db **out, const char *path, const struct store_options
         goto fail;
     s->log_ino = stat_of(s->path, "-wal").st_ino;
     if ((!o->limit_ms && sqlite_make_views(s, e) != 0) || sqlite_floor(s, &s->floor, e) != 0 ||
-        add_endpoints(s, o, e) != 0 || sqlite_inbox_open(s, o, e) != 0 || (o->read_only && sqlite_seal(s, e) != 0))
+        add_endpoints(s, o, e) != 0 || sqlite_inbox_open(s, o, e) != 0 ||
+        (o->read_only && sqlite_seal(s, o->deadline_ms, e) != 0))
         goto fail;
-    s->deadline_ms = o->deadline_ms ? clock_ms() + o->deadline_ms : 0;
-    sqlite_begin_work(s);
     *out = s;
     return 0;
 fail:
