@@ -77,7 +77,8 @@ static int compare_received(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-static int read_client(struct page_view *v, struct client *c, const char *client, const char *endpoint, struct err *e)
+static int read_events_of_client(struct page_view *v, struct client *c, const char *client, const char *endpoint,
+                                 struct err *e)
 {
     struct store_query q = {.state = -1, .limit = -1, .client_id = client, .endpoint = endpoint};
     int64_t *seqs, from;
@@ -181,7 +182,7 @@ void page_client_shown(struct page_view *v, const char *client, const char *endp
     html_lit(v->h, "<h1>A client</h1>\n<p><span class=\"id\">");
     html_text(v->h, span_of(client));
     html_lit(v->h, "</span></p>\n");
-    if (read_client(v, c, client, endpoint, &e) != 0)
+    if (read_events_of_client(v, c, client, endpoint, &e) != 0)
         page_failed(v, &e);
     else if (!c->events.n)
         html_lit(v->h, "<p>There is no event of this client.</p>\n");

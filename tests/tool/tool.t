@@ -131,7 +131,7 @@ is($code, 1, 'doctor finds files that the group cannot use');
 my @cures = map { $_->{what} eq 'group' ? @{ $_->{cures} } : () } told($out);
 like($cures[0], qr/^chgrp \S+ '\Q$dir\E\/private' && chmod 3770/, 'and says what to do with the folder');
 is(system(shift @cures), 0, 'which is a command');
-like($cures[0], qr/complycube-inbox -c \Q$dir\E\/inbox.conf init$/, 'and with the files');
+like($cures[0], qr/complycube-inbox'? -c \Q$dir\E\/inbox.conf init$/, 'and with the files');
 ($code, $out) = tool('', 'init');
 like($out, qr/^changed +0660 +\S+:\Q$group\E +\Q$db\E$/m, 'init gives them to the group');
 is((tool('', 'doctor'))[0], 0, 'then all is well');
