@@ -130,7 +130,7 @@ DOC   = $(INTO)/share/doc/complycube-inbox
 install: all ## install under PREFIX (and DESTDIR)
 	install -d "$(INTO)/bin" "$(SHARE)/cgi-bin" "$(DESTDIR)$(SYSCONFDIR)"
 	install -m 755 $(BIN)/complycube-inbox $(BIN)/complycube-webhook "$(INTO)/bin/"
-	cp -R apache lighttpd consumers "$(SHARE)/"
+	cp -R apache lighttpd nginx consumers "$(SHARE)/"
 	install -m 644 cgi-bin/complycube-webhook.conf.sample cgi-bin/.htaccess "$(SHARE)/cgi-bin/"
 	install -D -m 644 src/man/complycube-inbox.bash "$(INTO)/$(COMPLETE_BASH)"
 	install -D -m 644 src/man/complycube-inbox.zsh "$(INTO)/$(COMPLETE_ZSH)"
@@ -148,11 +148,10 @@ install: all ## install under PREFIX (and DESTDIR)
 	chmod 755 "$(SHARE)/sysv/complycube-webhook"
 
 # By itself, so that nobody has the page without meaning it. It is closed until the configuration names who may look.
-install-page: $(BIN)/complycube-page ## install the page too: complycube-page, its manual and configurations
+install-page: $(BIN)/complycube-page ## install the page too: complycube-page and its manual
 	install -D -m 755 $(BIN)/complycube-page "$(INTO)/bin/complycube-page"
 	install -D -m 644 $(PAGE_MAN) "$(INTO)/share/man/man8/complycube-page.8"
 	sed -i 's/^\.Os$$/.Os complycube-inbox $(VERSION)/' "$(INTO)/share/man/man8/complycube-page.8"
-	install -D -m 644 nginx/page.conf "$(SHARE)/nginx/page.conf"
 
 uninstall: ## remove what install and install-page put there; your configuration in SYSCONFDIR stays
 	rm -f "$(INTO)/bin/complycube-inbox" "$(INTO)/bin/complycube-webhook" "$(INTO)/bin/complycube-page"

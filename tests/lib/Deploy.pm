@@ -126,6 +126,7 @@ sub _configure {
         my $text = Fixture::slurp($path);
         $text = _set($text, \%value) if $file eq 'vars.conf';
         $text =~ s/\@(\w+)\@/$value{$1}/g if $path =~ m{/tests/};
+        $text =~ s{/run/complycube/webhook\.sock}{$value{socket}} if $file eq 'receiver.conf';
         $text = $d->{edit}->($text) if $d->{edit};
         $f->write("conf/$file", $text);
     }

@@ -39,7 +39,7 @@ my @wanted = (
     (map { s{^\Q$ROOT\E/}{$share/doc/complycube-inbox/}r } listed($ROOT, qw(README.md INSTALL.md SECURITY.md docs/*))),
     (map { "$share/complycube-inbox/cgi-bin/$_" } qw(.htaccess complycube-webhook.conf.sample)),
     (map { s{^\Q$ROOT\E/packaging/systemd/(.*)\.in$}{usr/local/lib/systemd/system/$1}r } listed("$ROOT/packaging/systemd", "*.in")),
-    (map { s{^\Q$ROOT\E/}{$share/complycube-inbox/}r } grep { -f } listed($ROOT, qw(apache/* lighttpd/* consumers/*/*))),
+    (map { s{^\Q$ROOT\E/}{$share/complycube-inbox/}r } grep { -f } listed($ROOT, qw(apache/* lighttpd/* nginx/* consumers/*/*))),
 );
 is_deeply [sort keys %there], [sort @wanted], 'it installs these files and no other';
 for my $program (qw(complycube-inbox complycube-webhook)) {
@@ -57,7 +57,7 @@ is $mode, '755', 'the job can be run';
 is system("$make install-page >'$root.log' 2>&1"), 0, 'make install-page' or diag slurp("$root.log");
 my @more = grep { !$there{$_} } files($root);
 is_deeply [sort @more],
-    [sort 'usr/local/bin/complycube-page', "$share/complycube-inbox/nginx/page.conf", "$share/man/man8/complycube-page.8"], 'the page is installed by itself';
+    [sort 'usr/local/bin/complycube-page', "$share/man/man8/complycube-page.8"], 'the page is installed by itself';
 
 write_file("$root/usr/local/etc/complycube-webhook.conf", "# mine\n");
 is system("$make uninstall >'$root.log' 2>&1"), 0, 'make uninstall' or diag slurp("$root.log");

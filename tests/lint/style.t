@@ -47,7 +47,7 @@ find({ no_chdir => 1, wanted => sub {
         $n++;
         push @wide, "$_:$n" if length $line > 130 && m{/src/.*\.[ch]$};
     }
-} }, grep { -e } map { "$ROOT/$_" } qw(src tests apache lighttpd cgi-bin consumers Makefile .ci));
+} }, grep { -e } map { "$ROOT/$_" } qw(src tests apache lighttpd nginx cgi-bin consumers Makefile .ci));
 is_deeply [sort @nameless], [], 'each file opens with its licence';
 is_deeply \@wide, [], 'no line of src/ above 130 columns';
 
