@@ -230,7 +230,7 @@ static void print_stats_json(const struct cmd_stats *s)
 
 /* ---- together ---- */
 
-static int compare_secret_names(const void *a, const void *b)
+static int compare_counted_secrets(const void *a, const void *b)
 {
     const struct cmd_stats_secret *x = a, *y = b;
     int d = strcmp(x->endpoint, y->endpoint);
@@ -246,7 +246,7 @@ static int read_figures(struct cmd_stats *s, struct err *e)
         take_refusals(s, e) != 0)
         return -1;
     if (s->n_secrets)
-        qsort(s->secret, s->n_secrets, sizeof *s->secret, compare_secret_names);
+        qsort(s->secret, s->n_secrets, sizeof *s->secret, compare_counted_secrets);
     return s->cmd->endpoint && s->n_endpoints == 0
                ? err_set(e, ERR_NOT_FOUND, "there is no endpoint %s", s->cmd->endpoint)
                : 0;

@@ -24,7 +24,7 @@ struct past {
     bool out_of_memory;
 };
 
-struct check {
+struct verification {
     const struct cmd *cmd;
     struct verifier *verifier;
     struct progress progress;
@@ -98,7 +98,7 @@ static bool was_brought_in(const struct store_event *v)
     return span_equal(v->source, span_of("imported")) || span_equal(v->source, span_of("reconciled"));
 }
 
-static enum verdict_class judge_emptied(struct check *k, const struct store_event *v, const char **what)
+static enum verdict_class judge_emptied(struct verification *k, const struct store_event *v, const char **what)
 {
     *what = v->erased_ms ? left_over(v) : "body";
     if (*what)
@@ -110,14 +110,14 @@ static enum verdict_class judge_emptied(struct check *k, const struct store_even
 }
 
 /* Nobody vouches for its body, but columns must say what it says. */
-static enum verdict_class judge_unproven(struct check *k, const struct store_event *v, enum verdict_class c,
+static enum verdict_class judge_unproven(struct verification *k, const struct store_event *v, enum verdict_class c,
                                          const char **what)
 {
     *what = differs_from_body(v, verify_trusted(k->verifier, 1, "", "", NULL, v->body));
     return *what ? VERDICT_ALTERED : c;
 }
 
-static enum verdict_class judge_signed(struct check *k, const struct store_event *v, const char **what)
+static enum verdict_class judge_signed(struct verification *k, const struct store_event *v, const char **what)
 {
     struct err e = {0};
     const struct verified *good = verify_body(k->verifier, 0, v->signature, v->body, &e);
@@ -133,7 +133,7 @@ static enum verdict_class judge_signed(struct check *k, const struct store_event
                                                                     : VERDICT_GOOD;
 }
 
-static enum verdict_class judge_row(struct check *k, const struct store_row *row, const char **what)
+static enum verdict_class judge_row(struct verification *k, const struct store_row *row, const char **what)
 {
     const struct store_event *v = &row->event;
     *what = row->odd;
@@ -152,7 +152,8 @@ static enum verdict_class judge_row(struct check *k, const struct store_row *row
 
 /* ---- reporting ---- */
 
-static void report_event(const struct check *k, const struct store_event *v, enum verdict_class c, const char *what)
+static void report_event(const struct verification *k, const struct store_event *v, enum verdict_class c,
+                         const char *what)
 {
     if (k->cmd->json) {
         struct json_out *j = json_out_new();
@@ -173,7 +174,7 @@ static void report_event(const struct check *k, const struct store_event *v, enu
 }
 
 /* Count it. Is it to be reported? */
-static bool count(struct check *k, enum verdict_class c)
+static bool count(struct verification *k, enum verdict_class c)
 {
     k->verdict.n[c]++;
     if (!verdict_fails(&k->verdict, c) || (!k->cmd->json && k->verdict.n[c] > TOLD_MAX))
@@ -182,13 +183,13 @@ static bool count(struct check *k, enum verdict_class c)
     return true;
 }
 
-static void note_finding(struct check *k, const struct store_event *v, enum verdict_class c, const char *what)
+static void note_finding(struct verification *k, const struct store_event *v, enum verdict_class c, const char *what)
 {
     if (count(k, c))
         report_event(k, v, c, what);
 }
 
-static void report_row(const struct check *k, int64_t id)
+static void report_row(const struct verification *k, int64_t id)
 {
     if (!k->cmd->json) {
         print_out("row %lld of quarantine: it is not what was signed\n", (long long)id);
@@ -202,7 +203,7 @@ static void report_row(const struct check *k, int64_t id)
     json_out_print(j);
 }
 
-static void report_file(const struct check *k, const struct store_file_odd *odd)
+static void report_file(const struct verification *k, const struct store_file_odd *odd)
 {
     char name[300];
     snprintf(name, sizeof name, "%s/%s", odd->endpoint, odd->name);
@@ -220,21 +221,21 @@ static void report_file(const struct check *k, const struct store_file_odd *odd)
 }
 
 /* When it came can be bounded only, since nobody has signed it. */
-static bool time_is_odd(const struct check *k, const struct store_event *v)
+static bool time_is_odd(const struct verification *k, const struct store_event *v)
 {
     return v->received_ms > k->cmd->now_ms + DAY_MS || v->received_ms < v->created_ms - DAY_MS;
 }
 
-static bool lacks_inbox(const struct check *k, const struct store_row *row)
+static bool lacks_inbox(const struct verification *k, const struct store_row *row)
 {
     const struct store_event *v = &row->event;
     return row->odd_inbox || (v->state < 0 && !k->cmd->config->files) ||
            (v->state == STORE_STATE_WAITING && v->due_ms > k->cmd->now_ms + YEAR_MS);
 }
 
-static void check_one(void *ctx, const struct store_row *row)
+static void verify_one(void *ctx, const struct store_row *row)
 {
-    struct check *k = ctx;
+    struct verification *k = ctx;
     const struct store_event *v = &row->event;
     const char *what = NULL;
     if (v->seq > k->last) {
@@ -254,7 +255,7 @@ static void check_one(void *ctx, const struct store_row *row)
 
 static void note_past(void *ctx, const struct store_past *p)
 {
-    struct check *k = ctx;
+    struct verification *k = ctx;
     struct past *past = &k->past;
     if (past->next_id)
         k->verdict.n[VERDICT_HISTORY] += past->next_id - p->id - 1;
@@ -267,7 +268,7 @@ static void note_past(void *ctx, const struct store_past *p)
         past->out_of_memory |= seqs_add(&past->pruned_ms, p->at_ms, NULL) != 0;
 }
 
-static int read_past(struct check *k, struct store *s, struct err *e)
+static int read_past(struct verification *k, struct store *s, struct err *e)
 {
     if (store_history(s, 0, 0, 0, -1, note_past, k, e) != 0)
         return e->code == ERR_SCHEMA ? 0 : -1; /* an old database without one, as the schema tells */
@@ -278,7 +279,7 @@ static int read_past(struct check *k, struct store *s, struct err *e)
     return 0;
 }
 
-static int check_log(struct check *k, struct store *s, struct err *e)
+static int verify_log(struct verification *k, struct store *s, struct err *e)
 {
     struct store_facts facts;
     struct store_odd odd;
@@ -288,7 +289,7 @@ static int check_log(struct check *k, struct store *s, struct err *e)
     int more = 1;
     k->progress = progress_begin(facts.events);
     while (more > 0) {
-        more = store_audit(s, &from, check_one, k, e);
+        more = store_audit(s, &from, verify_one, k, e);
         progress_draw(&k->progress, k->rows, NULL);
     }
     progress_end(&k->progress);
@@ -299,9 +300,9 @@ static int check_log(struct check *k, struct store *s, struct err *e)
     return 0;
 }
 
-static void check_quarantined(void *ctx, const struct store_quarantined *row)
+static void verify_quarantined(void *ctx, const struct store_quarantined *row)
 {
-    struct check *k = ctx;
+    struct verification *k = ctx;
     struct err e = {0};
     const struct verified *good = verify_body(k->verifier, 0, row->signature, row->body, &e);
     bool right = good && span_equal(row->endpoint, span_of(verified_endpoint(good)));
@@ -311,16 +312,16 @@ static void check_quarantined(void *ctx, const struct store_quarantined *row)
         report_row(k, row->id);
 }
 
-static int check_quarantine(struct check *k, struct store *s, struct err *e)
+static int verify_quarantine(struct verification *k, struct store *s, struct err *e)
 {
     int64_t after = INT64_MIN;
     while (after != INT64_MAX)
-        if (store_walk_quarantine(s, &after, 0, check_quarantined, k, e) != 0)
+        if (store_walk_quarantine(s, &after, 0, verify_quarantined, k, e) != 0)
             return -1;
     return 0;
 }
 
-static void report_object(struct check *k, const char *kind, const char *name, const char *what)
+static void report_object(struct verification *k, const char *kind, const char *name, const char *what)
 {
     k->verdict.n[VERDICT_SCHEMA]++;
     if (k->cmd->json) {
@@ -341,7 +342,7 @@ static void report_object(struct check *k, const char *kind, const char *name, c
 
 static void note_alteration(void *ctx, const struct store_alteration *one)
 {
-    struct check *k = ctx;
+    struct verification *k = ctx;
     k->unreadable |= one->stops;
     report_object(k, one->kind, one->name, store_altered_words(one->what));
 }
@@ -352,14 +353,14 @@ static void note_lack(void *ctx, const struct store_step *step)
         report_object(ctx, step->kind, step->name, "is missing");
 }
 
-static int check_schema(struct check *k, struct store *s, struct err *e)
+static int verify_schema(struct verification *k, struct store *s, struct err *e)
 {
     return store_altered(s, note_alteration, k, e) < 0 || store_missing(s, note_lack, k, e) < 0 ? -1 : 0;
 }
 
-static void check_file(void *ctx, const struct store_file_odd *odd)
+static void verify_file(void *ctx, const struct store_file_odd *odd)
 {
-    struct check *k = ctx;
+    struct verification *k = ctx;
     const struct store_event v = {.seq = odd->seq, .id = odd->id};
     if (odd->seq)
         note_finding(k, &v, VERDICT_ALTERED, "file");
@@ -367,19 +368,19 @@ static void check_file(void *ctx, const struct store_file_odd *odd)
         report_file(k, odd);
 }
 
-static int check_rows(struct check *k, struct store *s, struct err *e)
+static int verify_rows(struct verification *k, struct store *s, struct err *e)
 {
-    return read_past(k, s, e) == 0 && check_log(k, s, e) == 0 && check_quarantine(k, s, e) == 0 &&
-                   (!k->cmd->config->files || store_check_files(s, check_file, k, e) == 0)
+    return read_past(k, s, e) == 0 && verify_log(k, s, e) == 0 && verify_quarantine(k, s, e) == 0 &&
+                   (!k->cmd->config->files || store_check_files(s, verify_file, k, e) == 0)
                ? 0
                : -1;
 }
 
-static int check_stored(struct check *k, struct store *s, struct err *e)
+static int verify_stored(struct verification *k, struct store *s, struct err *e)
 {
-    if (verdict_allow(&k->verdict, k->cmd->allow, e) != 0 || check_schema(k, s, e) != 0)
+    if (verdict_allow(&k->verdict, k->cmd->allow, e) != 0 || verify_schema(k, s, e) != 0)
         return -1;
-    if (!k->unreadable && check_rows(k, s, e) != 0)
+    if (!k->unreadable && verify_rows(k, s, e) != 0)
         return -1;
     verdict_print(&k->verdict, k->cmd->json);
     return verdict_end(&k->verdict, e);
@@ -387,7 +388,7 @@ static int check_stored(struct check *k, struct store *s, struct err *e)
 
 /* ---- one body ---- */
 
-static int check_input(const struct check *k, struct err *e)
+static int verify_input(const struct verification *k, struct err *e)
 {
     struct buf in = {0};
     int result = cmd_read_file("-", &in, e);
@@ -418,7 +419,7 @@ int cmd_verify_arguments(const struct cmd *cmd, struct err *e)
 
 int cmd_verify(const struct cmd *cmd, struct err *e)
 {
-    struct check k = {.cmd = cmd};
+    struct verification k = {.cmd = cmd};
     struct store *s = NULL;
     int result = -1;
     if (cmd->api)
@@ -428,7 +429,7 @@ int cmd_verify(const struct cmd *cmd, struct err *e)
     if (s)
         cmd_spool_try(cmd, cmd->config, s);
     if (cmd_verifier(cmd->config, &k.verifier, e) == 0)
-        result = s ? check_stored(&k, s, e) : check_input(&k, e);
+        result = s ? verify_stored(&k, s, e) : verify_input(&k, e);
     seqs_release(&k.past.erased);
     seqs_release(&k.past.pruned_ms);
     verify_close(k.verifier);
