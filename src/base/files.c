@@ -225,7 +225,7 @@ void files_heir(const struct files_place *p, uid_t *owner, gid_t *group)
         *group = st.st_gid;
 }
 
-static int refuse_group(const char *path, gid_t gid, struct err *e)
+static int error_of_giving(const char *path, gid_t gid, struct err *e)
 {
     int os = errno;
     if (os != EPERM && os != EINVAL)
@@ -294,7 +294,7 @@ static int fit_descriptor(int fd, const struct files_place *p, mode_t mode, gid_
     uid_t owner;
     files_heir(p, &owner, &group);
     if (files_give(fd, owner, group) != 0)
-        return refuse_group(p->path, group, e);
+        return error_of_giving(p->path, group, e);
     if (files_ensure_mode(fd, p->path, mode) != 0)
         return refuse_file("setting the mode of", p->path, e);
     return 0;
@@ -311,7 +311,7 @@ int files_fit_open(int fd, const char *path, mode_t mode, gid_t group, bool *cha
                        S_ISREG(st.st_mode) ? "a second name of a file" : "no file and no folder");
     *changed = (st.st_mode & 07777) != mode || st.st_gid != group;
     if (st.st_gid != group && fchown(fd, (uid_t)-1, group) != 0)
-        return refuse_group(path, group, e);
+        return error_of_giving(path, group, e);
     if (*changed && files_ensure_mode(fd, path, mode) != 0)
         return err_set(e, ERR_READONLY, "setting the mode of %s: %s; be its owner, or root", path, strerror(errno));
     return 0;

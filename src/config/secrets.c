@@ -40,7 +40,7 @@ static struct span next_word(struct span *line)
 }
 
 /* Longer than a person would name it, and of letters and digits alone. */
-static bool looks_secret(struct span name)
+static bool is_likely_the_secret(struct span name)
 {
     for (size_t i = 0; i < name.len; i++)
         if (name.at[i] == '-' || name.at[i] == '.' || name.at[i] == '_')
@@ -70,7 +70,7 @@ static const char *add_secret(struct secrets *s, struct span name, struct span v
     struct secret *secret = &s->list[s->n];
     if (name.at && !text_is_name(name))
         return "the name may hold letters, digits, dot, dash and underscore, at most 63 of them";
-    if (looks_secret(name)) /* what is taken for a name is printed and stored */
+    if (is_likely_the_secret(name)) /* what is taken for a name is printed and stored */
         return "the name looks like a secret; a line is \"name value\", in this order";
     s->example = span_equal(value, span_of("PASTE_THE_SECRET_HERE"));
     if (s->example)

@@ -15,11 +15,10 @@
 #include <unistd.h>
 
 /* "x/" is a folder, whatever is there: a backup must not become a file that was meant to hold many. */
-static int check_backup_folder(const char *name, bool inside, struct err *e)
+static int refuse_missing_folder(const char *name, int why, struct err *e)
 {
-    int why = errno;
     size_t len = strlen(name);
-    if (inside || !len || name[len - 1] != '/')
+    if (!len || name[len - 1] != '/')
         return 0;
     if (why == ENOENT)
         return err_set(e, ERR_USAGE, "the folder %s is not there; make it: mkdir -m 700 %s", name, name);
@@ -30,18 +29,18 @@ int cmd_backup_name(const struct cmd *cmd, char *path, struct err *e)
 {
     struct stat st;
     char stamp[32], folder[PATH_MAX];
-    bool inside = stat(cmd->operand, &st) == 0 && S_ISDIR(st.st_mode);
-    if (check_backup_folder(cmd->operand, inside, e) != 0)
+    bool there = stat(cmd->operand, &st) == 0, is_folder = there && S_ISDIR(st.st_mode);
+    if (!is_folder && refuse_missing_folder(cmd->operand, there ? ENOTDIR : errno, e) != 0)
         return -1;
-    if (inside ? snprintf(folder, PATH_MAX, "%s", cmd->operand) >= PATH_MAX
-               : files_folder(cmd->operand, folder, PATH_MAX) != 0)
+    if (is_folder ? snprintf(folder, PATH_MAX, "%s", cmd->operand) >= PATH_MAX
+                  : files_folder(cmd->operand, folder, PATH_MAX) != 0)
         return err_set(e, ERR_USAGE, "the path is too long");
     char *real = realpath(folder, NULL);
     if (!real)
         return err_set(e, ERR_USAGE, "the folder %s: %s; name one that is there", folder, strerror(errno));
     const char *slash = strrchr(cmd->operand, '/');
-    int n = inside ? snprintf(path, PATH_MAX, "%s/inbox-%s.db", real, copy_progress_stamp(cmd->now_ms, stamp))
-                   : snprintf(path, PATH_MAX, "%s/%s", real, slash ? slash + 1 : cmd->operand);
+    int n = is_folder ? snprintf(path, PATH_MAX, "%s/inbox-%s.db", real, copy_progress_stamp(cmd->now_ms, stamp))
+                      : snprintf(path, PATH_MAX, "%s/%s", real, slash ? slash + 1 : cmd->operand);
     free(real);
     return n < PATH_MAX ? 0 : err_set(e, ERR_USAGE, "the path is too long");
 }

@@ -70,7 +70,7 @@ static void report_quarantined(struct erase *x, int64_t id, const char *result)
 static void choose_quarantined(void *ctx, const struct store_quarantined *row)
 {
     struct erase *x = ctx;
-    if (x->n_ids < (int64_t)(sizeof x->ids / sizeof *x->ids) && person_has(&x->person, row))
+    if (x->n_ids < (int64_t)(sizeof x->ids / sizeof *x->ids) && person_means_row(&x->person, row))
         x->ids[x->n_ids++] = row->id;
 }
 

@@ -34,7 +34,7 @@ static void add_quarantined_line(void *ctx, const struct store_quarantined *row)
 {
     struct export *x = ctx;
     const char *secret = x->cmd->secret;
-    if (!person_has(&x->person, row) || (secret && !span_equal(row->secret, span_of(secret))))
+    if (!person_means_row(&x->person, row) || (secret && !span_equal(row->secret, span_of(secret))))
         return;
     x->failed |= export_line_write_quarantined(&x->lines, row) != 0;
     x->rows++;

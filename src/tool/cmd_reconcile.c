@@ -249,7 +249,7 @@ static int finish_reconcile(struct reconcile *r, bool failed, struct err *e)
 
 /* ---- the whole ---- */
 
-/* The views must know events of this kind. */
+/* The views must know the events that are made here. */
 static int expect_new_schema(const struct reconcile *r, struct err *e)
 {
     char text[sizeof e->msg];

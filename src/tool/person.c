@@ -141,14 +141,15 @@ static bool is_named_in(const struct person *p, const struct store_quarantined *
     return (event.client_id.at && knows(p, event.client_id)) || (event.resource_id.at && knows(p, event.resource_id));
 }
 
-bool person_has(const struct person *p, const struct store_quarantined *row)
+bool person_means_row(const struct person *p, const struct store_quarantined *row)
 {
     const struct cmd *cmd = p->cmd;
     if (cmd->endpoint && !span_equal(row->endpoint, span_of(cmd->endpoint)))
         return false;
-    if (row->last_ms < cmd->since_ms || (cmd->before_ms && row->first_ms >= cmd->before_ms))
-        return row->erased;
-    if (cmd->operand)
-        return row->erased;
-    return p->n == 0 || row->erased || is_named_in(p, row);
+    if (row->erased) /* another payload of an event that is erased goes with it */
+        return true;
+    bool in_period = row->last_ms >= cmd->since_ms && (!cmd->before_ms || row->first_ms < cmd->before_ms);
+    if (!in_period || cmd->operand) /* a number names an event, never a row */
+        return false;
+    return p->n == 0 || is_named_in(p, row);
 }

@@ -31,6 +31,6 @@ void person_release(struct person *p);
 int person_add(struct person *p, const struct person *other);
 
 /* Is a row of quarantine meant? */
-bool person_has(const struct person *p, const struct store_quarantined *row);
+bool person_means_row(const struct person *p, const struct store_quarantined *row);
 
 #endif

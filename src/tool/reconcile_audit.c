@@ -62,27 +62,27 @@ static int take_deleted(struct audited *a, const struct asked *one, struct err *
 }
 
 /* What is there is a change, and what is not there was deleted. */
-static int ask_for(struct audited *a, const struct asked *one, struct err *e)
+static int fetch_and_take(struct audited *a, const struct asked *one, struct err *e)
 {
     struct vendor_object o;
     struct span json;
-    if (windows_in_time(a->r->end_ms, e) != 0)
+    if (windows_check_deadline(a->r->end_ms, e) != 0)
         return -1;
     int found = vendor_fetch(a->r->account->api, one->kind, one->id, &json, e);
     if (found <= 0)
         return found < 0 ? -1 : take_deleted(a, one, e);
-    if (a->deletions) /* of a part of it, an image for example */
+    if (a->deletions) /* what was deleted was a part of it, an image for example: the object is still there */
         return 0;
     return vendor_read(&o, one->kind, json, e) != 0 ? -1 : reconcile_take(a->r, &o, false, e);
 }
 
-static int ask_for_all(void *ctx, struct err *e)
+static int fetch_and_take_all(void *ctx, struct err *e)
 {
     struct audited *a = ctx;
     size_t n = a->n;
     a->n = 0;
     for (size_t i = 0; i < n; i++)
-        if (ask_for(a, &a->list[i], e) != 0)
+        if (fetch_and_take(a, &a->list[i], e) != 0)
             return -1;
     return 0;
 }
@@ -99,7 +99,7 @@ static int read_log(struct audited *a, const char *filter, const char *value, st
                                       .filter = {{filter, value}},
                                       .n = 1,
                                       .item = note_entry,
-                                      .page_end = ask_for_all,
+                                      .page_end = fetch_and_take_all,
                                       .ctx = a};
     seen_clear(&a->seen);
     return windows_read(&list, r->since_ms, r->before_ms, e) == 0 ? reconcile_flush(r, e) : -1;

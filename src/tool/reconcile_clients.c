@@ -86,7 +86,7 @@ static int read_owned(struct reconcile *r, enum vendor_kind kind, const char *cl
     struct api_page page;
     struct err why = {0};
     snprintf(size, sizeof size, "%d", API_PAGE_MAX);
-    if (windows_in_time(r->end_ms, e) != 0)
+    if (windows_check_deadline(r->end_ms, e) != 0)
         return -1;
     if (api_list(r->account->api, &q, take_owned, &ctx, &page, &why) == 0) {
         r->sums[kind].unseen += page.total > (int64_t)page.n ? page.total - (int64_t)page.n : 0;

@@ -45,7 +45,7 @@ static int ask_probe(struct reconcile *r, const char *path, const struct api_par
                      struct probe *p, struct api_page *page, struct err *e)
 {
     const struct api_request q = {.path = path, .params = params, .n_params = n};
-    return windows_in_time(r->end_ms, e) != 0 ? -1 : api_list(r->account->api, &q, visit, p, page, e);
+    return windows_check_deadline(r->end_ms, e) != 0 ? -1 : api_list(r->account->api, &q, visit, p, page, e);
 }
 
 static int refuse_list(const char *path, const char *after, const char *before, struct err *e)

@@ -26,7 +26,7 @@ struct window {
     uint64_t sum; /* of the items' texts */
 };
 
-int windows_in_time(int64_t end_ms, struct err *e)
+int windows_check_deadline(int64_t end_ms, struct err *e)
 {
     if (!end_ms || clock_ms() < end_ms)
         return 0;
@@ -67,7 +67,7 @@ static int ask_window(struct window *w, bool pages, struct err *e)
         params[n++] = list->filter[i];
     w->sum = 0;
     struct api_request q = {.path = list->path, .params = params, .n_params = n};
-    if (windows_in_time(list->end_ms, e) != 0)
+    if (windows_check_deadline(list->end_ms, e) != 0)
         return -1;
     if (pages)
         return api_list_all(list->account->api, &q, API_PAGE_MAX, visit_window, w, &w->page, e);

@@ -29,6 +29,6 @@ struct windows_list {
 int windows_read(const struct windows_list *list, int64_t from_ms, int64_t to_ms, struct err *e);
 
 /* ERR_NOT_FOUND: this end, of clock_ms(), is over. 0: there is none */
-int windows_in_time(int64_t end_ms, struct err *e);
+int windows_check_deadline(int64_t end_ms, struct err *e);
 
 #endif

@@ -20,6 +20,7 @@ my %CALLS = (
     follow     => [[], { until_told => 1 }],
     stats      => [[], ['--json', '--since', '1h']],
     watch      => [['--oldest', '9d'], { may_fail => 1 }],
+    metrics    => [[], ['--file', 'RUN/inbox.prom']],
     show       => [[1]],
     spool      => [[], ['record']],
     secrets    => [[]],
@@ -43,7 +44,7 @@ my %CALLS = (
     export     => [['--file', 'RUN/out', '--state', 'done']],
     import     => [['RUN/out']],
 );
-my %NOT_UNDER_LOAD = (migrate => 'it changes the schema', webhooks => 'it opens no inbox but for a row of history',
+my %NOT_UNDER_LOAD = (migrate => 'it changes the schema', webhooks => 'it opens no inbox but for a row of history', 'page-log' => 'it opens no inbox',
     reconcile => 'it asks ComplyCube; tests/tool/reconcile.t has events that come meanwhile', fetch => 'it reads what list reads, and asks ComplyCube');
 
 my $sample = Fixture::slurp("$Fixture::ROOT/cgi-bin/complycube-webhook.conf.sample");
@@ -78,7 +79,7 @@ for my $form (sort keys %conf) {
     my $d = deploy($f, 'lighttpd mod_fastcgi');
     my $url = "http://127.0.0.1:$d->{port}$d->{url}";
     $f->write('run/body', 'body');
-    my @commands = do { my (undef, $out) = tool_out($f, '--help'); $out =~ /^  ([a-z]+) /mg };
+    my @commands = do { my (undef, $out) = tool_out($f, '--help'); $out =~ /^  ([a-z-]+) /mg };
     cmp_ok scalar @commands, '>=', 17, "$form: the commands are found";
     my ($event, $other) = map { resource_event('twice', $_, 1) } qw(r1 r2);
     record($f, $event);

@@ -88,7 +88,7 @@ fault 'server.max-request-size too small', wrong => 'lighttpd mod_fastcgi', qr/m
 fault 'server.stream-request-body', wrong => 'lighttpd mod_cgi', qr/stream-request-body is not 0/,
     sub { edit($_[0], 'conf/server.conf', sub { s/^(server\.stream-request-body *= *)0$/${1}2/m }) }, harmless => 1;
 fault 'client_max_body_size too small', wrong => 'nginx', qr/client_max_body_size is 65536 in/,
-    sub { edit($_[0], $_[1], sub { s/client_max_body_size \S+;/client_max_body_size 64k;/ }) }, size => 100000;
+    sub { edit($_[0], 'conf/receiver.conf', sub { s/client_max_body_size \S+;/client_max_body_size 64k;/ }) }, size => 100000;
 fault 'fastcgi_keep_conn', warning => 'nginx keep-alive', qr/fastcgi_keep_conn is on/, sub { };
 fault 'fastcgi_request_buffering', warning => 'nginx unbuffered', qr/fastcgi_request_buffering is off/, sub { };
 
@@ -96,12 +96,12 @@ subtest 'the value that counts' => sub {
     my $f = Fixture->new;
     tool($f, 'init');
     my $d = deploy($f, 'nginx');
-    edit($f, 'conf/nginx.conf', sub { s/^(http \{)/$1\n    client_max_body_size 64k;/m; s/^( *)client_max_body_size 2m;//m; s/(location \S+ \{)/$1 client_max_body_size 2m;/ });
+    edit($f, 'conf/nginx.conf', sub { s/^(http \{)/$1\n    client_max_body_size 64k;/m });
     again($f, $d);
     is post($d, event(size => 100000)), 200, 'a long event is stored';
     my (undef, @findings) = doctor($f, '--server', $f->path('conf/nginx.conf'));
     is_deeply [map { $_->{finding} } only('web server', @findings)], [], 'since the inner one counts';
-    edit($f, 'conf/nginx.conf', sub { s/(location \S+ \{) client_max_body_size 2m;/location \/other { client_max_body_size 2m; }\n$1/ });
+    edit($f, 'conf/receiver.conf', sub {  s/^ *(client_max_body_size \S+;).*\n//m and $_ = "location /other { $1 }\n$_" });
     again($f, $d);
     is post($d, event(size => 100000)), 413, 'a long event is refused';
     (undef, @findings) = doctor($f, '--server', $f->path('conf/nginx.conf'));
@@ -114,7 +114,7 @@ subtest 'nginx by default, and a larger max_body' => sub {
     edit($f, 'home/public_html/cgi-bin/complycube-webhook.conf', sub { s/^#?\s*max_body.*\n//mg; s/\A/max_body = "3M"\n/ });
     tool($f, 'init');
     my $d = deploy($f, 'nginx');
-    edit($f, 'conf/nginx.conf', sub { s/^.*client_max_body_size.*\n//m });
+    edit($f, 'conf/receiver.conf', sub { s/^.*client_max_body_size.*\n//m });
     again($f, $d);
     is post($d, event(size => 2000000)), 413, 'a long event is refused';
     mended($f, wrong => 'web server', finding => qr/client_max_body_size is 1048576 by default/, args => ['--server', $f->path('conf/nginx.conf')],

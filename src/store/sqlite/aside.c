@@ -21,8 +21,8 @@ static int find_spooled(struct db *s, const struct record *r, const struct name 
 }
 
 /* The same delivery again only counts. */
-static int count_again(struct db *s, const struct record *r, const struct name *name, int64_t last_ms, bool *found,
-                       struct err *e)
+static int count_in_quarantine(struct db *s, const struct record *r, const struct name *name, int64_t last_ms,
+                               bool *found, struct err *e)
 {
     sqlite3_stmt *q = sqlite_prepare(s, SQL_QUARANTINE_AGAIN, e);
     if (!q)
@@ -85,7 +85,7 @@ int sqlite_put_aside(struct db *s, struct record *r, const char *reason, const s
     if (find_spooled(s, r, name, &found, e) != 0)
         return -1;
     r->repeated = found;
-    if (!found && count_again(s, r, name, last_ms, &found, e) != 0)
+    if (!found && count_in_quarantine(s, r, name, last_ms, &found, e) != 0)
         return -1;
     if (!found && insert_aside(s, r, reason, name, now_ms, last_ms, e) != 0)
         return -1;

@@ -17,7 +17,7 @@ int sqlite_lock(struct db *s, struct err *e)
     int left_ms = lock_take(&s->lock, s->wait_ms, e);
     if (left_ms < 0)
         return -1;
-    sqlite_wait(s, left_ms);
+    sqlite_set_wait(s, left_ms);
     if (sqlite_in_place(s))
         return 0;
     lock_release(&s->lock);
@@ -48,12 +48,12 @@ int sqlite_try(struct store *store, int wait_ms, struct err *e)
     int left_ms = lock_take(&s->lock, wait_ms, e);
     if (left_ms < 0)
         return -1;
-    sqlite_wait(s, left_ms);
+    sqlite_set_wait(s, left_ms);
     sqlite_begin_work(s);
     int failed = sqlite_index_check(s, e);
     if (!failed && sqlite_exec(s, "BEGIN IMMEDIATE; ROLLBACK") != SQLITE_OK)
         failed = sqlite_error(s, "beginning to write", e);
-    sqlite_wait(s, s->wait_ms);
+    sqlite_set_wait(s, s->wait_ms);
     lock_release(&s->lock);
     return failed;
 }

@@ -39,7 +39,7 @@ int sqlite_lone_open(struct db **out, const char *path, struct err *e)
         sqlite_lone_close(s);
         return -1;
     }
-    sqlite_wait(s, s->wait_ms);
+    sqlite_set_wait(s, s->wait_ms);
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL); /* not without the writers' lock */
     *out = s;
     return 0;

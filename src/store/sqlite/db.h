@@ -69,7 +69,7 @@ void sqlite_close_db(struct db *s);
 int sqlite_error(struct db *s, const char *doing, struct err *e);
 
 /* From now on wait so long for SQLite's lock. */
-void sqlite_wait(struct db *s, int ms);
+void sqlite_set_wait(struct db *s, int ms);
 
 /* A statement ready to be bound and run, or NULL and *e. */
 sqlite3_stmt *sqlite_prepare(struct db *s, enum store_sql which, struct err *e);

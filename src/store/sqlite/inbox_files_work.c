@@ -90,7 +90,7 @@ static int bury(const struct claim *c, const struct maildir_name *name, struct e
 }
 
 /* Claim the file of the event at hand: 1; or bury it or be done with it: ENDED; 0 when another was first. */
-static int take_file(struct claim *c, const struct store_event *v, struct err *e)
+static int claim_file(struct claim *c, const struct store_event *v, struct err *e)
 {
     const struct maildir *d = c->s->files;
     struct maildir_name *name = &c->at->name;
@@ -146,26 +146,26 @@ static bool is_leased(const struct claim *c, const struct maildir_name *name)
     return name->claimed && !is_due(c, name);
 }
 
-struct take {
+struct claim_row {
     struct claim *claim;
     int result;
     struct err *e;
 };
 
-static void take_event(void *ctx, const struct store_event *v)
+static void claim_row(void *ctx, const struct store_event *v)
 {
-    struct take *t = ctx;
-    t->result = take_file(t->claim, v, t->e);
+    struct claim_row *t = ctx;
+    t->result = claim_file(t->claim, v, t->e);
 }
 
-/* Claim the file at hand if it is due: as take_file(). */
-static int take_due(struct claim *c, struct err *e)
+/* Claim the file at hand if it is due: as claim_file(). */
+static int claim_if_due(struct claim *c, struct err *e)
 {
-    struct take t = {.claim = c, .e = e};
+    struct claim_row t = {.claim = c, .e = e};
     if (!is_due(c, &c->at->name))
         return 0;
     sqlite3_stmt *q = sqlite_by_seq(c->s, c->at->name.seq, e);
-    return !q || sqlite_each(c->s, q, take_event, &t, e) < 0 ? -1 : t.result;
+    return !q || sqlite_each(c->s, q, claim_row, &t, e) < 0 ? -1 : t.result;
 }
 
 /* What is claimed holds its resource. */
@@ -192,7 +192,7 @@ static int claim_files(struct claim *c, struct sqlite_names *all, int n, struct 
         c->at = &all->list[i];
         int found = is_leased(c, &c->at->name) ? 0 : read_about(c, &about, e);
         if (found > 0 && about.wanted && !is_held(c, about.key)) {
-            found = take_due(c, e);
+            found = claim_if_due(c, e);
             if (found != ENDED)
                 hold(c, about.key);
         }

@@ -70,10 +70,10 @@ int sqlite_ready(struct store *store, struct err *e)
         sqlite_inbox_check(*s->maildir_path ? s->maildir_path : NULL, e) != 0)
         return -1;
     sqlite_begin_work(s);
-    sqlite_wait(s, 0); /* whoever asks is told at once; a database at work is a sound one */
+    sqlite_set_wait(s, 0); /* whoever asks is told at once; a database at work is a sound one */
     int failed = sqlite_index_check(s, e) != 0 || is_readable(s, e) != 0 ||
                  sqlite_check_tables(s, e) != 0; /* reading notices a change */
-    sqlite_wait(s, s->wait_ms);
+    sqlite_set_wait(s, s->wait_ms);
     return failed && e->code != ERR_BUSY ? -1 : 0;
 }
 
@@ -85,7 +85,7 @@ static int probe_tables(const char *path, const struct store_options *o, struct 
     if (!failed) {
         s->limit_ms = o->limit_ms;
         sqlite_begin_work(s);
-        sqlite_wait(s, 0);
+        sqlite_set_wait(s, 0);
         failed = sqlite_refuse_altered(s, path, e);
         sqlite_lone_close(s);
     }

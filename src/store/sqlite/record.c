@@ -390,7 +390,7 @@ int sqlite_record(struct store *store, struct record *const batch[], size_t n, i
     int failed = -1,
         left_ms = s->held ? s->held_ms : lock_take(&s->lock, s->hurried ? STORE_HURRY_MS : s->wait_ms, e);
     if (left_ms >= 0) {
-        sqlite_wait(s, left_ms); /* one deadline for both locks */
+        sqlite_set_wait(s, left_ms); /* one deadline for both locks */
         s->denied = false;
         failed = record_or_roll_back(s, batch, n, now_ms, e);
         if (failed && s->denied) /* the schema was changed, and is compared now */

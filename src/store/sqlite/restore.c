@@ -233,7 +233,7 @@ static int bring_last(struct restore *r, struct err *e)
                                                     : 0;
 }
 
-static int write_own(struct restore *r, struct err *e)
+static int write_floor_and_history(struct restore *r, struct err *e)
 {
     struct store_restored *t = r->told;
     char detail[300];
@@ -331,10 +331,10 @@ static int swap_locked(struct restore *r, struct err *e)
     if (r->old && !sqlite_in_place(r->old))
         return err_set(e, ERR_BUSY, "%s was replaced by another; look at it, and try again", r->path);
     if (r->old)
-        sqlite_wait(r->old, SQLITE_HOLD_MS / 2);
+        sqlite_set_wait(r->old, SQLITE_HOLD_MS / 2);
     if (r->old && sqlite_inbox_is_files(r->old))
         sqlite_inbox_sweep(r->old);
-    if ((r->old && hold_old(r, e) != 0) || bring_last(r, e) != 0 || write_own(r, e) != 0)
+    if ((r->old && hold_old(r, e) != 0) || bring_last(r, e) != 0 || write_floor_and_history(r, e) != 0)
         return -1;
     if (r->old && sqlite_do(r->copy.db, SQL_OLD_DETACH, "closing the replaced database", e) != 0)
         return -1;

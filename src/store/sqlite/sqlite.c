@@ -91,7 +91,7 @@ static int wait_for_lock(void *ctx, int n)
     return 1;
 }
 
-void sqlite_wait(struct db *s, int ms)
+void sqlite_set_wait(struct db *s, int ms)
 {
     s->busy_ms = ms;
     sqlite3_busy_handler(s->db, wait_for_lock, s);
@@ -299,7 +299,7 @@ static int open_file(struct db *s, const struct store_options *o, struct err *e)
     s->locks = !o->read_only;
     if (sqlite_connect(s, e) != 0)
         return -1;
-    sqlite_wait(s, o->wait_ms);
+    sqlite_set_wait(s, o->wait_ms);
     sqlite_begin_work(s);
     if (!s->frozen && sqlite3_db_readonly(s->db, "main") == 1)
         return err_set(e, ERR_READONLY, "%s is not writable for this user", s->path);
