@@ -80,19 +80,19 @@ for my $name ('lighttpd to spawn-fcgi', 'Apache mod_proxy_fcgi', 'nginx', 'nginx
 my %TCP = (
     'lighttpd to spawn-fcgi' => sub { s{"socket" => var.socket}{"host" => "127.0.0.1", "port" => 9} },
     'Apache mod_proxy_fcgi' => sub { s{unix:\$\{SOCKET\}\|fcgi://localhost}{fcgi://127.0.0.1:9} },
-    'nginx' => sub { s{fastcgi_pass \S+;}{fastcgi_pass 127.0.0.1:9;} },
+    'nginx' => sub { s{fastcgi_pass +\S+;}{fastcgi_pass 127.0.0.1:9;} },
 );
 for my $name (sort keys %TCP) {
     subtest "doctor, $name over TCP" => sub {
         my $f = Fixture->new;
         tool($f, 'init');
         my $d = deploy($f, $name);
-        my $file = "conf/$d->{front}[1]";
+        my ($file, $front) = ($name eq 'nginx' ? 'conf/receiver.conf' : "conf/$d->{front}[1]", "conf/$d->{front}[1]");
         my $shipped = Fixture::slurp($f->path($file));
         local $_ = $shipped;
         $TCP{$name}->() or die 'nothing to change';
         $f->write($file, $_);
-        my @args = ('--server', $f->path($file));
+        my @args = ('--server', $f->path($front));
         mended($f, warning => 'socket', finding => qr/127\.0\.0\.1:9 in \S+: any user of this machine can connect to it/, args => \@args,
             hand => sub { like $_[0], qr/-M 0660.*\Q$file\E, line \d+/, 'says what to change where'; $f->write($file, $shipped); again($f, $d) });
         is sends($d), 200, 'an event is stored then';

@@ -166,7 +166,7 @@ sub cron_runs {
         $command =~ s{/var/(lib|backups)}{$u->{dir}/var/$1}g;
         $command =~ s{/home/(?:me|YOU)}{$home}g;
         $command =~ s{inbox\.db\b}{inbox.d}g if $u->directory;
-        my ($code, $out, $err) = $u->as(($user // '') eq 'APPUSER' ? 'application' : 'receiver', 'sh', '-c', $command, { env => { PATH => $ENV{PATH} } });
+        my ($code, $out, $err) = $u->as(($user // '') eq 'APPUSER' ? 'application' : 'receiver', 'sh', '-c', "cd '$home' && $command", { env => { PATH => $ENV{PATH} } });
         my $watch = $line =~ / watch$/;
         ok($code == ($watch && $err =~ /\d (?:dead|wait)/ ? 1 : 0), "cron: " . $line =~ s/^(?:\S+ ){5}//r) or diag "$code $out $err";
     }
