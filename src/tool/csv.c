@@ -40,7 +40,7 @@ static bool divides(uint32_t code) { return code == ',' || code == ';' || code =
 
 void csv_text(struct csv *c, struct span text)
 {
-    bool first = true; /* of a part; blanks before it do not count */
+    bool first = true; /* of a part; blanks and quotes before it do not count */
     begin_field(c);
     if (needs_no_quotes(text)) {
         print_text(stdout, text, 0);
@@ -54,7 +54,7 @@ void csv_text(struct csv *c, struct span text)
         if (character.code == '"')
             print_out("\"");
         print_text(stdout, (struct span){text.at + at, character.len}, 0);
-        first = divides(character.code) || (first && character.code == ' ');
+        first = divides(character.code) || (first && (character.code == ' ' || character.code == '"'));
         at += character.len;
     }
     print_out("\"");

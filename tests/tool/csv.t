@@ -27,14 +27,26 @@ sub parsed {
     return @lines;
 }
 
-# What a spreadsheet would compute: of the fields, and of the parts of a line that it divides at semicolons or tabs alone.
-sub formulas {
-    my ($text) = @_;
-    my @cells = ((map { @$_ } parsed($text)), map { s/^"//r } map { split /[;\t]/ } split /\r\n/, $text);
-    return grep { /^\s*[=+\-\@＝＋－＠]/ && !/^-?\d+$/ } @cells;
+# The cells that a spreadsheet makes of it by a delimiter: a quote is one only where a cell begins, and what follows the closing
+# one belongs to the cell.
+sub cells {
+    my ($text, $delimiter) = @_;
+    my @cells;
+    while (length $text) {
+        $text =~ s/\A(?:"((?:[^"]|"")*+)(?:"|\z))?([^$delimiter\r\n]*)(?:[$delimiter]|\r\n|\z)// or die 'no cell: ' . substr $text, 0, 60;
+        my ($quoted, $plain) = ($1 // '', $2);
+        push @cells, ($quoted =~ s/""/"/gr) . $plain;
+    }
+    return @cells;
 }
 
-my @hostile = ('=1+1', '=cmd|\' /C calc\'!A0', '+1', '-1+2', '@SUM(A1)', "\t=1", "\r=1", ' =1', 'a;=1', 'a,=1', 'a;  @x', '＝1', '＋1',
+# What a spreadsheet would compute, whatever it divides at.
+sub formulas {
+    my ($text) = @_;
+    return grep { /^\s*[=+\-\@＝＋－＠]/ && !/^-?\d+$/ } map { cells($text, $_) } ',', ';', '|', "\t";
+}
+
+my @hostile = ('=1+1', '=cmd|\' /C calc\'!A0', '+1', '-1+2', '@SUM(A1)', "\t=1", "\r=1", ' =1', 'a;=1', 'a,=1', 'a;  @x', 'a;"=1+1;b', 'a|"=1+1|b', 'a;""  "=1', '＝1', '＋1',
     'say "hi"', "two\nlines", "a\x{202e}b", 'plain', 'Zürich, Ausweis');
 my $json = JSON::PP->new->utf8;
 
@@ -68,7 +80,7 @@ for my $form ('table', 'directory') {
             received_at => $time->($row->{received_ms}), due_at => $time->($row->{due_ms}), done_at => $time->($row->{done_ms}),
             superseded => $row->{superseded} ? 'yes' : 'no');
         for (keys %expected) {
-            my $is = $line{$_} =~ s/(^\s*|[;,|]\s*)'(?=[=+\-\@＝＋－＠])/$1/gr;
+            my $is = $line{$_} =~ s/(^[\s"]*|[;,|][\s"]*)'(?=[=+\-\@＝＋－＠])/$1/gr;
             my $is_to_be = $expected{$_} =~ s/([\x00-\x1f\x{202e}])/$1 eq "\n" ? '\\n' : $1 eq "\t" ? '\\t' : join '', map { sprintf '\\x%02x', ord } split m{}, encode_utf8($1)/ger;
             push @wrong, encode_utf8("$row->{seq} $_: <$is> for <$is_to_be>") if $is ne $is_to_be;
         }
