@@ -351,7 +351,7 @@ uint64_t json_hash(struct span inside)
     return hash;
 }
 
-bool json_same(struct span a, struct span b)
+int json_order(struct span a, struct span b)
 {
     bytes p = (bytes)a.at, p_end = p + a.len, q = (bytes)b.at, q_end = q + b.len;
     unsigned char c[4], d[4];
@@ -363,8 +363,11 @@ bool json_same(struct span a, struct span b)
         if (j == m)
             j = 0, m = next_char(&q, q_end, d);
         if (n == 0 || m == 0)
-            return n == m;
-        if (c[i++] != d[j++])
-            return false;
+            return (n > 0) - (m > 0);
+        int order = c[i++] - d[j++];
+        if (order)
+            return order;
     }
 }
+
+bool json_same(struct span a, struct span b) { return json_order(a, b) == 0; }

@@ -63,4 +63,7 @@ bool json_spells(struct span inside, const char *text);
 uint64_t json_hash(struct span inside);
 bool json_same(struct span a, struct span b);
 
+/* The order of what they spell, by bytes: negative, 0 or positive. */
+int json_order(struct span a, struct span b);
+
 #endif

@@ -2,11 +2,7 @@
  * compare: what an event says, compared with the object that ComplyCube has now. */
 #include "compare.h"
 
-#include "base/json.h"
-
-#include <stdio.h>
-
-enum { MEMBERS_MAX = 64, NAME_MAX_BYTES = 48 };
+#include "same.h"
 
 static const struct {
     const char *name, *words;
@@ -49,33 +45,6 @@ int compare_allow(const char *list, uint32_t *allowed, struct err *e)
     return 0;
 }
 
-/* ---- what the object says ---- */
-
-/* Members of the object, and what the event's payload says under the same names. */
-struct members {
-    size_t n;
-    char name[MEMBERS_MAX][NAME_MAX_BYTES];
-    struct span is[MEMBERS_MAX];
-    struct json_wanted says[MEMBERS_MAX];
-};
-
-static void add_truth(struct members *m, struct span name, struct span value)
-{
-    if (m->n == MEMBERS_MAX || name.len >= NAME_MAX_BYTES || memchr(name.at, '\\', name.len))
-        return;
-    memcpy(m->name[m->n], name.at, name.len);
-    m->name[m->n][name.len] = '\0';
-    m->is[m->n] = value;
-    m->says[m->n] = (struct json_wanted){.name = m->name[m->n]};
-    m->n++;
-}
-
-static const char *note_member(void *ctx, const struct json_member *member)
-{
-    add_truth(ctx, member->name, member->value);
-    return NULL;
-}
-
 /* ---- what differs ---- */
 
 struct comparison {
@@ -84,6 +53,9 @@ struct comparison {
     int64_t said_ms; /* when the event's state was the object's, by its own words */
     enum compare_class found;
     const char *what;
+    struct same_members has; /* of the object */
+    int same;                /* of the last member */
+    struct err *e;
 };
 
 static void note_difference(struct comparison *k, enum compare_class c, const char *what)
@@ -94,36 +66,46 @@ static void note_difference(struct comparison *k, enum compare_class c, const ch
     k->what = what;
 }
 
-static bool is_scalar(struct span value) { return value.len && *value.at != '{' && *value.at != '['; }
-
-static bool same_value(struct span a, struct span b)
-{
-    struct span x = json_string(a), y = json_string(b);
-    return x.at && y.at ? json_same(x, y) : span_equal(a, b);
-}
-
 static void note_state(struct comparison *k, const char *what)
 {
     note_difference(k, k->object->updated_ms > k->said_ms ? COMPARE_CHANGED : COMPARE_DIFFERS, what);
 }
 
-static void compare_member(struct comparison *k, const char *name, struct span says, struct span is)
+/* The time of the last change only rises. */
+static void note_updated(struct comparison *k, int64_t said_ms)
+{
+    if (said_ms < 0)
+        note_state(k, "updatedAt");
+    else if (said_ms > k->object->updated_ms + COMPARE_MARGIN_MS)
+        note_difference(k, COMPARE_DIFFERS, "updatedAt");
+}
+
+static void note_member(struct comparison *k, const struct json_member *m)
 {
     static const char *const constant[] = {"id", "clientId", "createdAt"}, *const state[] = {"status", "outcome"};
-    if (!is_scalar(says) || !is_scalar(is) || same_value(says, is))
-        return;
     for (size_t i = 0; i < sizeof constant / sizeof *constant; i++)
-        if (strcmp(name, constant[i]) == 0) {
+        if (json_spells(m->name, constant[i])) {
             note_difference(k, COMPARE_DIFFERS, constant[i]);
             return;
         }
-    if (strcmp(name, "updatedAt") == 0) { /* it only rises */
-        if (vendor_time(says) > k->object->updated_ms + COMPARE_MARGIN_MS)
-            note_difference(k, COMPARE_DIFFERS, "updatedAt");
+    if (json_spells(m->name, "updatedAt")) {
+        note_updated(k, vendor_time(m->value));
         return;
     }
-    bool known = strcmp(name, state[0]) == 0 || strcmp(name, state[1]) == 0;
-    note_state(k, !known ? "details" : strcmp(name, state[0]) == 0 ? state[0] : state[1]);
+    size_t i = 0;
+    while (i < sizeof state / sizeof *state && !json_spells(m->name, state[i]))
+        i++;
+    note_state(k, i < sizeof state / sizeof *state ? state[i] : "details");
+}
+
+static const char *compare_member(void *ctx, const struct json_member *m)
+{
+    struct comparison *k = ctx;
+    bool inside = k->object->outcome.at && json_spells(m->name, "outcome"); /* of the result */
+    k->same = same_value(m->value, inside ? k->object->outcome : same_find(&k->has, m->name), k->e);
+    if (k->same == 0)
+        note_member(k, m);
+    return k->same < 0 ? "out of memory" : NULL;
 }
 
 /* A type says a state too, "check.completed.clear"; an event without a status says no more. */
@@ -144,23 +126,28 @@ static void compare_times(struct comparison *k)
         note_difference(k, COMPARE_DIFFERS, "createdAt");
 }
 
+static int compare_payload(struct comparison *k, struct span object)
+{
+    if (same_read(&k->has, object, k->e) != 0)
+        return -1;
+    json_scan(k->event->payload, compare_member, k);
+    same_release(&k->has);
+    return k->same < 0 ? -1 : 0;
+}
+
 int compare_event(const struct store_event *v, enum vendor_kind kind, struct span object, enum compare_class *c,
                   const char **what, struct err *e)
 {
     struct vendor_object o;
-    struct members m = {0};
     struct json_wanted updated = {.name = "updatedAt"};
     if (vendor_read(&o, kind, object, e) != 0)
         return -1;
     json_pick(v->payload, &updated, 1);
     int64_t said_ms = vendor_time(updated.value);
-    struct comparison k = {v, &o, said_ms >= 0 ? said_ms : v->created_ms - COMPARE_MARGIN_MS, COMPARE_AGREES, NULL};
-    if (o.outcome.at)
-        add_truth(&m, span_of("outcome"), o.outcome);
-    json_scan(object, note_member, &m);
-    json_pick(v->payload, m.says, m.n);
-    for (size_t i = 0; i < m.n; i++)
-        compare_member(&k, m.name[i], m.says[i].value, m.is[i]);
+    struct comparison k = {.event = v, .object = &o, .found = COMPARE_AGREES, .same = 1, .e = e};
+    k.said_ms = said_ms >= 0 ? said_ms : v->created_ms - COMPARE_MARGIN_MS;
+    if (compare_payload(&k, object) != 0)
+        return -1;
     compare_type(&k);
     compare_times(&k);
     if (compare_is_deletion(v))

@@ -2,8 +2,8 @@
  *
  * compare: what an event says, compared with the object that ComplyCube has now: pure, and without a request.
  *
- * Only scalars are compared, by their names. What differs may have changed since: so it does, if the object changed after the
- * event. What never changes, an id or the time when the object was made, has no such excuse.
+ * The object must have each value of the payload (same.h); it may have more. What differs may have changed since: so it does, if
+ * the object changed after the event. What never changes, an id or the time when the object was made, has no such excuse.
  */
 #ifndef COMPARE_H
 #define COMPARE_H
@@ -31,7 +31,7 @@ enum { COMPARE_MARGIN_MS = 2000 };
  * in:     v       with its body
  *         object  of the API, a checked JSON object of this kind
  * out:    0 with *c and *what: the static name of what differs, NULL where nothing does; -1 and *e
- * errors: ERR_REMOTE  the object has not the form that is documented
+ * errors: ERR_REMOTE  the object has not the form that is documented; ERR_MEMORY
  */
 int compare_event(const struct store_event *v, enum vendor_kind kind, struct span object, enum compare_class *c,
                   const char **what, struct err *e);

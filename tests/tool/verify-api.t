@@ -76,6 +76,32 @@ subtest 'each is told by what ComplyCube has' => sub {
     $f->finish;
 };
 
+subtest 'all that an event says is compared' => sub {
+    my ($f, $api) = with_api();
+    my $ann = { firstName => 'Ann', dob => '1990-01-01' };
+    my $then = stamp($now - 60 * $MINUTE);
+    $api->load(clients => [object('client', 1, 60, personDetails => $ann, tags => ['a', 'b'], map({ ("m$_" => $_) } 1 .. 99), 'n' x 60 => 1),
+        object('client', 2, 30, personDetails => $ann)]);
+    my @said = (
+        ['', 1, personDetails => $ann, tags => ['a', 'b'], m99 => 99, externalId => undef],
+        ['differs details', 1, personDetails => { firstName => 'Mallory', dob => '2001-09-09' }],
+        ['differs details', 1, personDetails => 'Ann'],
+        ['differs details', 1, tags => ['b', 'a']],
+        ['differs details', 1, externalId => '4711'],
+        ['differs details', 1, m99 => 98],
+        ['differs details', 1, 'n' x 60 => 2],
+        ['differs details', 1, m1 => undef],
+        ['differs updatedAt', 1, updatedAt => { at => $then }],
+        ['changed details', 2, personDetails => { firstName => 'Anna' }, updatedAt => $then]);
+    record($f, map { my (undef, $n, @more) = @$_; of(object_id("client $n"), 'client.updated', 50, @more) } @said);
+    record($f, of(object_id('client 1'), 'client.updated', 50, email => 1) =~ s/"email"/"m\\u0031"/r);
+    record($f, of(object_id('client 1'), 'client.updated', 50, email => 2) =~ s/"email"/"m\\u0031"/r);
+    my ($code, $found, $sums, $all) = verified($f);
+    is_deeply $found, { map({ $said[$_][0] ? ($_ + 1 => $said[$_][0]) : () } 0 .. $#said), @said + 2 => 'differs details' },
+        'objects, arrays, what the object lacks, and names of any length, number and spelling' or diag $all;
+    $f->finish;
+};
+
 subtest 'what cannot be told ends it with 13, unless it is allowed' => sub {
     my ($f, $api) = with_api();
     my ($gone, $person) = (object_id('gone'), object_id('person'));
