@@ -66,6 +66,15 @@ static void write_one_aside(void *ctx, const struct store_quarantined *row)
     html_lit(h, "</code> or <code>quarantine drop</code></p>\n");
 }
 
+static void write_how_many(const struct asides *a)
+{
+    if (a->n <= PAGE_ROWS)
+        return;
+    html_lit(a->v->h, "<p>These are the newest 100 of ");
+    html_number(a->v->h, a->n);
+    html_lit(a->v->h, ".</p>\n");
+}
+
 void page_quarantine(struct page_view *v)
 {
     struct asides a = {v, 0};
@@ -84,8 +93,10 @@ void page_quarantine(struct page_view *v)
             "<tbody>\n");
     int failed = store_list_quarantine(v->store, v->query->number, NULL,
                                        v->query->number ? write_one_aside : write_row, &a, &e);
-    if (!v->query->number)
+    if (!v->query->number) {
         html_lit(v->h, "</tbody></table>\n");
+        write_how_many(&a);
+    }
     if (failed)
         page_failed(v, &e);
     else if (!a.n)

@@ -20,6 +20,7 @@ struct client {
     struct page_events events; /* the newest first */
     struct thing thing[THINGS_MAX];
     size_t n_things;
+    bool more_things; /* there were more */
     struct chart_dot dot[EVENTS_MAX];
     int64_t all; /* events, of which the newest are in `events` */
 };
@@ -62,8 +63,10 @@ static void sort_out(struct client *c)
     for (size_t i = 0; i < c->events.n; i++) {
         const struct store_event *e = &c->events.list[i].event;
         struct thing *t = thing_of(c, e);
-        if (!t)
+        if (!t) {
+            c->more_things |= e->resource_id.len > 0;
             continue;
+        }
         t->n++;
         bool better = tells_state(e) && (!tells_state(t->latest) || tells_later(e, t->latest));
         t->latest = better ? e : t->latest;
@@ -100,6 +103,15 @@ static int read_events_of_client(struct page_view *v, struct client *c, const ch
 
 /* ---- writing ---- */
 
+static void write_newest_only(struct page_view *v, const struct client *c)
+{
+    if (c->all <= EVENTS_MAX)
+        return;
+    html_lit(v->h, "<p>There are ");
+    html_number(v->h, c->all);
+    html_lit(v->h, " events of this client. This page shows what the newest 500 say.</p>\n");
+}
+
 static void write_things(struct page_view *v, const struct client *c)
 {
     struct html *h = v->h;
@@ -126,6 +138,8 @@ static void write_things(struct page_view *v, const struct client *c)
         html_lit(h, "</a></td></tr>\n");
     }
     html_lit(h, "</tbody></table>\n");
+    if (c->more_things)
+        html_lit(h, "<p>There are more. These are the 100 with the latest events.</p>\n");
 }
 
 /* Green is no colour of the chart: 1 went on, 2 is a note, 3 needs a look, 4 went wrong. */
@@ -161,6 +175,8 @@ static void write_time_line(struct page_view *v, struct client *c)
         "<circle cx=\"5\" cy=\"5\" r=\"5\" class=\"b3\"/></svg>Needs attention</li><li><svg viewBox=\"0 0 10 10\" "
         "aria-hidden=\"true\"><circle cx=\"5\" cy=\"5\" r=\"5\" class=\"b4\"/></svg>Failed, deleted or given up"
         "</li></ul>\n");
+    if (c->n_things > CHART_LANES)
+        html_lit(v->h, "<p>There are more. These are the 24 with the latest events.</p>\n");
 }
 
 static void write_events(struct page_view *v, const struct client *c)
@@ -187,6 +203,7 @@ void page_client_shown(struct page_view *v, const char *client, const char *endp
     else if (!c->events.n)
         html_lit(v->h, "<p>There is no event of this client.</p>\n");
     else {
+        write_newest_only(v, c);
         write_things(v, c);
         write_time_line(v, c);
         html_lit(v->h, "<h2>Its events</h2>\n");
