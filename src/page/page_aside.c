@@ -144,11 +144,12 @@ void page_refused(struct page_view *v)
             html_lit(h, "<tr><td data-h=\"Why\">");
             html_text(h, span_of(refusals[k].what));
             html_lit(h, "</td><td class=\"n\" data-h=\"Last hour\">");
-            html_number(h, refusals_sum(log, k, v->now_ms - HOUR_MS, v->now_ms + 1));
+            html_number(h, refusals_sum(log, (enum refusals_kind)k, v->now_ms - HOUR_MS, v->now_ms + 1));
             html_lit(h, "</td><td class=\"n\" data-h=\"24 hours\">");
-            html_number(h, refusals_sum(log, k, v->now_ms - 24 * HOUR_MS, v->now_ms + 1));
+            html_number(h, refusals_sum(log, (enum refusals_kind)k, v->now_ms - 24 * HOUR_MS, v->now_ms + 1));
             html_lit(h, "</td><td class=\"n\" data-h=\"7 days\">");
-            html_number(h, refusals_sum(log, k, v->now_ms - 7 * 24 * HOUR_MS, v->now_ms + 1));
+            html_number(
+                h, refusals_sum(log, (enum refusals_kind)k, v->now_ms - (int64_t)7 * 24 * HOUR_MS, v->now_ms + 1));
             html_lit(h, "</td><td data-h=\"Means\">");
             html_text(h, span_of(refusals[k].means));
             html_lit(h, "</td></tr>\n");

@@ -178,7 +178,7 @@ static void write_cards(struct page_view *v, const struct glance *g)
     const struct figures *f = &g->figures;
     int64_t refused = 0;
     for (int k = 0; k < REFUSALS_KINDS; k++)
-        refused += refusals_sum(&f->refused, k, v->now_ms - HOUR_MS, v->now_ms + 1);
+        refused += refusals_sum(&f->refused, (enum refusals_kind)k, v->now_ms - HOUR_MS, v->now_ms + 1);
     html_lit(v->h, "<dl class=\"cards\">\n");
     write_last_delivery(v, f);
     WRITE_CARD(v, "Waiting", alarm_has(&g->alarm, ALARM_WAITS), f->n[STORE_STATE_WAITING],
