@@ -11,6 +11,7 @@ use Test::More;
 use Deploy;
 use Fixture;
 use PageData;
+use Proc qw(look_into);
 
 my @FORGED = qw(Remote-User Remote_User REMOTE_USER remote_user X-Remote-User X-Forwarded-User Auth-Type AUTH_TYPE Auth_Type
     HTTP_REMOTE_USER);
@@ -86,6 +87,7 @@ is_closed($metrics->(HTTP_AUTHORIZATION => 'Bearer short'), 403, 'closed with a 
 
 # ---- a thousand requests, and what they open ----
 
+look_into();
 SKIP: {
     skip 'strace is not installed', 2 if system('command -v strace >/dev/null 2>&1') != 0;
     $f->write('home/public_html/cgi-bin/complycube-webhook.conf', qq($base\npage { users = {"anna"} }\n));
@@ -94,7 +96,7 @@ SKIP: {
         my $trace = $f->path('run/strace');
         my $program = $f->path('home/public_html/cgi-bin/complycube-page.cgi');
         my $loop = 'for (1 .. shift) { system { $ARGV[0] } @ARGV }';
-        my ($code, $out, $err) = $f->run(qw(strace -f -qq -e trace=open,openat,stat,newfstatat,access,faccessat,faccessat2 -o), $trace,
+        my ($code, $out, $err) = $f->run(qw(strace -f -qq -e), 'trace=open,openat,stat,newfstatat,access,faccessat,faccessat2', '-o', $trace,
             'perl', '-e', $loop, $n, $program, { limit => 300, env => { %{ page_env($f, '') }, %env } });
         my @lines = grep { /inbox\.db/ } split /\n/, Fixture::slurp($trace);
         my $answers = () = $out =~ /^Status: (?:403|200) /mg;
