@@ -39,12 +39,24 @@ static void say_refused(const struct page_answer *a)
         print_err("complycube-page: %s\n", a->said);
 }
 
+struct token {
+    struct buf text; /* empty: there is none */
+    struct files_stamp print;
+};
+
 /* A fault in it closes /metrics to all but users. */
-static void take_token(const struct config *c, struct buf *token)
+static void take_token(const struct config *c, struct token *t)
 {
     struct err e;
-    if (c->error.code == ERR_NONE && page_token(c, token, &e) != 0)
+    t->print = files_look(c->page.metrics);
+    if (c->error.code == ERR_NONE && page_token(c, &t->text, &e) != 0)
         print_err("complycube-page: %s\n", e.msg);
+}
+
+static bool has_changed(const struct config *c, const struct token *t)
+{
+    struct files_stamp now = files_look(c->page.metrics);
+    return !files_print_equal(&now, &t->print) || config_changed(c, clock_time_ms());
 }
 
 static int write_whole(int fd, const char *at, size_t len)
@@ -90,7 +102,8 @@ int page_serve_cgi(const struct config_env *env)
 {
     struct page_request q = {.method = {0}};
     struct page_answer a;
-    struct buf body = {0}, token = {0};
+    struct buf body = {0};
+    struct token token = {0};
     char head[PAGE_HEAD_MAX];
     signal(SIGPIPE, SIG_IGN);
     struct config *c = config_load(env, clock_time_ms());
@@ -102,7 +115,7 @@ int page_serve_cgi(const struct config_env *env)
         *page_request_variable(&q, i) = span_of(getenv(page_request_names[i]));
     read_input(&body);
     q.body = (struct span){body.at, body.len};
-    page_answer(c, (struct span){token.at, token.len}, &q, clock_time_ms(), &a);
+    page_answer(c, (struct span){token.text.at, token.text.len}, &q, clock_time_ms(), &a);
     say_refused(&a);
     bool bare = span_equal(q.method, span_of("HEAD"));
     size_t len = page_head(&a, head);
@@ -110,7 +123,7 @@ int page_serve_cgi(const struct config_env *env)
                  (!bare && write_whole(STDOUT_FILENO, a.html.out.at, a.html.out.len) != 0);
     page_answer_release(&a);
     buf_release(&body);
-    buf_release(&token);
+    buf_release(&token.text);
     config_free(c);
     return failed;
 }
@@ -191,14 +204,14 @@ static void write_answer(int fd, const struct asked *r, const struct page_answer
         write_whole(fd, end, sizeof end);
 }
 
-static void answer_connection(const struct config *c, const struct buf *token, int fd)
+static void answer_connection(const struct config *c, const struct token *token, int fd)
 {
     struct asked r = {.request = {.method = {0}}};
     struct page_answer a;
     const struct timeval patience = {DEADLINE_MS / 1000, 0};
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     if (gather_request(&r, fd) == 0 && take_variables(&r) == 0) {
-        page_answer(c, (struct span){token->at, token->len}, &r.request, clock_time_ms(), &a);
+        page_answer(c, (struct span){token->text.at, token->text.len}, &r.request, clock_time_ms(), &a);
         say_refused(&a);
         write_answer(fd, &r, &a);
         page_answer_release(&a);
@@ -206,12 +219,12 @@ static void answer_connection(const struct config *c, const struct buf *token, i
     release_asked(&r);
 }
 
-static int accept_requests(const struct config *c, const struct buf *token, int listen_fd)
+static int accept_requests(const struct config *c, const struct token *token, int listen_fd)
 {
-    for (int n = 0; n < REQUESTS && !config_changed(c, clock_time_ms()); n++) {
+    for (int n = 0; n < REQUESTS && !has_changed(c, token); n++) {
         struct pollfd p = {listen_fd, POLLIN, 0};
-        if (poll(&p, 1, IDLE_MS) <= 0)
-            return 0;
+        if (poll(&p, 1, IDLE_MS) <= 0 || has_changed(c, token))
+            return 0; /* what has connected by now is left to the next process */
         int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
         if (fd < 0)
             continue;
@@ -236,11 +249,11 @@ int page_serve_fcgi(const struct config_env *env, int listen_fd)
     struct config *c = config_load(env, clock_time_ms());
     if (!c)
         return err_exit(ERR_MEMORY);
-    struct buf token = {0};
+    struct token token = {0};
     take_token(c, &token);
     confine_page(c, false);
     int code = accept_requests(c, &token, listen_fd);
-    buf_release(&token);
+    buf_release(&token.text);
     config_free(c);
     return code;
 }
