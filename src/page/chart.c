@@ -148,7 +148,7 @@ void chart_hours(struct html *h, const struct chart_hour hour[CHART_HOURS], int6
         highest = sum > highest ? sum : highest;
         total += sum;
     }
-    if (!total) {
+    if (highest <= 0) {
         html_lit(h, "<p>Nothing came in the last 48 hours.</p>\n");
         return;
     }

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#define YEAR_10000_MS INT64_C(253402300800000)
 enum { EVENTS_MAX = CHART_DOTS, THINGS_MAX = 100 };
 
 /* One resource of the client. */
@@ -152,6 +153,9 @@ static int dot_kind(const struct store_event *e)
     return ends_in(e->type, ".updated") ? 2 : 1;
 }
 
+/* One that no calendar has, as an application's user may write it, would press all others together. */
+static bool has_date(const struct store_event *e) { return e->created_ms >= 0 && e->created_ms < YEAR_10000_MS; }
+
 static void write_time_line(struct page_view *v, struct client *c)
 {
     struct chart_line line = {.dot = c->dot};
@@ -160,7 +164,7 @@ static void write_time_line(struct page_view *v, struct client *c)
     for (size_t i = c->events.n; i-- > 0;) {
         const struct store_event *e = &c->events.list[i].event;
         const struct thing *t = thing_of(c, e);
-        if (!t || t - c->thing >= line.n_lanes)
+        if (!t || t - c->thing >= line.n_lanes || !has_date(e))
             continue;
         c->dot[line.n_dots++] = (struct chart_dot){
             .lane = (int)(t - c->thing), .kind = dot_kind(e), .at_ms = e->created_ms, .type = e->type};

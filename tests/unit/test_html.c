@@ -141,6 +141,9 @@ static void no_chart_divides_by_nothing(void **state)
     chart_hours(&h, hour, 1);
     hour[4].n[3] = INT32_MAX;
     chart_hours(&h, hour, 1);
+    struct chart_hour less[CHART_HOURS] = {{0, {0}}};
+    less[5].n[1] = -5;
+    chart_hours(&h, less, 1);
     const struct chart_dot dot = {.lane = 0, .kind = 1, .at_ms = 5, .type = TEXT("a<b")};
     const struct chart_line line = {.lane = {{TEXT("<i>"), TEXT("1")}}, .n_lanes = 1, .dot = &dot, .n_dots = 1};
     chart_time_line(&h, &line);

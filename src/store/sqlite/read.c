@@ -326,18 +326,3 @@ int sqlite_read_facts(struct store *store, int64_t now_ms, struct store_facts *f
         return sqlite_error(s, "counting", e);
     return sqlite_files_facts(s, now_ms, facts, e);
 }
-
-int sqlite_counts(struct store *store, int64_t since_ms, store_each_count *each, void *ctx, struct err *e)
-{
-    struct db *s = db_of(store);
-    sqlite3_stmt *q = sqlite_prepare(s, SQL_COUNTS, e);
-    if (!q)
-        return -1;
-    sqlite3_bind_int64(q, 1, since_ms - 3600000);
-    while (sqlite3_step(q) == SQLITE_ROW) {
-        struct store_count c = {sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1), sqlite3_column_int64(q, 2),
-                                sqlite_text(q, 3),          sqlite_text(q, 4),          sqlite_text(q, 5)};
-        each(ctx, &c);
-    }
-    return sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, "reading the figures", e);
-}

@@ -1,10 +1,34 @@
 /* SPDX-License-Identifier: MIT
- * totals: what came, summed over all hours. */
+ * totals: what came, by the hour and summed over all hours. */
 #include "number.h"
 
 #include <stdlib.h>
 
 enum { COUNT_MAX = 1000000000 /* in an hour */ };
+
+/* A row that no program of ours writes counts for nothing. Its count is in this column, its latest time in the next. */
+static bool is_possible(sqlite3_stmt *q, int column, int64_t *n, int64_t *last_ms)
+{
+    return sqlite_number_at(q, column, 0, COUNT_MAX, n) && sqlite_number_at(q, column + 1, 0, INT64_MAX, last_ms);
+}
+
+int sqlite_counts(struct store *store, int64_t since_ms, store_each_count *each, void *ctx, struct err *e)
+{
+    struct db *s = db_of(store);
+    sqlite3_stmt *q = sqlite_prepare(s, SQL_COUNTS, e);
+    if (!q)
+        return -1;
+    sqlite3_bind_int64(q, 1, since_ms - 3600000);
+    while (sqlite3_step(q) == SQLITE_ROW) {
+        struct store_count c = {
+            .endpoint = sqlite_text(q, 3), .secret = sqlite_text(q, 4), .outcome = sqlite_text(q, 5)};
+        if (sqlite_number_at(q, 0, 0, INT64_MAX, &c.hour_ms) && is_possible(q, 1, &c.n, &c.last_ms))
+            each(ctx, &c);
+    }
+    return sqlite3_reset(q) == SQLITE_OK ? 0 : sqlite_error(s, "reading the figures", e);
+}
+
+/* ---- summed ---- */
 
 struct total {
     int64_t endpoint, secret, n, last_ms;
@@ -40,13 +64,11 @@ static struct total *total_of(struct totals *t, int64_t endpoint, int64_t secret
     return &t->list[i];
 }
 
-/* A row that no program of ours writes counts for nothing. */
 static void add_row(struct totals *t, sqlite3_stmt *q)
 {
     int64_t n, last_ms;
     enum store_outcome outcome = outcome_at(q, 2);
-    bool sound = outcome < STORE_OUTCOMES && sqlite_number_at(q, 3, 0, COUNT_MAX, &n) &&
-                 sqlite_number_at(q, 4, 0, INT64_MAX, &last_ms);
+    bool sound = outcome < STORE_OUTCOMES && is_possible(q, 3, &n, &last_ms);
     struct total *total = sound ? total_of(t, sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1), outcome) : NULL;
     if (!total)
         return;
