@@ -230,8 +230,9 @@ static bool is_told_by(const struct figures *f, enum alarm_kind kind, const stru
 {
     bool counted = f->uncounted.code == ERR_NONE;
     switch (kind) {
+    case ALARM_DATABASE: return !figures_late(f);
+    case ALARM_LOCK: return f->known && f->lock_tried;
     case ALARM_ALTERED:
-    case ALARM_LOCK:
     case ALARM_WAITS:
     case ALARM_CLOCK:
     case ALARM_DEAD:
@@ -253,7 +254,7 @@ static void judge_database(struct alarm *a, const struct figures *f, const struc
         alarm_add(a, ALARM_LOCK, DOCTOR, "%.300s", f->locked.msg);
     if (f->known)
         judge_inbox(a, f, limits);
-    else
+    else if (!figures_late(f))
         alarm_add(a, ALARM_DATABASE, "", TOOL "doctor", "%s", f->unknown.msg);
 }
 

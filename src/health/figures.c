@@ -156,10 +156,12 @@ static bool not_made_yet(const struct config *c)
            receiver_store_options(c, true, &o, &e) == 0 && store_probe(&o, &e) == 0;
 }
 
-/* A user who may not write cannot tell whether a receiver could: that is no fault. */
+/* Who may not write cannot tell whether a receiver could: that is no fault. */
 static void try_lock(struct figures *f, struct store *s)
 {
-    if (store_try(s, BUSY_MS, &f->locked) == 0 || f->locked.code != ERR_BUSY)
+    bool taken = store_try(s, BUSY_MS, &f->locked) == 0;
+    f->lock_tried = taken || f->locked.code == ERR_BUSY;
+    if (taken || !f->lock_tried)
         f->locked = (struct err){0};
 }
 
@@ -229,3 +231,5 @@ void figures_read(struct figures *f, const struct config *c, struct store *s, co
     read_sizes(f, c->database);
     read_spool(f, c->spool);
 }
+
+bool figures_late(const struct figures *f) { return !f->known && f->unknown.detail == ERR_LATE; }

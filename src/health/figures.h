@@ -55,6 +55,7 @@ struct figures {
 
     bool known; /* the figures of the database below were read; 0 if there is none yet, as may be. False: ... */
     struct err unknown; /* ... why not; then they are not to be used */
+    bool lock_tried;    /* this user, by this store, may write: only then `locked` says something */
     struct err
         locked; /* ERR_BUSY: somebody holds the writers' lock, so that nothing can be recorded; else ERR_NONE */
     struct figures_altered altered[FIGURES_ALTERED];
@@ -94,5 +95,8 @@ void figures_begin(struct figures *f, const struct config *c, const char *endpoi
  * cost: of what is not done, and of the hours of figures; 2 s more if the writers' lock is held
  */
 void figures_read(struct figures *f, const struct config *c, struct store *s, const struct err *why);
+
+/* Are they unknown for want of time alone? Then the database can be read, and nothing is wrong with it. */
+bool figures_late(const struct figures *f);
 
 #endif

@@ -188,7 +188,8 @@ int metrics_write(const struct figures *f, const struct alarm *a, struct buf *ou
     struct writer w = {out, false};
     put_head(&w, "build_info", "gauge", "The program that wrote these figures; always 1.");
     put_number(&w, "build_info", "{version=\"" VERSION "\"}", 1);
-    put_head(&w, "up", "gauge", "Could the database be read just now, and written by this user?");
+    put_head(&w, "up", "gauge",
+             "Could the database be read just now, and written by this user? The page does not try to write.");
     put_number(&w, "up", "", f->known);
     if (f->known) {
         put_events(&w, f);

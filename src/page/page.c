@@ -139,16 +139,20 @@ static void answer_metrics(const struct config *c, int64_t now_ms, struct page_a
     struct figures *figures = calloc(1, sizeof *figures);
     struct alarm *alarm = calloc(1, sizeof *alarm);
     struct err e;
+    bool late = false;
     if (figures && alarm) {
         figures_begin(figures, c, NULL, now_ms);
         page_open(&v);
         figures_read(figures, c, v.store, &v.why);
         alarm_judge(alarm, figures, c, &ALARM_LIMITS);
+        late = figures_late(figures);
         store_close(v.store);
     }
     a->status = 200;
     a->type = METRICS_CONTENT_TYPE;
-    if (!figures || !alarm || metrics_write(figures, alarm, &a->html.out, &e) != 0)
+    if (late)
+        write_plain(a, 503, "there is too much to count in two seconds; complycube-inbox metrics counts all of it\n");
+    else if (!figures || !alarm || metrics_write(figures, alarm, &a->html.out, &e) != 0)
         write_plain(a, 503, "memory is out\n");
     free(figures);
     free(alarm);

@@ -117,6 +117,8 @@ static void write_wrong(struct page_view *v, const struct glance *g)
             "when the first event arrives.</div>\n");
         return;
     }
+    if (!g->alarm.n && !g->figures.known)
+        return; /* page_failed says why */
     if (!g->alarm.n) {
         html_lit(v->h,
                  "<div class=\"say\" role=\"status\"><strong>All is well.</strong> Events arrive and are worked on; "
@@ -222,6 +224,8 @@ static void write_glance(struct page_view *v, const struct glance *g)
     char title[64] = "All is well";
     if (!v->store)
         snprintf(title, sizeof title, "Nothing has come yet");
+    else if (!g->figures.known)
+        snprintf(title, sizeof title, "The inbox cannot be read whole");
     if (g->alarm.n)
         snprintf(title, sizeof title, "%zu %s wrong", g->alarm.n, g->alarm.n == 1 ? "thing is" : "things are");
     page_begin(v, title, title);
@@ -236,7 +240,7 @@ static void write_glance(struct page_view *v, const struct glance *g)
             page_row(v, &g->newest.list[i].event);
         page_table_end(v);
     } else if (v->store) {
-        page_failed(v, &g->why);
+        page_failed(v, g->figures.known ? &g->why : &g->figures.unknown);
     }
     write_refresh(v);
     page_end(v);
