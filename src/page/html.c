@@ -133,13 +133,23 @@ static bool is_same_day(const struct tm *a, const struct tm *b)
     return a->tm_year == b->tm_year && a->tm_yday == b->tm_yday;
 }
 
+/* At noon, which each day has: those on which the clocks change have 23 or 25 hours. */
+static struct tm day_before(struct tm day)
+{
+    day.tm_mday--;
+    day.tm_hour = 12;
+    day.tm_isdst = -1;
+    mktime(&day);
+    return day;
+}
+
 void html_time(struct html *h, int64_t ms, int64_t now_ms)
 {
     if (!ms) {
         html_lit(h, "-");
         return;
     }
-    struct tm at = local_of(ms), now = local_of(now_ms), before = local_of(now_ms - DAY_MS);
+    struct tm at = local_of(ms), now = local_of(now_ms), before = day_before(now);
     html_lit(h, "<time datetime=\"");
     write_moment(h, &at, "%Y-%m-%dT%H:%M:%S");
     write_offset(h, &at);

@@ -110,6 +110,24 @@ static void numbers_times_and_queries(void **state)
                                      "03:40:00</time>");
 }
 
+static void yesterday_is_the_day_before_when_the_clocks_change_too(void **state)
+{
+    (void)state;
+    struct html h = {.failed = false};
+    setenv("TZ", "Europe/Berlin", 1);
+    tzset();
+    html_time(&h, INT64_C(1774724400000),
+              INT64_C(1774822200000)); /* Saturday; Monday, 0:10, after 23 hours of Sunday */
+    assert_null(strstr(written(&h), "yesterday"));
+    html_time(&h, INT64_C(1774800000000), INT64_C(1774822200000)); /* Sunday */
+    assert_non_null(strstr(written(&h), "yesterday"));
+    html_time(&h, INT64_C(1792879800000),
+              INT64_C(1792967400000)); /* Sunday, 0:10; Sunday, 23:30, which has 25 hours */
+    assert_non_null(strstr(written(&h), "today"));
+    html_time(&h, INT64_C(1792875000000), INT64_C(1792967400000)); /* Saturday, 22:50 */
+    assert_non_null(strstr(written(&h), "yesterday"));
+}
+
 static const char *words(void (*write)(struct html *h, struct span s), struct span s)
 {
     struct html h = {.failed = false};
@@ -203,6 +221,7 @@ int main(void)
         cmocka_unit_test(a_long_text_is_cut_between_characters),
         cmocka_unit_test(a_page_ends_at_its_limit),
         cmocka_unit_test(numbers_times_and_queries),
+        cmocka_unit_test(yesterday_is_the_day_before_when_the_clocks_change_too),
         cmocka_unit_test(words_are_plain),
         cmocka_unit_test(no_chart_divides_by_nothing),
         cmocka_unit_test(a_query_has_known_names_once_each_with_values_of_their_kind),
