@@ -8,10 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
-static int write_durably(int fd, const struct log_line *line)
+/* In one write, after a newline of its own: the line before may have been cut, by a disk that was full. */
+static int write_durably(int fd, struct log_line *line)
 {
-    const char *from = strstr(line->text, "time="); /* without the program's name */
+    char *from = strstr(line->text, "time=") - 1; /* the blank after the program's name */
     size_t len = line->len - (size_t)(from - line->text);
+    *from = '\n';
     ssize_t n;
     do
         n = write(fd, from, len);

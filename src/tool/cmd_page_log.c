@@ -19,10 +19,12 @@ static void format_utc(int64_t ms, char out[24])
         strftime(out, 24, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
+/* Each look is written after a newline of its own, so that every other line is empty. */
 static bool is_since(struct span line, const char *since)
 {
     size_t len = strlen(since);
-    return !len || (line.len >= 5 + len && memcmp(line.at, "time=", 5) == 0 && memcmp(line.at + 5, since, len) >= 0);
+    return (!len && line.len) ||
+           (line.len >= 5 + len && memcmp(line.at, "time=", 5) == 0 && memcmp(line.at + 5, since, len) >= 0);
 }
 
 static int print_lines(FILE *from, const char *since)

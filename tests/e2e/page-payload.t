@@ -13,7 +13,7 @@ my $f = page_fixture();
 page_data($f, clients => 2);
 my $log = $f->path('home/private/page.log');
 my ($seq) = $f->value(q(SELECT seq FROM event_log WHERE type = 'client.created' LIMIT 1));
-my $lines = sub { return -e $log ? split /\n/, Fixture::slurp($log) : () };
+my $lines = sub { return -e $log ? grep { length } split /\n/, Fixture::slurp($log) : () };
 my $secret = qr/person\d\@example\.org/;
 
 my $answer = page($f, "view=contents&seq=$seq", env => { REMOTE_USER => 'ben' });
@@ -60,5 +60,26 @@ is(page($f, "view=contents&seq=$seq")->{status}, 200, 'and with the record back 
 my ($code, $out) = $f->run($f->path('run/complycube-inbox'), '-c', $f->config, 'page-log');
 is($code, 0, 'page-log prints it');
 like($out, qr/\banna\b.*$seq/, 'who, and what');
+
+# ---- a line that the disk had no room for ----
+
+my $torn = 'time=2026-01-01T00:00:00Z level=info code=loo';
+open my $end, '>>', $log or die "$log: $!";
+print $end $torn;
+close $end;
+my $answer_after = page($f, "view=contents&seq=$seq", env => { REMOTE_USER => 'anna', REMOTE_ADDR => '192.0.2.9' });
+is($answer_after->{status}, 200, 'after half a line the contents are shown');
+($code, $out) = $f->run($f->path('run/complycube-inbox'), '-c', $f->config, 'page-log');
+like($out, qr/^time=\S+ .*\baddress=192\.0\.2\.9\b.*$/m, 'and the look has a line');
+unlike($out, qr/\Q$torn\E.*192\.0\.2\.9/, 'which the half does not swallow');
+unlike($out, qr/^$/m, 'page-log prints no empty line');
+
+# ---- a record that is not there yet, in a folder of its own ----
+
+my $folder = $f->folder('home/looks');
+chown((getpwnam 'www-data')[2, 3], $folder) if $> == 0;
+$f->write('home/public_html/cgi-bin/complycube-webhook.conf', $conf =~ s{"../../private/page\.log"}{"../../looks/page.log"}r);
+is(page($f, "view=contents&seq=$seq")->{status}, 200, 'a record that is not there yet is made, outside of the database\'s folder');
+like(Fixture::slurp("$folder/page.log"), qr/user=anna/, 'and has the look');
 $f->finish;
 done_testing;
