@@ -110,7 +110,8 @@ SKIP: {
 
 # ---- by the servers ----
 
-$f->write('home/public_html/cgi-bin/complycube-webhook.conf', qq($base\npage { users = {"anna", "ben"} }\n));
+$f->write('home/public_html/cgi-bin/complycube-webhook.conf', qq($base\npage { users = {"anna", "ben"} metrics = "../../private/token" }\n));
+$f->write('home/private/token', "$token\n", 0600);
 sub basic { my ($user, $password) = @_; return (Authorization => 'Basic ' . encode_base64("$user:" . ($password // "the password of $user"), '')) }
 
 my %edit = ('nginx page' => sub {
@@ -120,7 +121,7 @@ my %edit = ('nginx page' => sub {
     return $text;
 });
 my %open = (
-    'lighttpd page' => sub { $_[0] =~ s/^ *auth\.require.*?^    \) \)\n//msr },
+    'lighttpd page' => sub { $_[0] =~ s/^ *auth\.require.*?^ *\) \)\n//msr },
     'Apache page'   => sub { $_[0] =~ s/^ *(?:AuthType|AuthName|AuthBasic|AuthUserFile).*\n//mgr =~ s/Require valid-user/Require all granted/r },
     'nginx page'    => sub { $edit{'nginx page'}->($_[0]) =~ s/^ *auth_basic.*\n//mgr =~ s/AUTH_TYPE\s+Basic/AUTH_TYPE ""/r },
 );
@@ -134,6 +135,10 @@ for my $name ('lighttpd page', 'Apache page', 'nginx page') {
     is($get->('/inbox', [map { $_ => 'anna' } @FORGED])->{status}, 401, "$name: forged headers are no password");
     my $found = $d->{client}->({ method => 'POST', path => '/inbox?view=find', headers => [basic('anna')], body => "find=$client" });
     ok($found->{status} == 200 && $found->{body} =~ /How it stands/, "$name: a client is found by the form") or diag "$found->{status} $found->{body}";
+    is($get->('/inbox/metrics', [Authorization => "Bearer $token"])->{status}, 200, "$name: the figures are there for the token");
+    is($get->('/inbox/metrics', $_)->{status}, 401, "$name: and for nobody else")
+        for [], [Authorization => 'Bearer ' . 'g' x 32], [basic('anna')], [map { $_ => 'anna' } @FORGED];
+    is($get->($_, [Authorization => "Bearer $token"])->{status}, 401, "$name: the token does not open $_") for '/inbox', '/inbox?view=events';
     unlike($get->('/inbox', [basic('anna')])->{body}, qr/Not encrypted/, "$name: TLS is seen");
     $f->stop;
     $d = deploy($f, $name, edit => $open{$name});
