@@ -65,10 +65,38 @@ static void take_token(const struct config *c, struct token *t)
         print_err("complycube-page: %s\n", e.msg);
 }
 
-static bool has_changed(const struct config *c, const struct token *t)
+static bool token_changed(const struct config *c, const struct token *t)
 {
     struct files_stamp now = files_look(c->page.metrics);
-    return !files_print_equal(&now, &t->print) || config_changed(c, clock_time_ms());
+    return !files_print_equal(&now, &t->print);
+}
+
+/* What a confined process may open was decided by these. */
+static bool same_files(const struct config *a, const struct config *b)
+{
+    return strcmp(a->database, b->database) == 0 && strcmp(a->directory, b->directory) == 0 &&
+           strcmp(a->spool, b->spool) == 0 && strcmp(a->page.log, b->page.log) == 0 &&
+           strcmp(a->page.metrics, b->page.metrics) == 0;
+}
+
+/*
+ * Before each request: is it answered by the files as they are now? A changed configuration is taken up; one that names other
+ * files, and another token, by the next process alone.
+ */
+static bool is_up_to_date(const struct config_env *env, struct config **c, const struct token *t)
+{
+    if (token_changed(*c, t))
+        return false;
+    if (!config_changed(*c, clock_time_ms()))
+        return true;
+    struct config *next = config_load(env, clock_time_ms());
+    if (!next || next->error.code != ERR_NONE || !same_files(*c, next)) {
+        config_free(next);
+        return false;
+    }
+    config_free(*c);
+    *c = next;
+    return true;
 }
 
 static int write_whole(int fd, const char *at, size_t len)
@@ -231,19 +259,18 @@ static void answer_connection(const struct config *c, const struct token *token,
     release_asked(&r);
 }
 
-static int accept_requests(const struct config *c, const struct token *token, int listen_fd)
+static void accept_requests(const struct config_env *env, struct config **c, const struct token *token, int listen_fd)
 {
-    for (int n = 0; n < REQUESTS && !has_changed(c, token); n++) {
+    for (int n = 0; n < REQUESTS && is_up_to_date(env, c, token); n++) {
         struct pollfd p = {listen_fd, POLLIN, 0};
-        if (poll(&p, 1, IDLE_MS) <= 0 || has_changed(c, token))
-            return 0; /* what has connected by now is left to the next process */
+        if (poll(&p, 1, IDLE_MS) <= 0 || !is_up_to_date(env, c, token))
+            return; /* what has connected by now is left to the next process */
         int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
         if (fd < 0)
             continue;
-        answer_connection(c, token, fd);
+        answer_connection(*c, token, fd);
         close(fd);
     }
-    return 0;
 }
 
 int page_serve_fcgi(const struct config_env *env, int listen_fd)
@@ -264,8 +291,8 @@ int page_serve_fcgi(const struct config_env *env, int listen_fd)
     struct token token = {0};
     take_token(c, &token);
     confine_page(c, false);
-    int code = accept_requests(c, &token, listen_fd);
+    accept_requests(env, &c, &token, listen_fd);
     buf_release(&token.text);
     config_free(c);
-    return code;
+    return 0;
 }
