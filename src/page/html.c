@@ -139,7 +139,7 @@ static struct tm day_before(struct tm day)
     day.tm_mday--;
     day.tm_hour = 12;
     day.tm_isdst = -1;
-    mktime(&day);
+    (void)mktime(&day);
     return day;
 }
 

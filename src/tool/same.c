@@ -33,8 +33,10 @@ static int read_parts(struct same_members *m, json_visitor *visit_all, struct sp
     size_t n = 0;
     visit_all(text, count_part, &n);
     *m = (struct same_members){.list = calloc(n + 1, sizeof *m->list)};
-    if (!m->list)
-        return err_set(e, ERR_MEMORY, "comparing: out of memory");
+    if (!m->list) {
+        err_set(e, ERR_MEMORY, "comparing: out of memory");
+        return -1;
+    }
     visit_all(text, add_part, m);
     return 0;
 }
