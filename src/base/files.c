@@ -263,6 +263,18 @@ static bool is_closed(const struct stat *st, const char *path, mode_t mode)
     return files_folder(path, folder, sizeof folder) == 0 && stat(folder, &above) == 0 && !(above.st_mode & 0077);
 }
 
+int files_write_all(int fd, struct span bytes)
+{
+    while (bytes.len) {
+        ssize_t n = write(fd, bytes.at, bytes.len);
+        if (n < 0 && errno != EINTR)
+            return -1;
+        size_t written = n > 0 ? (size_t)n : 0;
+        bytes = (struct span){bytes.at + written, bytes.len - written};
+    }
+    return 0;
+}
+
 int files_ensure_mode(int fd, const char *path, mode_t mode)
 {
     struct stat st;

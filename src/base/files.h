@@ -8,6 +8,7 @@
 
 #include "buf.h"
 #include "err.h"
+#include "span.h"
 
 #include <stdint.h>
 #include <sys/stat.h>
@@ -119,6 +120,9 @@ int files_sync_folder(const char *path, struct err *e);
 /* Is this, or a folder on its way, a link to nothing, as to a volume that is not mounted? 0 if not; -1 and *e:
  * ERR_DATABASE, ERR_DANGLING, with the link and its target. cost: a call if the path is there */
 int files_check_link(const char *path, struct err *e);
+
+/* All of it, in as many writes as it takes. out: 0, or -1 with errno */
+int files_write_all(int fd, struct span bytes);
 
 /* The folder part of a path, at most size - 1 bytes, "." when there is none; 0, or -1 when it is too long. */
 int files_folder(const char *path, char *folder, size_t size);

@@ -21,6 +21,19 @@ static void write_class(struct html *h, int kind)
 /* NAME="N" for a literal name. */
 #define WRITE_NUMBER(h, name, n) (html_lit(h, " " name "=\""), html_value(h, n), html_lit(h, "\""))
 
+/* What a line has after its class, and the label at its left end up to its text. */
+static void write_labelled_line(struct html *h, int64_t left, int64_t right, int64_t y, int64_t label)
+{
+    WRITE_NUMBER(h, "x1", left);
+    WRITE_NUMBER(h, "x2", right);
+    WRITE_NUMBER(h, "y1", y);
+    WRITE_NUMBER(h, "y2", y);
+    html_lit(h, "/><text text-anchor=\"end\"");
+    WRITE_NUMBER(h, "x", label);
+    WRITE_NUMBER(h, "y", y + 4);
+    html_lit(h, ">");
+}
+
 static int64_t sum_of(const struct chart_hour *hour)
 {
     int64_t sum = 0;
@@ -43,14 +56,7 @@ static void write_grid(struct html *h, int64_t distance, int64_t top)
     for (int64_t n = 0; n <= top; n += distance) {
         int64_t y = TOP + HIGH - n * HIGH / top;
         html_lit(h, "<line class=\"grid\"");
-        WRITE_NUMBER(h, "x1", LEFT);
-        WRITE_NUMBER(h, "x2", WIDTH);
-        WRITE_NUMBER(h, "y1", y);
-        WRITE_NUMBER(h, "y2", y);
-        html_lit(h, "/><text text-anchor=\"end\"");
-        WRITE_NUMBER(h, "x", LEFT - 6);
-        WRITE_NUMBER(h, "y", y + 4);
-        html_lit(h, ">");
+        write_labelled_line(h, LEFT, WIDTH, y, LEFT - 6);
         html_number(h, n);
         html_lit(h, "</text>");
     }
@@ -179,14 +185,7 @@ static void write_lane(struct html *h, const struct chart_lane *of, int lane)
 {
     int y = TOP + lane * LANE_STEP + LANE_STEP / 2;
     html_lit(h, "<line class=\"lane\"");
-    WRITE_NUMBER(h, "x1", LANE_LEFT);
-    WRITE_NUMBER(h, "x2", LANE_LEFT + LANE_WIDE);
-    WRITE_NUMBER(h, "y1", y);
-    WRITE_NUMBER(h, "y2", y);
-    html_lit(h, "/><text text-anchor=\"end\"");
-    WRITE_NUMBER(h, "x", LANE_LEFT - 10);
-    WRITE_NUMBER(h, "y", y + 4);
-    html_lit(h, ">");
+    write_labelled_line(h, LANE_LEFT, LANE_LEFT + LANE_WIDE, y, LANE_LEFT - 10);
     words_of(h, of->type.len < 20 ? of->type : (struct span){of->type.at, 20});
     html_lit(h, " ");
     words_id(h, of->id.len < 30 ? of->id : (struct span){of->id.at, 30});

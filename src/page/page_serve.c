@@ -3,6 +3,7 @@
 #include "page_serve.h"
 
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/print.h"
 #include "page.h"
@@ -24,7 +25,7 @@ enum { REQUESTS = 500, IDLE_MS = 600000, DEADLINE_MS = 10000, KEPT = PAGE_QUERY_
 
 /* ---- both ---- */
 
-/* So that the sandbox of a CGI, which has a rule for the file alone, finds it; a fault is told when it is written. */
+/* The sandbox of a CGI has a rule for this file alone, so it must exist. page_log_write reports a fault. */
 static void make_log(const char *path)
 {
     struct log log;
@@ -52,7 +53,7 @@ static void say_refused(const struct page_answer *a)
 }
 
 struct token {
-    struct buf text; /* empty: there is none */
+    struct buf text; /* empty: no token */
     struct files_stamp print;
 };
 
@@ -80,8 +81,8 @@ static bool same_files(const struct config *a, const struct config *b)
 }
 
 /*
- * Before each request: is it answered by the files as they are now? A changed configuration is taken up; one that names other
- * files, and another token, by the next process alone.
+ * Before each request: does this process know the files as they are now? It takes up a changed configuration. If that names
+ * other files, is broken, or if the token changed, only a new process can: then false.
  */
 static bool is_up_to_date(const struct config_env *env, struct config **c, const struct token *t)
 {
@@ -97,20 +98,6 @@ static bool is_up_to_date(const struct config_env *env, struct config **c, const
     config_free(*c);
     *c = next;
     return true;
-}
-
-static int write_whole(int fd, const char *at, size_t len)
-{
-    while (len) {
-        ssize_t n = write(fd, at, len);
-        if (n < 0 && errno != EINTR)
-            return -1;
-        if (n > 0) {
-            at += n;
-            len -= (size_t)n;
-        }
-    }
-    return 0;
 }
 
 /* ---- CGI ---- */
@@ -159,8 +146,8 @@ int page_serve_cgi(const struct config_env *env)
     say_refused(&a);
     bool bare = span_equal(q.method, span_of("HEAD"));
     size_t len = page_head(&a, head);
-    int failed = write_whole(STDOUT_FILENO, head, len) != 0 ||
-                 (!bare && write_whole(STDOUT_FILENO, a.html.out.at, a.html.out.len) != 0);
+    int failed = files_write_all(STDOUT_FILENO, (struct span){head, len}) != 0 ||
+                 (!bare && files_write_all(STDOUT_FILENO, (struct span){a.html.out.at, a.html.out.len}) != 0);
     page_answer_release(&a);
     buf_release(&body);
     buf_release(&token.text);
@@ -219,7 +206,8 @@ static int write_stdout(int fd, unsigned id, struct span bytes)
     while (bytes.len) {
         size_t n = bytes.len < RECORD_MAX ? bytes.len : RECORD_MAX;
         fcgi_record_head(header, FCGI_RECORD_STDOUT, id, n);
-        if (write_whole(fd, header, sizeof header) != 0 || write_whole(fd, bytes.at, n) != 0)
+        if (files_write_all(fd, (struct span){header, sizeof header}) != 0 ||
+            files_write_all(fd, (struct span){bytes.at, n}) != 0)
             return -1;
         bytes = (struct span){bytes.at + n, bytes.len - n};
     }
@@ -237,11 +225,11 @@ static void write_answer(int fd, const struct asked *r, const struct page_answer
         (!bare && write_stdout(fd, id, (struct span){a->html.out.at, a->html.out.len}) != 0))
         return;
     fcgi_record_head(header, FCGI_RECORD_STDOUT, id, 0);
-    if (write_whole(fd, header, sizeof header) != 0)
+    if (files_write_all(fd, (struct span){header, sizeof header}) != 0)
         return;
     fcgi_record_head(header, FCGI_RECORD_END, id, sizeof end);
-    if (write_whole(fd, header, sizeof header) == 0)
-        write_whole(fd, end, sizeof end);
+    if (files_write_all(fd, (struct span){header, sizeof header}) == 0)
+        files_write_all(fd, (struct span){end, sizeof end});
 }
 
 static void answer_connection(const struct config *c, const struct token *token, int fd)

@@ -11,9 +11,10 @@
 int page_serve_cgi(const struct config_env *env);
 
 /*
- * Requests from a listening socket. It ends after 500 of them, after 10 minutes without one, and before it accepts the first
- * after a change of the configuration or the token: whoever started it starts it again. Returns the exit code: 9 if others
- * than the socket's user and group can connect to it, since they could claim to be any user.
+ * Requests from a listening socket. A changed configuration is taken up before the next request. The process ends after 500
+ * requests, after 10 minutes without one, and before the first request after a change that it cannot take up: the token, the
+ * places of files, a configuration that is broken. The web server starts it again. Returns the exit code: 9 if others than the
+ * socket's user and group can connect to it, since they could claim to be any user.
  */
 int page_serve_fcgi(const struct config_env *env, int listen_fd);
 

@@ -81,14 +81,6 @@ static int remove_left(struct secret_file *f, const struct trust *with, struct e
         f->path);
 }
 
-static int write_all(int fd, const char *at, size_t len)
-{
-    for (ssize_t n; len; at += n, len -= (size_t)n)
-        if ((n = write(fd, at, len)) < 0)
-            return -1;
-    return 0;
-}
-
 static int make_fresh(struct secret_file *f, const struct stat *st, struct err *e)
 {
     char room[ROOM];
@@ -100,8 +92,9 @@ static int make_fresh(struct secret_file *f, const struct stat *st, struct err *
     if (fchown(f->fd, st->st_uid == geteuid() ? (uid_t)-1 : st->st_uid, st->st_gid) != 0)
         return err_set(e, ERR_READONLY,
                        "%s cannot be replaced: it belongs to another user or group; run this as its owner", f->path);
-    if (fchmod(f->fd, st->st_mode & 0777) != 0 || write_all(f->fd, f->text.at, f->text.len) != 0 ||
-        write_all(f->fd, room, sizeof room) != 0 || fsync(f->fd) != 0)
+    if (fchmod(f->fd, st->st_mode & 0777) != 0 ||
+        files_write_all(f->fd, (struct span){f->text.at, f->text.len}) != 0 ||
+        files_write_all(f->fd, (struct span){room, sizeof room}) != 0 || fsync(f->fd) != 0)
         return failed(f, "writing", e);
     return 0;
 }
@@ -123,8 +116,8 @@ int secret_file_add(struct secret_file *f, const char *label, const char *secret
     char line[ROOM];
     int len = snprintf(line, sizeof line, "%s %s\n", label, secret);
     bool good = len < (int)sizeof line && lseek(f->fd, (off_t)f->text.len, SEEK_SET) >= 0 &&
-                write_all(f->fd, line, (size_t)len) == 0 && ftruncate(f->fd, (off_t)f->text.len + len) == 0 &&
-                fsync(f->fd) == 0;
+                files_write_all(f->fd, (struct span){line, (size_t)len}) == 0 &&
+                ftruncate(f->fd, (off_t)f->text.len + len) == 0 && fsync(f->fd) == 0;
     explicit_bzero(line, sizeof line);
     if (!good)
         return failed(f, "writing", e);

@@ -3,6 +3,7 @@
 #include "cgi.h"
 
 #include "base/clock.h"
+#include "base/files.h"
 #include "receiver/receive.h"
 #include "sandbox/sandbox.h"
 #include "web.h"
@@ -65,20 +66,6 @@ static enum request_body read_cgi_body(const struct request *q, struct buf *body
     }
 }
 
-static int write_all_out(const char *at, size_t len)
-{
-    while (len) {
-        ssize_t n = write(STDOUT_FILENO, at, len);
-        if (n < 0 && errno != EINTR)
-            return -1;
-        if (n > 0) {
-            at += n;
-            len -= (size_t)n;
-        }
-    }
-    return 0;
-}
-
 /* A restart of the web server must not end us between commit and answer. */
 static void ignore_signals(void)
 {
@@ -110,7 +97,7 @@ int web_cgi(struct receiver *r)
     receiver_count(r, clock_time_ms());
     store_close(r->store); /* the log is written back before the answer: nothing is left to do after it */
     r->store = NULL;
-    int failed = write_all_out(out, len);
+    int failed = files_write_all(STDOUT_FILENO, (struct span){out, len});
     buf_release(&body);
     return failed ? 1 : 0;
 }

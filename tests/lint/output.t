@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
-# Text leaves the programs by base/print.c, the log by base/log.c, an answer of a CGI by web/cgi.c: what is printed is printable.
+# Text leaves the programs by base/print.c, the log by base/log.c, an answer of a CGI by web/cgi.c and page/page_serve.c: what is printed is printable.
 use strict;
 use warnings;
 use FindBin;
@@ -26,15 +26,15 @@ while ($nm =~ /^(.+\.o):\s+U (\w+)/mg) {
 cmp_ok $seen, '>', 2, 'calls that write to a stream are found';
 is_deeply \@wrong, [], 'only print.c writes to a stream';
 
-my %may = map { $_ => 1 } qw(base/log.c web/cgi.c);
+my %may = map { $_ => 1 } qw(base/log.c web/cgi.c page/page_serve.c);
 my @direct;
 for my $file (sources('c')) {
     my @lines = split /\n/, code(slurp("$ROOT/src/$file"));
     for my $n (1 .. @lines) {
-        push @direct, "$file:$n" if $lines[$n - 1] =~ /\b(?:p?writev?|send|sendto|vmsplice|splice)\s*\(\s*(?:STD(?:OUT|ERR)_FILENO|[12]\s*,|fileno\s*\(std)/;
+        push @direct, "$file:$n" if $lines[$n - 1] =~ /\b(?:p?writev?|files_write_all|send|sendto|vmsplice|splice)\s*\(\s*(?:STD(?:OUT|ERR)_FILENO|[12]\s*,|fileno\s*\(std)/;
     }
 }
-is_deeply [grep { !$may{ s/:\d+$//r } } @direct], [], 'and only the log and the CGI write to a standard descriptor';
+is_deeply [grep { !$may{ s/:\d+$//r } } @direct], [], 'and only the log and the two CGIs write to a standard descriptor';
 ok scalar(@direct), 'such a call is found';
 
 # Whoever may write bytes as they are: the contract of the command is the bytes, or they are ours.
