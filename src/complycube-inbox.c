@@ -198,7 +198,7 @@ static int run_subcommand(const struct subcommand *sub, int argc, char **argv, s
                : err_set(e, ERR_SYSTEM, "what it had to say could not be written to standard output");
 }
 
-/* The option itself may stand after the one that is wrong. A monitor reads standard output, and takes 3 for "unknown". */
+/* --nagios may stand after the wrong option. A monitor reads standard output, and takes 3 for "unknown". */
 static bool asks_for_nagios(const struct subcommand *sub, char *const *argv)
 {
     while (sub->run == cmd_watch && *argv && strcmp(*argv, "--nagios") != 0)

@@ -129,7 +129,7 @@ $(OUT)/lib/libsqlite3.a: $(SOURCES)/sqlite3/.unpacked
 	$(Q)cp $(OUT)/sqlite3/sqlite3.h $(OUT)/include/
 	$(Q)$(pack) $(OUT)/sqlite3/static.o
 
-# For the tool: HTTP over TLS, with the authorities that it is told.
+# For the tool: HTTP over TLS, with the CA bundle that the program names.
 CURL := --disable-shared --enable-static --with-openssl=.. --disable-openssl-auto-load-config --without-ca-bundle --without-ca-path \
   --without-zlib --without-brotli --without-zstd --without-libpsl --without-libidn2 \
   --without-nghttp2 --without-librtmp --without-libssh2 --disable-manual --disable-libcurl-option --disable-ldap --disable-ldaps \

@@ -13,7 +13,7 @@ void startup_folder(const char *argv0, char *folder, size_t size);
 /* What the process environment says about the configuration; `folder` is borrowed. */
 struct config_env startup_config(const char *folder);
 
-/* Is this descriptor a listening socket, as whoever starts a FastCGI program hands it over? */
+/* Is this descriptor a listening socket, as a FastCGI program gets it at its start? */
 bool startup_is_listening(int fd);
 
 /*

@@ -94,7 +94,7 @@ bool doctor_is_planted(struct doctor *d, const char *path, bool folder)
     if (!folder)
         return is_refused(d, path, &st);
     char text[PATH_MAX];
-    if (!S_ISLNK(st.st_mode) || shared_link(AT_FDCWD, path, text) == 0) /* one that may be followed */
+    if (!S_ISLNK(st.st_mode) || shared_link(AT_FDCWD, path, text) == 0) /* a link that may be followed */
         return false;
     struct finding f =
         finding_of(FINDING_WRONG, "planted", "whoever made it may have meant another file to be changed");

@@ -14,7 +14,7 @@ enum { QUESTIONS_NAMES = 400 /* bytes of a list of names */ };
 struct questions {
     struct doctor *d;
     struct account *account;
-    struct store *store; /* NULL: there is none yet */
+    struct store *store; /* NULL: no database yet */
 };
 
 /* Print an answer; number: as the manual counts the questions. */

@@ -38,7 +38,7 @@ const char *alarm_text(enum alarm_kind kind) { return kinds[kind].text; }
 
 /* ---- the findings ---- */
 
-/* A place behind those of its kind and before those of later ones. */
+/* A place after the findings of its kind and before those of later kinds. */
 static struct alarm_finding *make_place(struct alarm *a, enum alarm_kind kind)
 {
     size_t at = a->n < ALARM_MAX ? a->n++ : ALARM_MAX - 1;

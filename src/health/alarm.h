@@ -52,7 +52,7 @@ const char *alarm_text(enum alarm_kind kind);
 
 enum { ALARM_MAX = 32, ALARM_WORDS = 400, ALARM_LINE = 2000 };
 
-/* What is too much. ALARM_LIMITS is what watch and the page take unless told otherwise. */
+/* What is too much. ALARM_LIMITS is the default of watch and the page. */
 struct alarm_limits {
     int64_t oldest_ms;   /* an event waits for longer */
     int64_t silence_ms;  /* nothing came for longer; 0: silence is no fault */
@@ -68,7 +68,7 @@ struct alarm_finding {
     enum alarm_severity severity;
     char words[ALARM_WORDS]; /* "3 dead": for a person; may hold bytes of names and paths, to be escaped */
     char hint[ALARM_WORDS];  /* what watch adds to the words: " (doctor)", or "" */
-    char cure[ALARM_WORDS];  /* the command to type, "complycube-inbox doctor", or "": there is none */
+    char cure[ALARM_WORDS];  /* the command to type, "complycube-inbox doctor", or "": no command helps */
     char file[PATH_MAX];     /* the path that stands after it, as it is, to be quoted for a shell; "": none */
 };
 

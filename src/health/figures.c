@@ -65,7 +65,7 @@ void figures_begin(struct figures *f, const struct config *c, const char *endpoi
     f->log_grows = pinned_look(c->database, &f->log);
 }
 
-/* 0 says that there is none, so a time before 1970, which no program of ours writes, is taken for the first after that. */
+/* 0 stands for "no event waits". So a time before 1970, which our programs never write, counts as 1. */
 static void take_earlier(int64_t *oldest_ms, int64_t ms)
 {
     ms = ms < 0 ? 1 : ms;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * figures: the state of an inbox, read once: what waits, what came, what was refused, what lies in the spool.
+ * figures: the state of an inbox, read once: events that wait, deliveries, refusals, the spool.
  *
  * Facts only: alarm.h decides which of them are wrong, metrics.h writes them for a program. Nothing is changed, no body
  * and no secret is read.
@@ -53,7 +53,7 @@ struct figures {
     struct pinned log; /* if log_grows: who keeps the database's log from being written back */
     bool log_grows;
 
-    bool known; /* the figures of the database below were read; 0 if there is none yet, as may be. False: ... */
+    bool known;         /* the figures of the database below were read; all 0 before the first event. False: ... */
     struct err unknown; /* ... why not; then they are not to be used */
     bool lock_tried;    /* this user, by this store, may write: only then `locked` says something */
     struct err
@@ -79,7 +79,7 @@ struct figures {
         free_bytes; /* of the database's file and its log; on its file system, for this user. -1: not known */
 
     int64_t spooled, spooled_ms, aside; /* in the spool: events, when the oldest of them came, files set aside */
-    struct err unspooled;               /* why the spool cannot be read; ERR_NONE: it was, or there is none */
+    struct err unspooled; /* why the spool cannot be read; ERR_NONE: it was read, or none is configured */
 };
 
 /*

@@ -16,7 +16,7 @@ int http_check_url(const char *url, struct err *e);
 int http_check_authorities(const char *url, const char *given, struct err *e);
 
 /*
- * The file of the authorities that TLS trusts: the given one, else the one that libcurl was built for, else the first that
+ * The CA bundle: the given file, else the one that libcurl was built for, else the first that
  * is found of those that systems keep. NULL: none.
  */
 const char *http_authorities(const char *given);

@@ -32,8 +32,7 @@ void html_lit_(struct html *h, const char *text, size_t n); /* for the macro alo
  * direction of a text and broken UTF-8 as U+FFFD. A newline stays.
  */
 void html_text(struct html *h, struct span foreign);
-void html_cut_text(struct html *h, struct span foreign,
-                   size_t bytes); /* at most so many bytes, and "..." if there are more */
+void html_cut_text(struct html *h, struct span foreign, size_t bytes); /* at most `bytes` of it, then "..." */
 
 /* A number with narrow spaces between its thousands: 41 020; and as the value of an attribute: 41020. */
 void html_number(struct html *h, int64_t n);

@@ -25,7 +25,7 @@ static void show_rows(struct page_view *v, const struct page_events *all, const 
     page_table_end(v);
 }
 
-/* By number or event id; two endpoints may have the same event. 1: it was shown; 0: there is none; or -1 and *e. */
+/* By number or event id; two endpoints may have the same event. 1: it was shown; 0: not found; or -1 and *e. */
 static int find_event(struct page_view *v, struct err *e)
 {
     struct page_events all = {.left = PAGE_ROWS};

@@ -27,7 +27,7 @@ struct page_request {
     struct span body;          /* whole, or longer than PAGE_QUERY_MAX */
 };
 
-/* The variables by their names, for whoever reads an environment: names[i] goes to page_request_variable(q, i). */
+/* The names of the variables in an environment: names[i] goes to page_request_variable(q, i). */
 extern const char *const page_request_names[];
 enum { PAGE_REQUEST_VARIABLES = 8 };
 struct span *page_request_variable(struct page_request *q, size_t i);

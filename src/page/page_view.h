@@ -56,7 +56,7 @@ struct page_events {
         char *text;
     } * list; /* n of them; a power of two is room */
     size_t n;
-    int64_t left; /* so many more are taken */
+    int64_t left; /* how many more are taken */
     bool more;    /* there were more */
 };
 void page_events_add(void *ctx, const struct store_event *e); /* a store_each */

@@ -13,7 +13,7 @@ void words_type(struct html *h, struct span type);
 /* "not_processed": "Not processed"; "workflowSession": "Workflow session" */
 void words_of(struct html *h, struct span word);
 
-/* "…a3e89bc6": the end of an id, by which those that begin alike are told apart. */
+/* "…a3e89bc6": the end of an id, which distinguishes ids that begin alike. */
 void words_id(struct html *h, struct span id);
 
 #endif

@@ -102,7 +102,7 @@ struct store_event {
     int64_t seq, created_ms, received_ms, due_ms, done_ms, attempts; /* done_ms 0: not done */
     int state;                                                       /* an enum store_state; -1: not known */
     bool superseded;
-    bool claimed; /* of one that waits: by `owner`, until due_ms */
+    bool claimed; /* a waiting event: by `owner`, until due_ms */
     struct span endpoint, id, type, resource_type, resource_id, client_id, status, outcome, source, secret, signature,
         created_at, owner, error, payload, body;
     int64_t erased_ms;          /* if only the log is read, ... */
@@ -128,7 +128,7 @@ struct store_query {
     bool oldest_first;           /* by number; else the newest first */
     bool log_only; /* of these two: created_at and superseded are not told, what was erased is; a third of the time */
     int64_t after, to; /* of oldest_first: numbers above `after`, up to and with `to` */
-    int64_t limit;     /* of the newest: at most so many, and with `to` numbers up to and with that one */
+    int64_t limit;     /* of the newest: at most this number of events; with `to`: numbers up to and with that */
 };
 
 /* No lease and no delay ends later; a time further ahead was set by a clock that was wrong, and counts as now. */
@@ -167,7 +167,7 @@ struct store_actor {
 
 /* What is done to an event by hand. */
 enum store_change {
-    STORE_REQUEUE,    /* it waits again, as if it were new; what waits for its next try is due now */
+    STORE_REQUEUE,    /* it waits again, as if it were new; a delayed event is due now */
     STORE_CHANGE_ACK, /* what waits, is dead or ignored is done */
     STORE_CHANGE_DEAD /* what waits or is ignored is given up */
 };
@@ -308,7 +308,7 @@ int64_t store_select(struct store *s, enum store_set set, const struct store_que
 /* By number (all digits) or event id; every event that has it. ERR_NOT_FOUND when none. */
 int store_find(struct store *s, struct span key, store_each *each, void *ctx, struct err *e);
 
-/* The events that an event is to be read with: their numbers; 0: there is none. */
+/* The events that an event is to be read with: their numbers; 0: no such event. */
 struct store_related {
     int64_t newer; /* the newest of those that supersede it */
     int64_t same;  /* the first of those that tell of the same change */

@@ -65,7 +65,7 @@ struct cmd {
     bool wide, requeue, only_backup, no_backup, nagios, csv;
     struct alarm_limits limits;    /* of watch */
     int *status;                   /* what the program ends with if the command does well; 0 unless it is set */
-    bool root;                     /* root runs it, whoever it acts as by now */
+    bool root;                     /* root runs it, even if it acts as another user by now */
     struct cmd_output *output;     /* of backup and export: made by root beforehand, or NULL */
     char *api_key;                 /* COMPLYCUBE_API_KEY, which the environment no longer has, or NULL */
     int64_t rate;                  /* requests within a second, 0: not said */

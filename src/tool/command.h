@@ -19,7 +19,7 @@ void command_print(FILE *to, const struct cmd *cmd, const char *words, const cha
 char *command_line(const struct cmd *cmd, const char *words, const char *file);
 
 /*
- * What is wrong, with the command that cures it: "WHAT: COMMAND AFTER", at `out`, which is returned. Half a command is none:
+ * What is wrong, with the command that cures it: "WHAT: COMMAND AFTER", at `out`, which is returned. Half a command is useless:
  * if the whole does not fit, it is "WHAT (WORDS)".
  */
 const char *command_advice(char *out, size_t size, const struct cmd *cmd, const char *what, const char *words,

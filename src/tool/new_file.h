@@ -12,7 +12,7 @@
 FILE *new_file_open(const struct cmd *cmd, struct err *e);
 
 /*
- * Flush and close what new_file_open gave; standard output stays open. Unless `whole` the file goes: half of one is none.
+ * Flush and close what new_file_open gave; standard output stays open. Unless `whole` the file is removed.
  * errors: ERR_FULL, ERR_SYSTEM: then the file is gone, too
  */
 int new_file_close(const struct cmd *cmd, FILE *to, bool whole, struct err *e);

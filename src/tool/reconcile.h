@@ -54,7 +54,7 @@ int reconcile_audit(struct reconcile *r, struct err *e);
 
 /* ---- reconcile_clients.c ---- */
 
-/* Keep that the objects of this client may have changed; an absent id is none. */
+/* Note that objects of this client may have changed; an absent id is passed over. */
 int reconcile_note_client(struct reconcile *r, struct span id, struct err *e);
 
 /*

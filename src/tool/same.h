@@ -4,7 +4,7 @@
  *
  * An object must have each member that is said, with the same value; it may have more. Arrays have the same elements in the same
  * order. Strings are compared by what they spell, numbers as they are written. Blanks and the order of members do not count. A
- * member that is null counts as one that is not there.
+ * member that is null counts as absent.
  */
 #ifndef SAME_H
 #define SAME_H

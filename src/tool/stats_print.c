@@ -118,7 +118,7 @@ static bool is_empty(const struct cmd_stats_step *p)
     return p->new + p->again + p->ignored + p->quarantined + p->refused + p->failed == 0;
 }
 
-/* How many steps from this one on are told in one line: more than one if nothing came in them. */
+/* How many steps from this one on share a line: more than one if nothing came in them. */
 static size_t fold_steps(const struct cmd_stats *s, size_t i)
 {
     size_t n = 0;

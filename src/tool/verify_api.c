@@ -154,7 +154,7 @@ static int ask_audit(struct verify_api *k, struct trace *t, struct err *e)
     return result;
 }
 
-/* Can the audit log be asked for a resource? It shows of one that it names what it has. */
+/* Does the audit log answer for a single resource? Proved by one that its newest entry names. */
 static int prove_trace(struct verify_api *k, struct err *e)
 {
     struct trace newest = {0}, same;

@@ -28,7 +28,7 @@ struct windows_list {
  */
 int windows_read(const struct windows_list *list, int64_t from_ms, int64_t to_ms, struct err *e);
 
-/* ERR_NOT_FOUND: this end, of clock_ms(), is over. 0: there is none */
+/* ERR_NOT_FOUND: clock_ms() is past this end. 0: no end */
 int windows_check_deadline(int64_t end_ms, struct err *e);
 
 #endif

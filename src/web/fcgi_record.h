@@ -52,7 +52,7 @@ void fcgi_record_walk(struct fcgi_walk *walk, struct span arrived);
  */
 int fcgi_record_content(struct span whole, unsigned type, size_t most, struct buf *out);
 
-/* The next variable of such PARAMS, which is taken off; false: there is none. Spans are those of the content. */
+/* The next variable of such PARAMS, which is taken off; false: no more. Spans are those of the content. */
 bool fcgi_record_variable(struct span *params, struct span *name, struct span *value);
 
 /* The head of a record of ours, without padding; length is at most 65535. */

@@ -133,7 +133,7 @@ int sqlite_change_make_row(struct db *s, int64_t endpoint, int64_t seq, int64_t 
     return sqlite_run(q) == SQLITE_OK ? 0 : sqlite_error(s, "writing the inbox", e);
 }
 
-/* Does it wait for a later time, that of its next try or one that a wrong clock has set? Not: a worker has it. */
+/* Is it delayed, to its next try or by a wrong clock, and not claimed by a worker? */
 static bool is_later(const struct sqlite_change *c, sqlite3_stmt *q, const struct sqlite_standing *v)
 {
     if (v->state != STORE_STATE_WAITING)

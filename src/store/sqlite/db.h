@@ -120,7 +120,7 @@ int sqlite_last(struct db *s, int64_t *last, struct err *e);
 /* The row at hand, in the order of STORE_SQL_EVENT; its spans live until the statement moves on. */
 void sqlite_event(sqlite3_stmt *q, struct store_event *v);
 
-/* The same of SQL_LOG and SQL_AUDIT, which have other columns behind them, and not `claimed`. */
+/* The same of SQL_LOG and SQL_AUDIT, which have other columns after these, and no `claimed`. */
 void sqlite_log_row(sqlite3_stmt *q, struct store_event *v);
 
 /* A column as text, until the statement moves on; "" for NULL, which applications can write wherever they like. */

@@ -113,7 +113,7 @@ void sqlite_begin_work(struct db *s)
  * SQLite compiles a statement again by itself when the schema of the file has changed. While events are recorded it may not:
  * what would run then has not been compared. For a SELECT it asks before it reads the schema.
  */
-/* What reads: without a value a pragma tells, but for one that reads the schema again. */
+/* Statements that only read. A pragma without a value reads, except the one that loads the schema again. */
 static bool only_reads(int action, const char *pragma, const char *value)
 {
     switch (action) {

@@ -70,7 +70,7 @@ int sqlite_ready(struct store *store, struct err *e)
         sqlite_inbox_check(*s->maildir_path ? s->maildir_path : NULL, e) != 0)
         return -1;
     sqlite_begin_work(s);
-    sqlite_set_wait(s, 0); /* whoever asks is told at once; a database at work is a sound one */
+    sqlite_set_wait(s, 0); /* answer at once; a busy database is a sound one */
     int failed = sqlite_index_check(s, e) != 0 || is_readable(s, e) != 0 ||
                  sqlite_check_tables(s, e) != 0; /* reading notices a change */
     sqlite_set_wait(s, s->wait_ms);
@@ -98,7 +98,7 @@ static uint32_t big_endian(const unsigned char *p)
 }
 
 /*
- * source: sqlite.org/fileformat2.html, section 1.3: user_version at 60, application_id at 68; section 1.6: behind the
+ * source: sqlite.org/fileformat2.html, section 1.3: user_version at 60, application_id at 68; section 1.6: after the
  * header the page of the schema, a leaf without cells where there is no table
  */
 int sqlite_probe(const char *path, const struct store_options *o, struct err *e)

@@ -19,7 +19,7 @@
 
 enum {
     RECENT = 20000, /* events; those before are read forwards */
-    CLAIMED = 24    /* the column of STORE_SQL_EVENT behind those of the log */
+    CLAIMED = 24    /* the column of STORE_SQL_EVENT after those of the log */
 };
 
 const char *sqlite_string(sqlite3_stmt *q, int column)

@@ -242,8 +242,8 @@
     "WHERE e.seq=i.seq LIMIT 1 OFFSET 16)"
 
 /* Is the waiting event i the first of its resource, and none of that leased at ?6? A resource with few events is read from
- * the log; one with a long history from what waits, once for all candidates, and all are if one of those that are due
- * first is such a resource's. A key of what waits sorts by time, then by number: both are raised to 19 digits. */
+ * the log; one with a long history from the waiting events, once for all candidates. If one of the first due events is of
+ * such a resource, all are read so. A key of a waiting event sorts by time, then by number: both are raised to 19 digits. */
 #define STORE_SQL_FIRST                                                                                           \
     "CASE WHEN (SELECT 1 FROM (SELECT f.seq FROM inbox f WHERE f.state=0 AND f.endpoint=?5 AND f.due_ms<=?6 "     \
     "ORDER BY f.due_ms,f.seq LIMIT ?9) i WHERE " STORE_SQL_HOT " LIMIT 1) OR " STORE_SQL_HOT " "                  \

@@ -179,7 +179,7 @@ static int confined_path(sqlite3_vfs *vfs, const char *name, int size, char *out
 }
 
 /*
- * Only while the shared memory of the log is not usable, which whoever may write it can see to, SQLite sleeps by itself: a
+ * Only while the shared memory of the log is unusable, which any user who may write it can cause, SQLite sleeps by itself: a
  * hundred times, longer each time, and ten seconds together. Nothing asks for the time of a statement meanwhile.
  */
 static int confined_sleep(sqlite3_vfs *vfs, int us)

@@ -65,7 +65,7 @@ static bool is_wrong(struct db *s, const volatile struct header *shared)
            (before.frames > FRAMES_MAX || size < LOG_HEADER + before.frames * frame);
 }
 
-/* A header without its mark is what a crash leaves: whoever reads it next reads the log. */
+/* A crash leaves a header without its mark: the next reader rebuilds the index from the log. */
 static int renew(struct db *s, sqlite3_file *file, volatile struct header *shared, struct err *e)
 {
     if (file->pMethods->xShmLock(file, WRITE_LOCK, 1, TAKE) != SQLITE_OK)

@@ -3,7 +3,7 @@
  * walindex: the index of the log, in the file NAME-shm, which every process that has the database open maps.
  *
  * Its header says how many frames the log has. SQLite believes it: for a number that is too high it writes gigabytes into
- * NAME-shm, appends events behind a gap at which the next reader of the log stops, or crashes. An application's user may
+ * NAME-shm, appends events after a gap at which the next reader of the log stops, or crashes. An application's user may
  * write the file. What it changes while a statement runs is not found here.
  *
  * source: sqlite.org/walformat.html, "The WAL-Index File Format"
@@ -14,9 +14,9 @@
 #include "db.h"
 
 /*
- * Outside of a transaction, before SQLite reads: if the index names frames that the log does not have, have SQLite make it anew
- * from the log, as it does after a crash.
- * errors: ERR_BUSY  it is to be made anew, and another process holds the lock for that
+ * Outside of a transaction, before SQLite reads: if the index names frames that the log does not have, have SQLite rebuild
+ * it from the log, as after a crash.
+ * errors: ERR_BUSY  it must be rebuilt, and another process holds the lock for that
  * cost:   three calls; one where there is no log
  */
 int sqlite_index_check(struct db *s, struct err *e);
